@@ -1,0 +1,33 @@
+// What the connection manager needs of routing. The router room implements it; http does not import router.
+import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import type { StreamFacts } from '../observe/stream-facts.ts';
+
+/** A route that a request was matched to. Everything is resolved when the plan is installed. */
+export interface Route {
+  readonly name: string;
+  readonly virtualHostName: string;
+  /** -1: not set (the connection manager's applies); 0: disabled. Milliseconds. */
+  readonly idleTimeoutMs: number;
+  readonly flushTimeoutMs: number;
+  /** route.max_stream_duration.max_stream_duration; -1: the connection manager's. */
+  readonly maxStreamDurationMs: number;
+  /** request_body_buffer_limit / per_request_buffer_limit_bytes; -1: the connection's. */
+  readonly bufferLimit: number;
+  /** Upgrade types of the route's upgrade_configs: undefined entry → the connection manager decides. */
+  upgradeAllowed(token: string): boolean | undefined;
+  /** Most specific compiled config of a filter; undefined: none. `filterIndex` is the position in the chain. */
+  filterConfig(filterIndex: number): unknown;
+  /** True: the filter is switched off here; false: switched on though disabled in the chain; undefined: as the chain says. */
+  filterDisabled(filterIndex: number): boolean | undefined;
+  /** Applies response_headers_to_add/remove of all levels (local replies included, as Envoy). */
+  finalizeResponse(headers: ResponseHeaders, facts: StreamFacts): void;
+}
+
+export interface RouteTable {
+  readonly name: string;
+  /** Matches; null: no route. `random` is the stream's number for weighted clusters and runtime fractions. */
+  match(headers: RequestHeaders, facts: StreamFacts, random: number): Route | null;
+}
+
+/** A place whose table may be replaced (static, RDS); a stream reads `current` once. null: not there yet. */
+export interface RouteTableCell { current: RouteTable | null }

@@ -1,0 +1,35 @@
+// Runtime values (Envoy's layered runtime) as cells: resolved once when an object is built, read per request without a lookup, updated in place.
+
+export interface RuntimeCell { /** undefined: the key is not set, the default of the configuration holds. */ value: string | number | boolean | undefined }
+
+export class Runtime {
+  private readonly cells = new Map<string, RuntimeCell>();
+  /** The cell of a key; the same object for the life of the worker. */
+  cell(key: string): RuntimeCell {
+    let cell = this.cells.get(key);
+    if (cell === undefined) { cell = { value: undefined }; this.cells.set(key, cell); }
+    return cell;
+  }
+  /** Installs a new snapshot: all keys that are not in it become unset. */
+  install(values: { readonly [key: string]: string | number | boolean }): void {
+    for (const [key, cell] of this.cells) cell.value = Object.hasOwn(values, key) ? values[key] : undefined;
+    for (const key of Object.keys(values)) this.cell(key).value = values[key];
+  }
+}
+
+/** A cell read as a number, else `fallback`. */
+export function runtimeNumber(cell: RuntimeCell, fallback: number): number {
+  const v = cell.value;
+  if (typeof v === 'number') return v;
+  if (typeof v === 'boolean') return v ? 1 : 0;
+  if (typeof v === 'string' && v !== '' && Number.isFinite(Number(v))) return Number(v);
+  return fallback;
+}
+
+/** A cell read as a feature flag, else `fallback` (Envoy: true/false, or a number). */
+export function runtimeFlag(cell: RuntimeCell, fallback: boolean): boolean {
+  const v = cell.value;
+  if (typeof v === 'boolean') return v;
+  if (v === 'true' || v === 'false') return v === 'true';
+  return fallback;
+}

@@ -1,0 +1,22 @@
+// What a worker gives to everything it builds from plans: the doors to time, chance, stats, sockets and logs. Made once per worker.
+import type { Clock } from '../loop/clock.ts';
+import type { TimerWheel } from '../loop/timer-wheel.ts';
+import type { Random } from '../loop/random.ts';
+import type { Later } from '../loop/later.ts';
+import type { Runtime } from '../loop/runtime.ts';
+import type { Logger } from '../observe/log.ts';
+import type { StatStore } from '../observe/stats/stat-block.ts';
+import type { Transport } from './transport/transport.ts';
+
+export interface WorkerEnv {
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly random: Random;
+  readonly later: Later;
+  readonly runtime: Runtime;
+  readonly log: Logger;
+  readonly stats: StatStore;
+  readonly transport: Transport;
+  /** 0-based number of this worker. */
+  readonly workerId: number;
+}

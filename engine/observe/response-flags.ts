@@ -1,0 +1,26 @@
+// Envoy's response flags (StreamInfo::CoreResponseFlag): short name for %RESPONSE_FLAGS%, long name for %RESPONSE_FLAGS_LONG%. A stream's flags are a bit set
+// of indexes into this list, printed in this order (Envoy's order of bits).
+
+export const RESPONSE_FLAGS = [
+  ['LH', 'FailedLocalHealthCheck'], ['UH', 'NoHealthyUpstream'], ['UT', 'UpstreamRequestTimeout'], ['LR', 'LocalReset'], ['UR', 'UpstreamRemoteReset'], ['UF', 'UpstreamConnectionFailure'],
+  ['UC', 'UpstreamConnectionTermination'], ['UO', 'UpstreamOverflow'], ['NR', 'NoRouteFound'], ['DI', 'DelayInjected'], ['FI', 'FaultInjected'], ['RL', 'RateLimited'], ['UAEX', 'UnauthorizedExternalService'],
+  ['RLSE', 'RateLimitServiceError'], ['DC', 'DownstreamConnectionTermination'], ['URX', 'UpstreamRetryLimitExceeded'], ['SI', 'StreamIdleTimeout'], ['IH', 'InvalidEnvoyRequestHeaders'], ['DPE', 'DownstreamProtocolError'],
+  ['UMSDR', 'UpstreamMaxStreamDurationReached'], ['RFCF', 'ResponseFromCacheFilter'], ['NFCF', 'NoFilterConfigFound'], ['DT', 'DurationTimeout'], ['UPE', 'UpstreamProtocolError'], ['NC', 'NoClusterFound'], ['OM', 'OverloadManagerTerminated'],
+  ['DF', 'DnsResolutionFailed'], ['DO', 'DropOverload'], ['DR', 'DownstreamRemoteReset'], ['UDO', 'UnconditionalDropOverload'],
+] as const;
+
+export type ResponseFlag = (typeof RESPONSE_FLAGS)[number][0];
+
+/** Bit of a flag's short name; 0 for ''. Build-time and rare paths only. */
+export function flagBit(short: string): number {
+  const i = RESPONSE_FLAGS.findIndex(([s]) => s === short);
+  return i < 0 ? 0 : 2 ** i;
+}
+
+/** Comma-separated names of the set bits, '-' for none. */
+export function formatFlags(bits: number, long = false): string {
+  if (bits === 0) return '-';
+  const out: string[] = [];
+  for (let i = 0; i < RESPONSE_FLAGS.length; i++) if (bits & 2 ** i) out.push(RESPONSE_FLAGS[i]![long ? 1 : 0]);
+  return out.join(',');
+}

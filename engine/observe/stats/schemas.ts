@@ -1,0 +1,103 @@
+// Every stat schema of Weir, with its number. Envoy's names and kinds (docs: "Statistics" of each component). Both sides of the threads read this list.
+// Numbers are never reused within a version; a new component takes the next one.
+import { defineSchema } from './stat-block.ts';
+
+const clusterStats = defineSchema(1, {
+  // traffic (envoy: all_clusters.h ALL_CLUSTER_TRAFFIC_STATS)
+  bind_errors: 'counter', original_dst_host_invalid: 'counter', retry_or_shadow_abandoned: 'counter',
+  upstream_cx_close_notify: 'counter', upstream_cx_connect_attempts_exceeded: 'counter', upstream_cx_connect_fail: 'counter', upstream_cx_connect_timeout: 'counter',
+  upstream_cx_connect_with_0_rtt: 'counter', upstream_cx_destroy: 'counter', upstream_cx_destroy_local: 'counter', upstream_cx_destroy_local_with_active_rq: 'counter',
+  upstream_cx_destroy_remote: 'counter', upstream_cx_destroy_remote_with_active_rq: 'counter', upstream_cx_destroy_with_active_rq: 'counter',
+  upstream_cx_http1_total: 'counter', upstream_cx_http2_total: 'counter', upstream_cx_http3_total: 'counter', upstream_cx_idle_timeout: 'counter',
+  upstream_cx_max_duration_reached: 'counter', upstream_cx_max_requests: 'counter', upstream_cx_none_healthy: 'counter', upstream_cx_overflow: 'counter',
+  upstream_cx_pool_overflow: 'counter', upstream_cx_protocol_error: 'counter', upstream_cx_rx_bytes_total: 'counter', upstream_cx_total: 'counter', upstream_cx_tx_bytes_total: 'counter',
+  upstream_flow_control_backed_up_total: 'counter', upstream_flow_control_drained_total: 'counter', upstream_flow_control_paused_reading_total: 'counter', upstream_flow_control_resumed_reading_total: 'counter',
+  upstream_internal_redirect_failed_total: 'counter', upstream_internal_redirect_succeeded_total: 'counter',
+  upstream_rq_cancelled: 'counter', upstream_rq_completed: 'counter', upstream_rq_maintenance_mode: 'counter', upstream_rq_max_duration_reached: 'counter',
+  upstream_rq_pending_failure_eject: 'counter', upstream_rq_pending_overflow: 'counter', upstream_rq_active_overflow: 'counter', upstream_rq_pending_total: 'counter', upstream_rq_0rtt: 'counter',
+  upstream_rq_per_try_timeout: 'counter', upstream_rq_per_try_idle_timeout: 'counter', upstream_rq_retry: 'counter', upstream_rq_retry_backoff_exponential: 'counter', upstream_rq_retry_backoff_ratelimited: 'counter',
+  upstream_rq_retry_limit_exceeded: 'counter', upstream_rq_retry_overflow: 'counter', upstream_rq_retry_success: 'counter', upstream_rq_rx_reset: 'counter', upstream_rq_timeout: 'counter',
+  upstream_rq_total: 'counter', upstream_rq_tx_reset: 'counter', upstream_http3_broken: 'counter',
+  upstream_cx_active: 'gauge', upstream_cx_rx_bytes_buffered: 'gauge', upstream_cx_tx_bytes_buffered: 'gauge', upstream_rq_active: 'gauge', upstream_rq_pending_active: 'gauge',
+  upstream_cx_connect_ms: 'histogram', upstream_cx_length_ms: 'histogram', upstream_rq_per_cx: 'histogram', upstream_rq_time: 'histogram',
+});
+export const CLUSTER_SCHEMA = clusterStats.schema;
+/** Indexes of cluster.NAME.* */
+export const CLUSTER = clusterStats.index;
+
+const clusterLbStats = defineSchema(2, {
+  lb_healthy_panic: 'counter', lb_local_cluster_not_ok: 'counter', lb_recalculate_zone_structures: 'counter', lb_subsets_created: 'counter', lb_subsets_fallback: 'counter', lb_subsets_fallback_panic: 'counter',
+  lb_subsets_removed: 'counter', lb_subsets_selected: 'counter', lb_zone_cluster_too_small: 'counter', lb_zone_no_capacity_left: 'counter', lb_zone_number_differs: 'counter', lb_zone_routing_all_directly: 'counter',
+  lb_zone_routing_cross_zone: 'counter', lb_zone_routing_sampled: 'counter', lb_subsets_active: 'gauge',
+});
+export const CLUSTER_LB_SCHEMA = clusterLbStats.schema;
+export const CLUSTER_LB = clusterLbStats.index;
+
+/** One block per upstream host, prefix 'host.<host index>': not in /stats, but in /clusters. */
+const hostStats = defineSchema(3, { cx_connect_fail: 'counter', cx_total: 'counter', rq_error: 'counter', rq_success: 'counter', rq_timeout: 'counter', rq_total: 'counter', cx_active: 'gauge', rq_active: 'gauge' });
+export const HOST_SCHEMA = hostStats.schema;
+export const HOST = hostStats.index;
+
+const hcmStats = defineSchema(4, {
+  downstream_cx_delayed_close_timeout: 'counter', downstream_cx_destroy: 'counter', downstream_cx_destroy_active_rq: 'counter', downstream_cx_destroy_local: 'counter', downstream_cx_destroy_local_active_rq: 'counter',
+  downstream_cx_destroy_remote: 'counter', downstream_cx_destroy_remote_active_rq: 'counter', downstream_cx_drain_close: 'counter', downstream_cx_http1_total: 'counter', downstream_cx_http2_total: 'counter',
+  downstream_cx_http3_total: 'counter', downstream_cx_idle_timeout: 'counter', downstream_cx_max_duration_reached: 'counter', downstream_cx_max_requests_reached: 'counter', downstream_cx_overload_disable_keepalive: 'counter',
+  downstream_cx_protocol_error: 'counter', downstream_cx_rx_bytes_total: 'counter', downstream_cx_ssl_total: 'counter', downstream_cx_total: 'counter', downstream_cx_tx_bytes_total: 'counter',
+  downstream_cx_upgrades_total: 'counter', downstream_flow_control_paused_reading_total: 'counter', downstream_flow_control_resumed_reading_total: 'counter',
+  downstream_rq_1xx: 'counter', downstream_rq_2xx: 'counter', downstream_rq_3xx: 'counter', downstream_rq_4xx: 'counter', downstream_rq_5xx: 'counter', downstream_rq_completed: 'counter', downstream_rq_failed_path_normalization: 'counter',
+  downstream_rq_header_timeout: 'counter', downstream_rq_http1_total: 'counter', downstream_rq_http2_total: 'counter', downstream_rq_http3_total: 'counter', downstream_rq_idle_timeout: 'counter',
+  downstream_rq_max_duration_reached: 'counter', downstream_rq_non_relative_path: 'counter', downstream_rq_overload_close: 'counter', downstream_rq_redirected_with_normalized_path: 'counter',
+  downstream_rq_rejected_via_ip_detection: 'counter', downstream_rq_response_before_rq_complete: 'counter', downstream_rq_rx_reset: 'counter', downstream_rq_timeout: 'counter', downstream_rq_too_large: 'counter',
+  downstream_rq_too_many_premature_resets: 'counter', downstream_rq_total: 'counter', downstream_rq_tx_reset: 'counter', downstream_rq_ws_on_non_ws_route: 'counter', rs_too_large: 'counter',
+  // router stats share the http.PREFIX. scope
+  no_cluster: 'counter', no_route: 'counter', passthrough_internal_redirect_bad_location: 'counter', passthrough_internal_redirect_no_route: 'counter', passthrough_internal_redirect_predicate: 'counter',
+  passthrough_internal_redirect_too_many_redirects: 'counter', passthrough_internal_redirect_unsafe_scheme: 'counter', rq_direct_response: 'counter', rq_overload_local_reply: 'counter', rq_redirect: 'counter',
+  rq_reset_after_downstream_response_started: 'counter', rq_total: 'counter',
+  'tracing.client_enabled': 'counter', 'tracing.health_check': 'counter', 'tracing.not_traceable': 'counter', 'tracing.random_sampling': 'counter', 'tracing.service_forced': 'counter',
+  downstream_cx_active: 'gauge', downstream_cx_http1_active: 'gauge', downstream_cx_http1_soft_drain: 'gauge', downstream_cx_http2_active: 'gauge', downstream_cx_http3_active: 'gauge', downstream_cx_rx_bytes_buffered: 'gauge',
+  downstream_cx_ssl_active: 'gauge', downstream_cx_tx_bytes_buffered: 'gauge', downstream_cx_upgrades_active: 'gauge', downstream_rq_active: 'gauge',
+  downstream_cx_length_ms: 'histogram', downstream_rq_time: 'histogram',
+});
+/** Prefix 'http.STAT_PREFIX'. */
+export const HCM_SCHEMA = hcmStats.schema;
+export const HCM = hcmStats.index;
+
+const listenerStats = defineSchema(5, {
+  downstream_cx_destroy: 'counter', downstream_cx_overflow: 'counter', downstream_cx_overload_reject: 'counter', downstream_cx_total: 'counter', downstream_cx_transport_socket_connect_timeout: 'counter', downstream_global_cx_overflow: 'counter',
+  downstream_listener_filter_error: 'counter', downstream_listener_filter_remote_close: 'counter', downstream_pre_cx_timeout: 'counter', no_filter_chain_match: 'counter', connections_accepted_per_socket_event_total: 'counter',
+  downstream_cx_active: 'gauge', downstream_pre_cx_active: 'gauge',
+  downstream_cx_length_ms: 'histogram', connections_accepted_per_socket_event: 'histogram',
+});
+/** Prefix 'listener.ADDRESS' (Envoy writes ':' as '_'; an IPv6 address keeps its brackets). */
+export const LISTENER_SCHEMA = listenerStats.schema;
+export const LISTENER = listenerStats.index;
+
+/** Prefix 'listener.ADDRESS.http.STAT_PREFIX'. */
+const listenerHttpStats = defineSchema(6, { downstream_rq_1xx: 'counter', downstream_rq_2xx: 'counter', downstream_rq_3xx: 'counter', downstream_rq_4xx: 'counter', downstream_rq_5xx: 'counter', downstream_rq_completed: 'counter' });
+export const LISTENER_HTTP_SCHEMA = listenerHttpStats.schema;
+export const LISTENER_HTTP = listenerHttpStats.index;
+
+/** Prefix 'listener.ADDRESS.worker_N'. */
+const listenerWorkerStats = defineSchema(7, { downstream_cx_total: 'counter', downstream_cx_active: 'gauge' });
+export const LISTENER_WORKER_SCHEMA = listenerWorkerStats.schema;
+export const LISTENER_WORKER = listenerWorkerStats.index;
+
+/** HTTP/1 codec stats; prefix 'http1' for downstream, 'cluster.NAME.http1' for upstream. */
+const http1Stats = defineSchema(8, { dropped_headers_with_underscores: 'counter', metadata_not_supported_error: 'counter', requests_rejected_with_underscores_in_headers: 'counter', response_flood: 'counter' });
+export const HTTP1_SCHEMA = http1Stats.schema;
+export const HTTP1 = http1Stats.index;
+
+/** Prefix 'filesystem'. */
+const filesystemStats = defineSchema(9, { flushed_by_timer: 'counter', reopen_failed: 'counter', write_buffered: 'counter', write_completed: 'counter', write_failed: 'counter', write_total_buffered: 'gauge' });
+export const FILESYSTEM_SCHEMA = filesystemStats.schema;
+export const FILESYSTEM = filesystemStats.index;
+
+/** Prefix 'listener_manager' (workers part: the rest is control's). */
+const listenerManagerStats = defineSchema(10, { 'listener_create_failure': 'counter' });
+export const LISTENER_MANAGER_SCHEMA = listenerManagerStats.schema;
+export const LISTENER_MANAGER = listenerManagerStats.index;
+
+/** Circuit table contributions of one worker, one block per cluster and priority, prefix 'circuit.<index>': taken back from the table when a worker dies. Not in /stats. */
+const circuitStats = defineSchema(11, { cx: 'gauge', pending: 'gauge', rq: 'gauge', retry: 'gauge', pool: 'gauge' });
+export const CIRCUIT_SCHEMA = circuitStats.schema;
+export const CIRCUIT = circuitStats.index;

@@ -1,0 +1,103 @@
+// What is known of a connection and of a stream: filled in by whoever learns it, read by access logs, formatters, matchers and (later) tracing. Envoy: StreamInfo.
+// Times are the clock's monotonic ms of the event, -1 where it has not happened.
+import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+
+/** The TLS side of a connection; null for cleartext. Filled by net/tls. */
+export interface TlsFacts {
+  readonly version: string; readonly cipher: string; readonly sni: string; readonly alpn: string; readonly sessionId: string;
+  /** Whether a client certificate was given, and whether it was validated. */
+  readonly peerCertificatePresented: boolean; readonly peerCertificateValidated: boolean;
+  readonly peerSubject: string; readonly peerIssuer: string; readonly peerSerial: string; readonly peerFingerprint256: string; readonly peerFingerprint1: string;
+  readonly peerPem: string; readonly peerDnsSans: readonly string[]; readonly peerUriSans: readonly string[]; readonly peerIpSans: readonly string[]; readonly peerEmailSans: readonly string[];
+  readonly peerValidFromMs: number; readonly peerValidToMs: number;
+  readonly localSubject: string; readonly localDnsSans: readonly string[]; readonly localUriSans: readonly string[];
+}
+
+/** Dynamic metadata and filter state values: JSON-like, as google.protobuf.Struct. */
+export type MetadataValue = null | boolean | number | string | readonly MetadataValue[] | { readonly [key: string]: MetadataValue };
+
+export class ConnectionFacts {
+  id = 0;
+  startMs = 0; startWallMs = 0;
+  /** 'ip:port' of the peer as TCP (or PROXY protocol) says; the direct one stays the socket's. */
+  remoteIp = ''; remotePort = 0; remoteText = '';
+  directRemoteIp = ''; directRemotePort = 0; directRemoteText = '';
+  localIp = ''; localPort = 0; localText = '';
+  /** Server name asked for by TLS (or a listener filter), '' for none. */
+  serverName = '';
+  transportProtocol = 'raw_buffer';
+  applicationProtocol = '';
+  tls: TlsFacts | null = null;
+  listenerName = '';
+  filterChainName = '';
+  /** Envoy's TrafficDirection of the listener. */
+  direction: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND' = 'UNSPECIFIED';
+  /** CONNECTION_TERMINATION_DETAILS. */
+  terminationDetails = '';
+  transportFailure = '';
+  bytesReceived = 0; bytesSent = 0;
+  requests = 0;
+  filterState: Map<string, MetadataValue> | null = null;
+  /** Listener or filter-chain metadata, for %METADATA(LISTENER…)%. */
+  listenerMetadata: { readonly [key: string]: MetadataValue } | null = null;
+  filterChainMetadata: { readonly [key: string]: MetadataValue } | null = null;
+}
+
+/** What an attempt towards an upstream host left behind; the last attempt's is kept. */
+export class UpstreamFacts {
+  hostText = ''; hostName = ''; cluster = ''; clusterRaw = '';
+  localText = ''; localIp = ''; localPort = 0;
+  hostIp = ''; hostPort = 0;
+  connectionId = 0;
+  tls: TlsFacts | null = null;
+  transportFailure = '';
+  protocol = '';
+  attempts = 0;
+  /** Connection establishment, pool wait. */
+  connectStartMs = -1; connectEndMs = -1; poolReadyMs = -1;
+  firstTxMs = -1; lastTxMs = -1; firstRxMs = -1; lastRxMs = -1;
+  bytesSent = 0; bytesReceived = 0; headerBytesSent = 0; headerBytesReceived = 0;
+  metadata: { readonly [key: string]: MetadataValue } | null = null;
+  clusterMetadata: { readonly [key: string]: MetadataValue } | null = null;
+  locality: { readonly region: string; readonly zone: string; readonly subZone: string } | null = null;
+  requestsOfConnection = 0;
+}
+
+export class StreamFacts {
+  readonly connection: ConnectionFacts;
+  startMs = 0; startWallMs = 0;
+  protocol = '';
+  /** The trusted client address after XFF and the like; defaults to the connection's. */
+  remoteIp = ''; remotePort = 0; remoteText = '';
+  request: RequestHeaders | null = null;
+  requestTrailers: Headers | null = null;
+  response: ResponseHeaders | null = null;
+  responseTrailers: Headers | null = null;
+  /** Status that went (or goes) downstream; 0: none yet. */
+  status = 0;
+  statusDetails = '';
+  /** Bit set, see response-flags.ts. */
+  flags = 0;
+  requestHeadersBytes = 0; requestBodyBytes = 0; requestTrailersBytes = 0;
+  responseHeadersBytes = 0; responseBodyBytes = 0; responseTrailersBytes = 0;
+  wireReceived = 0; wireSent = 0;
+  requestEndMs = -1;
+  firstTxMs = -1; lastTxMs = -1; endMs = -1;
+  routeName = ''; virtualHostName = ''; virtualClusterName = '';
+  routeMetadata: { readonly [key: string]: MetadataValue } | null = null;
+  virtualHostMetadata: { readonly [key: string]: MetadataValue } | null = null;
+  /** Original :path before rewriting, for x-envoy-original-path formatters; '' if unchanged. */
+  originalPath = '';
+  requestId = '';
+  upstream: UpstreamFacts | null = null;
+  metadata: Map<string, { [key: string]: MetadataValue }> | null = null;
+  filterState: Map<string, MetadataValue> | null = null;
+  localReplyBody = '';
+  healthCheck = false;
+  internal = false;
+  traceSampled = false;
+  traceId = '';
+  /** What this stream ended as; set once by onEnd. */
+  ended = false;
+  constructor(connection: ConnectionFacts) { this.connection = connection; }
+}

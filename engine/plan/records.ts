@@ -1,0 +1,40 @@
+// The one update path: control sends records, each worker installs them in order. Bodies are plain JSON-like data (msgpack on the way). A cluster's or
+// route table's body stays packed in the worker until first use, so 10,000 idle clusters cost their bytes only.
+
+export type PlanRecord =
+  | { readonly kind: 'settings'; readonly body: SettingsPlan }
+  | { readonly kind: 'cluster'; readonly name: string; readonly version: string; readonly body: Uint8Array }
+  | { readonly kind: 'cluster-removed'; readonly name: string }
+  /** Endpoints of a cluster (hosts with their host-table indexes), whenever they change. */
+  | { readonly kind: 'hosts'; readonly name: string; readonly body: Uint8Array }
+  | { readonly kind: 'listener'; readonly name: string; readonly version: string; readonly body: Uint8Array }
+  | { readonly kind: 'listener-removed'; readonly name: string }
+  /** A route configuration under the key its users know it by: 'static:LISTENER:CHAIN' for inline ones, the RDS name otherwise. */
+  | { readonly kind: 'routes'; readonly name: string; readonly version: string; readonly body: Uint8Array }
+  /** All runtime values at once (layers merged). */
+  | { readonly kind: 'runtime'; readonly values: { readonly [key: string]: string | number | boolean } }
+  | { readonly kind: 'log-level'; readonly levels: { readonly [component: string]: string } }
+  /** Everything before this is one consistent update: workers install and acknowledge `seq`. */
+  | { readonly kind: 'commit'; readonly seq: number }
+  | { readonly kind: 'command'; readonly command: WorkerCommand };
+
+export type WorkerCommand =
+  | { readonly name: 'drain-listeners'; readonly graceful: boolean; readonly inboundOnly: boolean; readonly skipExit: boolean }
+  | { readonly name: 'reopen-logs' }
+  /** Process drain: connections are told to go over `drainTimeS`, strategy as --drain-strategy. */
+  | { readonly name: 'drain'; readonly drainTimeS: number; readonly strategy: 'gradual' | 'immediate' }
+  | { readonly name: 'health-check-fail'; readonly failed: boolean }
+  | { readonly name: 'stop' };
+
+/** What holds for the whole process. */
+export interface SettingsPlan {
+  readonly concurrency: number;
+  readonly nodeId: string; readonly nodeCluster: string; readonly nodeZone: string; readonly nodeMetadata: unknown;
+  readonly fileFlushIntervalMs: number;
+  readonly fileMinFlushBytes: number;
+  readonly drainTimeS: number;
+  readonly drainStrategy: 'gradual' | 'immediate';
+  /** resource monitor downstream_connections / runtime overload.global_downstream_max_connections; 0: no limit. */
+  readonly maxDownstreamConnections: number;
+  readonly localClusterName: string;
+}

@@ -1,0 +1,73 @@
+// How a room's config.ts reads protobuf configuration: a typed view over the JSON form of a message, by Envoy's own (snake_case) field names, which knows where
+// every value stands in its file and remembers which fields were read. Any/typed_config/TypedStruct are unpacked on the way. What is set in a file but was read
+// by nobody is refused after the compile ("not supported"), so nothing is ever parsed and ignored: reading a field is the claim to implement it.
+//
+// Errors do not throw: they are reported and a harmless default is returned, so that one run finds all faults.
+
+/** Where something stands. `line` and `column` count from 1; 0 where the source has no text (binary protobuf, xDS). */
+export interface Place { readonly file: string; readonly line: number; readonly column: number; /** 'static_resources.listeners[0].filter_chains[0]…' */ readonly path: string }
+
+export interface ConfigMessage {
+  /** Full message name: 'envoy.config.listener.v3.Listener'. */
+  readonly typeName: string;
+  /** Field path from the root. */
+  readonly path: string;
+  /** Whether the field is set (for messages, wrappers, lists with an entry, optional scalars). Counts as a read of the field, not of what is inside. */
+  has(field: string): boolean;
+  /** Name of the member of a oneof that is set, or ''. */
+  oneof(name: string): string;
+  // Scalars: the field's value or the proto default. Wrapper types (UInt32Value…) give their value or `absent`.
+  str(field: string, absent?: string): string;
+  num(field: string, absent?: number): number;
+  bool(field: string, absent?: boolean): boolean;
+  /** Enum value's name, e.g. 'ROUND_ROBIN'; the zero value's name when absent. */
+  enum(field: string): string;
+  /** google.protobuf.Duration in milliseconds (fractions kept); `absent` (default -1) when not set. */
+  ms(field: string, absent?: number): number;
+  /** bytes field, or undefined. */
+  bytes(field: string): Uint8Array | undefined;
+  /** envoy.type.v3.Percent in percent, FractionalPercent as a share of 1. */
+  msg(field: string): ConfigMessage | undefined;
+  list(field: string): readonly ConfigMessage[];
+  strings(field: string): readonly string[];
+  nums(field: string): readonly number[];
+  enums(field: string): readonly string[];
+  /** Map entries in file order; message values as ConfigMessage. */
+  map(field: string): readonly (readonly [string, ConfigMessage])[];
+  stringMap(field: string): readonly (readonly [string, string])[];
+  /** google.protobuf.Struct / Value / ListValue field as plain JSON, or undefined. Reads all of it. */
+  json(field: string): unknown;
+  /** An Any field unpacked (TypedStruct resolved to its type), or undefined when not set or already reported as unknown. */
+  any(field: string): ConfigMessage | undefined;
+  /** The whole message as proto JSON (original snake_case names), for dumps. Does not count as reading. */
+  toJson(): unknown;
+  /** Marks a field as deliberately without effect here: loading it is a warning (`--strict`: an error). */
+  noop(field: string, why: string): void;
+  /** Refuses a set field by name: 'not supported yet' with its place. Nothing when not set. */
+  unsupported(field: string, why?: string): void;
+  /** Reports an error at a field ('' for the message itself). */
+  error(field: string, message: string): void;
+  warn(field: string, message: string): void;
+  place(field?: string): Place;
+}
+
+export interface Report { readonly severity: 'error' | 'warning'; readonly message: string; readonly place: Place }
+
+/** What config.ts functions are given. One per resource. */
+export interface CompileContext {
+  /** Compiles an extension (a TypedExtensionConfig-like message, or an Any already unpacked) of a category such as 'envoy.filters.http' through the catalog; unknown types are reported. */
+  extension(category: string, config: ConfigMessage): ExtensionPlan | null;
+  /** Reads a DataSource (filename, inline_string, inline_bytes, environment_variable); undefined after an error was reported. */
+  dataSource(source: ConfigMessage): Uint8Array | undefined;
+  /** A reference to be checked when everything is known: an unknown cluster is an error at this place. */
+  needsCluster(name: string, at: ConfigMessage, field: string): void;
+  /** Registers a side record, such as an inline route configuration. Returns its key. */
+  routes(config: ConfigMessage): string;
+  /** Name of the resource being compiled, unique within its kind. */
+  readonly resource: string;
+  readonly bootstrap: { readonly concurrency: number; readonly nodeId: string; readonly nodeCluster: string };
+}
+
+/** A compiled extension: `kind` is the key of the data catalog (the type URL's message name), `body` plain data. */
+export interface ExtensionPlan { readonly kind: string; readonly body: unknown }
+export type ExtensionCompiler = (config: ConfigMessage, ctx: CompileContext) => unknown;

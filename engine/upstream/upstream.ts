@@ -1,0 +1,101 @@
+// The shapes of the upstream room: clusters, hosts, balancers, pools. Choosing is separate from doing: `choose` is synchronous, without I/O.
+import type { ClientStream, HttpProtocol, ResetReason } from '../codec/codec.ts';
+import type { PeerFault } from '../base/fault.ts';
+import type { Address } from '../net/address.ts';
+import type { MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
+import type { RequestHeaders } from '../headers/headers.ts';
+import type { TransportSocket } from '../net/transport/transport.ts';
+
+/** One endpoint of a cluster, one object per worker. Shared words live in the host table at `index`. */
+export interface Host {
+  /** Record of the host table. */
+  readonly index: number;
+  readonly address: Address;
+  /** Envoy's text of the address. */
+  readonly text: string;
+  readonly hostname: string;
+  readonly cluster: Cluster;
+  readonly priority: number;
+  readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
+  readonly metadata: { readonly [key: string]: MetadataValue } | null;
+  weight: number;
+}
+
+/** What a choice may depend on. One object per attempt, reused by the router. */
+export interface PickContext {
+  /** Hash of the route's hash policies; valid if `hasHash`. 64 bits as two unsigned words. */
+  hasHash: boolean; hashHigh: number; hashLow: number;
+  readonly request: RequestHeaders | null;
+  readonly facts: StreamFacts | null;
+  /** Metadata match criteria (subset balancing), null: none. */
+  readonly metadataMatch: { readonly [key: string]: MetadataValue } | null;
+  /** True for a host that must not be chosen again (retry host predicates); asked up to `maxReselect` times. */
+  avoid: ((host: Host) => boolean) | null;
+  maxReselect: number;
+  /** Override from e.g. a stateful session, null: none. */
+  overrideHost: string | null;
+}
+
+export interface Balancer { pick(ctx: PickContext): Host | null }
+
+/** Who waits for a connection. Exactly one of the two calls comes, unless the wait is cancelled; never from inside `lease`. */
+export interface LeaseWaiter {
+  onLease(stream: ClientStream, host: Host): void;
+  /** 'overflow': circuit breaker; 'connect-failure', 'connect-timeout': with the transport's reason text. */
+  onLeaseFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string, host: Host): void;
+}
+
+export interface Waiting { cancel(): void }
+
+/** What a lease needs: the sink is attached when the stream opens. */
+export interface LeaseContext {
+  readonly priority: 'default' | 'high';
+  /** Receives the response; handed to the codec when the stream opens. */
+  readonly sink: import('../codec/codec.ts').ResponseSink;
+  readonly facts: UpstreamFacts;
+  readonly downstreamProtocol: HttpProtocol;
+}
+
+export type Leased = { readonly kind: 'stream'; readonly stream: ClientStream } | { readonly kind: 'waiting'; readonly waiting: Waiting } | { readonly kind: 'failed'; readonly why: 'overflow' | 'connect-failure'; readonly reason: string };
+
+/** A raw upstream connection for L4 (tcp_proxy). */
+export interface RawWaiter { onRawReady(socket: TransportSocket, host: Host): void; onRawFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string, host: Host): void }
+
+export interface Cluster {
+  readonly name: string;
+  /** Stat scope: alt_stat_name or the name. */
+  readonly statName: string;
+  readonly metadata: { readonly [key: string]: MetadataValue } | null;
+  readonly perConnectionBufferLimit: number;
+  readonly maxRequestsPerConnection: number;
+  /** common_http_protocol_options.max_stream_duration etc. of the cluster, ms, -1 unset. */
+  readonly maxStreamDurationMs: number;
+  readonly maxResponseHeadersCount: number;
+  /** Timeout budget and size stats wanted. */
+  readonly trackSizes: boolean; readonly trackBudgets: boolean;
+  /** Added to the cluster: true while it is draining after removal. */
+  removed: boolean;
+  /** Picks a host; null: none healthy (503 UH). Rebuilds its balancer first if an epoch word moved. */
+  choose(ctx: PickContext): Host | null;
+  /** Takes an HTTP stream on a connection to `host`: at once, later, or not. Circuit breakers for connections, pending and pools are counted here; requests by the caller through `beginRequest`. */
+  lease(host: Host, ctx: LeaseContext, waiter: LeaseWaiter): Leased;
+  /** Opens an L4 connection. */
+  leaseRaw(host: Host, waiter: RawWaiter): Waiting | { readonly failed: 'overflow' };
+  /** Circuit breaker of active requests: false is overflow (upstream_rq_active_overflow counted). Must be matched by endRequest. */
+  beginRequest(host: Host, priority: 'default' | 'high'): boolean;
+  endRequest(host: Host, priority: 'default' | 'high'): void;
+  /** Retry budget / max_retries. */
+  beginRetry(priority: 'default' | 'high'): boolean;
+  endRetry(priority: 'default' | 'high'): void;
+  /** Stats and outlier input for a finished attempt. `status` 0: no response. */
+  onResponse(host: Host, status: number, internal: boolean, canary: boolean, timeMs: number): void;
+  onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', reason: ResetReason, fault: PeerFault | null): void;
+  readonly stats: import('../observe/stats/stat-block.ts').StatBlock;
+}
+
+/** All clusters of this worker by name. */
+export interface ClusterDirectory {
+  get(name: string): Cluster | null;
+  /** Names, for matchers such as cluster_header. */
+  has(name: string): boolean;
+}
