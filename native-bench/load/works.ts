@@ -1,0 +1,49 @@
+// The works of a comparison: what is asked of the proxy, and by what load.
+import { connect, type Socket } from 'node:net';
+import { run } from './processes.ts';
+
+export interface Load { readonly requests: number; readonly perSecond: number; readonly p50Us: number; readonly p99Us: number; readonly errors: number }
+export interface Work {
+  readonly name: string; readonly backendBytes: number; readonly backendHeaders: number; readonly accessLog: boolean; readonly clusters: number;
+  /** Puts the load on and says what it was; null for works that only look at memory. */
+  readonly load: ((port: number, seconds: number) => Promise<Load>) | null;
+  /** Idle connections to hold open while memory is read. */
+  readonly idle: number;
+  readonly floor: boolean;
+}
+
+const us = (text: string | undefined): number => {
+  const m = /^([\d.]+)(us|ms|s)$/.exec(text ?? '');
+  return m ? Number(m[1]) * { us: 1, ms: 1000, s: 1e6 }[m[2] as 'us'] : NaN;
+};
+
+/** wrk on one thread. */
+async function wrk(port: number, seconds: number, connections: number, headers: readonly string[]): Promise<Load> {
+  const out = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', ...headers.flatMap((h) => ['-H', h]), `http://127.0.0.1:${port}/some/path?with=query`]);
+  const errors = [...out.matchAll(/(?:connect|read|write|timeout) (\d+)/g)].reduce((n, m) => n + Number(m[1]), 0) + Number(/Non-2xx or 3xx responses: (\d+)/.exec(out)?.[1] ?? 0);
+  return { requests: Number(/(\d+) requests in/.exec(out)?.[1] ?? 0), perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(out)?.[1] ?? 0), p50Us: us(/50%\s+(\S+)/.exec(out)?.[1]), p99Us: us(/99%\s+(\S+)/.exec(out)?.[1]), errors };
+}
+
+const twenty = Array.from({ length: 17 }, (_, i) => `x-header-${i}: some-value-of-header-${i}`);
+
+export const WORKS: readonly Work[] = [
+  { name: 'h1 keep-alive 128 B', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 64, []) },
+  { name: 'h1 20 headers, access log', backendBytes: 128, backendHeaders: 8, accessLog: true, clusters: 0, idle: 0, floor: false, load: (port, s) => wrk(port, s, 64, twenty) },
+  { name: 'new connection per request', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, load: (port, s) => wrk(port, s, 32, ['connection: close']) },
+  { name: '1 MiB bodies', backendBytes: 1 << 20, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 16, []) },
+  { name: '8,000 idle connections', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 8000, floor: false, load: null },
+  { name: '10,000 clusters', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 10_000, idle: 0, floor: false, load: (port, s) => wrk(port, s, 64, []) },
+];
+
+/** Opens connections that have each made one request and then keep still. */
+export async function idleConnections(port: number, count: number): Promise<() => void> {
+  const sockets: Socket[] = [];
+  const one = (): Promise<void> => new Promise((resolve, reject) => {
+    const s = connect(port, '127.0.0.1', () => s.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'));
+    s.once('data', () => { s.on('data', () => {}); resolve(); });
+    s.on('error', reject);
+    sockets.push(s);
+  });
+  for (let i = 0; i < count; i += 100) await Promise.all(Array.from({ length: Math.min(100, count - i) }, one));
+  return () => { for (const s of sockets) s.destroy(); };
+}
