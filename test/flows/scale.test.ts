@@ -1,0 +1,30 @@
+// Size: 10,000 clusters × 10 endpoints with 10,000 virtual hosts × 3 routes. The bounds here are wide, for shared machines; the figures are printed.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
+import { httpBackend } from '../support/backend.ts';
+import { ask, freePort, startWeir } from '../support/weir.ts';
+
+test('10,000 clusters and virtual hosts are ready within seconds and 300 MB, and the last one routes', async (t) => {
+  const a = await httpBackend('last');
+  const port = await freePort();
+  const hosts: string[] = [], clusters: string[] = [clusterYaml('a', [a.port])];
+  for (let i = 0; i < 10_000; i++) {
+    hosts.push(`{name: v${i}, domains: ["h${i}.example.com"], routes: [{match: {path: "/a"}, route: {cluster: c${i}}}, {match: {prefix: "/b"}, route: {cluster: c${i}}}, {match: {prefix: "/"}, route: {cluster: c${i}}}]}`);
+    clusters.push(clusterYaml(`c${i}`, i === 9999 ? [a.port] : [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
+  }
+  const began = performance.now();
+  const weir = await startWeir(bootstrapYaml([{ port, virtualHosts: `[${hosts.join(', ')}]` }], clusters), { concurrency: 2, readyMs: 60_000 });
+  t.after(async () => { await weir.stop(); await a.stop(); });
+  const readyMs = performance.now() - began;
+  const answer = await ask(port, '/x', { headers: { host: 'h9999.example.com' } });
+  assert.equal(answer.body, 'last GET /x 0');
+  const pss = Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${weir.child.pid}/smaps_rollup`, 'utf8'))![1]) / 1024;
+  const clustersBegan = performance.now();
+  const { body } = await ask(weir.admin, '/stats?filter=^cluster\\.c9999\\.membership_total', { timeoutMs: 30_000 });
+  assert.match(body, /cluster\.c9999\.membership_total: 1/);
+  t.diagnostic(`ready in ${readyMs.toFixed(0)} ms, ${pss.toFixed(0)} MB with 2 workers, one filtered /stats ${(performance.now() - clustersBegan).toFixed(0)} ms`);
+  assert.ok(readyMs < 9000, `ready in ${readyMs} ms`);
+  assert.ok(pss < 400, `${pss} MB`);
+});

@@ -1,0 +1,34 @@
+// The usual bootstrap of a flow test: HTTP listeners over STATIC clusters.
+
+const TYPE = 'type.googleapis.com/envoy.extensions.filters';
+
+export interface HttpListener { readonly port: number; readonly name?: string; readonly hcm?: string; readonly listener?: string; /** Flow YAML list of routes. */ readonly routes?: string; readonly virtualHosts?: string }
+
+/** One cluster line; `more` is flow YAML. */
+export function clusterYaml(name: string, ports: readonly number[], more = ''): string {
+  const endpoints = ports.map((p) => `{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: ${p}}}}}`).join(', ');
+  return `  - {name: ${name}, type: STATIC, connect_timeout: 1s, ${more && `${more}, `}load_assignment: {cluster_name: ${name}, endpoints: [{lb_endpoints: [${endpoints}]}]}}\n`;
+}
+
+/** One listener with an HTTP connection manager; `hcm` and `listener` are lines of flow YAML fields (`field: {…}`), one a line. */
+export function listenerYaml(l: HttpListener): string {
+  const name = l.name ?? 'http';
+  const lines = (text: string | undefined, n: number): string => (text ?? '').split('\n').filter((x) => x.trim()).map((x) => `${' '.repeat(n)}${x.trim()}\n`).join('');
+  const virtualHosts = l.virtualHosts ?? `[{name: all, domains: ["*"], routes: ${l.routes ?? '[{match: {prefix: "/"}, route: {cluster: a}}]'}}]`;
+  return `  - name: ${name}
+    address: {socket_address: {address: 127.0.0.1, port_value: ${l.port}}}
+${lines(l.listener, 4)}    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": ${TYPE}.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: ${name}
+${lines(l.hcm, 10)}          route_config: {name: r, virtual_hosts: ${virtualHosts}}
+          http_filters:
+          - {name: envoy.filters.http.router, typed_config: {"@type": ${TYPE}.http.router.v3.Router}}
+`;
+}
+
+export function bootstrapYaml(listeners: readonly HttpListener[], clusters: readonly string[], top = ''): string {
+  return `${top}\nstatic_resources:\n  listeners:\n${listeners.map(listenerYaml).join('')}  clusters:\n${clusters.join('')}`;
+}

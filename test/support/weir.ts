@@ -1,0 +1,107 @@
+// Starts the real command on a configuration, on free ports, for flow tests. Everything a test starts it also ends.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const root = new URL('../..', import.meta.url).pathname;
+const COMMAND = join(root, 'bin/weir');
+
+/** A port that nobody used a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const s = createServer();
+    s.on('error', reject);
+    s.listen(0, '127.0.0.1', () => { const { port } = s.address() as { port: number }; s.close(() => resolve(port)); });
+  });
+}
+
+export interface Answer { readonly status: number; readonly headers: Record<string, string | string[] | undefined>; readonly body: string }
+
+/** One HTTP/1.1 request by Node's client; rejects when the connection fails. */
+export function ask(port: number, path: string, options: { method?: string; headers?: Record<string, string>; body?: string | Buffer; timeoutMs?: number } = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const req = request({ host: '127.0.0.1', port, path, method: options.method ?? 'GET', headers: options.headers ?? {}, agent: false }, (res) => {
+      let body = '';
+      res.setEncoding('latin1');
+      res.on('data', (c: string) => { body += c; });
+      res.on('end', () => resolve({ status: res.statusCode ?? 0, headers: res.headers, body }));
+      res.on('error', reject);
+    });
+    req.setTimeout(options.timeoutMs ?? 10_000, () => req.destroy(new Error('no answer in time')));
+    req.on('error', reject);
+    req.end(options.body);
+  });
+}
+
+/** Polls until `check` gives something truthy; fails with `what` after `ms`. */
+export async function until<T>(what: string, check: () => Promise<T> | T, ms = 10_000): Promise<NonNullable<T>> {
+  const end = Date.now() + ms;
+  for (;;) {
+    const value = await check();
+    if (value) return value as NonNullable<T>;
+    if (Date.now() > end) throw new Error(`not in time: ${what}`);
+    await new Promise((r) => setTimeout(r, 20));
+  }
+}
+
+export class RunningWeir {
+  readonly dir: string; readonly admin: number; readonly child: ChildProcess;
+  private output = '';
+  readonly exited: Promise<number | string>;
+  constructor(dir: string, admin: number, child: ChildProcess) {
+    this.dir = dir; this.admin = admin; this.child = child;
+    child.stdout!.on('data', (b: Buffer) => { this.output += b; });
+    child.stderr!.on('data', (b: Buffer) => { this.output += b; });
+    this.exited = new Promise((r) => child.once('exit', (code, signal) => r(code ?? signal ?? 'gone')));
+  }
+  get log(): string { return this.output; }
+  get file(): string { return join(this.dir, 'envoy.yaml'); }
+
+  async stats(filter = ''): Promise<Record<string, number>> {
+    const { body } = await ask(this.admin, `/stats?format=json&filter=${encodeURIComponent(filter)}`);
+    const list = (JSON.parse(body) as { stats: { name?: string; value: number }[] }).stats;
+    return Object.fromEntries(list.filter((s) => s.name !== undefined).map((s) => [s.name!, s.value]));
+  }
+
+  async stop(): Promise<number | string> {
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      this.child.kill('SIGTERM');
+      const again = setTimeout(() => this.child.kill('SIGTERM'), 300);
+      const hard = setTimeout(() => this.child.kill('SIGKILL'), 5000);
+      await this.exited;
+      clearTimeout(again); clearTimeout(hard);
+    }
+    rmSync(this.dir, { recursive: true, force: true });
+    return this.exited;
+  }
+}
+
+/** Starts Weir on a bootstrap (YAML without `admin`, which is added) and waits for /ready. */
+export async function startWeir(config: string, options: { args?: string[]; concurrency?: number; env?: Record<string, string>; readyMs?: number } = {}): Promise<RunningWeir> {
+  const dir = mkdtempSync(join(tmpdir(), 'weir-test-'));
+  const admin = await freePort();
+  writeFileSync(join(dir, 'envoy.yaml'), `admin: {address: {socket_address: {address: 127.0.0.1, port_value: ${admin}}}}\n${config}`);
+  const args = ['-c', join(dir, 'envoy.yaml'), '--concurrency', String(options.concurrency ?? 1), '-l', 'warning', '--file-flush-interval-msec', '20', ...(options.args ?? [])];
+  const weir = new RunningWeir(dir, admin, spawn(COMMAND, args, { cwd: dir, env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] }));
+  try {
+    await until(`ready; its log: ${weir.log}`, async () => {
+      if (weir.child.exitCode !== null) throw new Error(`ended with ${weir.child.exitCode}: ${weir.log}`);
+      return (await ask(admin, '/ready').catch(() => null))?.status === 200;
+    }, options.readyMs ?? 20_000);
+  } catch (e) { await weir.stop(); throw new Error(`${(e as Error).message}\n${weir.log}`); }
+  return weir;
+}
+
+/** Runs the command to its end. */
+export function runWeir(args: readonly string[], options: { cwd?: string } = {}): Promise<{ code: number | string; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(COMMAND, [...args], { cwd: options.cwd ?? root, stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '', stderr = '';
+    child.stdout.on('data', (b: Buffer) => { stdout += b; });
+    child.stderr.on('data', (b: Buffer) => { stderr += b; });
+    child.on('close', (code, signal) => resolve({ code: code ?? signal ?? 'gone', stdout, stderr }));
+  });
+}
