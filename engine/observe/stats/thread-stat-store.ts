@@ -1,0 +1,50 @@
+// One thread's stat store: a column of Float64 in shared memory, written with plain adds by this thread alone. Slots are handed out in order; each claim is
+// reported once, so that control can read the column by name. The memory is reserved whole and its pages come to life as slots are used.
+import { HISTOGRAM_SLOTS, type StatKind, type StatSchema, type StatStore } from './stat-block.ts';
+
+/** What control is told of a claim. */
+export type StatClaim =
+  | { readonly kind: 'stat-block'; readonly schema: number; readonly prefix: string; readonly base: number }
+  | { readonly kind: 'stat'; readonly name: string; readonly statKind: StatKind; readonly slot: number }
+  | { readonly kind: 'histogram'; readonly name: string; readonly base: number };
+
+/** Slots of one column: 32 MiB of address space. */
+export const COLUMN_SLOTS = 1 << 22;
+
+export class ThreadStatStore implements StatStore {
+  readonly column: Float64Array;
+  private next = 1; // slot 0 takes what finds no room, and is never read
+  private readonly bases = new Map<string, number>();
+  private readonly report: (claim: StatClaim) => void;
+
+  constructor(memory: SharedArrayBuffer, report: (claim: StatClaim) => void) {
+    this.column = new Float64Array(memory);
+    this.report = report;
+  }
+
+  /** Slots handed out. */
+  get used(): number { return this.next; }
+
+  claim(schema: StatSchema, prefix: string): number {
+    return this.once(`${schema.id}:${prefix}`, schema.names.length, (base) => ({ kind: 'stat-block', schema: schema.id, prefix, base }));
+  }
+
+  claimOne(name: string, kind: 'counter' | 'gauge'): number {
+    return this.once(`=${name}`, 1, (slot) => ({ kind: 'stat', name, statKind: kind, slot }));
+  }
+
+  claimHistogram(name: string): number {
+    return this.once(`~${name}`, HISTOGRAM_SLOTS, (base) => ({ kind: 'histogram', name, base }));
+  }
+
+  private once(key: string, slots: number, claim: (base: number) => StatClaim): number {
+    let base = this.bases.get(key);
+    if (base !== undefined) return base;
+    if (this.next + slots > this.column.length) return 0;
+    base = this.next;
+    this.next += slots;
+    this.bases.set(key, base);
+    this.report(claim(base));
+    return base;
+  }
+}

@@ -1,0 +1,24 @@
+// Http2ProtocolOptions as the codec takes them (Envoy: config.core.v3.Http2ProtocolOptions), with Envoy's defaults filled in.
+
+export interface Http2OptionsPlan {
+  readonly hpackTableSize: number;
+  readonly maxConcurrentStreams: number;
+  readonly initialStreamWindowSize: number;
+  readonly initialConnectionWindowSize: number;
+  readonly allowConnect: boolean;
+  readonly maxOutboundFrames: number;
+  readonly maxOutboundControlFrames: number;
+  readonly maxConsecutiveInboundFramesWithEmptyPayload: number;
+  readonly maxInboundPriorityFramesPerStream: number;
+  readonly maxInboundWindowUpdateFramesPerDataFrameSent: number;
+  readonly streamErrorOnInvalidHttpMessage: boolean;
+  readonly maxHeadersKb: number;
+  readonly maxHeadersCount: number;
+  readonly headersWithUnderscores: 'allow' | 'reject' | 'drop';
+}
+
+export const HTTP2_DEFAULTS: Http2OptionsPlan = {
+  hpackTableSize: 4096, maxConcurrentStreams: 1024, initialStreamWindowSize: 16 << 20, initialConnectionWindowSize: 24 << 20, allowConnect: false,
+  maxOutboundFrames: 10_000, maxOutboundControlFrames: 1000, maxConsecutiveInboundFramesWithEmptyPayload: 1, maxInboundPriorityFramesPerStream: 100, maxInboundWindowUpdateFramesPerDataFrameSent: 10,
+  streamErrorOnInvalidHttpMessage: false, maxHeadersKb: 60, maxHeadersCount: 100, headersWithUnderscores: 'allow',
+};

@@ -1,0 +1,39 @@
+// One record per cluster and priority: what circuit breakers count, for the whole process, exactly. Layout: 16 words of 32 bits a record.
+//
+//   word 0..4: current {connections, pending, requests, retries, pools}   word 8..12: their limits
+//
+// Every worker adds and takes away, control sets limits. All access is atomic; an acquire never overshoots the limit.
+
+const STRIDE = 16;
+const LIMITS = 8;
+export const CIRCUIT_KIND = { CX: 0, PENDING: 1, RQ: 2, RETRY: 3, POOL: 4 } as const;
+export type CircuitLimits = readonly [number, number, number, number, number];
+
+export class CircuitTable {
+  private readonly words: Int32Array;
+  readonly capacity: number;
+  static bytes(capacity: number): number { return capacity * STRIDE * 4; }
+  constructor(memory: SharedArrayBuffer) { this.words = new Int32Array(memory); this.capacity = Math.floor(this.words.length / STRIDE); }
+
+  /** Takes one if there is room under the limit. */
+  tryAcquire(record: number, kind: number): boolean {
+    const at = record * STRIDE + kind;
+    const limit = Atomics.load(this.words, at + LIMITS);
+    for (let now = Atomics.load(this.words, at); ;) {
+      if (now >= limit) return false;
+      const seen = Atomics.compareExchange(this.words, at, now, now + 1);
+      if (seen === now) return true;
+      now = seen;
+    }
+  }
+
+  /** Takes one past the limit too, for what Envoy lets through (a first connection of a pool). */
+  acquire(record: number, kind: number): void { Atomics.add(this.words, record * STRIDE + kind, 1); }
+  release(record: number, kind: number): void { Atomics.sub(this.words, record * STRIDE + kind, 1); }
+  value(record: number, kind: number): number { return Atomics.load(this.words, record * STRIDE + kind); }
+  limit(record: number, kind: number): number { return Atomics.load(this.words, record * STRIDE + LIMITS + kind); }
+  setLimits(record: number, limits: CircuitLimits): void { for (let k = 0; k < 5; k++) Atomics.store(this.words, record * STRIDE + LIMITS + k, Math.min(limits[k]!, 0x7fffffff)); }
+  /** Takes back what a dead worker held. */
+  takeBack(record: number, kind: number, count: number): void { Atomics.sub(this.words, record * STRIDE + kind, count); }
+  reset(record: number): void { for (let k = 0; k < STRIDE; k++) Atomics.store(this.words, record * STRIDE + k, 0); }
+}

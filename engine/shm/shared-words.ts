@@ -1,0 +1,26 @@
+// Single words of the whole process: epochs that workers compare before they pick a host, and the count of downstream connections.
+//
+//   word 0: health epoch (control moves it whenever flags of any host change)   word 1: downstream connections   word 2: their limit (0: none)
+//
+// Control writes the epoch and the limit; every worker adds and takes away connections. All access is atomic.
+
+export class SharedWords {
+  private readonly words: Int32Array;
+  static readonly bytes = 64;
+  constructor(memory: SharedArrayBuffer) { this.words = new Int32Array(memory); }
+
+  healthEpoch(): number { return Atomics.load(this.words, 0); }
+  bumpHealthEpoch(): void { Atomics.add(this.words, 0, 1); }
+
+  /** Takes one downstream connection of the process-wide limit; false: the limit is reached. */
+  tryConnection(): boolean {
+    const limit = Atomics.load(this.words, 2);
+    const now = Atomics.add(this.words, 1, 1);
+    if (limit === 0 || now < limit) return true;
+    Atomics.sub(this.words, 1, 1);
+    return false;
+  }
+  releaseConnections(count: number): void { Atomics.sub(this.words, 1, count); }
+  connections(): number { return Atomics.load(this.words, 1); }
+  setConnectionLimit(limit: number): void { Atomics.store(this.words, 2, limit); }
+}
