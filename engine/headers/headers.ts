@@ -118,6 +118,10 @@ export class RequestHeaders extends Headers {
   scheme = '';
   /** The :protocol of extended CONNECT; for h1 Upgrade requests the lower-cased upgrade token ('websocket'). '' otherwise. */
   protocol = '';
+  /** An HTTP/1 request without any Host: the connection manager answers 400 (missing_host_header). */
+  missingHost = false;
+  /** How the Host line's name was spelled, where spelling is kept; ''. */
+  hostSpelling = '';
 
   override get(name: string): string | undefined {
     if (name.charCodeAt(0) === 58) return this.pseudo(name);

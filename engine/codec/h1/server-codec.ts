@@ -1,0 +1,303 @@
+// HTTP/1 from the server's side (RFC 9112): one request at a time, pipelined ones wait until the answer before them is whole. Owns the framing of both directions
+// and nothing else. Fed by the connection's bytes; a head that cannot be understood is answered through the host and ends the connection.
+//
+//   head ──▶ body ──▶ waiting (for the response) ──▶ head …        head ──▶ tunnel (upgrade, CONNECT)        any ──▶ dead
+import type { PeerFault } from '../../base/fault.ts';
+import { RequestHeaders, type Headers } from '../../headers/headers.ts';
+import type { Http1OptionsPlan } from '../../plan/http1-options-plan.ts';
+import type { CodecOutput, HttpProtocol, ServerCodec, ServerHost } from '../codec.ts';
+import { BodyReader, type BodySink } from './body-reader.ts';
+import { H1_FAULT } from './faults.ts';
+import { FieldParser, hasToken, parseLength, type FieldLimits } from './field-parser.ts';
+import { HeadBuffer } from './head-buffer.ts';
+import type { NameFormat } from './head-writer.ts';
+import { RequestLine } from './request-line.ts';
+import { H1ServerStream, type ServerStreamOwner } from './server-stream.ts';
+
+/** Answers that may be ready for one read of the peer before it counts as a flood of pipelined requests (Envoy: "Too many responses queued"). */
+const MAX_ANSWERS_PER_READ = 2;
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+
+/** What the codec counts, for its owner. */
+export interface H1CodecCounters { onResponseFlood(): void; onUnderscoreDropped(count: number): void; onUnderscoreRejected(): void }
+
+export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
+  readonly protocol: HttpProtocol = 'HTTP/1.1';
+  private state: 'head' | 'body' | 'waiting' | 'tunnel' | 'dead' = 'head';
+  private readonly host: ServerHost;
+  private readonly output: CodecOutput;
+  private readonly options: Http1OptionsPlan;
+  private readonly counters: H1CodecCounters;
+  private readonly headText: HeadBuffer;
+  private readonly requestLine: RequestLine;
+  private readonly fields: FieldParser;
+  private readonly body: BodyReader;
+  private stream: H1ServerStream | null = null;
+  private shuttingDown = false;
+  /** Bytes of pipelined requests behind the one that is being answered; no more are read until it is. */
+  private pipelined: Buffer | null = null;
+  private receiving = false;
+  private answers = 0;
+  private outputBlocked = false;
+  readonly nameFormat: NameFormat;
+  readonly trailersEnabled: boolean;
+  /** Whether `expect: 100-continue` is answered here (Envoy: unless proxy_100_continue). */
+  private readonly answerContinue: boolean;
+
+  constructor(host: ServerHost, output: CodecOutput, options: Http1OptionsPlan, counters: H1CodecCounters, answerContinue = true) {
+    this.host = host; this.output = output; this.options = options; this.counters = counters; this.answerContinue = answerContinue;
+    this.nameFormat = options.nameFormat;
+    this.trailersEnabled = options.enableTrailers;
+    const limits: FieldLimits = { maxCount: options.maxHeadersCount, underscores: options.headersWithUnderscores, keepSpelling: options.nameFormat === 'preserve' };
+    this.headText = new HeadBuffer(options.maxHeadersKb * 1024);
+    this.requestLine = new RequestLine(options);
+    this.fields = new FieldParser(limits);
+    this.body = new BodyReader(this, limits, options.maxHeadersKb * 1024, options.enableTrailers);
+  }
+
+  get activeStreams(): number { return this.stream === null ? 0 : 1; }
+
+  receive(bytes: Buffer, start: number, end: number): PeerFault | null {
+    if (this.state === 'dead') return null;
+    if (this.pipelined !== null) { this.keep(bytes, start, end); return null; }
+    this.receiving = true;
+    this.answers = 0;
+    this.run(bytes, start, end);
+    this.receiving = false;
+    return null;
+  }
+
+  private run(bytes: Buffer, at: number, end: number): void {
+    while (at < end) {
+      switch (this.state) {
+        case 'head': {
+          if (this.stream === null) {
+            // RFC 9112 section 2.2: empty lines before a request line are skipped.
+            while (at < end && (bytes[at] === 13 || bytes[at] === 10) && !this.headText.partial) at++;
+            if (at === end) return;
+            this.begin();
+          }
+          at = this.readHead(bytes, at, end);
+          break;
+        }
+        case 'body': {
+          const from = at;
+          at = this.body.read(bytes, at, end);
+          if (this.stream !== null) this.stream.bytesReceived += at - from;
+          if (this.body.fault !== null) { this.faulted(this.body.fault); return; }
+          break;
+        }
+        case 'tunnel': this.stream!.bytesReceived += end - at; this.stream!.sink!.onData(bytes, at, end, false); return;
+        case 'waiting': this.keep(bytes, at, end); return;
+        case 'dead': return;
+      }
+    }
+  }
+
+  private begin(): void {
+    const stream = new H1ServerStream(this);
+    this.stream = stream;
+    stream.sink = this.host.onStream(stream);
+  }
+
+  private readHead(bytes: Buffer, at: number, end: number): number {
+    const stream = this.stream!;
+    const took = this.headText.take(bytes, at, end);
+    if (took === 'more') { stream.bytesReceived += end - at; return end; }
+    if (took !== 'head') { this.faulted(took === 'bad' ? H1_FAULT.codec : H1_FAULT.headersTooLarge); return end; }
+    stream.bytesReceived += this.headText.rest - at;
+    const rest = this.headText.rest;
+    const headers = new RequestHeaders();
+    const bad = this.requestLine.parse(this.headText.text, headers) ?? this.fields.parse(this.headText.text, this.requestLine.position, headers) ?? this.accept(stream, headers);
+    if (bad !== null) {
+      if (bad === H1_FAULT.underscore) this.counters.onUnderscoreRejected();
+      this.faulted(bad);
+    }
+    return rest;
+  }
+
+  /** The head is well formed: settles host, connection and framing, and hands it over. */
+  private accept(stream: H1ServerStream, headers: RequestHeaders): PeerFault | null {
+    const notes = this.fields.notes;
+    if (notes.underscoresDropped > 0) this.counters.onUnderscoreDropped(notes.underscoresDropped);
+    stream.isHead = headers.method === 'HEAD';
+    stream.isConnect = headers.method === 'CONNECT';
+    this.connection(stream, headers);
+    headers.authority = this.requestLine.targetHost !== '' ? this.requestLine.targetHost : notes.host;
+    if (notes.hosts === 0 && headers.authority === '' && this.requestLine.minor === 0) headers.authority = this.options.defaultHostForHttp10;
+    // RFC 9112 section 3.2: several Host lines are 400. (None at all is answered by the connection manager, as in Envoy.)
+    if (notes.hosts > 1 || !validHost(headers.authority)) return H1_FAULT.codec;
+    headers.hostSpelling = notes.hostSpelling;
+    headers.missingHost = notes.hosts === 0 && headers.authority === '';
+
+    const length = this.framing(headers);
+    if (typeof length !== 'number') return length;
+    if (stream.upgrade !== '' || stream.isConnect) { this.state = 'tunnel'; stream.sink!.onHeaders(headers, false); return null; }
+    if (length === 0) {
+      this.state = 'waiting';
+      stream.requestDone = true;
+      stream.sink!.onHeaders(headers, true);
+      return null;
+    }
+    this.state = 'body';
+    this.body.begin(length);
+    if (this.answerContinue && this.requestLine.minor === 1 && notes.expect.toLowerCase() === '100-continue') { headers.remove('expect'); this.output.writeLatin1(CONTINUE); }
+    stream.sink!.onHeaders(headers, false);
+    return null;
+  }
+
+  private connection(stream: H1ServerStream, headers: RequestHeaders): void {
+    const { connection, upgrade } = this.fields.notes;
+    if (this.requestLine.minor === 0) {
+      stream.protocol = 'HTTP/1.0';
+      if (hasToken(connection, 'keep-alive')) stream.sayKeepAlive = true; else stream.closing = true;
+    } else if (connection !== '' && hasToken(connection, 'close')) stream.closing = true;
+    if (this.shuttingDown) stream.closing = true;
+    if (upgrade === '') return;
+    const token = upgrade.toLowerCase();
+    // h2c by upgrade is not offered, and must not reach the upstream (request smuggling through the second protocol).
+    if (this.requestLine.minor === 1 && hasToken(connection, 'upgrade') && token !== 'h2c' && !this.options.ignoreUpgrades.includes(token)) {
+      headers.protocol = stream.upgrade = token;
+      headers.add('connection', connection);
+    } else { headers.remove('upgrade'); headers.remove('http2-settings'); }
+  }
+
+  /** Length of the body: ≥ 0, -1 chunked. Both lengths present is refused: picking one is how requests get smuggled (RFC 9112 section 6.3). */
+  private framing(headers: RequestHeaders): number | PeerFault {
+    const notes = this.fields.notes;
+    if (notes.transferEncodings > 0) {
+      if (notes.transferEncodings > 1 || notes.transferEncoding.toLowerCase() !== 'chunked') return H1_FAULT.transferEncoding;
+      if (this.requestLine.minor === 0) return H1_FAULT.transferEncodingNotAllowed;
+      if (notes.contentLengths > 0) {
+        if (!this.options.allowChunkedLength) return H1_FAULT.chunkedContentLength;
+        headers.remove('content-length');
+      }
+      if (headers.method === 'CONNECT') return H1_FAULT.transferEncodingNotAllowed;
+      headers.add('transfer-encoding', 'chunked');
+      return -1;
+    }
+    if (notes.contentLengths === 0) return 0;
+    const length = notes.contentLengths === 1 ? parseLength(notes.contentLength) : -1;
+    if (length < 0 || (length > 0 && headers.method === 'CONNECT')) return H1_FAULT.codec;
+    return length;
+  }
+
+  /** A request that cannot be understood, in its head or in its body: answered if nothing was sent yet; the connection ends. */
+  private faulted(bad: PeerFault): void {
+    const stream = this.stream;
+    const inHead = this.state === 'head';
+    this.state = 'dead';
+    this.headText.clear();
+    if (stream === null) { this.host.onConnectionClose('flush', bad); return; }
+    stream.closing = true;
+    if (inHead) this.host.onBadRequest(stream, bad);
+    else stream.sink?.onReset('protocol-error', bad);
+    if (this.stream !== null && this.stream.state === 'idle') { this.stream = null; this.host.onConnectionClose('flush', bad); }
+  }
+
+  // BodySink
+  onBody(bytes: Buffer, start: number, end: number, last: boolean): void {
+    const stream = this.stream;
+    if (last) this.state = 'waiting';
+    if (stream === null || stream.state === 'dead') return;
+    if (last) stream.requestDone = true;
+    stream.sink!.onData(bytes, start, end, last);
+  }
+  onBodyTrailers(trailers: Headers): void {
+    const stream = this.stream;
+    this.state = 'waiting';
+    if (stream === null || stream.state === 'dead') return;
+    stream.requestDone = true;
+    stream.sink!.onTrailers(trailers);
+  }
+
+  // ServerStreamOwner
+  writeLatin1(text: string): void { this.output.writeLatin1(text); }
+  write(bytes: Uint8Array, start: number, end: number): void { this.output.write(bytes, start, end); }
+  pauseReading(): void { this.output.pauseReading(); }
+  resumeReading(): void { if (this.pipelined === null && !(this.stream?.paused ?? false)) this.output.resumeReading(); }
+
+  responseDone(stream: H1ServerStream): void {
+    if (this.stream !== stream) return;
+    const complete = stream.requestDone || stream.tunnelling;
+    if (stream.closing || !complete) {
+      this.stream = null;
+      this.state = 'dead';
+      stream.sink!.onComplete();
+      this.host.onConnectionClose('flush', null);
+      return;
+    }
+    this.stream = null;
+    this.state = 'head';
+    stream.sink!.onComplete();
+    if (this.receiving) {
+      if (++this.answers > MAX_ANSWERS_PER_READ) {
+        this.counters.onResponseFlood();
+        this.state = 'dead';
+        this.host.onConnectionClose('flush', null);
+      }
+    } else this.next();
+  }
+
+  aborted(stream: H1ServerStream): void {
+    if (this.stream !== stream) return;
+    this.stream = null;
+    this.state = 'dead';
+    this.host.onConnectionClose('flush', null);
+  }
+
+  /** Goes on with what was pipelined behind the answered request. */
+  private next(): void {
+    const waiting = this.pipelined;
+    if (waiting === null) return;
+    this.pipelined = null;
+    this.output.resumeReading();
+    this.receive(waiting, 0, waiting.length);
+  }
+
+  /** Holds back what came behind an unanswered request, and stops reading: the bound is one read. */
+  private keep(bytes: Buffer, start: number, end: number): void {
+    const copy = Buffer.from(bytes.subarray(start, end));
+    if (this.pipelined === null) this.output.pauseReading();
+    this.pipelined = this.pipelined === null ? copy : Buffer.concat([this.pipelined, copy]);
+  }
+
+  receiveEnd(): void {
+    const stream = this.stream;
+    if (this.state === 'tunnel' && stream !== null) { stream.requestDone = true; this.state = 'waiting'; stream.sink!.onData(EMPTY, 0, 0, true); return; }
+    if (this.state === 'dead') return;
+    if (stream === null) { this.state = 'dead'; this.host.onConnectionClose('flush', null); return; }
+    // A half-closed client gets its answer only if its request is whole, as in Envoy: else the exchange is cut.
+    stream.closing = true;
+    if (!stream.requestDone) { this.state = 'dead'; this.stream = null; stream.state = 'dead'; stream.sink!.onReset('connection-end', null); this.host.onConnectionClose('now', null); }
+  }
+
+  close(): void {
+    const stream = this.stream;
+    this.stream = null;
+    this.state = 'dead';
+    this.pipelined = null;
+    this.headText.clear();
+    if (stream !== null && stream.state !== 'done') { stream.state = 'dead'; stream.sink!.onReset('connection-end', null); }
+  }
+
+  onBlocked(): void { if (!this.outputBlocked) { this.outputBlocked = true; this.stream?.sink?.onBlocked(); } }
+  onDrained(): void { if (this.outputBlocked) { this.outputBlocked = false; this.stream?.sink?.onDrained(); } }
+
+  shutdown(): void {
+    this.shuttingDown = true;
+    if (this.stream !== null) this.stream.closing = true;
+    else { this.state = 'dead'; this.host.onConnectionClose('flush', null); }
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** No byte that cannot stand in an authority. Envoy refuses these with 400; an empty value passes. */
+function validHost(host: string): boolean {
+  for (let i = 0; i < host.length; i++) {
+    const c = host.charCodeAt(i);
+    if (c <= 32 || c >= 127 || c === 47 || c === 92 || c === 35 || c === 63 || c === 34 || c === 60 || c === 62) return false;
+  }
+  return true;
+}

@@ -1,0 +1,119 @@
+// Cuts the byte stream into frames. DATA is passed on as it comes, without being gathered; every other frame is given whole, at most FRAME_SIZE long, so what is
+// held is bounded by one frame. Split at any byte, the calls are the same but for the pieces of DATA.
+import { FLAG, FRAME, FRAME_SIZE } from './frames.ts';
+
+export interface FrameSink {
+  /** The head of a DATA frame: `length` counts padding. Returns an HTTP/2 error code for a connection error, or -1. */
+  onDataHead(stream: number, length: number, flags: number): number;
+  /** A piece of its content; padding is told apart. */
+  onDataPiece(stream: number, bytes: Buffer, start: number, end: number): number;
+  /** The frame is over; `padding` bytes (with the length octet) were not content. */
+  onDataEnd(stream: number, padding: number, endStream: boolean): number;
+  /** Any other frame, whole: payload is [start, end). */
+  onFrame(type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number): number;
+}
+
+export class FrameReader {
+  private readonly sink: FrameSink;
+  private readonly head = Buffer.allocUnsafe(9);
+  private have = 0;
+  private length = 0; private type = 0; private flags = 0; private stream = 0;
+  private state: 'head' | 'pad-length' | 'data' | 'padding' | 'payload' = 'head';
+  private left = 0;
+  private padding = 0;
+  private held: Buffer | null = null;
+
+  constructor(sink: FrameSink) { this.sink = sink; }
+
+  /** Feeds bytes; an HTTP/2 error code ends the connection, -1 is well. */
+  receive(bytes: Buffer, start: number, end: number): number {
+    let at = start;
+    while (at < end || (this.state !== 'head' && this.left === 0 && this.state !== 'pad-length')) {
+      switch (this.state) {
+        case 'head': {
+          if (this.have === 0 && end - at >= 9) { this.parseHead(bytes, at); at += 9; } else {
+            const n = Math.min(9 - this.have, end - at);
+            bytes.copy(this.head, this.have, at, at + n);
+            at += n; this.have += n;
+            if (this.have < 9) return -1;
+            this.have = 0;
+            this.parseHead(this.head, 0);
+          }
+          const error = this.begin();
+          if (error >= 0) return error;
+          break;
+        }
+        case 'pad-length': {
+          this.padding = bytes[at++]!;
+          if (this.padding >= this.length) return 1;
+          this.left = this.length - 1 - this.padding;
+          this.state = 'data';
+          break;
+        }
+        case 'data': {
+          const n = Math.min(this.left, end - at);
+          if (n > 0) { const error = this.sink.onDataPiece(this.stream, bytes, at, at + n); if (error >= 0) return error; }
+          at += n; this.left -= n;
+          if (this.left > 0) return -1;
+          this.state = 'padding';
+          this.left = this.padding;
+          break;
+        }
+        case 'padding': {
+          const n = Math.min(this.left, end - at);
+          at += n; this.left -= n;
+          if (this.left > 0) return -1;
+          this.state = 'head';
+          const error = this.sink.onDataEnd(this.stream, this.flags & FLAG.PADDED ? this.padding + 1 : 0, (this.flags & FLAG.END_STREAM) !== 0);
+          if (error >= 0) return error;
+          break;
+        }
+        case 'payload': {
+          const error = this.payload(bytes, at, end);
+          at = Math.min(end, at + this.taken);
+          if (error >= 0) return error;
+          break;
+        }
+      }
+    }
+    return -1;
+  }
+
+  /** Bytes that the last payload() call consumed. */
+  private taken = 0;
+
+  private payload(bytes: Buffer, at: number, end: number): number {
+    if (this.held === null && end - at >= this.left) {
+      this.taken = this.left;
+      this.state = 'head';
+      return this.sink.onFrame(this.type, this.flags, this.stream, bytes, at, at + this.left);
+    }
+    this.held ??= Buffer.allocUnsafe(this.length);
+    const n = Math.min(this.left, end - at);
+    bytes.copy(this.held, this.length - this.left, at, at + n);
+    this.left -= n; this.taken = n;
+    if (this.left > 0) return -1;
+    const whole = this.held;
+    this.held = null;
+    this.state = 'head';
+    return this.sink.onFrame(this.type, this.flags, this.stream, whole, 0, this.length);
+  }
+
+  private parseHead(b: Buffer, at: number): void {
+    this.length = (b[at]! << 16) | (b[at + 1]! << 8) | b[at + 2]!;
+    this.type = b[at + 3]!;
+    this.flags = b[at + 4]!;
+    this.stream = b.readUInt32BE(at + 5) & 0x7fffffff;
+  }
+
+  private begin(): number {
+    if (this.length > FRAME_SIZE) return 6;
+    this.left = this.length;
+    if (this.type !== FRAME.DATA) { this.state = 'payload'; return -1; }
+    this.padding = 0;
+    const error = this.sink.onDataHead(this.stream, this.length, this.flags);
+    if (error >= 0) return error;
+    if (this.flags & FLAG.PADDED) { if (this.length === 0) return 6; this.state = 'pad-length'; } else this.state = 'data';
+    return -1;
+  }
+}
