@@ -1,0 +1,161 @@
+// The same transport over node:net: where the addon is not built, and as --transport=node. A turn is one callback of node's event loop; what it writes is
+// gathered per socket (cork) and let go at the turn's end.
+import net from 'node:net';
+import { ipAddress, type Address } from '../address.ts';
+import type { ConnectOptions, ListenOptions, ListenerSocket, SocketOption, SocketSink, TcpKeepalive, Transport, TransportSocket, TransportTurn } from './transport.ts';
+
+const NO_SINK: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
+
+function address(ip: string | undefined, port: number | undefined, path: string): Address {
+  if (ip === undefined || port === undefined) return { kind: 'pipe', path, mode: 0 };
+  return ip.startsWith('::ffff:') && ip.includes('.') ? ipAddress(ip.slice(7), port) : ipAddress(ip, port);
+}
+
+/** Node takes abstract names with a leading NUL. */
+const pathOf = (a: Address): string => (a.kind === 'pipe' ? (a.path.startsWith('@') ? `\0${a.path.slice(1)}` : a.path) : '');
+
+class NodeSocket implements TransportSocket {
+  sink: SocketSink = NO_SINK;
+  private readonly owner: NodeTransport;
+  private readonly socket: net.Socket;
+  private readonly path: string;
+  private gone = false;
+  private blocked = false;
+  private corked = false;
+  private error = '';
+  private remoteAddress: Address | null = null;
+  private localAddress: Address | null = null;
+  highMark = 1 << 20;
+
+  constructor(owner: NodeTransport, socket: net.Socket, path: string) {
+    this.owner = owner; this.socket = socket; this.path = path;
+    if (socket.remoteAddress !== undefined) this.remoteAddress = address(socket.remoteAddress, socket.remotePort, path);
+    socket.on('connect', () => owner.enter(() => this.sink.onConnect()));
+    socket.on('data', (b: Buffer) => owner.enter(() => this.sink.onData(b, 0, b.length)));
+    socket.on('end', () => owner.enter(() => this.sink.onEnd()));
+    socket.on('error', (e: NodeJS.ErrnoException) => { this.error = e.code ?? 'EIO'; });
+    socket.on('drain', () => { if (this.blocked) owner.enter(() => { this.blocked = false; this.sink.onDrained(); }); });
+    socket.on('close', () => { owner.left(); if (!this.gone) { this.gone = true; owner.enter(() => this.sink.onClose(this.error)); } });
+  }
+
+  get local(): Address { return this.localAddress ??= address(this.socket.localAddress, this.socket.localPort, this.path); }
+  get remote(): Address { return this.remoteAddress ??= address(this.socket.remoteAddress, this.socket.remotePort, this.path); }
+  set known(a: Address) { this.remoteAddress = a; }
+
+  writeLatin1(text: string): void { this.put(Buffer.from(text, 'latin1')); }
+  /** node:net keeps what it cannot send at once, so lent bytes are copied. */
+  write(bytes: Uint8Array, start: number, end: number): void { this.put(Uint8Array.prototype.slice.call(bytes, start, end)); }
+  private put(bytes: Uint8Array): void {
+    if (this.gone || this.socket.destroyed || this.socket.writableEnded) return;
+    if (!this.corked) { this.corked = true; this.socket.cork(); this.owner.atTurnEnd(this); }
+    this.socket.write(bytes);
+  }
+
+  /** @internal At the end of the turn. */
+  uncork(): void {
+    this.corked = false;
+    if (this.gone) return;
+    this.socket.uncork();
+    if (!this.blocked && this.socket.writableLength > this.highMark) { this.blocked = true; this.sink.onBlocked(); }
+  }
+
+  get pendingBytes(): number { return this.socket.writableLength; }
+  pause(): void { this.socket.pause(); }
+  resume(): void { if (!this.gone) this.socket.resume(); }
+  end(): void { if (!this.gone) { this.flushCork(); this.socket.end(); } }
+  destroy(how: 'flush' | 'now' | 'reset'): void {
+    if (this.gone) return;
+    this.gone = true;
+    this.flushCork();
+    if (how === 'reset') this.socket.resetAndDestroy();
+    else if (how === 'now' || this.socket.writableLength === 0) this.socket.destroySoon();
+    else this.socket.end(() => this.socket.destroy());
+  }
+  private flushCork(): void { if (this.corked) { this.corked = false; this.socket.uncork(); } }
+  setNoDelay(on: boolean): void { this.socket.setNoDelay(on); }
+  setKeepalive(k: TcpKeepalive): void { this.socket.setKeepAlive(true, k.idleS * 1000); }
+  setOption(_o: SocketOption): boolean { return false; }
+}
+
+export class NodeTransport implements Transport {
+  readonly name = 'node';
+  private readonly turn: TransportTurn;
+  private depth = 0;
+  private dirty: NodeSocket[] = [];
+  private timer: NodeJS.Timeout | null = null;
+  private immediate = false;
+  private readonly servers = new Set<net.Server>();
+  private readonly sockets = new Set<net.Socket>();
+  openSockets = 0;
+  onException: (e: unknown) => void = (e) => { throw e; };
+
+  constructor(turn: TransportTurn) { this.turn = turn; }
+
+  /** @internal Runs `work` as (part of) a turn. */
+  enter(work: () => void): void {
+    if (this.depth > 0) { work(); return; }
+    this.depth++;
+    this.turn.onTurnStart();
+    try { work(); } catch (e) { this.onException(e); }
+    try { this.turn.onTurnEnd(); } catch (e) { this.onException(e); }
+    for (let list = this.dirty; list.length > 0; list = this.dirty) { this.dirty = []; for (const s of list) s.uncork(); }
+    this.depth--;
+  }
+  /** @internal */
+  atTurnEnd(s: NodeSocket): void { this.dirty.push(s); if (this.depth === 0) this.wake(); }
+  /** @internal */
+  left(): void { this.openSockets--; }
+
+  private adopt(socket: net.Socket, path: string): NodeSocket {
+    this.openSockets++;
+    this.sockets.add(socket);
+    socket.once('close', () => this.sockets.delete(socket));
+    return new NodeSocket(this, socket, path);
+  }
+
+  listen(o: ListenOptions, onAccept: (socket: TransportSocket) => void): Promise<ListenerSocket | { readonly error: string }> {
+    const path = pathOf(o.address);
+    const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => this.enter(() => onAccept(this.adopt(socket, path))));
+    return new Promise((resolve) => {
+      server.once('error', (e: NodeJS.ErrnoException) => resolve({ error: e.code ?? 'EIO' }));
+      const done = (): void => {
+        this.servers.add(server);
+        const bound = server.address();
+        server.on('error', () => { /* EMFILE and the like: the next accept tries again */ });
+        resolve({
+          local: bound !== null && typeof bound === 'object' ? ipAddress(bound.address, bound.port) : o.address,
+          pause: () => { /* node:net has no pause for a listening socket; the backlog is the bound */ },
+          resume: () => {},
+          close: () => { this.servers.delete(server); server.close(); },
+        });
+      };
+      if (o.address.kind === 'ip') server.listen({ host: o.address.ip, port: o.address.port, backlog: o.backlog, reusePort: o.reusePort, ipv6Only: o.ipv6Only, exclusive: true }, done);
+      else server.listen({ path, backlog: o.backlog, exclusive: true }, done);
+    });
+  }
+
+  connect(o: ConnectOptions, sink: SocketSink): TransportSocket {
+    const bind = o.bind !== null && o.bind.kind === 'ip' ? { localAddress: o.bind.ip, localPort: o.bind.port } : {};
+    const socket = o.remote.kind === 'ip' ? net.connect({ host: o.remote.ip, port: o.remote.port, allowHalfOpen: true, noDelay: o.noDelay, autoSelectFamily: false, ...bind }) : net.connect({ path: pathOf(o.remote), allowHalfOpen: true });
+    const s = this.adopt(socket, '');
+    s.sink = sink;
+    s.known = o.remote;
+    if (o.keepalive !== null) s.setKeepalive(o.keepalive);
+    return s;
+  }
+
+  wake(): void {
+    if (this.immediate) return;
+    this.immediate = true;
+    setImmediate(() => { this.immediate = false; this.enter(() => {}); });
+  }
+  wakeIn(ms: number): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = ms < 0 ? null : setTimeout(() => { this.timer = null; this.enter(() => {}); }, Math.ceil(ms));
+  }
+  close(): void {
+    this.wakeIn(-1);
+    for (const s of this.servers) s.close();
+    for (const s of this.sockets) s.destroy();
+  }
+}

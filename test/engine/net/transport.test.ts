@@ -1,0 +1,155 @@
+// All transport behaviour, on both implementations.
+import assert from 'node:assert/strict';
+import { createConnection, createServer } from 'node:net';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { formatAddress, ipAddress, type Address } from '../../../engine/net/address.ts';
+import { createTransport } from '../../../engine/net/transport/choose.ts';
+import { loadAddon } from '../../../engine/net/transport/native.ts';
+import type { ConnectOptions, ListenerSocket, SocketSink, Transport, TransportSocket } from '../../../engine/net/transport/transport.ts';
+
+const LISTEN = { backlog: 128, reusePort: false, transparent: false, freebind: false, ipv6Only: false, maxAcceptsPerTurn: 0, options: [] };
+const to = (remote: Address): ConnectOptions => ({ remote, bind: null, freebind: false, options: [], noDelay: true, keepalive: null });
+
+class Peer implements SocketSink {
+  socket!: TransportSocket;
+  text = ''; bytes = 0; ended = false; connected = false; blocked = 0; drained = 0;
+  closed: string | null = null;
+  onBytes: (b: Buffer, s: number, e: number) => void = () => {};
+  private readonly waits: [() => boolean, () => void][] = [];
+  onConnect(): void { this.connected = true; this.check(); }
+  onData(b: Buffer, s: number, e: number): void { this.bytes += e - s; if (this.text.length < 100_000) this.text += b.latin1Slice(s, e); this.onBytes(b, s, e); this.check(); }
+  onEnd(): void { this.ended = true; this.check(); }
+  onBlocked(): void { this.blocked++; this.check(); }
+  onDrained(): void { this.drained++; this.check(); }
+  onClose(error: string): void { this.closed = error; this.check(); }
+  until(test: () => boolean): Promise<void> { return test() ? Promise.resolve() : new Promise((r) => { this.waits.push([test, r]); }); }
+  private check(): void { for (let i = this.waits.length - 1; i >= 0; i--) if (this.waits[i]![0]()) this.waits.splice(i, 1)[0]![1](); }
+}
+
+async function pair(t: Transport, address: Address = ipAddress('127.0.0.1', 0)): Promise<{ client: Peer; server: Peer; listener: ListenerSocket }> {
+  const server = new Peer();
+  let accepted: () => void;
+  const ready = new Promise<void>((r) => { accepted = r; });
+  const listener = await t.listen({ ...LISTEN, address }, (s) => { server.socket = s; s.sink = server; accepted(); });
+  assert.ok(!('error' in listener), JSON.stringify(listener));
+  const client = new Peer();
+  client.socket = t.connect(to(listener.local), client);
+  await Promise.all([client.until(() => client.connected), ready]);
+  return { client, server, listener };
+}
+
+const kinds: ('native' | 'node')[] = loadAddon() === null ? ['node'] : ['native', 'node'];
+if (kinds.length === 1) test('the native transport', { skip: 'its addon is not built here (no C compiler)' }, () => {});
+
+for (const kind of kinds) {
+  const make = (after: { after(f: () => void): void }): Transport => {
+    const t = createTransport(kind, { onTurnStart() {}, onTurnEnd() {} }, (e) => { throw e; });
+    after.after(() => t.close());
+    return t;
+  };
+
+  test(`${kind}: bytes go both ways, addresses are known, FIN is seen while the other way still works`, async (c) => {
+    const { client, server } = await pair(make(c));
+    client.socket.writeLatin1('hello\xff');
+    await server.until(() => server.text === 'hello\xff');
+    assert.equal(formatAddress(client.socket.local), formatAddress(server.socket.remote));
+    client.socket.end();
+    await server.until(() => server.ended);
+    server.socket.writeLatin1('late');
+    await client.until(() => client.text === 'late');
+    server.socket.destroy('flush');
+    await client.until(() => client.ended || client.closed !== null);
+  });
+
+  test(`${kind}: bytes of a turn are forwarded as they came`, async (c) => {
+    const { client, server } = await pair(make(c));
+    server.onBytes = (b, s, e) => { server.socket.writeLatin1('<'); server.socket.write(b, s, e); server.socket.writeLatin1('>'); };
+    client.socket.writeLatin1('abc');
+    await client.until(() => client.text === '<abc>');
+  });
+
+  test(`${kind}: a reader that pauses blocks the writer, bounded, until it resumes; nothing is lost`, async (c) => {
+    const { client, server } = await pair(make(c));
+    server.socket.pause();
+    client.socket.highMark = 256 * 1024;
+    const chunk = Buffer.alloc(1 << 20, 'x');
+    const total = 24 << 20;
+    let sent = 0;
+    while (sent < total && client.blocked === 0) { client.socket.write(chunk, 0, chunk.length); sent += chunk.length; await new Promise((r) => setImmediate(r)); }
+    assert.ok(client.blocked > 0, 'the writer is told');
+    assert.ok(client.socket.pendingBytes > 256 * 1024);
+    server.socket.resume();
+    await client.until(() => client.drained > 0);
+    await server.until(() => server.bytes === sent);
+  });
+
+  test(`${kind}: a refused connection and a reset are told with their errno`, async (c) => {
+    const t = make(c);
+    const { client, server, listener } = await pair(t);
+    server.socket.destroy('reset');
+    await client.until(() => client.closed !== null);
+    assert.equal(client.closed, 'ECONNRESET');
+    listener.close();
+    const port = await new Promise<number>((r) => { const s = createServer().listen(0, '127.0.0.1', () => { const p = (s.address() as { port: number }).port; s.close(() => r(p)); }); });
+    const nobody = new Peer();
+    nobody.socket = t.connect(to(ipAddress('127.0.0.1', port)), nobody);
+    await nobody.until(() => nobody.closed !== null);
+    assert.equal(nobody.closed, 'ECONNREFUSED');
+  });
+
+  test(`${kind}: unix sockets, abstract ones, and IPv6`, async (c) => {
+    const t = make(c);
+    for (const address of [{ kind: 'pipe', path: join(mkdtempSync(join(tmpdir(), 'weir-')), 's'), mode: 0 }, { kind: 'pipe', path: `@weir-${process.pid}-${kind}`, mode: 0 }, ipAddress('::1', 0)] as Address[]) {
+      const { client, server } = await pair(t, address);
+      client.socket.writeLatin1('x');
+      await server.until(() => server.text === 'x');
+    }
+  });
+
+  test(`${kind}: an address in use is told`, async (c) => {
+    const t = make(c);
+    const { listener } = await pair(t);
+    const again = await t.listen({ ...LISTEN, address: listener.local }, () => {});
+    assert.deepEqual(again, { error: 'EADDRINUSE' });
+  });
+
+  test(`${kind}: 32 MiB each way through an echo arrive whole`, async (c) => {
+    const { client, server } = await pair(make(c));
+    server.onBytes = (b, s, e) => server.socket.write(b, s, e);
+    const piece = Buffer.alloc(1 << 20);
+    for (let i = 0; i < piece.length; i++) piece[i] = (i * 31) & 255;
+    let sum = 0, expected = 0;
+    client.onBytes = (b, s, e) => { for (let i = s; i < e; i += 997) sum += 1; };
+    for (let i = 0; i < 32; i++) { client.socket.write(piece, 0, piece.length); expected += piece.length; await client.until(() => client.bytes > expected - (8 << 20)); }
+    await client.until(() => client.bytes === expected);
+    assert.ok(sum > 0);
+  });
+
+  test(`${kind}: a wake outside of a turn runs one, a timer too`, async (c) => {
+    let turns = 0;
+    let seen: () => void = () => {};
+    const t = createTransport(kind, { onTurnStart() { turns++; }, onTurnEnd() { seen(); } }, (e) => { throw e; });
+    c.after(() => t.close());
+    await new Promise<void>((r) => { seen = r; t.wake(); });
+    const before = turns;
+    await new Promise<void>((r) => { seen = r; t.wakeIn(5); });
+    assert.ok(turns > before);
+  });
+
+  test(`${kind}: an exception of one sink does not lose the events of the others`, async (c) => {
+    const caught: unknown[] = [];
+    const t = createTransport(kind, { onTurnStart() {}, onTurnEnd() {} }, (e) => { caught.push(e); });
+    c.after(() => t.close());
+    const { client, server, listener } = await pair(t);
+    server.onBytes = () => { throw new Error('a bug'); };
+    client.socket.writeLatin1('x');
+    const other = createConnection((listener.local as { port: number }).port, '127.0.0.1');
+    await new Promise((r) => other.once('connect', r));
+    await server.until(() => server.bytes > 0);
+    other.destroy();
+    assert.equal(caught.length, 1);
+  });
+}
