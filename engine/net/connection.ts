@@ -16,6 +16,8 @@ export interface DownstreamConnection {
   readonly listenerStatPrefix: string;
   /** The listener (or process) is draining: new responses should end the connection. */
   readonly draining: boolean;
+  /** Called when a 'flush-delay' close ran into its delay. */
+  onDelayedCloseTimeout: (() => void) | null;
   /** Closes from our side. 'flush': after what is queued; 'flush-delay': flush, FIN, then wait `delayMs` for the peer's close; `details` for %CONNECTION_TERMINATION_DETAILS%. The filters' onClose is called with ''. */
   close(how: 'flush' | 'now' | 'reset' | 'flush-delay', details?: string, delayMs?: number): void;
 }
@@ -42,6 +44,7 @@ export interface NetworkFilterFactory {
 
 /** Builders that the data catalog offers to the rooms: extension plans to runtime objects. */
 export interface DataCatalog {
-  networkFilter(kind: string, body: unknown, env: WorkerEnv): NetworkFilterFactory;
+  /** `listenerStatPrefix` is 'listener.ADDRESS'. */
+  networkFilter(kind: string, body: unknown, env: WorkerEnv, listenerStatPrefix: string): NetworkFilterFactory;
   accessLog(kind: string, body: unknown, env: WorkerEnv): AccessLog;
 }

@@ -1,0 +1,64 @@
+// IP addresses as numbers, and ranges of them.
+
+/** An address as 16 bytes (IPv4 as ::ffff:a.b.c.d), or null where the text is none. */
+export function parseIp(text: string): Uint8Array | null {
+  const out = new Uint8Array(16);
+  const v4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
+  if (v4 !== null) {
+    out[10] = out[11] = 255;
+    for (let i = 0; i < 4; i++) { const n = Number(v4[i + 1]); if (n > 255) return null; out[12 + i] = n; }
+    return out;
+  }
+  return parseV6(text.replace(/%.*$/, ''), out);
+}
+
+function parseV6(text: string, out: Uint8Array): Uint8Array | null {
+  const halves = text.split('::');
+  if (halves.length > 2) return null;
+  const words = (part: string): number[] | null => {
+    if (part === '') return [];
+    const list: number[] = [];
+    for (const w of part.split(':')) {
+      const v4 = w.includes('.') ? parseIp(w) : null;
+      if (v4 !== null) list.push((v4[12]! << 8) | v4[13]!, (v4[14]! << 8) | v4[15]!);
+      else if (/^[0-9a-fA-F]{1,4}$/.test(w)) list.push(parseInt(w, 16)); else return null;
+    }
+    return list;
+  };
+  const head = words(halves[0]!), tail = halves.length === 2 ? words(halves[1]!) : [];
+  if (head === null || tail === null || head.length + tail.length > 8 || (halves.length === 1 && head.length !== 8)) return null;
+  const all = [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail];
+  all.forEach((w, i) => { out[2 * i] = w >> 8; out[2 * i + 1] = w & 255; });
+  return out;
+}
+
+/** A range with its prefix in bits of the address's own family. */
+export class Cidr {
+  private readonly bytes: Uint8Array;
+  private readonly bits: number;
+  readonly prefix: number;
+  constructor(ip: string, bits: number) {
+    const bytes = parseIp(ip);
+    if (bytes === null) throw new RangeError(`'${ip}' is no IP address`);
+    this.bytes = bytes;
+    this.prefix = bits;
+    this.bits = ip.includes(':') ? bits : bits + 96;
+  }
+  has(ip: Uint8Array): boolean {
+    let left = this.bits;
+    for (let i = 0; left > 0; i++, left -= 8) {
+      const mask = left >= 8 ? 255 : (0xff00 >> left) & 255;
+      if ((ip[i]! ^ this.bytes[i]!) & mask) return false;
+    }
+    return true;
+  }
+}
+
+/** True where any range has the address; text that is no address is in none. */
+export function inRanges(ranges: readonly Cidr[], ip: string): boolean {
+  if (ranges.length === 0) return false;
+  const bytes = parseIp(ip);
+  if (bytes === null) return false;
+  for (const r of ranges) if (r.has(bytes)) return true;
+  return false;
+}

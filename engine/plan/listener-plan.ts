@@ -1,0 +1,46 @@
+// A listener as workers install it. Plain data.
+import type { Address } from '../net/address.ts';
+import type { SocketOption, TcpKeepalive } from '../net/transport/transport.ts';
+import type { MetadataValue } from '../observe/stream-facts.ts';
+import type { ExtensionPlan } from './extension-plan.ts';
+
+export interface CidrPlan { readonly ip: string; readonly bits: number }
+
+/** Envoy's FilterChainMatch; empty lists and -1 match anything. */
+export interface FilterChainMatchPlan {
+  readonly destinationPort: number;
+  readonly prefixRanges: readonly CidrPlan[];
+  readonly serverNames: readonly string[];
+  readonly transportProtocol: string;
+  readonly applicationProtocols: readonly string[];
+  readonly directSourceRanges: readonly CidrPlan[];
+  readonly sourceType: 'ANY' | 'SAME_IP_OR_LOOPBACK' | 'EXTERNAL';
+  readonly sourceRanges: readonly CidrPlan[];
+  readonly sourcePorts: readonly number[];
+}
+
+export interface FilterChainPlan { readonly name: string; readonly match: FilterChainMatchPlan | null; readonly filters: readonly ExtensionPlan[]; readonly metadata: { readonly [key: string]: MetadataValue } | null }
+
+export interface ListenerPlan {
+  readonly name: string;
+  readonly address: Address;
+  readonly additional: readonly Address[];
+  readonly statPrefix: string;
+  readonly bindToPort: boolean;
+  readonly reusePort: boolean;
+  readonly backlog: number;
+  readonly bufferLimit: number;
+  readonly acceptsPerTurn: number;
+  readonly transparent: boolean;
+  readonly freebind: boolean;
+  readonly ipv6Only: boolean;
+  readonly options: readonly SocketOption[];
+  readonly keepalive: TcpKeepalive | null;
+  readonly ignoreGlobalLimit: boolean;
+  readonly direction: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
+  readonly drainType: 'DEFAULT' | 'MODIFY_ONLY';
+  readonly chains: readonly FilterChainPlan[];
+  readonly defaultChain: FilterChainPlan | null;
+  readonly accessLogs: readonly ExtensionPlan[];
+  readonly metadata: { readonly [key: string]: MetadataValue } | null;
+}
