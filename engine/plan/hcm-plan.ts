@@ -1,0 +1,69 @@
+// The HTTP connection manager as workers install it. Times in ms, 0: off.
+import type { FormatPlan } from '../observe/format/formatter.ts';
+import type { ExtensionPlan } from './extension-plan.ts';
+import type { Http1OptionsPlan } from './http1-options-plan.ts';
+import type { HeaderMutationPlan } from './header-mutation-plan.ts';
+import type { CidrPlan } from './listener-plan.ts';
+
+export interface HttpFilterPlan { readonly name: string; readonly filter: ExtensionPlan; readonly disabled: boolean }
+
+export type IpDetectionPlan =
+  | { readonly kind: 'xff'; readonly hops: number; readonly trusted: readonly CidrPlan[] | null; readonly skipAppend: boolean }
+  | { readonly kind: 'header'; readonly header: string; readonly trust: boolean; /** 0: not rejected. */ readonly rejectStatus: number };
+
+/** A compiled body format: text pieces, or a JSON document of them. */
+export type BodyFormatPlan = { readonly kind: 'text'; readonly format: FormatPlan; readonly contentType: string } | { readonly kind: 'json'; readonly json: unknown; readonly contentType: string };
+
+export interface ReplyMapperPlan {
+  /** An access-log filter plan. */
+  readonly filter: unknown;
+  readonly status: number;
+  readonly body: string | null;
+  readonly format: BodyFormatPlan | null;
+  readonly headers: HeaderMutationPlan;
+}
+
+export interface HcmPlan {
+  readonly codec: 'AUTO' | 'HTTP1' | 'HTTP2';
+  readonly statPrefix: string;
+  readonly routesKey: string;
+  readonly filters: readonly HttpFilterPlan[];
+  readonly accessLogs: readonly ExtensionPlan[];
+  readonly logOnStart: boolean;
+  readonly http1: Http1OptionsPlan;
+  readonly useRemoteAddress: boolean;
+  readonly hops: number;
+  readonly skipXffAppend: boolean;
+  readonly appendForwardedPort: boolean;
+  /** null: nothing is internal. */
+  readonly internal: { readonly unix: boolean; readonly ranges: readonly CidrPlan[] } | null;
+  readonly detection: readonly IpDetectionPlan[];
+  readonly schemeOverwrite: string;
+  readonly generateRequestId: boolean;
+  readonly preserveRequestId: boolean;
+  readonly requestIdInResponse: boolean;
+  readonly normalizePath: boolean;
+  readonly mergeSlashes: boolean;
+  readonly escapedSlashes: 'keep' | 'reject' | 'redirect' | 'forward';
+  readonly stripPort: 'none' | 'any' | 'matching';
+  readonly stripDot: boolean;
+  readonly serverHeader: 'overwrite' | 'absent' | 'pass';
+  readonly serverName: string;
+  readonly via: string;
+  readonly userAgent: string;
+  readonly proxy100: boolean;
+  readonly upgrades: readonly { readonly type: string; readonly enabled: boolean }[];
+  readonly clientCert: 'sanitize' | 'forward-only' | 'always-forward-only';
+  readonly earlyMutations: readonly HeaderMutationPlan[];
+  readonly mappers: readonly ReplyMapperPlan[];
+  readonly bodyFormat: BodyFormatPlan | null;
+  readonly requestTimeoutMs: number;
+  readonly requestHeadersTimeoutMs: number;
+  readonly streamIdleTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxConnectionDurationMs: number;
+  readonly maxStreamDurationMs: number;
+  readonly maxRequestsPerConnection: number;
+  readonly drainTimeoutMs: number;
+  readonly delayedCloseMs: number;
+}

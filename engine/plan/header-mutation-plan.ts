@@ -1,0 +1,5 @@
+// Header mutations of one level (HeaderValueOption lists), in order.
+import type { FormatPlan } from '../observe/format/formatter.ts';
+
+export interface HeaderAddPlan { readonly name: string; readonly format: FormatPlan; readonly action: 'append' | 'add-if-absent' | 'overwrite-or-add' | 'overwrite-if-exists'; readonly keepEmpty: boolean }
+export interface HeaderMutationPlan { readonly add: readonly HeaderAddPlan[]; readonly remove: readonly string[] }
