@@ -1,0 +1,159 @@
+// The HTTP connection manager on one downstream connection: owns the codec, makes a Stream for each request, keeps the connection's clocks, and closes.
+// A terminal network filter; ends when the connection does.
+import type { PeerFault } from '../base/fault.ts';
+import type { CodecOutput, RequestSink, ServerCodec, ServerHost, ServerStream } from '../codec/codec.ts';
+import { H1ServerCodec, type H1CodecCounters } from '../codec/h1/server-codec.ts';
+import { Timer } from '../loop/timer-wheel.ts';
+import { HCM, HTTP1 } from '../observe/stats/schemas.ts';
+import type { ConnectionFacts } from '../observe/stream-facts.ts';
+import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from '../net/connection.ts';
+import type { HcmRuntime } from './hcm-runtime.ts';
+import { Stream, type StreamOwner } from './stream.ts';
+
+export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, StreamOwner, H1CodecCounters {
+  readonly runtime: HcmRuntime;
+  private readonly connection: DownstreamConnection;
+  readonly facts: ConnectionFacts;
+  private readonly codec: ServerCodec;
+  private readonly streams = new Set<Stream>();
+  private state: 'open' | 'draining' | 'closing' | 'closed' = 'open';
+  private requests = 0;
+  /** Looks after idleness of the connection and of its streams. */
+  private readonly sweep: Timer;
+  private lifetime: Timer | null = null;
+  private idleSince: number;
+  private stuck = false;
+
+  constructor(runtime: HcmRuntime, connection: DownstreamConnection) {
+    this.runtime = runtime;
+    this.connection = connection;
+    this.facts = connection.facts;
+    const { stats, plan, env } = runtime;
+    this.codec = new H1ServerCodec(this, this, plan.http1, this, !plan.proxy100);
+    stats.inc(HCM.downstream_cx_total);
+    stats.inc(HCM.downstream_cx_active);
+    stats.inc(HCM.downstream_cx_http1_total);
+    stats.inc(HCM.downstream_cx_http1_active);
+    connection.onDelayedCloseTimeout = () => stats.inc(HCM.downstream_cx_delayed_close_timeout);
+    this.idleSince = env.clock.nowMs();
+    this.sweep = new Timer(() => this.sweepNow());
+    this.armSweep();
+    if (plan.maxConnectionDurationMs > 0) this.lifetime = env.wheel.after(plan.maxConnectionDurationMs, () => { stats.inc(HCM.downstream_cx_max_duration_reached); this.drainSoon(); });
+  }
+
+  get bufferLimit(): number { return this.connection.bufferLimit; }
+
+  // NetworkFilter
+  onData(bytes: Buffer, start: number, end: number): 'stop' {
+    this.runtime.stats.add(HCM.downstream_cx_rx_bytes_total, end - start);
+    if (this.state !== 'closed') this.codec.receive(bytes, start, end);
+    return 'stop';
+  }
+  onEnd(): void { this.codec.receiveEnd(); }
+  onBlocked(): void { this.stuck = true; this.codec.onBlocked(); }
+  onDrained(): void { this.stuck = false; this.codec.onDrained(); }
+  onDrain(): void { if (this.state === 'open') { this.state = 'draining'; this.runtime.stats.inc(HCM.downstream_cx_drain_close); this.codec.shutdown(); } }
+
+  onClose(_error: string, local: boolean): void {
+    const { stats, env } = this.runtime;
+    const active = this.streams.size > 0;
+    this.state = 'closed';
+    env.wheel.cancel(this.sweep);
+    if (this.lifetime !== null) env.wheel.cancel(this.lifetime);
+    this.codec.close();
+    stats.inc(HCM.downstream_cx_destroy);
+    stats.inc(local ? HCM.downstream_cx_destroy_local : HCM.downstream_cx_destroy_remote);
+    if (active) { stats.inc(HCM.downstream_cx_destroy_active_rq); stats.inc(local ? HCM.downstream_cx_destroy_local_active_rq : HCM.downstream_cx_destroy_remote_active_rq); }
+    stats.dec(HCM.downstream_cx_active);
+    stats.dec(HCM.downstream_cx_http1_active);
+    stats.record(HCM.downstream_cx_length_ms, env.clock.nowMs() - this.facts.startMs);
+  }
+
+  // CodecOutput
+  writeLatin1(text: string): void {
+    this.facts.bytesSent += text.length;
+    this.runtime.stats.add(HCM.downstream_cx_tx_bytes_total, text.length);
+    this.connection.socket.writeLatin1(text);
+  }
+  write(bytes: Uint8Array, start: number, end: number): void {
+    this.facts.bytesSent += end - start;
+    this.runtime.stats.add(HCM.downstream_cx_tx_bytes_total, end - start);
+    this.connection.socket.write(bytes, start, end);
+  }
+  pauseReading(): void { this.connection.socket.pause(); }
+  resumeReading(): void { this.connection.socket.resume(); }
+
+  // ServerHost
+  onStream(codecStream: ServerStream): RequestSink {
+    const { plan, stats } = this.runtime;
+    this.requests++;
+    this.facts.requests = this.requests;
+    const stream = new Stream(this, codecStream);
+    this.streams.add(stream);
+    if (plan.maxRequestsPerConnection > 0 && this.requests >= plan.maxRequestsPerConnection) { stats.inc(HCM.downstream_cx_max_requests_reached); codecStream.closeAfter(); }
+    if (this.state === 'draining' || this.connection.draining) codecStream.closeAfter();
+    if (this.stuck) stream.onBlocked();
+    if (this.streams.size === 1) this.armSweep();
+    return stream;
+  }
+  onBadRequest(codecStream: ServerStream, fault: PeerFault): void {
+    for (const s of this.streams) { s.badRequest(fault); return; }
+    codecStream.reset('protocol-error');
+  }
+  onConnectionClose(how: 'flush' | 'now', fault: PeerFault | null): void {
+    if (this.state === 'closed' || this.state === 'closing') return;
+    this.state = 'closing';
+    if (fault !== null && this.streams.size === 0) this.runtime.stats.inc(HCM.downstream_cx_protocol_error);
+    this.connection.close(how === 'now' ? 'now' : 'flush-delay', fault?.detail ?? '', this.runtime.plan.delayedCloseMs);
+  }
+  onGoAway(): void { /* HTTP/1 has none */ }
+
+  // H1CodecCounters
+  onResponseFlood(): void { this.runtime.http1Stats.inc(HTTP1.response_flood); }
+  onUnderscoreDropped(count: number): void { this.runtime.http1Stats.add(HTTP1.dropped_headers_with_underscores, count); }
+  onUnderscoreRejected(): void { this.runtime.http1Stats.inc(HTTP1.requests_rejected_with_underscores_in_headers); }
+
+  // StreamOwner
+  streamEnded(stream: Stream): void {
+    this.streams.delete(stream);
+    this.idleSince = this.runtime.env.clock.nowMs();
+  }
+
+  // ---- clocks ----------------------------------------------------------------------------------------------------------------
+
+  /** One coarse timer: it looks at numbers that requests only write, so a request arms and cancels nothing. */
+  private sweepNow(): void {
+    if (this.state === 'closed' || this.state === 'closing') return;
+    const now = this.runtime.env.clock.nowMs(), { idleTimeoutMs } = this.runtime.plan;
+    if (this.streams.size === 0 && idleTimeoutMs > 0 && now - this.idleSince >= idleTimeoutMs) {
+      this.runtime.stats.inc(HCM.downstream_cx_idle_timeout);
+      this.drainSoon();
+      return;
+    }
+    for (const s of [...this.streams]) s.checkIdle(now);
+    if (this.state === 'open' || this.state === 'draining') this.armSweep();
+  }
+
+  private armSweep(): void {
+    const { plan, env } = this.runtime;
+    let next = Infinity;
+    const now = env.clock.nowMs();
+    if (this.streams.size === 0) { if (plan.idleTimeoutMs > 0) next = this.idleSince + plan.idleTimeoutMs - now; } else for (const s of this.streams) next = Math.min(next, s.untilIdle(now));
+    if (next === Infinity) return;
+    if (!this.sweep.armed || this.sweep.deadline > now + next + 1) env.wheel.arm(this.sweep, Math.max(1, next));
+  }
+
+  /** Envoy's drain of one connection: the next response says close; without one, the connection ends after drain_timeout. */
+  private drainSoon(): void {
+    if (this.state !== 'open') return;
+    this.state = 'draining';
+    this.runtime.env.wheel.after(this.runtime.plan.drainTimeoutMs, () => { if (this.state === 'draining') this.codec.shutdown(); });
+  }
+}
+
+export class HttpConnectionManagerFactory implements NetworkFilterFactory {
+  readonly terminal = true;
+  private readonly runtime: HcmRuntime;
+  constructor(runtime: HcmRuntime) { this.runtime = runtime; }
+  create(connection: DownstreamConnection): NetworkFilter { return new HttpConnection(this.runtime, connection); }
+}

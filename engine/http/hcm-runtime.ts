@@ -1,0 +1,67 @@
+// What all connections of one HTTP connection manager share: its plan with everything resolved. Built when the listener is installed.
+import type { AccessLog } from '../observe/accesslog/access-log.ts';
+import { HCM_SCHEMA, HTTP1_SCHEMA, LISTENER_HTTP_SCHEMA } from '../observe/stats/schemas.ts';
+import { StatBlock } from '../observe/stats/stat-block.ts';
+import type { StreamFacts } from '../observe/stream-facts.ts';
+import { DateHeader } from '../headers/date.ts';
+import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import type { WorkerEnv } from '../net/worker-env.ts';
+import type { HcmPlan } from '../plan/hcm-plan.ts';
+import type { HeaderMutationPlan } from '../plan/header-mutation-plan.ts';
+import type { HttpFilterFactory } from './filter.ts';
+import { RequestPreparation } from './request-preparation.ts';
+import type { RouteTableCell } from './route.ts';
+
+/** Applies a compiled list of header mutations. */
+export interface HeaderMutation { apply(headers: RequestHeaders | ResponseHeaders, facts: StreamFacts): void }
+/** One mapper of local_reply_config, resolved. */
+export interface ReplyMapper { matches(facts: StreamFacts): boolean; readonly status: number; readonly body: string | null; readonly format: BodyFormatter | null; readonly headers: HeaderMutation }
+export interface BodyFormatter { readonly contentType: string; format(facts: StreamFacts): string }
+
+/** What the manager is given by the catalog, which knows the other rooms. */
+export interface HcmParts {
+  httpFilter(kind: string, body: unknown): HttpFilterFactory;
+  accessLog(kind: string, body: unknown): AccessLog;
+  routes(key: string): RouteTableCell;
+  mutation(plan: HeaderMutationPlan): HeaderMutation;
+  mapper(plan: HcmPlan['mappers'][number]): ReplyMapper;
+  bodyFormat(plan: NonNullable<HcmPlan['bodyFormat']>): BodyFormatter;
+  readonly machineAddress: string;
+  readonly nodeCluster: string;
+}
+
+export interface ChainEntry { readonly factory: HttpFilterFactory; readonly disabled: boolean }
+
+export class HcmRuntime {
+  readonly plan: HcmPlan;
+  readonly env: WorkerEnv;
+  readonly stats: StatBlock;
+  readonly listenerStats: StatBlock;
+  readonly http1Stats: StatBlock;
+  readonly routes: RouteTableCell;
+  readonly chain: readonly ChainEntry[];
+  readonly accessLogs: readonly AccessLog[];
+  readonly preparation: RequestPreparation;
+  readonly early: readonly HeaderMutation[];
+  readonly mappers: readonly ReplyMapper[];
+  readonly bodyFormat: BodyFormatter | null;
+  readonly date = new DateHeader();
+  readonly upgrades: ReadonlyMap<string, boolean>;
+
+  constructor(plan: HcmPlan, env: WorkerEnv, parts: HcmParts, listenerStatPrefix: string) {
+    this.plan = plan;
+    this.env = env;
+    this.stats = new StatBlock(env.stats, HCM_SCHEMA, `http.${plan.statPrefix}`);
+    this.listenerStats = new StatBlock(env.stats, LISTENER_HTTP_SCHEMA, `${listenerStatPrefix}.http.${plan.statPrefix}`);
+    this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, 'http1');
+    this.routes = parts.routes(plan.routesKey);
+    this.chain = plan.filters.map((f) => ({ factory: parts.httpFilter(f.filter.kind, f.filter.body), disabled: f.disabled }));
+    this.accessLogs = plan.accessLogs.map((l) => parts.accessLog(l.kind, l.body));
+    this.preparation = new RequestPreparation(plan, env.random, parts.machineAddress, parts.nodeCluster);
+    this.early = plan.earlyMutations.map((m) => parts.mutation(m));
+    this.mappers = plan.mappers.map((m) => parts.mapper(m));
+    this.bodyFormat = plan.bodyFormat === null ? null : parts.bodyFormat(plan.bodyFormat);
+    this.upgrades = new Map(plan.upgrades.map((u) => [u.type.toLowerCase(), u.enabled]));
+  }
+}
+
