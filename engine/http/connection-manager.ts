@@ -119,6 +119,8 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.idleSince = this.runtime.env.clock.nowMs();
   }
 
+  idleChanged(): void { this.armSweep(); }
+
   // ---- clocks ----------------------------------------------------------------------------------------------------------------
 
   /** One coarse timer: it looks at numbers that requests only write, so a request arms and cancels nothing. */

@@ -36,6 +36,8 @@ export interface StreamOwner {
   readonly facts: ConnectionFacts;
   readonly bufferLimit: number;
   streamEnded(stream: Stream): void;
+  /** A stream has another idle timeout than before. */
+  idleChanged(): void;
 }
 
 export class Stream implements RequestSink, StreamView, ResponseEntry {
@@ -429,7 +431,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
   /** One timer for idleness and for the stream's whole life; activity only moves a number, the timer looks when it fires. */
   private armTimers(route: Route | null): void {
     const { env, plan } = this.owner.runtime;
-    if (route !== null && route.idleTimeoutMs >= 0) this.idleMs = route.idleTimeoutMs;
+    if (route !== null && route.idleTimeoutMs >= 0) { this.idleMs = route.idleTimeoutMs; this.owner.idleChanged(); }
     const max = route !== null && route.maxStreamDurationMs >= 0 ? route.maxStreamDurationMs : plan.maxStreamDurationMs;
     if (max > 0) {
       this.timer = new Timer(() => { this.owner.runtime.stats.inc(HCM.downstream_rq_max_duration_reached); this.timer = null; this.locally(MAX_DURATION); });

@@ -1,0 +1,137 @@
+// The operators of substitution formats, by name: each a function of the stream's facts. Undefined is "no value". Values are byte strings; numbers stay numbers
+// for typed JSON.
+import { toByteString, type Headers } from '../../headers/headers.ts';
+import { withoutQuery } from '../../headers/path.ts';
+import { formatFlags } from '../response-flags.ts';
+import type { MetadataValue, StreamFacts, UpstreamFacts } from '../stream-facts.ts';
+import type { FormatContext } from './formatter.ts';
+import { formatTime } from './time.ts';
+
+export type Value = string | number | boolean | undefined | null | object;
+export type OperatorBuilder = (args: readonly string[], env: OperatorEnv) => (c: FormatContext) => Value;
+/** What an operator may ask of its process. */
+export interface OperatorEnv { readonly hostname: string; environment(name: string): string | undefined }
+
+const text = (s: string): string | undefined => (s === '' ? undefined : s);
+const up = (f: StreamFacts, get: (u: UpstreamFacts) => string): string | undefined => (f.upstream === null ? undefined : text(get(f.upstream)));
+const ms = (from: number, to: number): number | undefined => (from < 0 || to < 0 ? undefined : Math.max(0, Math.round(to - from)));
+
+/** 'X-A?X-B' → the first of the two that is there. */
+function header(of: (f: StreamFacts) => Headers | null): OperatorBuilder {
+  return ([argument = '']) => {
+    const [main = '', other = ''] = argument.toLowerCase().split('?');
+    return ({ facts }) => {
+      const headers = of(facts);
+      if (headers === null) return undefined;
+      return headers.get(main) ?? (other === '' ? undefined : headers.get(other));
+    };
+  };
+}
+
+/** Walks into metadata; text stays text, all else is JSON. */
+function dig(root: unknown, path: readonly string[]): Value {
+  let at: unknown = root;
+  for (const key of path) { if (at === null || typeof at !== 'object' || !Object.hasOwn(at, key)) return undefined; at = (at as Record<string, unknown>)[key]; }
+  return at === undefined || at === null ? undefined : (at as Value);
+}
+
+const metadata = (of: (f: StreamFacts) => { readonly [key: string]: MetadataValue } | null): OperatorBuilder => (args) => ({ facts }) => dig(of(facts), args);
+function dynamicMetadata(facts: StreamFacts, args: readonly string[]): Value { const [ns = '', ...rest] = args; return dig(facts.metadata?.get(ns), rest); }
+function fromMap(m: Map<string, MetadataValue> | null | undefined, key: string): Value { const v = m?.get(key); return v === undefined || v === null ? undefined : (v as Value); }
+
+function pathPart(part: string, f: StreamFacts, wanted: string): string | undefined {
+  const original = f.originalPath;
+  const path = wanted === 'ORIG' ? original || undefined : wanted === 'PATH' ? f.request?.path : original || f.request?.path;
+  if (path === undefined || path === '') return undefined;
+  return part === 'NQ' ? withoutQuery(path) : path;
+}
+
+function queryParameter(path: string | undefined, name: string): string | undefined {
+  const q = path?.indexOf('?') ?? -1;
+  if (path === undefined || q < 0) return undefined;
+  for (const pair of path.slice(q + 1).split('&')) { const eq = pair.indexOf('='); if ((eq < 0 ? pair : pair.slice(0, eq)) === name) return eq < 0 ? '' : pair.slice(eq + 1); }
+  return undefined;
+}
+
+const POINTS: Record<string, (f: StreamFacts) => number> = {
+  DS_RX_BEG: (f) => f.startMs, DS_RX_END: (f) => f.requestEndMs, US_CX_BEG: (f) => f.upstream?.connectStartMs ?? -1, US_CX_END: (f) => f.upstream?.connectEndMs ?? -1,
+  US_TX_BEG: (f) => f.upstream?.firstTxMs ?? -1, US_TX_END: (f) => f.upstream?.lastTxMs ?? -1, US_RX_BEG: (f) => f.upstream?.firstRxMs ?? -1, US_RX_END: (f) => f.upstream?.lastRxMs ?? -1,
+  DS_TX_BEG: (f) => f.firstTxMs, DS_TX_END: (f) => f.lastTxMs,
+};
+
+function duration([from = '', to = '', unit = 'ms']: readonly string[]): (c: FormatContext) => Value {
+  const scale = unit === 'us' ? 1000 : unit === 'ns' ? 1e6 : 1;
+  return ({ facts }) => {
+    const a = POINTS[from]?.(facts) ?? -1, b = POINTS[to]?.(facts) ?? -1;
+    return a < 0 || b < 0 || b < a ? undefined : Math.round((b - a) * scale);
+  };
+}
+
+const GRPC_NAMES = ['OK', 'Canceled', 'Unknown', 'InvalidArgument', 'DeadlineExceeded', 'NotFound', 'AlreadyExists', 'PermissionDenied', 'ResourceExhausted', 'FailedPrecondition', 'Aborted', 'OutOfRange', 'Unimplemented', 'Internal', 'Unavailable', 'DataLoss', 'Unauthenticated'];
+function grpcStatus(f: StreamFacts): string | undefined { return f.responseTrailers?.get('grpc-status') ?? f.response?.get('grpc-status'); }
+
+const plain = (get: (f: StreamFacts, c: FormatContext) => Value): OperatorBuilder => () => (c) => get(c.facts, c);
+const tls = (get: (t: NonNullable<StreamFacts['connection']['tls']>) => string): OperatorBuilder => plain((f) => (f.connection.tls === null ? undefined : text(get(f.connection.tls))));
+
+const OPERATORS: Record<string, OperatorBuilder> = {
+  REQ: header((f) => f.request), RESP: header((f) => f.response), TRAILER: header((f) => f.responseTrailers),
+  REQ_WITHOUT_QUERY: (args, env) => { const get = header((f) => f.request)(args, env); return (c) => { const v = get(c); return typeof v === 'string' ? withoutQuery(v) : v; }; },
+  PROTOCOL: plain((f) => text(f.protocol)), UPSTREAM_PROTOCOL: plain((f) => up(f, (u) => u.protocol)),
+  RESPONSE_CODE: plain((f) => f.status), RESPONSE_CODE_DETAILS: plain((f) => (f.statusDetails === '' ? undefined : f.statusDetails.replaceAll(' ', '_'))),
+  CONNECTION_TERMINATION_DETAILS: plain((f) => text(f.connection.terminationDetails)),
+  RESPONSE_FLAGS: plain((f) => formatFlags(f.flags)), RESPONSE_FLAGS_LONG: plain((f) => formatFlags(f.flags, true)),
+  BYTES_RECEIVED: plain((f) => f.requestBodyBytes), BYTES_SENT: plain((f) => f.responseBodyBytes),
+  REQUEST_HEADERS_BYTES: plain((f) => f.requestHeadersBytes), RESPONSE_HEADERS_BYTES: plain((f) => f.responseHeadersBytes), RESPONSE_TRAILERS_BYTES: plain((f) => f.responseTrailersBytes),
+  DOWNSTREAM_WIRE_BYTES_RECEIVED: plain((f) => f.wireReceived), DOWNSTREAM_WIRE_BYTES_SENT: plain((f) => f.wireSent), DOWNSTREAM_HEADER_BYTES_RECEIVED: plain((f) => f.requestHeadersBytes), DOWNSTREAM_HEADER_BYTES_SENT: plain((f) => f.responseHeadersBytes),
+  UPSTREAM_WIRE_BYTES_RECEIVED: plain((f) => f.upstream?.bytesReceived ?? 0), UPSTREAM_WIRE_BYTES_SENT: plain((f) => f.upstream?.bytesSent ?? 0), UPSTREAM_HEADER_BYTES_RECEIVED: plain((f) => f.upstream?.headerBytesReceived ?? 0), UPSTREAM_HEADER_BYTES_SENT: plain((f) => f.upstream?.headerBytesSent ?? 0),
+  DURATION: plain((f, c) => ms(f.startMs, f.endMs < 0 ? c.nowMs : f.endMs)), REQUEST_DURATION: plain((f) => ms(f.startMs, f.requestEndMs)), REQUEST_TX_DURATION: plain((f) => ms(f.startMs, f.upstream?.lastTxMs ?? -1)),
+  RESPONSE_DURATION: plain((f) => ms(f.startMs, f.upstream?.firstRxMs ?? -1)), RESPONSE_TX_DURATION: plain((f) => ms(f.upstream?.firstRxMs ?? -1, f.lastTxMs)), DOWNSTREAM_HANDSHAKE_DURATION: plain(() => undefined),
+  ROUNDTRIP_DURATION: plain(() => undefined), UPSTREAM_CX_POOL_READY_DURATION: plain((f) => ms(f.startMs, f.upstream?.poolReadyMs ?? -1)), UPSTREAM_CONNECTION_POOL_READY_DURATION: plain((f) => ms(f.startMs, f.upstream?.poolReadyMs ?? -1)), COMMON_DURATION: duration,
+  START_TIME: ([format = '']) => ({ facts }) => formatTime(format, facts.startWallMs), START_TIME_LOCAL: ([format = '']) => ({ facts }) => formatTime(format, facts.startWallMs, true), EMIT_TIME: ([format = '']) => ({ wallMs }) => formatTime(format, wallMs), EMIT_TIME_LOCAL: ([format = '']) => ({ wallMs }) => formatTime(format, wallMs, true),
+  UPSTREAM_HOST: plain((f) => up(f, (u) => u.hostText)), UPSTREAM_HOST_NAME: plain((f) => up(f, (u) => u.hostName || u.hostText)), UPSTREAM_HOST_NAME_WITHOUT_PORT: plain((f) => up(f, (u) => u.hostName || u.hostIp)),
+  UPSTREAM_CLUSTER: plain((f) => up(f, (u) => u.cluster)), UPSTREAM_CLUSTER_RAW: plain((f) => up(f, (u) => u.clusterRaw)),
+  UPSTREAM_LOCAL_ADDRESS: plain((f) => up(f, (u) => u.localText)), UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((f) => up(f, (u) => u.localIp)), UPSTREAM_LOCAL_PORT: plain((f) => f.upstream?.localPort || undefined),
+  UPSTREAM_REMOTE_ADDRESS: plain((f) => up(f, (u) => u.hostText)), UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: plain((f) => up(f, (u) => u.hostIp)), UPSTREAM_REMOTE_PORT: plain((f) => f.upstream?.hostPort || undefined),
+  UPSTREAM_TRANSPORT_FAILURE_REASON: plain((f) => up(f, (u) => u.transportFailure)?.replaceAll(' ', '_')), DOWNSTREAM_TRANSPORT_FAILURE_REASON: plain((f) => text(f.connection.transportFailure)),
+  UPSTREAM_REQUEST_ATTEMPT_COUNT: plain((f) => f.upstream?.attempts ?? 0), UPSTREAM_CONNECTION_ID: plain((f) => (f.upstream === null || f.upstream.connectionId === 0 ? undefined : f.upstream.connectionId)),
+  DOWNSTREAM_REMOTE_ADDRESS: plain((f) => text(f.remoteText)), DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: plain((f) => text(f.remoteIp || f.remoteText)), DOWNSTREAM_REMOTE_PORT: plain((f) => f.remotePort),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: plain((f) => text(f.connection.directRemoteText)), DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: plain((f) => text(f.connection.directRemoteIp || f.connection.directRemoteText)), DOWNSTREAM_DIRECT_REMOTE_PORT: plain((f) => f.connection.directRemotePort),
+  DOWNSTREAM_LOCAL_ADDRESS: plain((f) => text(f.connection.localText)), DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((f) => text(f.connection.localIp || f.connection.localText)), DOWNSTREAM_LOCAL_PORT: plain((f) => f.connection.localPort || undefined),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS: plain((f) => text(f.connection.localText)), DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT: plain((f) => text(f.connection.localIp)), DOWNSTREAM_DIRECT_LOCAL_PORT: plain((f) => f.connection.localPort || undefined),
+  CONNECTION_ID: plain((f) => f.connection.id), REQUESTED_SERVER_NAME: plain((f) => text(f.connection.serverName)), ROUTE_NAME: plain((f) => text(f.routeName)), VIRTUAL_HOST_NAME: plain((f) => text(f.virtualHostName)), VIRTUAL_CLUSTER_NAME: plain((f) => text(f.virtualClusterName)),
+  FILTER_CHAIN_NAME: plain((f) => text(f.connection.filterChainName)), LISTENER_NAME: plain((f) => text(f.connection.listenerName)),
+  DYNAMIC_METADATA: (args) => ({ facts }) => dynamicMetadata(facts, args), CLUSTER_METADATA: metadata((f) => f.upstream?.clusterMetadata ?? null), UPSTREAM_METADATA: metadata((f) => f.upstream?.metadata ?? null), ROUTE_METADATA: metadata((f) => f.routeMetadata),
+  METADATA: ([kind = '', ...rest]) => ({ facts }) => (kind === 'DYNAMIC' ? dynamicMetadata(facts, rest) : dig(metadataOf(facts, kind), rest)),
+  FILTER_STATE: ([key = '']) => ({ facts }) => fromMap(facts.filterState, key) ?? fromMap(facts.connection.filterState, key), UPSTREAM_FILTER_STATE: () => () => undefined,
+  HOSTNAME: (_a, env) => () => text(env.hostname), ENVIRONMENT: ([name = ''], env) => { const v = env.environment(name); return () => (v === undefined ? undefined : toByteString(v)); },
+  STREAM_ID: plain((f) => text(f.requestId)), UNIQUE_ID: plain((f) => text(f.requestId)), TRACE_ID: plain((f) => text(f.traceId)), ACCESS_LOG_TYPE: plain((_f, c) => c.accessLogType), LOCAL_REPLY_BODY: plain((f) => text(f.localReplyBody)),
+  PATH: ([part = 'WQ', wanted = '']) => ({ facts }) => pathPart(part, facts, wanted), QUERY_PARAM: ([name = '']) => ({ facts }) => queryParameter(facts.request?.path, name), QUERY_PARAMS: () => ({ facts }) => { const p = facts.request?.path ?? '', q = p.indexOf('?'); return q < 0 ? undefined : p.slice(q + 1); },
+  GRPC_STATUS: ([kind = '']) => ({ facts }) => { const s = grpcStatus(facts); if (s === undefined) return undefined; const n = Number(s); if (kind === 'NUMBER') return n; const name = GRPC_NAMES[n]; return name === undefined ? s : kind === 'SNAKE_STRING' ? name.replace(/(?<!^)([A-Z])/g, '_$1').toUpperCase() : name; }, GRPC_STATUS_NUMBER: plain((f) => { const s = grpcStatus(f); return s === undefined ? undefined : Number(s); }),
+  CUSTOM_FLAGS: plain(() => undefined), DOWNSTREAM_LOCAL_EMAIL_SAN: plain(() => undefined),
+  DOWNSTREAM_TLS_VERSION: tls((t) => t.version), DOWNSTREAM_TLS_CIPHER: tls((t) => t.cipher), DOWNSTREAM_TLS_SESSION_ID: tls((t) => t.sessionId), DOWNSTREAM_PEER_SUBJECT: tls((t) => t.peerSubject), DOWNSTREAM_PEER_ISSUER: tls((t) => t.peerIssuer), DOWNSTREAM_PEER_SERIAL: tls((t) => t.peerSerial),
+  DOWNSTREAM_PEER_FINGERPRINT_256: tls((t) => t.peerFingerprint256), DOWNSTREAM_PEER_FINGERPRINT_1: tls((t) => t.peerFingerprint1), DOWNSTREAM_PEER_CERT: tls((t) => t.peerPem), DOWNSTREAM_PEER_URI_SAN: tls((t) => t.peerUriSans.join(',')), DOWNSTREAM_PEER_DNS_SAN: tls((t) => t.peerDnsSans.join(',')),
+  DOWNSTREAM_LOCAL_SUBJECT: tls((t) => t.localSubject), DOWNSTREAM_LOCAL_DNS_SAN: tls((t) => t.localDnsSans.join(',')), DOWNSTREAM_LOCAL_URI_SAN: tls((t) => t.localUriSans.join(',')),
+};
+
+function metadataOf(f: StreamFacts, kind: string): unknown {
+  switch (kind) {
+    case 'ROUTE': return f.routeMetadata;
+    case 'CLUSTER': return f.upstream?.clusterMetadata;
+    case 'UPSTREAM_HOST': return f.upstream?.metadata;
+    case 'LISTENER': return f.connection.listenerMetadata;
+    case 'LISTENER_FILTER_CHAIN': return f.connection.filterChainMetadata;
+    case 'VIRTUAL_HOST': return f.virtualHostMetadata;
+    default: return undefined;
+  }
+}
+
+export function knownOperator(name: string): boolean { return Object.hasOwn(OPERATORS, name); }
+export function buildOperator(name: string, args: readonly string[], env: OperatorEnv): (c: FormatContext) => Value { return OPERATORS[name]!(args, env); }
+
+/** A value as text of a format: structures as JSON. */
+export function valueText(v: Exclude<Value, undefined>): string {
+  if (typeof v === 'string') return v;
+  if (v !== null && typeof v === 'object') return toByteString(JSON.stringify(v));
+  return String(v);
+}
+
