@@ -1,0 +1,97 @@
+// A route configuration as workers install it. Virtual hosts stay packed until a request first reaches them.
+import type { FormatPlan } from '../observe/format/formatter.ts';
+import type { HeaderMatcherPlan } from '../headers/header-matcher.ts';
+import type { StringMatcherPlan } from '../headers/string-matcher.ts';
+import type { MetadataValue } from '../observe/stream-facts.ts';
+import type { BodyFormatPlan } from './hcm-plan.ts';
+import type { HeaderMutationPlan } from './header-mutation-plan.ts';
+
+export interface LevelPlan { readonly request: HeaderMutationPlan; readonly response: HeaderMutationPlan }
+export type Meta = { readonly [key: string]: MetadataValue } | null;
+/** Compiled per-filter configuration by filter name: body null with `disabled` only switches. */
+export interface FilterConfigPlan { readonly name: string; readonly body: unknown; readonly disabled: boolean | null }
+
+export interface RouteTablePlan {
+  readonly name: string;
+  readonly level: LevelPlan;
+  readonly mostSpecificWins: boolean;
+  readonly ignorePort: boolean;
+  readonly filterConfigs: readonly FilterConfigPlan[];
+  readonly virtualHosts: readonly { readonly domains: readonly string[]; readonly packed: Uint8Array }[];
+}
+
+export interface VirtualHostPlan {
+  readonly name: string;
+  readonly level: LevelPlan;
+  readonly requireTls: 'NONE' | 'EXTERNAL_ONLY' | 'ALL';
+  readonly routes: readonly RoutePlan[];
+  readonly includeAttemptCount: boolean;
+  readonly includeAttemptCountInResponse: boolean;
+  readonly metadata: Meta;
+  readonly filterConfigs: readonly FilterConfigPlan[];
+  readonly virtualClusters: readonly { readonly name: string; readonly headers: readonly HeaderMatcherPlan[] }[];
+  readonly bufferLimit: number;
+}
+
+export type PathMatchPlan =
+  | { readonly kind: 'prefix' | 'path' | 'separated'; readonly text: string; readonly ignoreCase: boolean }
+  | { readonly kind: 'regex'; readonly regex: string }
+  | { readonly kind: 'connect' }
+  | { readonly kind: 'template'; readonly template: string };
+
+export interface QueryMatcherPlan { readonly name: string; readonly string: StringMatcherPlan | null; readonly present: boolean }
+export interface FractionPlan { readonly key: string; /** Share of 1. */ readonly share: number; readonly denominator: number }
+
+export interface RouteMatchPlan {
+  readonly path: PathMatchPlan;
+  readonly headers: readonly HeaderMatcherPlan[];
+  readonly query: readonly QueryMatcherPlan[];
+  readonly grpc: boolean;
+  readonly fraction: FractionPlan | null;
+  readonly tls: { readonly presented: boolean | null; readonly validated: boolean | null } | null;
+  readonly metadata: readonly { readonly filter: string; readonly path: readonly string[]; readonly value: MetadataMatchPlan; readonly invert: boolean }[];
+}
+export type MetadataMatchPlan = { readonly kind: 'string'; readonly string: StringMatcherPlan } | { readonly kind: 'bool'; readonly value: boolean } | { readonly kind: 'number'; readonly from: number; readonly to: number } | { readonly kind: 'present'; readonly present: boolean } | { readonly kind: 'null' };
+
+export interface RoutePlan {
+  readonly name: string;
+  readonly match: RouteMatchPlan;
+  readonly level: LevelPlan;
+  readonly metadata: Meta;
+  readonly filterConfigs: readonly FilterConfigPlan[];
+  readonly bufferLimit: number;
+  readonly action: ForwardPlan | RedirectPlan | DirectPlan;
+}
+
+export interface DirectPlan { readonly kind: 'direct'; readonly status: number; readonly body: string; readonly format: BodyFormatPlan | null }
+
+export interface RedirectPlan {
+  readonly kind: 'redirect';
+  readonly https: boolean; readonly scheme: string; readonly host: string; readonly port: number; readonly path: string; readonly prefix: string | null; readonly regex: RewritePlan | null;
+  readonly status: number; readonly stripQuery: boolean;
+}
+export interface RewritePlan { readonly regex: string; readonly substitution: string }
+
+export interface WeightedPlan { readonly name: string; readonly header: string; readonly weight: number; readonly runtimeKey: string; readonly level: LevelPlan; readonly filterConfigs: readonly FilterConfigPlan[]; readonly hostRewrite: string; readonly metadata: Meta }
+export type HashPolicyPlan = { readonly terminal: boolean } & (
+  | { readonly kind: 'header'; readonly name: string; readonly rewrite: RewritePlan | null }
+  | { readonly kind: 'cookie'; readonly name: string; readonly ttlMs: number; readonly path: string; readonly attributes: readonly (readonly [string, string])[] }
+  | { readonly kind: 'source-ip' } | { readonly kind: 'query'; readonly name: string } | { readonly kind: 'filter-state'; readonly key: string });
+
+export interface ForwardPlan {
+  readonly kind: 'forward';
+  readonly target: { readonly kind: 'cluster'; readonly name: string } | { readonly kind: 'header'; readonly name: string } | { readonly kind: 'weighted'; readonly clusters: readonly WeightedPlan[]; readonly total: number; readonly headerName: string };
+  readonly notFoundStatus: number;
+  readonly prefixRewrite: string; readonly regexRewrite: RewritePlan | null; readonly templateRewrite: string; readonly pathFormat: FormatPlan | null;
+  readonly hostLiteral: string; readonly hostHeader: string; readonly hostRegex: RewritePlan | null; readonly autoHost: boolean; readonly appendForwardedHost: boolean;
+  /** ms; 0: off, -1: the default of 15 s. */
+  readonly timeoutMs: number; readonly idleTimeoutMs: number; readonly flushTimeoutMs: number; readonly maxStreamDurationMs: number; readonly maxGrpcTimeoutMs: number; readonly grpcTimeoutOffsetMs: number;
+  readonly priority: 'default' | 'high';
+  readonly hashPolicies: readonly HashPolicyPlan[];
+  readonly metadataMatch: Meta;
+  readonly upgrades: readonly { readonly type: string; readonly enabled: boolean }[];
+  readonly connectTerminate: boolean;
+  readonly retry: RetryPlan | null;
+}
+
+export interface RetryPlan { readonly on: string; readonly retries: number; readonly perTryTimeoutMs: number; readonly statusCodes: readonly number[]; readonly baseMs: number; readonly maxMs: number }
