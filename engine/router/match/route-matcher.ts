@@ -1,0 +1,134 @@
+// Whether one route matches a request: path, then headers, query, fraction and the rest, cheapest first. Built when its virtual host is.
+import { HeaderMatcher, matchesAll } from '../../headers/header-matcher.ts';
+import type { RequestHeaders } from '../../headers/headers.ts';
+import { makeStringMatcher, type StringMatcher } from '../../headers/string-matcher.ts';
+import { isGrpc } from '../../http/local-reply.ts';
+import { runtimeNumber, type Runtime, type RuntimeCell } from '../../loop/runtime.ts';
+import type { StreamFacts } from '../../observe/stream-facts.ts';
+import type { MetadataMatchPlan, PathMatchPlan, QueryMatcherPlan, RouteMatchPlan } from '../../plan/route-plan.ts';
+import { PathTemplate } from './path-template.ts';
+
+/** The request as matchers look at it: parts cut once. One object for a thread. */
+export class MatchInput {
+  headers!: RequestHeaders; facts!: StreamFacts; random = 0; path = ''; query: string | null = null; private lower = '';
+  set(headers: RequestHeaders, facts: StreamFacts, random: number): void {
+    this.headers = headers; this.facts = facts; this.random = random; this.lower = '';
+    const q = headers.path.indexOf('?');
+    this.path = q < 0 ? headers.path : headers.path.slice(0, q);
+    this.query = q < 0 ? null : headers.path.slice(q + 1);
+  }
+  get lowerPath(): string { return this.lower === '' ? (this.lower = this.path.toLowerCase()) : this.lower; }
+}
+
+interface PathMatcher { matches(input: MatchInput): boolean }
+
+function pathMatcher(plan: PathMatchPlan): PathMatcher {
+  switch (plan.kind) {
+    case 'connect': return { matches: (i) => i.headers.method === 'CONNECT' };
+    case 'regex': { const m = makeStringMatcher({ kind: 'regex', text: plan.regex, ignoreCase: false }); return { matches: (i) => m.matches(i.path) }; }
+    case 'template': { const t = new PathTemplate(plan.template); return { matches: (i) => t.match(i.path) !== null }; }
+    default: {
+      const text = plan.ignoreCase ? plan.text.toLowerCase() : plan.text, { ignoreCase } = plan;
+      if (plan.kind === 'path') return ignoreCase ? { matches: (i) => i.lowerPath === text } : { matches: (i) => i.path === text };
+      // A prefix may reach into the query.
+      if (plan.kind === 'prefix') return ignoreCase ? { matches: (i) => i.headers.path.toLowerCase().startsWith(text) } : { matches: (i) => i.headers.path.startsWith(text) };
+      return { matches: (i) => { const p = ignoreCase ? i.lowerPath : i.path; return p.startsWith(text) && (p.length === text.length || p.charCodeAt(text.length) === 47); } };
+    }
+  }
+}
+
+class QueryMatcher {
+  private readonly plan: QueryMatcherPlan;
+  private readonly string: StringMatcher | null;
+  constructor(plan: QueryMatcherPlan) { this.plan = plan; this.string = plan.string === null ? null : makeStringMatcher(plan.string); }
+  matches(query: string | null): boolean {
+    const value = query === null ? undefined : firstValue(query, this.plan.name);
+    if (this.string === null) return (value !== undefined) === this.plan.present;
+    return value !== undefined && this.string.matches(value);
+  }
+}
+
+/** First value of a parameter, escapes as they are. */
+export function firstValue(query: string, name: string): string | undefined {
+  for (let at = 0; at <= query.length;) {
+    let end = query.indexOf('&', at);
+    if (end < 0) end = query.length;
+    if (query.startsWith(name, at)) {
+      const after = at + name.length;
+      if (after === end) return '';
+      if (query.charCodeAt(after) === 61) return query.slice(after + 1, end);
+    }
+    at = end + 1;
+  }
+  return undefined;
+}
+
+class MetadataMatcher {
+  private readonly filter: string; private readonly path: readonly string[]; private readonly value: MetadataMatchPlan; private readonly invert: boolean; private readonly string: StringMatcher | null;
+  constructor(plan: RouteMatchPlan['metadata'][number]) {
+    this.filter = plan.filter; this.path = plan.path; this.value = plan.value; this.invert = plan.invert;
+    this.string = plan.value.kind === 'string' ? makeStringMatcher(plan.value.string) : null;
+  }
+  matches(facts: StreamFacts): boolean {
+    let at: unknown = facts.metadata?.get(this.filter);
+    for (const key of this.path) at = at !== null && typeof at === 'object' && Object.hasOwn(at, key) ? (at as Record<string, unknown>)[key] : undefined;
+    return this.test(at) !== this.invert;
+  }
+  private test(v: unknown): boolean {
+    switch (this.value.kind) {
+      case 'string': return typeof v === 'string' && this.string!.matches(v);
+      case 'bool': return v === this.value.value;
+      case 'number': return typeof v === 'number' && v >= this.value.from && v < this.value.to;
+      case 'present': return (v !== undefined) === this.value.present;
+      case 'null': return v === null;
+    }
+  }
+}
+
+export class RouteMatcher {
+  private readonly path: PathMatcher;
+  private readonly headers: readonly HeaderMatcher[];
+  private readonly query: readonly QueryMatcher[];
+  private readonly metadata: readonly MetadataMatcher[];
+  private readonly plan: RouteMatchPlan;
+  private readonly fraction: RuntimeCell | null;
+  private readonly plain: boolean;
+
+  constructor(plan: RouteMatchPlan, runtime: Runtime) {
+    this.plan = plan;
+    this.path = pathMatcher(plan.path);
+    this.headers = plan.headers.map((h) => new HeaderMatcher(h));
+    this.query = plan.query.map((q) => new QueryMatcher(q));
+    this.metadata = plan.metadata.map((m) => new MetadataMatcher(m));
+    this.fraction = plan.fraction === null ? null : plan.fraction.key === '' ? { value: undefined } : runtime.cell(plan.fraction.key);
+    this.plain = plan.headers.length === 0 && plan.query.length === 0 && !plan.grpc && plan.fraction === null && plan.tls === null && plan.metadata.length === 0;
+  }
+
+  matches(i: MatchInput): boolean {
+    if (!this.path.matches(i)) return false;
+    return this.plain || this.rest(i);
+  }
+
+  private rest(i: MatchInput): boolean {
+    const { plan } = this;
+    if (this.fraction !== null && !this.inFraction(i.random)) return false;
+    if (plan.grpc && !isGrpc(i.headers)) return false;
+    if (!matchesAll(this.headers, i.headers)) return false;
+    for (const q of this.query) if (!q.matches(i.query)) return false;
+    if (plan.tls !== null && !this.tls(i.facts)) return false;
+    for (const m of this.metadata) if (!m.matches(i.facts)) return false;
+    return true;
+  }
+
+  private inFraction(random: number): boolean {
+    const { share, denominator } = this.plan.fraction!;
+    const numerator = runtimeNumber(this.fraction!, share * denominator);
+    return random % denominator < numerator;
+  }
+
+  private tls(facts: StreamFacts): boolean {
+    const { presented, validated } = this.plan.tls!, { tls } = facts.connection;
+    if (tls === null) return presented === null && validated === null;
+    return (presented === null || tls.peerCertificatePresented === presented) && (validated === null || tls.peerCertificateValidated === validated);
+  }
+}

@@ -1,0 +1,144 @@
+// A route resolved: what the connection manager (Route) and the router filter ask of it. One object per route; a weighted cluster gives a variant of its route.
+import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import type { Route } from '../http/route.ts';
+import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
+import type { StreamFacts } from '../observe/stream-facts.ts';
+import type { FilterConfigPlan, ForwardPlan, RoutePlan, WeightedPlan } from '../plan/route-plan.ts';
+import { HashPolicies } from './hash-policy.ts';
+import { Level, type RouteEnv } from './level.ts';
+import { PathTemplate, fillTemplate } from './match/path-template.ts';
+import type { MatchInput } from './match/route-matcher.ts';
+import { RegexRewrite } from './rewrite.ts';
+import type { VirtualHost } from './virtual-host.ts';
+
+interface Weighted { readonly plan: WeightedPlan; readonly level: Level; readonly cell: RuntimeCell | null; readonly route: RouteEntry }
+
+export class RouteEntry implements Route {
+  readonly plan: RoutePlan;
+  readonly forward: ForwardPlan | null;
+  readonly host: VirtualHost;
+  readonly hashPolicies: HashPolicies | null;
+  private readonly level: Level;
+  private readonly weighted: readonly Weighted[];
+  private readonly ofCluster: { readonly plan: WeightedPlan; readonly level: Level } | null;
+  private readonly regexRewrite: RegexRewrite | null;
+  private readonly hostRegex: RegexRewrite | null;
+  readonly redirectRegex: RegexRewrite | null;
+  private readonly template: PathTemplate | null;
+  private readonly configs: ReadonlyMap<string, FilterConfigPlan>;
+  private readonly upgrades: ReadonlyMap<string, boolean>;
+  /** By filter index of the chain that asks; filled at first use. */
+  private readonly byIndex: { config: unknown; disabled: boolean | undefined }[] = [];
+
+  constructor(plan: RoutePlan, host: VirtualHost, env: RouteEnv, ofCluster: WeightedPlan | null = null) {
+    this.plan = plan;
+    this.host = host;
+    this.level = new Level(plan.level, env);
+    this.ofCluster = ofCluster === null ? null : { plan: ofCluster, level: new Level(ofCluster.level, env) };
+    const forward = this.forward = plan.action.kind === 'forward' ? plan.action : null;
+    this.hashPolicies = forward === null || forward.hashPolicies.length === 0 ? null : new HashPolicies(forward.hashPolicies);
+    this.regexRewrite = forward?.regexRewrite ? new RegexRewrite(forward.regexRewrite) : null;
+    this.hostRegex = forward?.hostRegex ? new RegexRewrite(forward.hostRegex) : null;
+    this.redirectRegex = plan.action.kind === 'redirect' && plan.action.regex !== null ? new RegexRewrite(plan.action.regex) : null;
+    this.template = forward !== null && forward.templateRewrite !== '' && plan.match.path.kind === 'template' ? new PathTemplate(plan.match.path.template) : null;
+    this.weighted = ofCluster === null && forward?.target.kind === 'weighted'
+      ? forward.target.clusters.map((c) => ({ plan: c, level: new Level(c.level, env), cell: c.runtimeKey === '' ? null : env.runtime.cell(c.runtimeKey), route: new RouteEntry(plan, host, env, c) })) : [];
+    this.configs = new Map([...host.table.plan.filterConfigs, ...host.plan.filterConfigs, ...plan.filterConfigs, ...(ofCluster?.filterConfigs ?? [])].map((c) => [c.name, c]));
+    this.upgrades = new Map((forward?.upgrades ?? []).map((u) => [u.type.toLowerCase(), u.enabled]));
+  }
+
+  get name(): string { return this.plan.name; }
+  get virtualHostName(): string { return this.host.plan.name; }
+  get idleTimeoutMs(): number { return this.forward?.idleTimeoutMs ?? -1; }
+  get flushTimeoutMs(): number { return this.forward?.flushTimeoutMs ?? -1; }
+  get maxStreamDurationMs(): number { return this.forward?.maxStreamDurationMs ?? -1; }
+  get bufferLimit(): number { return this.plan.bufferLimit >= 0 ? this.plan.bufferLimit : this.host.plan.bufferLimit; }
+  upgradeAllowed(token: string): boolean | undefined { return this.upgrades.get(token); }
+
+  filterConfig(filterIndex: number): unknown { return this.byIndex[filterIndex]?.config ?? this.resolve(filterIndex).config; }
+  filterDisabled(filterIndex: number): boolean | undefined { return this.configs.size === 0 ? undefined : (this.byIndex[filterIndex] ?? this.resolve(filterIndex)).disabled; }
+  private resolve(filterIndex: number): { config: unknown; disabled: boolean | undefined } {
+    const name = this.host.table.filterNames[filterIndex] ?? '';
+    const found = this.configs.get(name);
+    return this.byIndex[filterIndex] = { config: found === undefined || found.body === null ? undefined : this.host.table.env.filterConfig(name, found.body), disabled: found?.disabled ?? undefined };
+  }
+
+  /** The route itself, or the variant of the weighted cluster that the stream's number falls on. */
+  pick(i: MatchInput): RouteEntry {
+    if (this.weighted.length === 0) return this;
+    const target = this.forward!.target;
+    let random = i.random;
+    if (target.kind === 'weighted' && target.headerName !== '') { const v = i.headers.get(target.headerName); if (v !== undefined && /^\d{1,15}$/.test(v)) random = Number(v); }
+    let total = 0;
+    for (const w of this.weighted) total += this.weightOf(w);
+    if (total === 0) return this.weighted[0]!.route;
+    let left = random % total;
+    for (const w of this.weighted) { const weight = this.weightOf(w); if (left < weight) return w.route; left -= weight; }
+    return this.weighted[0]!.route;
+  }
+  private weightOf(w: Weighted): number { return w.cell === null ? w.plan.weight : runtimeNumber(w.cell, w.plan.weight); }
+
+  /** Cluster to go to; '' where a header should name it and does not. */
+  clusterName(headers: RequestHeaders): string {
+    const target = this.forward!.target;
+    if (target.kind === 'cluster') return target.name;
+    if (target.kind === 'header') return headers.get(target.name) ?? '';
+    const chosen = this.ofCluster!.plan;
+    return chosen.header !== '' ? headers.get(chosen.header) ?? '' : chosen.name;
+  }
+
+  private levels(): readonly Level[] {
+    const { table } = this.host;
+    const inOrder = table.plan.mostSpecificWins ? [table.level, this.host.level, this.level] : [this.level, this.host.level, table.level];
+    return this.ofCluster === null ? inOrder : [this.ofCluster.level, ...inOrder];
+  }
+  private cachedLevels: readonly Level[] | null = null;
+
+  /** Header mutations, then host, then path, as Envoy's finalizeRequestHeaders. */
+  finalizeRequest(headers: RequestHeaders, facts: StreamFacts, keepOriginal: boolean): void {
+    for (const l of this.cachedLevels ??= this.levels()) l.request.apply(headers, facts);
+    this.rewriteHost(headers, keepOriginal);
+    this.rewritePath(headers, facts, keepOriginal);
+  }
+
+  finalizeResponse(headers: ResponseHeaders, facts: StreamFacts): void { for (const l of this.cachedLevels ??= this.levels()) l.response.apply(headers, facts); }
+
+  private rewriteHost(headers: RequestHeaders, keepOriginal: boolean): void {
+    const f = this.forward!;
+    const literal = this.ofCluster !== null && this.ofCluster.plan.hostRewrite !== '' ? this.ofCluster.plan.hostRewrite : f.hostLiteral;
+    let host = '';
+    if (literal !== '') host = literal;
+    else if (f.hostHeader !== '') host = headers.get(f.hostHeader) ?? '';
+    else if (this.hostRegex !== null) { const q = headers.path.indexOf('?'); host = this.hostRegex.apply(q < 0 ? headers.path : headers.path.slice(0, q)); }
+    if (host !== '') this.setHost(headers, host, keepOriginal);
+  }
+
+  /** Also called when the upstream host is known (auto_host_rewrite). */
+  setHost(headers: RequestHeaders, host: string, keepOriginal: boolean): void {
+    if (this.forward!.appendForwardedHost) headers.append('x-forwarded-host', headers.authority);
+    if (keepOriginal && !headers.has('x-envoy-original-host')) headers.add('x-envoy-original-host', headers.authority);
+    headers.authority = host;
+  }
+
+  private rewritePath(headers: RequestHeaders, facts: StreamFacts, keepOriginal: boolean): void {
+    const f = this.forward!, match = this.plan.match.path, before = headers.path;
+    let after = before;
+    if (f.prefixRewrite !== '') after = this.replacePrefix(before, f.prefixRewrite, match);
+    else if (this.regexRewrite !== null || this.template !== null) {
+      const q = before.indexOf('?');
+      const path = q < 0 ? before : before.slice(0, q);
+      const values = this.template?.match(path);
+      after = (this.regexRewrite !== null ? this.regexRewrite.apply(path) : values ? fillTemplate(f.templateRewrite, values) : path) + (q < 0 ? '' : before.slice(q));
+    } else return;
+    facts.originalPath = before;
+    if (keepOriginal) headers.set('x-envoy-original-path', before);
+    headers.path = after;
+  }
+
+  replacePrefix(path: string, by: string, match: RoutePlan['match']['path']): string {
+    const q = path.indexOf('?');
+    const end = q < 0 ? path.length : q;
+    const cut = match.kind === 'prefix' || match.kind === 'separated' ? Math.min(match.text.length, path.length) : end;
+    return by + path.slice(cut);
+  }
+}

@@ -1,0 +1,43 @@
+// A virtual host resolved: its routes in order, first match wins. Built from its packed plan when a request first reaches it.
+import { HeaderMatcher, matchesAll } from '../headers/header-matcher.ts';
+import type { RequestHeaders } from '../headers/headers.ts';
+import type { VirtualHostPlan } from '../plan/route-plan.ts';
+import { Level, type RouteEnv } from './level.ts';
+import { RouteMatcher, type MatchInput } from './match/route-matcher.ts';
+import { RouteEntry } from './route-entry.ts';
+import type { TableOfRoutes } from './route-table.ts';
+
+export class VirtualHost {
+  readonly plan: VirtualHostPlan;
+  readonly table: TableOfRoutes;
+  readonly level: Level;
+  private readonly matchers: readonly RouteMatcher[];
+  private readonly entries: readonly RouteEntry[];
+  private readonly clusters: readonly { readonly name: string; readonly headers: readonly HeaderMatcher[] }[];
+
+  constructor(plan: VirtualHostPlan, table: TableOfRoutes, env: RouteEnv) {
+    this.plan = plan;
+    this.table = table;
+    this.level = new Level(plan.level, env);
+    this.matchers = plan.routes.map((r) => new RouteMatcher(r.match, env.runtime));
+    this.entries = plan.routes.map((r) => new RouteEntry(r, this, env));
+    this.clusters = plan.virtualClusters.map((c) => ({ name: c.name, headers: c.headers.map((h) => new HeaderMatcher(h)) }));
+  }
+
+  match(i: MatchInput): RouteEntry | null {
+    const connect = i.headers.method === 'CONNECT';
+    for (let n = 0; n < this.matchers.length; n++) {
+      // CONNECT is matched by connect_matcher alone (its path is empty).
+      if (connect && this.plan.routes[n]!.match.path.kind !== 'connect') continue;
+      if (this.matchers[n]!.matches(i)) return this.entries[n]!.pick(i);
+    }
+    return null;
+  }
+
+  /** Name of the virtual cluster that a request falls into; '' without any configured, 'other' where none fits. */
+  virtualCluster(headers: RequestHeaders): string {
+    if (this.clusters.length === 0) return '';
+    for (const c of this.clusters) if (matchesAll(c.headers, headers)) return c.name;
+    return 'other';
+  }
+}
