@@ -81,10 +81,12 @@ export interface ResponseEntry {
   respondLocally(reply: LocalReply): void;
   /** The upstream broke after response headers were sent: the downstream is reset (h1: closed). */
   respondReset(reason: ResetReason, flags: number, details: string): void;
-  /** The response is stuck downstream / flows again: set by the router to pause its upstream. */
-  onDownstreamBlocked: (() => void) | null;
-  onDownstreamDrained: (() => void) | null;
+  /** Set by the router, to pause its upstream. */
+  downstreamWatcher: DownstreamWatcher | null;
 }
+
+/** Told when the response is stuck downstream, and when it flows again. */
+export interface DownstreamWatcher { onDownstreamBlocked(): void; onDownstreamDrained(): void }
 
 /** A filter of a chain, built once when the plan is installed. */
 export interface HttpFilterFactory {

@@ -11,7 +11,7 @@ import { Timer } from '../loop/timer-wheel.ts';
 import { flagBit } from '../observe/response-flags.ts';
 import { HCM, LISTENER_HTTP } from '../observe/stats/schemas.ts';
 import { StreamFacts, type ConnectionFacts } from '../observe/stream-facts.ts';
-import { LocalReply, type HttpFilter, type ResponseEntry, type StreamEnd, type StreamView, type Verdict } from './filter.ts';
+import { LocalReply, type DownstreamWatcher, type HttpFilter, type ResponseEntry, type StreamEnd, type StreamView, type Verdict } from './filter.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
 import { buildLocalReply } from './local-reply.ts';
 import { finishResponse } from './response-preparation.ts';
@@ -66,8 +66,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
   private idleMs = 0;
   private lastActivity = 0;
   private upgraded = false;
-  onDownstreamBlocked: (() => void) | null = null;
-  onDownstreamDrained: (() => void) | null = null;
+  downstreamWatcher: DownstreamWatcher | null = null;
 
   constructor(owner: StreamOwner, codec: ServerStream) {
     this.owner = owner;
@@ -195,8 +194,8 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
     this.end('downstream-closed');
   }
 
-  onBlocked(): void { this.owner.runtime.stats.inc(HCM.downstream_flow_control_paused_reading_total); this.onDownstreamBlocked?.(); }
-  onDrained(): void { this.owner.runtime.stats.inc(HCM.downstream_flow_control_resumed_reading_total); this.onDownstreamDrained?.(); }
+  onBlocked(): void { this.owner.runtime.stats.inc(HCM.downstream_flow_control_paused_reading_total); this.downstreamWatcher?.onDownstreamBlocked(); }
+  onDrained(): void { this.owner.runtime.stats.inc(HCM.downstream_flow_control_resumed_reading_total); this.downstreamWatcher?.onDownstreamDrained(); }
   onComplete(): void { this.end('complete'); }
 
   /** A head that no request came of (ServerHost.onBadRequest). */
