@@ -1,0 +1,40 @@
+// All clusters of a worker by name. What is installed stays packed until a request names it.
+import { unpack } from '../plan/plan-wire.ts';
+import type { ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
+import type { WorkerEnv } from '../net/worker-env.ts';
+import { ClusterEntry, type SharedTables } from './cluster.ts';
+import type { Cluster, ClusterDirectory } from './upstream.ts';
+
+interface Known { plan: Uint8Array; hosts: Uint8Array | null; built: ClusterEntry | null }
+
+export class ClusterSet implements ClusterDirectory {
+  private readonly env: WorkerEnv;
+  private readonly shared: SharedTables;
+  private readonly known = new Map<string, Known>();
+  constructor(env: WorkerEnv, shared: SharedTables) { this.env = env; this.shared = shared; }
+
+  /** A new or changed cluster. A changed one starts afresh; requests under way keep the old one. */
+  install(name: string, plan: Uint8Array): void {
+    const old = this.known.get(name);
+    if (old?.built) { old.built.removed = true; old.built.drain(); }
+    this.known.set(name, { plan, hosts: old?.hosts ?? null, built: null });
+  }
+  installHosts(name: string, hosts: Uint8Array): void {
+    const known = this.known.get(name);
+    if (known === undefined) return;
+    known.hosts = hosts;
+    known.built?.setHosts(unpack<HostPlan[]>(hosts));
+  }
+  remove(name: string): void {
+    const known = this.known.get(name);
+    if (known?.built) { known.built.removed = true; known.built.drain(); }
+    this.known.delete(name);
+  }
+
+  get(name: string): Cluster | null {
+    const known = this.known.get(name);
+    if (known === undefined) return null;
+    return known.built ??= new ClusterEntry(unpack<ClusterPlan>(known.plan), known.hosts === null ? [] : unpack<HostPlan[]>(known.hosts), this.env, this.shared);
+  }
+  has(name: string): boolean { return this.known.has(name); }
+}

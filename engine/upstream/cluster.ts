@@ -1,0 +1,159 @@
+// A cluster of one worker: its hosts, its balancer, a pool for each host, its circuit breakers and stats. Built at first use of its name.
+import type { PeerFault } from '../base/fault.ts';
+import type { ResetReason } from '../codec/codec.ts';
+import type { WorkerEnv } from '../net/worker-env.ts';
+import { formatAddress } from '../net/address.ts';
+import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HOST_SCHEMA } from '../observe/stats/schemas.ts';
+import { StatBlock } from '../observe/stats/stat-block.ts';
+import type { ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
+import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
+import type { HostTable } from '../shm/host-table.ts';
+import type { SharedWords } from '../shm/shared-words.ts';
+import { ClusterBalancer, type WithLocality } from './balancer.ts';
+import { H1Pool } from './pool/h1-pool.ts';
+import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, PickContext, RawWaiter, Waiting } from './upstream.ts';
+
+export interface SharedTables { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords }
+
+export class HostEntry implements WithLocality {
+  readonly index: number; readonly address: HostPlan['address']; readonly text: string; readonly hostname: string; readonly cluster: Cluster; readonly priority: number;
+  readonly locality: HostPlan['locality']; readonly localityWeight: number; readonly metadata: HostPlan['metadata']; weight: number;
+  readonly stats: StatBlock;
+  pools: [H1Pool | null, H1Pool | null] = [null, null];
+  constructor(plan: HostPlan, cluster: Cluster, env: WorkerEnv) {
+    this.index = plan.index; this.address = plan.address; this.text = formatAddress(plan.address); this.hostname = plan.hostname; this.cluster = cluster; this.priority = plan.priority;
+    this.locality = plan.locality; this.localityWeight = plan.localityWeight; this.metadata = plan.metadata; this.weight = plan.weight;
+    this.stats = new StatBlock(env.stats, HOST_SCHEMA, `host.${plan.index}`);
+  }
+}
+
+/** Counts of one circuit record that this worker holds: given back if it dies. */
+class Breaker {
+  private readonly table: CircuitTable; readonly record: number; private readonly own: StatBlock;
+  constructor(table: CircuitTable, record: number, env: WorkerEnv) { this.table = table; this.record = record; this.own = new StatBlock(env.stats, CIRCUIT_SCHEMA, `circuit.${record}`); }
+  tryAcquire(kind: number): boolean { if (!this.table.tryAcquire(this.record, kind)) return false; this.own.inc(kind); return true; }
+  acquire(kind: number): void { this.table.acquire(this.record, kind); this.own.inc(kind); }
+  release(kind: number): void { this.table.release(this.record, kind); this.own.dec(kind); }
+}
+export type { Breaker };
+
+export class ClusterEntry implements Cluster {
+  readonly plan: ClusterPlan;
+  readonly env: WorkerEnv;
+  readonly shared: SharedTables;
+  readonly stats: StatBlock;
+  private readonly lbStats: StatBlock;
+  readonly breakers: readonly [Breaker, Breaker];
+  private hosts: HostEntry[] = [];
+  private balancer: ClusterBalancer | null = null;
+  private epoch = -1;
+  removed = false;
+  /** Slots of upstream_rq_NNN and its kin, by code. */
+  private readonly codes = new Map<number, number>();
+
+  constructor(plan: ClusterPlan, hosts: readonly HostPlan[], env: WorkerEnv, shared: SharedTables) {
+    this.plan = plan; this.env = env; this.shared = shared;
+    this.stats = new StatBlock(env.stats, CLUSTER_SCHEMA, `cluster.${plan.statName}`);
+    this.lbStats = new StatBlock(env.stats, CLUSTER_LB_SCHEMA, `cluster.${plan.statName}`);
+    this.breakers = [new Breaker(shared.circuits, plan.circuits[0], env), new Breaker(shared.circuits, plan.circuits[1], env)];
+    this.setHosts(hosts);
+  }
+
+  get name(): string { return this.plan.name; }
+  get statName(): string { return this.plan.statName; }
+  get metadata(): ClusterPlan['metadata'] { return this.plan.metadata; }
+  get perConnectionBufferLimit(): number { return this.plan.bufferLimit; }
+  get maxRequestsPerConnection(): number { return this.plan.maxRequestsPerConnection; }
+  get maxStreamDurationMs(): number { return this.plan.maxStreamDurationMs; }
+  get maxResponseHeadersCount(): number { return this.plan.http1.maxHeadersCount; }
+  readonly trackSizes = false;
+  readonly trackBudgets = false;
+
+  /** A new set of endpoints: hosts that stay keep their pools; those that go drain theirs. */
+  setHosts(plans: readonly HostPlan[]): void {
+    const old = new Map(this.hosts.map((h) => [h.index, h]));
+    this.hosts = plans.map((p) => {
+      const known = old.get(p.index);
+      if (known !== undefined && known.priority === p.priority && known.weight === p.weight && known.localityWeight === p.localityWeight) { old.delete(p.index); return known; }
+      const made = new HostEntry(p, this, this.env);
+      if (known !== undefined) { made.pools = known.pools; old.delete(p.index); }
+      return made;
+    });
+    for (const gone of old.values()) for (const pool of gone.pools) pool?.drain();
+    this.balancer = null;
+  }
+
+  choose(ctx: PickContext): Host | null {
+    const epoch = this.shared.words.healthEpoch();
+    if (this.balancer === null || epoch !== this.epoch) {
+      this.epoch = epoch;
+      this.balancer = new ClusterBalancer(this.plan.balancer, this.hosts, {
+        table: this.shared.hosts, random: this.env.random, overprovisioning: this.plan.overprovisioning, panicPercent: this.plan.panicPercent, failOnPanic: this.plan.failOnPanic, onPanic: () => this.lbStats.inc(CLUSTER_LB.lb_healthy_panic),
+      });
+    }
+    let host = this.balancer.pick(ctx);
+    for (let i = 0; ctx.avoid !== null && host !== null && i < ctx.maxReselect && ctx.avoid(host); i++) host = this.balancer.pick(ctx);
+    return host;
+  }
+
+  lease(host: Host, ctx: LeaseContext, waiter: LeaseWaiter): Leased {
+    const entry = host as HostEntry, n = ctx.priority === 'high' ? 1 : 0;
+    const pool = entry.pools[n] ??= new H1Pool(this, entry, this.breakers[n]!);
+    return pool.lease(ctx, waiter);
+  }
+
+  leaseRaw(host: Host, waiter: RawWaiter): Waiting | { readonly failed: 'overflow' } {
+    const entry = host as HostEntry;
+    const pool = entry.pools[0] ??= new H1Pool(this, entry, this.breakers[0]);
+    return pool.leaseRaw(waiter);
+  }
+
+  beginRequest(host: Host, priority: 'default' | 'high'): boolean {
+    if (!this.breakers[priority === 'high' ? 1 : 0]!.tryAcquire(CIRCUIT_KIND.RQ)) { this.stats.inc(CLUSTER.upstream_rq_active_overflow); return false; }
+    const entry = host as HostEntry;
+    this.stats.inc(CLUSTER.upstream_rq_total);
+    this.stats.inc(CLUSTER.upstream_rq_active);
+    this.shared.hosts.addActive(entry.index, 1);
+    entry.stats.inc(HOST.rq_active);
+    entry.stats.inc(HOST.rq_total);
+    return true;
+  }
+  endRequest(host: Host, priority: 'default' | 'high'): void {
+    const entry = host as HostEntry;
+    this.breakers[priority === 'high' ? 1 : 0]!.release(CIRCUIT_KIND.RQ);
+    this.stats.dec(CLUSTER.upstream_rq_active);
+    this.shared.hosts.addActive(entry.index, -1);
+    entry.stats.dec(HOST.rq_active);
+  }
+  beginRetry(priority: 'default' | 'high'): boolean { if (this.breakers[priority === 'high' ? 1 : 0]!.tryAcquire(CIRCUIT_KIND.RETRY)) return true; this.stats.inc(CLUSTER.upstream_rq_retry_overflow); return false; }
+  endRetry(priority: 'default' | 'high'): void { this.breakers[priority === 'high' ? 1 : 0]!.release(CIRCUIT_KIND.RETRY); }
+
+  onResponse(host: Host, status: number, internal: boolean, canary: boolean, timeMs: number): void {
+    const { stats, column } = { stats: this.stats, column: this.env.stats.column };
+    stats.inc(CLUSTER.upstream_rq_completed);
+    const key = status * 4 + (internal ? 1 : 0) + (canary ? 2 : 0);
+    let base = this.codes.get(key);
+    if (base === undefined) { base = this.codes.size; this.codes.set(key, base); this.slots.push(this.claimCodes(status, internal, canary)); }
+    const slots = this.slots[base]!;
+    for (let i = 0; i < slots.length; i++) column[slots[i]!]!++;
+    if (timeMs >= 0) stats.record(CLUSTER.upstream_rq_time, timeMs);
+    const entry = host as HostEntry;
+    entry.stats.inc(status >= 500 ? HOST.rq_error : HOST.rq_success);
+  }
+  private readonly slots: number[][] = [];
+
+  private claimCodes(status: number, internal: boolean, canary: boolean): number[] {
+    const prefix = `cluster.${this.plan.statName}.`, group = `${Math.floor(status / 100)}xx`;
+    const scopes = ['', internal ? 'internal.' : 'external.', ...(canary ? ['canary.'] : [])];
+    return scopes.flatMap((s) => [`${prefix}${s}upstream_rq_${status}`, `${prefix}${s}upstream_rq_${group}`, ...(s === '' ? [] : [`${prefix}${s}upstream_rq_completed`])]).map((n) => this.env.stats.claimOne(n, 'counter'));
+  }
+
+  onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', _reason: ResetReason, _fault: PeerFault | null): void {
+    if (why === 'timeout') (host as HostEntry).stats.inc(HOST.rq_timeout);
+  }
+
+  /** Lets go of everything when the cluster is replaced or removed: streams under way go on. */
+  drain(): void { for (const h of this.hosts) for (const p of h.pools) p?.drain(); }
+  get hostCount(): number { return this.hosts.length; }
+}
+
