@@ -32,8 +32,8 @@ export class ClusterBalancer {
     const priorities = hosts.reduce((n, h) => Math.max(n, h.priority + 1), 1);
     const sets = Array.from({ length: priorities }, (_, p) => new HostSet(p, hosts.filter((h) => h.priority === p), parts.table));
     this.loads = new PriorityLoads(sets, parts.overprovisioning, parts.panicPercent);
-    this.healthy = sets.map((s, i) => this.picker((this.loads.panic[i] ? s.all : s.healthy) as readonly WithLocality[]));
-    this.degraded = sets.map((s) => this.picker(s.degraded as readonly WithLocality[]));
+    this.healthy = sets.map((s, i) => this.picker(this.loads.panic[i] ? s.all : s.healthy));
+    this.degraded = sets.map((s) => this.picker(s.degraded));
     this.all = priorities === 1 && this.loads.healthy[0] === 100 && !this.loads.panic[0];
   }
 

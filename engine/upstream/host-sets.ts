@@ -2,13 +2,13 @@
 import { DEGRADED, HOST_FLAG, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
 import type { Host } from './upstream.ts';
 
-export class HostSet {
+export class HostSet<H extends Host = Host> {
   readonly priority: number;
-  readonly all: readonly Host[];
-  readonly healthy: Host[] = [];
-  readonly degraded: Host[] = [];
+  readonly all: readonly H[];
+  readonly healthy: H[] = [];
+  readonly degraded: H[] = [];
   private excluded = 0;
-  constructor(priority: number, all: readonly Host[], table: HostTable) {
+  constructor(priority: number, all: readonly H[], table: HostTable) {
     this.priority = priority;
     this.all = all;
     for (const h of all) {

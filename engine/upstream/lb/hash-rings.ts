@@ -64,7 +64,7 @@ export class RingHash extends Hashed {
 }
 
 export class Maglev extends Hashed {
-  private readonly table: (Host | null)[]; private readonly all: readonly Host[]; private readonly loads: HostTable;
+  private readonly slots: (Host | null)[]; private readonly all: readonly Host[]; private readonly loads: HostTable;
   constructor(hosts: readonly Host[], random: Random, table: HostTable, plan: { readonly tableSize: number; readonly byHostname: boolean; readonly balanceFactor: number }) {
     super(random, table, plan.balanceFactor, hosts.length);
     this.all = hosts; this.loads = table;
@@ -78,7 +78,7 @@ export class Maglev extends Hashed {
       const skip = Number(((BigInt(hashed.high) << 32n) | BigInt(hashed.low)) % BigInt(size - 1)) + 1;
       return { host, weight, at: offset, skip, target: 0 };
     });
-    const filled = this.table = new Array<Host | null>(size).fill(null);
+    const filled = this.slots = new Array<Host | null>(size).fill(null);
     let placed = 0;
     for (let turn = 1; placed < size && builders.length > 0; turn++) {
       for (const b of builders) {
@@ -96,7 +96,7 @@ export class Maglev extends Hashed {
   protected at(high: number, low: number, attempt: number): Host | null {
     let h = (BigInt(high) << 32n) | BigInt(low);
     if (attempt > 0) h ^= 0xffffffffffffffffn - BigInt(attempt) + 1n;
-    return this.table[Number(h % BigInt(this.table.length))]!;
+    return this.slots[Number(h % BigInt(this.slots.length))]!;
   }
   protected active(): number { return this.all.reduce((n, h) => n + this.loads.active(h.index), 0); }
 }
