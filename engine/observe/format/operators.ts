@@ -74,6 +74,7 @@ const plain = (get: (f: StreamFacts, c: FormatContext) => Value): OperatorBuilde
 const tls = (get: (t: NonNullable<StreamFacts['connection']['tls']>) => string): OperatorBuilder => plain((f) => (f.connection.tls === null ? undefined : text(get(f.connection.tls))));
 
 const OPERATORS: Record<string, OperatorBuilder> = {
+  REQUEST_HEADER: header((f) => f.request), RESPONSE_HEADER: header((f) => f.response), RESPONSE_TRAILER: header((f) => f.responseTrailers),
   REQ: header((f) => f.request), RESP: header((f) => f.response), TRAILER: header((f) => f.responseTrailers),
   REQ_WITHOUT_QUERY: (args, env) => { const get = header((f) => f.request)(args, env); return (c) => { const v = get(c); return typeof v === 'string' ? withoutQuery(v) : v; }; },
   PROTOCOL: plain((f) => text(f.protocol)), UPSTREAM_PROTOCOL: plain((f) => up(f, (u) => u.protocol)),

@@ -6,7 +6,7 @@ import { knownOperator } from './operators.ts';
 export class FormatError extends Error {}
 
 /** Operators whose argument is one text, not a list of ':'-separated parts. */
-const WHOLE_ARGUMENT = new Set(['START_TIME', 'EMIT_TIME', 'DOWNSTREAM_PEER_CERT_V_START', 'DOWNSTREAM_PEER_CERT_V_END', 'UPSTREAM_PEER_CERT_V_START', 'UPSTREAM_PEER_CERT_V_END', 'REQ', 'RESP', 'TRAILER', 'REQ_WITHOUT_QUERY', 'ENVIRONMENT', 'QUERY_PARAM']);
+const WHOLE_ARGUMENT = new Set(['START_TIME', 'EMIT_TIME', 'DOWNSTREAM_PEER_CERT_V_START', 'DOWNSTREAM_PEER_CERT_V_END', 'UPSTREAM_PEER_CERT_V_START', 'UPSTREAM_PEER_CERT_V_END', 'REQUEST_HEADER', 'RESPONSE_HEADER', 'RESPONSE_TRAILER', 'REQ', 'RESP', 'TRAILER', 'REQ_WITHOUT_QUERY', 'ENVIRONMENT', 'QUERY_PARAM']);
 
 /** Parses a format; throws FormatError with a message like Envoy's. Text becomes byte strings. */
 export function parseFormat(text: string): FormatPlan {

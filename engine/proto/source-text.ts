@@ -1,0 +1,57 @@
+// The text of a configuration: parsed fast into plain data, and again with positions only when something has to be reported. JSON is read as YAML too.
+import { LineCounter, parseDocument, isMap, isPair, isScalar, isSeq, isAlias, type Document, type Node, type ParsedNode } from 'yaml';
+import type { Place } from './config-message.ts';
+
+/** A syntax error with its place. */
+export class SyntaxFault extends Error { readonly line: number; readonly column: number; constructor(message: string, line: number, column: number) { super(message); this.line = line; this.column = column; } }
+
+const OPTIONS = { version: '1.1', schema: 'yaml-1.1', merge: true, uniqueKeys: true, prettyErrors: false, strict: true } as const;
+
+export class SourceText {
+  readonly file: string;
+  private readonly text: string;
+  private document: Document.Parsed<ParsedNode> | null = null;
+  private lines: LineCounter | null = null;
+  constructor(file: string, text: string) { this.file = file; this.text = text; }
+
+  /** The whole as plain data. Throws SyntaxFault. */
+  data(): unknown {
+    if (/^\s*[{[]/.test(this.text)) { try { return JSON.parse(this.text) as unknown; } catch { /* flow YAML, or a fault that the other reader places */ } }
+    const doc = this.parsed();
+    const bad = doc.errors[0];
+    if (bad !== undefined) { const at = this.lines!.linePos(bad.pos[0]); throw new SyntaxFault(bad.message.replace(/ at line .*/s, ''), at.line, at.col); }
+    return doc.toJS({ maxAliasCount: 10_000 }) as unknown;
+  }
+
+  private parsed(): Document.Parsed<ParsedNode> {
+    if (this.document === null) {
+      this.lines = new LineCounter();
+      this.document = parseDocument(this.text, { ...OPTIONS, lineCounter: this.lines }) as Document.Parsed<ParsedNode>;
+    }
+    return this.document;
+  }
+
+  /** Where the value at `keys` stands (its key, for a member of a mapping). */
+  place(keys: readonly (string | number)[], path: string): Place {
+    const doc = this.parsed();
+    let node: Node | null = doc.contents, offset = node?.range?.[0] ?? 0;
+    for (const key of keys) {
+      if (isAlias(node)) node = node.resolve(doc) ?? null;
+      if (isMap(node)) {
+        const pair = node.items.find((p) => isPair(p) && isScalar(p.key) && String(p.key.value) === String(key));
+        if (pair === undefined) break;
+        offset = (pair.key as Node).range?.[0] ?? offset;
+        node = pair.value as Node | null;
+      } else if (isSeq(node)) {
+        const item = node.items[Number(key)] as Node | undefined;
+        if (item === undefined) { // one value in place of a list stands for its only entry
+          break;
+        }
+        offset = item.range?.[0] ?? offset;
+        node = item;
+      } else if (typeof key === 'number') continue; else break;
+    }
+    const at = this.lines!.linePos(offset);
+    return { file: this.file, line: at.line, column: at.col, path };
+  }
+}
