@@ -1,40 +1,43 @@
-// Compiles header and string matchers (envoy.type.matcher.v3.StringMatcher, envoy.config.route.v3.HeaderMatcher). Control thread only.
+// String and header matchers from configuration.
 import type { ConfigMessage } from '../proto/config-message.ts';
+import { toByteString } from './headers.ts';
 import type { HeaderMatcherPlan } from './header-matcher.ts';
 import { compileRegex, type StringMatcherPlan } from './string-matcher.ts';
 
-function regex(config: ConfigMessage | undefined, at: ConfigMessage): string {
-  const text = config?.str('regex') ?? '';
-  config?.noop('google_re2', 'RE2 is the only engine');
-  try { compileRegex(text); } catch (e) { (config ?? at).error('regex', `Invalid regex '${text}': ${(e as Error).message}`); return ''; }
-  return text;
+const NOTHING: StringMatcherPlan = { kind: 'exact', text: '', ignoreCase: false };
+
+/** RegexMatcher: the regex's text, checked; '' after an error was reported. */
+export function compileRegexMatcher(m: ConfigMessage): string {
+  if (m.has('google_re2')) { const g = m.msg('google_re2'); if (g?.typeName === 'envoy.type.matcher.v3.RegexMatcher.GoogleRE2') g.noop('max_program_size', 'the program size is not limited here'); }
+  const regex = m.str('regex');
+  try { compileRegex(regex); } catch (e) { m.error('regex', `invalid regex '${regex}': ${(e as Error).message}`); return ''; }
+  return toByteString(regex);
 }
 
-export function compileStringMatcher(config: ConfigMessage): StringMatcherPlan {
-  const ignoreCase = config.bool('ignore_case');
-  const kind = config.oneof('match_pattern');
+/** envoy.type.matcher.v3.StringMatcher and xds.type.matcher.v3.StringMatcher. */
+export function compileStringMatcher(m: ConfigMessage): StringMatcherPlan {
+  const ignoreCase = m.bool('ignore_case');
+  const kind = m.oneof('match_pattern');
   switch (kind) {
-    case 'exact': case 'prefix': case 'suffix': case 'contains': return { kind, text: config.str(kind), ignoreCase };
-    case 'safe_regex': {
-      if (ignoreCase) config.error('ignore_case', 'ignore_case has no effect for safe_regex.');
-      return { kind: 'regex', text: regex(config.msg('safe_regex'), config), ignoreCase: false };
-    }
-    default: config.error('', kind === '' ? 'match_pattern is required' : `${kind} is not supported`); return { kind: 'exact', text: '', ignoreCase: false };
+    case 'exact': case 'prefix': case 'suffix': case 'contains': return { kind, text: toByteString(m.str(kind)), ignoreCase };
+    case 'safe_regex': return { kind: 'regex', text: compileRegexMatcher(m.msg('safe_regex')!), ignoreCase: false };
+    case '': return NOTHING;
+    default: m.unsupported(kind); return NOTHING;
   }
 }
 
-export function compileHeaderMatcher(config: ConfigMessage): HeaderMatcherPlan {
-  const plan = { name: config.str('name').toLowerCase(), invert: config.bool('invert_match'), missingAsEmpty: config.bool('treat_missing_header_as_empty') };
-  const text = (kind: StringMatcherPlan['kind'], field: string): HeaderMatcherPlan => ({ ...plan, match: { kind: 'string', string: { kind, text: config.str(field), ignoreCase: false } } });
-  switch (config.oneof('header_match_specifier')) {
-    case 'exact_match': return text('exact', 'exact_match');
-    case 'prefix_match': return text('prefix', 'prefix_match');
-    case 'suffix_match': return text('suffix', 'suffix_match');
-    case 'contains_match': return text('contains', 'contains_match');
-    case 'safe_regex_match': return { ...plan, match: { kind: 'string', string: { kind: 'regex', text: regex(config.msg('safe_regex_match'), config), ignoreCase: false } } };
-    case 'string_match': return { ...plan, match: { kind: 'string', string: compileStringMatcher(config.msg('string_match')!) } };
-    case 'range_match': { const r = config.msg('range_match')!; return { ...plan, match: { kind: 'range', from: r.num('start'), to: r.num('end') } }; }
-    case 'present_match': return { ...plan, match: { kind: 'present', present: config.bool('present_match') } };
-    default: return { ...plan, match: { kind: 'present', present: true } };
+export function compileHeaderMatcher(m: ConfigMessage): HeaderMatcherPlan {
+  const base = { name: m.str('name').toLowerCase() === 'host' ? ':authority' : m.str('name').toLowerCase(), invert: m.bool('invert_match'), missingAsEmpty: m.bool('treat_missing_header_as_empty') };
+  const string = (kind: StringMatcherPlan['kind'], text: string): HeaderMatcherPlan => ({ ...base, match: { kind: 'string', string: { kind, text: toByteString(text), ignoreCase: false } } });
+  switch (m.oneof('header_match_specifier')) {
+    case 'string_match': return { ...base, match: { kind: 'string', string: compileStringMatcher(m.msg('string_match')!) } };
+    case 'exact_match': return string('exact', m.str('exact_match'));
+    case 'prefix_match': return string('prefix', m.str('prefix_match'));
+    case 'suffix_match': return string('suffix', m.str('suffix_match'));
+    case 'contains_match': return string('contains', m.str('contains_match'));
+    case 'safe_regex_match': return { ...base, match: { kind: 'string', string: { kind: 'regex', text: compileRegexMatcher(m.msg('safe_regex_match')!), ignoreCase: false } } };
+    case 'range_match': { const r = m.msg('range_match')!; return { ...base, match: { kind: 'range', from: r.num('start'), to: r.num('end') } }; }
+    case 'present_match': return { ...base, match: { kind: 'present', present: m.bool('present_match') } };
+    default: return { ...base, match: { kind: 'present', present: true } };
   }
 }

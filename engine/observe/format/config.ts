@@ -1,47 +1,65 @@
-// Compiles substitution formats (envoy.config.core.v3.SubstitutionFormatString and plain format texts). Control thread only.
+// Formats from configuration: text formats, SubstitutionFormatString, header values and mutations.
 import type { CompileContext, ConfigMessage } from '../../proto/config-message.ts';
+import { toByteString } from '../../headers/headers.ts';
+import type { HeaderAddPlan, HeaderMutationPlan } from '../../plan/header-mutation-plan.ts';
+import type { BodyFormatPlan } from '../../plan/hcm-plan.ts';
 import type { FormatPlan } from './formatter.ts';
 import type { JsonPlan } from './make-formatter.ts';
 import { FormatError, parseFormat } from './parse.ts';
 
-/** Parses `text`, which stands in `field` of `at`; a bad format is reported there. */
+/** A text format of `field`; faults are reported there. */
 export function compileFormat(text: string, at: ConfigMessage, field: string): FormatPlan {
-  try { return parseFormat(text); } catch (e) {
-    if (!(e instanceof FormatError)) throw e;
-    at.error(field, e.message);
-    return [];
-  }
+  try { return parseFormat(text); } catch (e) { if (!(e instanceof FormatError)) throw e; at.error(field, e.message); return []; }
 }
 
-/** A google.protobuf.Struct whose strings are formats. Keys are sorted: Envoy's order is unspecified unless sort_properties is set, and this one is both. */
-export function compileJsonFormat(json: unknown, at: ConfigMessage, field: string): JsonPlan {
-  if (typeof json === 'string') return { format: compileFormat(json, at, field) };
-  if (Array.isArray(json)) return { list: json.map((v) => compileJsonFormat(v, at, field)) };
-  if (json !== null && typeof json === 'object') return { object: Object.entries(json).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([k, v]) => [k, compileJsonFormat(v, at, field)] as const) };
-  return { literal: json };
+/** A JSON format: a Struct whose strings are formats. */
+export function compileJsonFormat(json: unknown, at: ConfigMessage, field: string, sort: boolean): JsonPlan {
+  const walk = (v: unknown): JsonPlan => {
+    if (typeof v === 'string') return { format: compileFormat(v, at, field) };
+    if (Array.isArray(v)) return { list: v.map(walk) };
+    if (v !== null && typeof v === 'object') { const entries = Object.entries(v); if (sort) entries.sort(([a], [b]) => (a < b ? -1 : 1)); return { object: entries.map(([k, x]) => [k, walk(x)] as const) }; }
+    return { literal: v };
+  };
+  return walk(json);
 }
 
-export type FormatStringPlan = { readonly kind: 'text'; readonly format: FormatPlan; readonly omitEmpty: boolean; readonly contentType: string } | { readonly kind: 'json'; readonly json: JsonPlan; readonly omitEmpty: boolean; readonly contentType: string };
+export type SubstitutionPlan = BodyFormatPlan & { readonly omitEmpty: boolean };
 
-/** Formatter extensions whose operators are built in; their being named is all they need. */
-const BUILT_IN_FORMATTERS = new Set(['envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery', 'envoy.extensions.formatter.metadata.v3.Metadata']);
-
-/** SubstitutionFormatString: text_format, text_format_source or json_format. */
-export function compileFormatString(config: ConfigMessage, ctx: CompileContext): FormatStringPlan {
-  for (const f of config.list('formatters')) {
+/** envoy.config.core.v3.SubstitutionFormatString. */
+export function compileSubstitution(m: ConfigMessage, ctx: CompileContext): SubstitutionPlan {
+  const omitEmpty = m.bool('omit_empty_values'), given = m.str('content_type');
+  for (const f of m.list('formatters')) {
+    const type = f.any('typed_config')?.typeName ?? '';
     f.str('name');
-    const inner = f.any('typed_config');
-    if (inner !== undefined && !BUILT_IN_FORMATTERS.has(inner.typeName)) f.error('typed_config', `formatter '${inner.typeName}' is not supported`);
+    if (type !== '' && !/\.(req_without_query\.v3\.ReqWithoutQuery|metadata\.v3\.Metadata)$/.test(type)) f.unsupported('typed_config', type);
   }
-  const omitEmpty = config.bool('omit_empty_values'), given = config.str('content_type');
-  config.msg('json_format_options')?.bool('sort_properties');
-  switch (config.oneof('format')) {
-    case 'json_format': return { kind: 'json', json: compileJsonFormat(config.json('json_format'), config, 'json_format'), omitEmpty, contentType: given || 'application/json' };
-    case 'text_format': return { kind: 'text', format: compileFormat(config.str('text_format'), config, 'text_format'), omitEmpty, contentType: given || 'text/plain' };
-    case 'text_format_source': {
-      const source = config.msg('text_format_source')!, bytes = ctx.dataSource(source);
-      return { kind: 'text', format: compileFormat(bytes === undefined ? '' : Buffer.from(bytes).toString('utf8'), config, 'text_format_source'), omitEmpty, contentType: given || 'text/plain' };
+  if (m.has('json_format_options')) m.msg('json_format_options')!.bool('sort_properties');
+  switch (m.oneof('format')) {
+    case 'json_format': return { kind: 'json', json: compileJsonFormat(m.json('json_format'), m, 'json_format', true), contentType: given || 'application/json', omitEmpty };
+    case 'text_format': return { kind: 'text', format: compileFormat(m.str('text_format'), m, 'text_format'), contentType: given || 'text/plain', omitEmpty };
+    default: {
+      const source = m.msg('text_format_source');
+      const bytes = source === undefined ? undefined : ctx.dataSource(source);
+      return { kind: 'text', format: compileFormat(bytes === undefined ? '' : Buffer.from(bytes).toString('utf8'), m, 'text_format_source'), contentType: given || 'text/plain', omitEmpty };
     }
-    default: config.error('', 'format is required'); return { kind: 'text', format: [], omitEmpty, contentType: given || 'text/plain' };
   }
+}
+
+const ACTIONS: Record<string, HeaderAddPlan['action']> = { APPEND_IF_EXISTS_OR_ADD: 'append', ADD_IF_ABSENT: 'add-if-absent', OVERWRITE_IF_EXISTS_OR_ADD: 'overwrite-or-add', OVERWRITE_IF_EXISTS: 'overwrite-if-exists' };
+
+/** One HeaderValueOption. */
+export function compileHeaderAdd(m: ConfigMessage): HeaderAddPlan {
+  const h = m.msg('header');
+  const name = (h?.str('key') ?? '').toLowerCase();
+  if (h?.has('raw_value')) h.unsupported('raw_value');
+  if (name === 'host' || name === ':authority' || name === ':path' || name === ':method' || name === ':scheme') m.error('header', `:-prefixed or host headers may not be modified`);
+  const action = m.has('append') ? (m.bool('append', true) ? 'append' : 'overwrite-or-add') : ACTIONS[m.enum('append_action')] ?? 'append';
+  return { name: toByteString(name), format: compileFormat(h?.str('value') ?? '', h ?? m, 'value'), action, keepEmpty: m.bool('keep_empty_value') };
+}
+
+/** The add and remove lists of one level, e.g. ('request_headers_to_add', 'request_headers_to_remove'). */
+export function compileMutation(m: ConfigMessage, add: string, remove: string): HeaderMutationPlan {
+  const names = remove === '' ? [] : m.strings(remove).map((n) => n.toLowerCase());
+  for (const n of names) if (n === 'host' || n.startsWith(':')) m.error(remove, ':-prefixed or host headers may not be removed');
+  return { add: m.list(add).map(compileHeaderAdd), remove: names };
 }
