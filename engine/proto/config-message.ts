@@ -57,6 +57,8 @@ export interface Report { readonly severity: 'error' | 'warning'; readonly messa
 export interface CompileContext {
   /** Compiles an extension (a TypedExtensionConfig-like message, or an Any already unpacked) of a category such as 'envoy.filters.http' through the catalog; unknown types are reported. */
   extension(category: string, config: ConfigMessage): ExtensionPlan | null;
+  /** Compiles an envoy.config.accesslog.v3.AccessLog with its filter. */
+  accessLog(config: ConfigMessage): ExtensionPlan | null;
   /** Reads a DataSource (filename, inline_string, inline_bytes, environment_variable); undefined after an error was reported. */
   dataSource(source: ConfigMessage): Uint8Array | undefined;
   /** A reference to be checked when everything is known: an unknown cluster is an error at this place. */

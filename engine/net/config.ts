@@ -1,0 +1,112 @@
+// Listeners, addresses and what hangs on them, from configuration.
+import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
+import type { ExtensionPlan } from '../plan/extension-plan.ts';
+import type { CidrPlan, FilterChainMatchPlan, FilterChainPlan, ListenerPlan } from '../plan/listener-plan.ts';
+import { ipAddress, type Address } from './address.ts';
+import { parseIp } from './cidr.ts';
+import type { SocketOption, TcpKeepalive } from './transport/transport.ts';
+
+type Meta = ListenerPlan['metadata'];
+const NOWHERE: Address = { kind: 'ip', family: 4, ip: '0.0.0.0', port: 0 };
+
+/** envoy.config.core.v3.Address; host names are for clusters only. */
+export function compileAddress(m: ConfigMessage | undefined, names = false): Address {
+  if (m === undefined) return NOWHERE;
+  switch (m.oneof('address')) {
+    case 'socket_address': {
+      const s = m.msg('socket_address')!, ip = s.str('address');
+      if (s.enum('protocol') === 'UDP') s.error('protocol', 'UDP is not supported yet');
+      if (s.has('named_port')) s.unsupported('named_port');
+      s.bool('ipv4_compat');
+      s.unsupported('resolver_name'); s.unsupported('network_namespace_filepath');
+      if (parseIp(ip) === null && !names) s.error('address', `malformed IP address: ${ip}. Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'`);
+      return ipAddress(ip, s.num('port_value'));
+    }
+    case 'pipe': { const p = m.msg('pipe')!; return { kind: 'pipe', path: p.str('path'), mode: p.num('mode') }; }
+    default: m.unsupported('envoy_internal_address'); return NOWHERE;
+  }
+}
+
+export function compileCidr(m: ConfigMessage): CidrPlan {
+  const ip = m.str('address_prefix'), six = ip.includes(':'), bits = m.num('prefix_len', 0);
+  if (parseIp(ip) === null) { m.error('address_prefix', `malformed IP address: ${ip}`); return { ip: '0.0.0.0', bits: 32 }; }
+  return { ip, bits: Math.min(bits, six ? 128 : 32) };
+}
+
+export function compileSocketOptions(list: readonly ConfigMessage[]): SocketOption[] {
+  return list.map((o) => {
+    o.str('description');
+    if (o.has('state') && o.enum('state') === 'STATE_BOUND') o.warn('state', 'STATE_BOUND options are set before binding here');
+    o.noop('type', 'options apply to the socket as they are');
+    return { level: o.num('level'), name: o.num('name'), value: o.oneof('value') === 'buf_value' ? o.bytes('buf_value') ?? new Uint8Array(0) : o.num('int_value') };
+  });
+}
+
+export function compileKeepalive(m: ConfigMessage | undefined): TcpKeepalive | null {
+  return m === undefined ? null : { probes: m.num('keepalive_probes', 0), idleS: m.num('keepalive_time', 0), intervalS: m.num('keepalive_interval', 0) };
+}
+
+export function compileMetadata(m: ConfigMessage | undefined): Meta {
+  if (m === undefined) return null;
+  m.noop('typed_filter_metadata', 'typed metadata is not looked at');
+  return m.json('filter_metadata') as Meta;
+}
+
+function compileMatch(m: ConfigMessage | undefined): FilterChainMatchPlan | null {
+  if (m === undefined) return null;
+  m.unsupported('address_suffix'); m.unsupported('suffix_len');
+  for (const f of ['server_names', 'application_protocols']) if (m.has(f)) m.error(f, `'${f}' is not supported yet (it needs TLS inspection)`);
+  const protocol = m.str('transport_protocol');
+  if (protocol === 'tls') m.error('transport_protocol', 'TLS is not supported yet');
+  for (const n of m.strings('server_names')) if (n.includes('*') && !n.startsWith('*.')) m.error('server_names', `partial wildcards are not supported in server_names: ${n}`);
+  return {
+    destinationPort: m.num('destination_port', -1), prefixRanges: m.list('prefix_ranges').map(compileCidr), serverNames: m.strings('server_names').map((s) => s.toLowerCase()), transportProtocol: protocol, applicationProtocols: m.strings('application_protocols'),
+    directSourceRanges: m.list('direct_source_prefix_ranges').map(compileCidr), sourceType: m.enum('source_type') as FilterChainMatchPlan['sourceType'], sourceRanges: m.list('source_prefix_ranges').map(compileCidr), sourcePorts: m.nums('source_ports'),
+  };
+}
+
+function compileChain(m: ConfigMessage, ctx: CompileContext, isDefault: boolean): FilterChainPlan {
+  const filters: ExtensionPlan[] = [];
+  for (const f of m.list('filters')) {
+    f.str('name');
+    f.unsupported('config_discovery');
+    const config = f.any('typed_config');
+    if (config === undefined) { f.error('', `no typed_config for filter '${f.str('name')}'`); continue; }
+    const plan = ctx.extension('envoy.filters.network', config);
+    if (plan !== null) filters.push(plan);
+  }
+  rawBufferOnly(m);
+  m.noop('transport_socket_connect_timeout', 'only TLS handshakes take time'); m.unsupported('on_demand_configuration'); m.unsupported('use_proxy_proto');
+  const match = compileMatch(m.msg('filter_chain_match'));
+  return { name: m.str('name'), match: isDefault ? null : match, filters, metadata: compileMetadata(m.msg('metadata')) };
+}
+
+/** transport_socket: raw_buffer is the plain socket; anything else is not there yet. */
+export function rawBufferOnly(m: ConfigMessage): void {
+  const t = m.msg('transport_socket');
+  if (t === undefined) return;
+  t.str('name');
+  const config = t.any('typed_config');
+  if (config !== undefined && !config.typeName.endsWith('.raw_buffer.v3.RawBuffer')) t.unsupported('typed_config', config.typeName);
+}
+
+export function compileListener(m: ConfigMessage, ctx: CompileContext): ListenerPlan {
+  m.noop('bypass_overload_manager', 'there are no overload actions'); m.noop('continue_on_listener_filters_timeout', 'there are no listener filters'); m.noop('listener_filters_timeout', 'there are no listener filters');
+  for (const f of ['use_original_dst', 'udp_listener_config', 'api_listener', 'internal_listener', 'filter_chain_matcher', 'tcp_fast_open_queue_length', 'enable_mptcp', 'fcds_config', 'listener_specifier', 'connection_balance_config', 'listener_filters']) m.unsupported(f);
+  if (m.has('deprecated_v1')) m.unsupported('deprecated_v1');
+  const address = compileAddress(m.msg('address'));
+  const chains = m.list('filter_chains').map((c) => compileChain(c, ctx, false));
+  const fallback = m.msg('default_filter_chain');
+  if (chains.length === 0 && fallback === undefined) m.error('', `error adding listener '${ctx.resource}': no filter chains specified`);
+  const keys = chains.map((c) => JSON.stringify(c.match ?? {}));
+  keys.forEach((k, i) => { if (keys.indexOf(k) !== i) m.error('filter_chains', `error adding listener '${ctx.resource}': filter chain '${chains[i]!.name}' has the same matching rules defined as '${chains[keys.indexOf(k)]!.name}'`); });
+  const accessLogs = m.list('access_log').map((l) => compileLog(l, ctx)).filter((l) => l !== null);
+  return {
+    name: ctx.resource, address, additional: m.list('additional_addresses').map((a) => { a.unsupported('socket_options'); a.unsupported('tcp_keepalive'); return compileAddress(a.msg('address')); }), statPrefix: m.str('stat_prefix').replaceAll(':', '_'),
+    bindToPort: m.bool('bind_to_port', true), reusePort: m.bool('enable_reuse_port', true) && (m.has('reuse_port') ? m.bool('reuse_port') || true : true), backlog: m.num('tcp_backlog_size', 511), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20), acceptsPerTurn: m.num('max_connections_to_accept_per_socket_event', 0),
+    transparent: m.bool('transparent'), freebind: m.bool('freebind'), ipv6Only: !(m.msg('address')?.msg('socket_address')?.bool('ipv4_compat') ?? false), options: compileSocketOptions(m.list('socket_options')), keepalive: compileKeepalive(m.msg('tcp_keepalive')), ignoreGlobalLimit: m.bool('ignore_global_conn_limit'),
+    direction: m.enum('traffic_direction') as ListenerPlan['direction'], drainType: m.enum('drain_type') as ListenerPlan['drainType'], chains, defaultChain: fallback === undefined ? null : compileChain(fallback, ctx, true), accessLogs, metadata: compileMetadata(m.msg('metadata')),
+  };
+}
+
+function compileLog(l: ConfigMessage, ctx: CompileContext): ExtensionPlan | null { return ctx.accessLog(l); }
