@@ -65,6 +65,8 @@ export interface CompileContext {
   needsCluster(name: string, at: ConfigMessage, field: string): void;
   /** Registers a side record, such as an inline route configuration. Returns its key. */
   routes(config: ConfigMessage): string;
+  /** max_direct_response_body_size_bytes of the route configuration. */
+  readonly maxDirectBody: number;
   /** Name of the resource being compiled, unique within its kind. */
   readonly resource: string;
   readonly bootstrap: { readonly concurrency: number; readonly nodeId: string; readonly nodeCluster: string };

@@ -1,0 +1,129 @@
+// HttpConnectionManager from configuration.
+import { compileHttp1Options, underscores } from '../../../codec/h1/config.ts';
+import { compileHeaderAdd, compileSubstitution } from '../../../observe/format/config.ts';
+import { compileLogFilter } from '../../../observe/accesslog/config.ts';
+import { compileCidr } from '../../../net/config.ts';
+import { toByteString } from '../../../headers/headers.ts';
+import type { BodyFormatPlan, HcmPlan, HttpFilterPlan, IpDetectionPlan, ReplyMapperPlan } from '../../../plan/hcm-plan.ts';
+import type { HeaderMutationPlan } from '../../../plan/header-mutation-plan.ts';
+import type { CompileContext, ConfigMessage } from '../../../proto/config-message.ts';
+
+const ESCAPED: Record<string, HcmPlan['escapedSlashes']> = { REJECT_REQUEST: 'reject', UNESCAPE_AND_REDIRECT: 'redirect', UNESCAPE_AND_FORWARD: 'forward' };
+
+function compileFilters(m: ConfigMessage, ctx: CompileContext): HttpFilterPlan[] {
+  const out: HttpFilterPlan[] = [];
+  const list = m.list('http_filters');
+  list.forEach((f, i) => {
+    f.unsupported('config_discovery');
+    f.bool('is_optional');
+    const config = f.any('typed_config');
+    if (config === undefined) { if (!f.has('typed_config')) f.error('', `no typed_config for filter '${f.str('name')}'`); return; }
+    const plan = ctx.extension('envoy.filters.http', config);
+    if (plan === null) return;
+    const terminal = plan.kind.endsWith('.router.v3.Router');
+    if (terminal !== (i === list.length - 1)) f.error('', terminal ? `Error: terminal filter named ${f.str('name')} of type envoy.filters.http.router must be the last filter in a http filter chain.` : `Error: non-terminal filter named ${f.str('name')} is the last filter in a http filter chain.`);
+    out.push({ name: f.str('name'), filter: plan, disabled: f.bool('disabled') });
+  });
+  if (list.length === 0) m.error('http_filters', 'a filter chain needs at least the router');
+  return out;
+}
+
+function compileDetection(m: ConfigMessage): IpDetectionPlan[] {
+  return m.list('original_ip_detection_extensions').flatMap((e): IpDetectionPlan[] => {
+    e.str('name');
+    const c = e.any('typed_config');
+    if (c?.typeName.endsWith('.xff.v3.XffConfig')) { const t = c.msg('xff_trusted_cidrs'); return [{ kind: 'xff', hops: c.num('xff_num_trusted_hops'), trusted: t === undefined ? null : t.list('cidrs').map(compileCidr), skipAppend: c.bool('skip_xff_append', true) }]; }
+    if (c?.typeName.endsWith('.custom_header.v3.CustomHeaderConfig')) {
+      const s = c.msg('reject_with_status');
+      const codes: Record<string, number> = { Unauthorized: 401, Forbidden: 403, BadRequest: 400, NotFound: 404, ServiceUnavailable: 503, TooManyRequests: 429, InternalServerError: 500 };
+      const code = s?.enum('code') ?? '';
+      return [{ kind: 'header', header: c.str('header_name').toLowerCase(), trust: c.bool('allow_extension_to_set_address_as_trusted'), rejectStatus: s === undefined ? 0 : codes[code] ?? 403 }];
+    }
+    e.unsupported('typed_config', c?.typeName ?? '');
+    return [];
+  });
+}
+
+function compileEarly(m: ConfigMessage): HeaderMutationPlan[] {
+  return m.list('early_header_mutation_extensions').flatMap((e): HeaderMutationPlan[] => {
+    e.str('name');
+    const c = e.any('typed_config');
+    if (!c?.typeName.endsWith('.header_mutation.v3.HeaderMutation')) { e.unsupported('typed_config', c?.typeName ?? ''); return []; }
+    const out: HeaderMutationPlan[] = [];
+    for (const x of c.list('mutations')) {
+      const kind = x.oneof('action');
+      if (kind === 'append') out.push({ add: [compileHeaderAdd(x.msg('append')!)], remove: [] });
+      else if (kind === 'remove') out.push({ add: [], remove: [x.str('remove').toLowerCase()] });
+      else x.unsupported(kind);
+    }
+    return out;
+  });
+}
+
+function compileMappers(m: ConfigMessage, ctx: CompileContext): { mappers: ReplyMapperPlan[]; format: BodyFormatPlan | null } {
+  const c = m.msg('local_reply_config');
+  if (c === undefined) return { mappers: [], format: null };
+  const mappers = c.list('mappers').map((x): ReplyMapperPlan => {
+    const body = x.msg('body'), bytes = body === undefined ? undefined : ctx.dataSource(body), format = x.msg('body_format_override'), filter = x.msg('filter');
+    return { filter: filter === undefined ? { kind: 'always' } : compileLogFilter(filter), status: x.num('status_code', 0), body: bytes === undefined ? null : Buffer.from(bytes).toString('latin1'), format: format === undefined ? null : compileSubstitution(format, ctx), headers: { add: x.list('headers_to_add').map(compileHeaderAdd), remove: [] } };
+  });
+  const f = c.msg('body_format');
+  return { mappers, format: f === undefined ? null : compileSubstitution(f, ctx) };
+}
+
+function requestId(m: ConfigMessage): void {
+  const c = m.msg('request_id_extension')?.any('typed_config');
+  if (c === undefined) return;
+  if (!c.typeName.endsWith('.uuid.v3.UuidRequestIdConfig')) { m.unsupported('request_id_extension', c.typeName); return; }
+  c.bool('pack_trace_reason', true); // nothing is traced, so no reason is packed
+  c.bool('use_request_id_for_trace_sampling', true);
+}
+
+/** Fields that change nothing while what they belong to is not there. */
+function harmless(m: ConfigMessage): void {
+  m.noop('http2_protocol_options', 'HTTP/2 is not served yet'); m.noop('http3_protocol_options', 'HTTP/3 is not served yet');
+  if (m.has('set_current_client_cert_details')) m.noop('set_current_client_cert_details', 'there is no TLS yet');
+  unsupportedIfThere(m, 'append_local_overload');
+  for (const f of ['http1_safe_max_connection_duration', 'represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'scoped_routes', 'rds', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher', 'access_log_flush_interval', 'proxy_status_config']) unsupportedIfThere(m, f);
+}
+function unsupportedIfThere(m: ConfigMessage, field: string): void { try { m.unsupported(field); } catch { /* this version of the API has no such field */ } }
+
+function accessLogOptions(m: ConfigMessage): boolean {
+  const o = m.msg('access_log_options');
+  if (o === undefined) return m.bool('flush_access_log_on_new_request');
+  o.unsupported('access_log_flush_interval'); o.unsupported('flush_log_on_tunnel_successfully_established');
+  return o.bool('flush_access_log_on_new_request');
+}
+
+export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
+  harmless(m);
+  requestId(m);
+  const codec = m.enum('codec_type');
+  if (codec === 'HTTP2' || codec === 'HTTP3') m.error('codec_type', `${codec} is not supported yet`);
+  const common = m.msg('common_http_protocol_options');
+  common?.unsupported('max_response_headers_kb');
+  const routeConfig = m.msg('route_config');
+  if (routeConfig === undefined && !m.has('rds') && !m.has('scoped_routes')) m.error('', 'one of rds, route_config, scoped_routes is required');
+  const filters = compileFilters(m, ctx);
+  const { mappers, format } = compileMappers(m, ctx);
+  const internal = m.msg('internal_address_config');
+  const scheme = m.msg('scheme_header_transformation');
+  scheme?.noop('match_upstream', 'there is no upstream TLS yet');
+  const clientCert = m.enum('forward_client_cert_details');
+  const stripAny = m.bool('strip_any_host_port');
+  const serverHeader = m.enum('server_header_transformation');
+  return {
+    codec: codec as 'AUTO', statPrefix: m.str('stat_prefix'), routesKey: routeConfig === undefined ? '' : ctx.routes(routeConfig), filters,
+    accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), logOnStart: accessLogOptions(m),
+    http1: compileHttp1Options(m.msg('http_protocol_options'), { maxHeadersKb: m.num('max_request_headers_kb', 60), maxHeadersCount: common?.num('max_headers_count', 100) ?? 100, headersWithUnderscores: underscores(common) }),
+    useRemoteAddress: m.bool('use_remote_address'), hops: m.num('xff_num_trusted_hops'), skipXffAppend: m.bool('skip_xff_append'), appendForwardedPort: m.bool('append_x_forwarded_port'),
+    internal: internal === undefined ? null : { unix: internal.bool('unix_sockets'), ranges: internal.list('cidr_ranges').map(compileCidr) }, detection: compileDetection(m), schemeOverwrite: scheme?.str('scheme_to_overwrite') ?? '',
+    generateRequestId: m.bool('generate_request_id', true), preserveRequestId: m.bool('preserve_external_request_id'), requestIdInResponse: m.bool('always_set_request_id_in_response'),
+    normalizePath: m.bool('normalize_path'), mergeSlashes: m.bool('merge_slashes'), escapedSlashes: ESCAPED[m.enum('path_with_escaped_slashes_action')] ?? 'keep', stripPort: stripAny ? 'any' : m.bool('strip_matching_host_port') ? 'matching' : 'none', stripDot: m.bool('strip_trailing_host_dot'),
+    serverHeader: serverHeader === 'APPEND_IF_ABSENT' ? 'absent' : serverHeader === 'PASS_THROUGH' ? 'pass' : 'overwrite', serverName: toByteString(m.str('server_name') || 'envoy'), via: toByteString(m.str('via')), userAgent: m.bool('add_user_agent') ? toByteString(ctx.bootstrap.nodeCluster) : '', proxy100: m.bool('proxy_100_continue'),
+    upgrades: m.list('upgrade_configs').map((u) => { u.unsupported('filters'); return { type: u.str('upgrade_type').toLowerCase(), enabled: u.bool('enabled', true) }; }),
+    clientCert: clientCert === 'FORWARD_ONLY' ? 'forward-only' : clientCert === 'ALWAYS_FORWARD_ONLY' ? 'always-forward-only' : 'sanitize', earlyMutations: compileEarly(m), mappers, bodyFormat: format,
+    requestTimeoutMs: m.ms('request_timeout', 0), requestHeadersTimeoutMs: m.ms('request_headers_timeout', 0), streamIdleTimeoutMs: m.ms('stream_idle_timeout', 300_000), idleTimeoutMs: common?.ms('idle_timeout', 3_600_000) ?? 3_600_000,
+    maxConnectionDurationMs: Math.max(0, common?.ms('max_connection_duration', 0) ?? 0), maxStreamDurationMs: Math.max(0, common?.ms('max_stream_duration', 0) ?? 0), maxRequestsPerConnection: common?.num('max_requests_per_connection', 0) ?? 0, drainTimeoutMs: m.ms('drain_timeout', 5000), delayedCloseMs: m.ms('delayed_close_timeout', 1000),
+  };
+}

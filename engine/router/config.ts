@@ -1,0 +1,144 @@
+// Route configurations from configuration.
+import { pack } from '../plan/plan-wire.ts';
+import { toByteString } from '../headers/headers.ts';
+import { compileHeaderMatcher, compileRegexMatcher, compileStringMatcher } from '../headers/config.ts';
+import { compileMetadata } from '../net/config.ts';
+import { compileMutation, compileSubstitution } from '../observe/format/config.ts';
+import type { DirectPlan, FilterConfigPlan, FractionPlan, LevelPlan, MetadataMatchPlan, PathMatchPlan, RewritePlan, RouteMatchPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../plan/route-plan.ts';
+import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
+import { compileForward } from './forward-config.ts';
+import { PathTemplate, TemplateError } from './match/path-template.ts';
+
+export function compileLevel(m: ConfigMessage): LevelPlan {
+  return { request: compileMutation(m, 'request_headers_to_add', 'request_headers_to_remove'), response: compileMutation(m, 'response_headers_to_add', 'response_headers_to_remove') };
+}
+
+/** typed_per_filter_config; a FilterConfig wraps one with switches. */
+export function compileFilterConfigs(m: ConfigMessage, ctx: CompileContext): FilterConfigPlan[] {
+  return m.map('typed_per_filter_config').map(([name, config]) => {
+    if (config.typeName !== 'envoy.config.route.v3.FilterConfig') return { name, body: ctx.extension('envoy.filters.http.per_route', config)?.body ?? null, disabled: false };
+    config.bool('is_optional');
+    const inner = config.any('config');
+    return { name, body: inner === undefined || inner.typeName === 'google.protobuf.Empty' ? null : ctx.extension('envoy.filters.http.per_route', inner)?.body ?? null, disabled: config.bool('disabled') };
+  });
+}
+
+export function compileRewrite(m: ConfigMessage): RewritePlan {
+  const pattern = m.msg('pattern');
+  return { regex: pattern === undefined ? '' : compileRegexMatcher(pattern), substitution: toByteString(m.str('substitution')) };
+}
+
+export function compileFraction(m: ConfigMessage | undefined): FractionPlan | null {
+  if (m === undefined) return null;
+  const d = m.msg('default_value'), denominator = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 }[d?.enum('denominator') ?? 'HUNDRED'] ?? 100;
+  return { key: m.str('runtime_key'), share: (d?.num('numerator') ?? 0) / denominator, denominator };
+}
+
+function compilePath(m: ConfigMessage): PathMatchPlan {
+  const ignoreCase = !m.bool('case_sensitive', true), kind = m.oneof('path_specifier');
+  switch (kind) {
+    case 'prefix': return { kind: 'prefix', text: toByteString(m.str('prefix')), ignoreCase };
+    case 'path': return { kind: 'path', text: toByteString(m.str('path')), ignoreCase };
+    case 'path_separated_prefix': return { kind: 'separated', text: toByteString(m.str('path_separated_prefix')), ignoreCase };
+    case 'safe_regex': return { kind: 'regex', regex: compileRegexMatcher(m.msg('safe_regex')!) };
+    case 'connect_matcher': m.has('connect_matcher'); return { kind: 'connect' };
+    case 'path_match_policy': {
+      const p = m.msg('path_match_policy')!, c = p.any('typed_config');
+      p.str('name');
+      if (!c?.typeName.endsWith('.uri_template.v3.UriTemplateMatchConfig')) { p.unsupported('typed_config', c?.typeName ?? ''); return { kind: 'connect' }; }
+      const template = c.str('path_template');
+      try { new PathTemplate(template); } catch (e) { if (!(e instanceof TemplateError)) throw e; c.error('path_template', e.message); return { kind: 'connect' }; }
+      return { kind: 'template', template };
+    }
+    default: return { kind: 'connect' };
+  }
+}
+
+function compileMetadataMatch(v: ConfigMessage | undefined, at: ConfigMessage): MetadataMatchPlan {
+  switch (v?.oneof('match_pattern')) {
+    case 'string_match': return { kind: 'string', string: compileStringMatcher(v.msg('string_match')!) };
+    case 'bool_match': return { kind: 'bool', value: v.bool('bool_match') };
+    case 'present_match': return { kind: 'present', present: v.bool('present_match') };
+    case 'null_match': v.has('null_match'); return { kind: 'null' };
+    case 'double_match': { const d = v.msg('double_match')!, r = d.msg('range'); return r === undefined ? { kind: 'number', from: d.num('exact'), to: d.num('exact') + Number.EPSILON } : { kind: 'number', from: r.num('start'), to: r.num('end') }; }
+    default: at.unsupported('value'); return { kind: 'null' };
+  }
+}
+
+function compileMatch(m: ConfigMessage): RouteMatchPlan {
+  const tls = m.msg('tls_context');
+  m.has('grpc');
+  m.unsupported('filter_state'); m.unsupported('cookies');
+  return {
+    path: compilePath(m), headers: m.list('headers').map(compileHeaderMatcher),
+    query: m.list('query_parameters').map((q) => ({ name: toByteString(q.str('name')), string: q.oneof('query_parameter_match_specifier') === 'string_match' ? compileStringMatcher(q.msg('string_match')!) : null, present: q.bool('present_match', true) || !q.has('present_match') })),
+    grpc: m.has('grpc'), fraction: compileFraction(m.msg('runtime_fraction')), tls: tls === undefined ? null : { presented: tls.has('presented') ? tls.bool('presented') : null, validated: tls.has('validated') ? tls.bool('validated') : null },
+    metadata: m.list('dynamic_metadata').map((d) => ({ filter: d.str('filter'), path: d.list('path').map((p) => p.str('key')), value: compileMetadataMatch(d.msg('value'), d), invert: d.bool('invert') })),
+  };
+}
+
+const REDIRECT_CODES: Record<string, number> = { MOVED_PERMANENTLY: 301, FOUND: 302, SEE_OTHER: 303, TEMPORARY_REDIRECT: 307, PERMANENT_REDIRECT: 308 };
+
+function compileAction(m: ConfigMessage, ctx: CompileContext): RoutePlan['action'] {
+  const kind = m.oneof('action');
+  if (kind === 'route') return compileForward(m.msg('route')!, ctx);
+  if (kind === 'redirect') {
+    const r = m.msg('redirect')!, regex = r.msg('regex_rewrite');
+    return {
+      kind: 'redirect', https: r.bool('https_redirect'), scheme: r.str('scheme_redirect'), host: toByteString(r.str('host_redirect')), port: r.num('port_redirect'), path: toByteString(r.str('path_redirect')), prefix: r.oneof('path_rewrite_specifier') === 'prefix_rewrite' ? toByteString(r.str('prefix_rewrite')) : null,
+      regex: regex === undefined ? null : compileRewrite(regex), status: REDIRECT_CODES[r.enum('response_code')] ?? 301, stripQuery: r.bool('strip_query'),
+    };
+  }
+  if (kind === 'direct_response') return compileDirect(m.msg('direct_response')!, ctx);
+  if (kind !== '') m.unsupported(kind);
+  return { kind: 'direct', status: 500, body: '', format: null };
+}
+
+function compileDirect(d: ConfigMessage, ctx: CompileContext): DirectPlan {
+  const body = d.msg('body'), bytes = body === undefined ? undefined : ctx.dataSource(body), format = d.msg('body_format');
+  if (bytes !== undefined && bytes.length > ctx.maxDirectBody) d.error('body', `response body size is ${bytes.length} bytes; maximum is ${ctx.maxDirectBody}`);
+  // Bodies are kept as they are: their bytes go out unchanged.
+  return { kind: 'direct', status: d.num('status'), body: bytes === undefined ? '' : Buffer.from(bytes).toString('utf8'), format: format === undefined ? null : compileSubstitution(format, ctx) };
+}
+
+function compileRoute(m: ConfigMessage, ctx: CompileContext): RoutePlan {
+  const match = m.msg('match');
+  const decorator = m.msg('decorator');
+  if (decorator !== undefined) { decorator.str('operation'); decorator.bool('propagate'); m.noop('decorator', 'nothing is traced yet'); }
+  for (const f of ['tracing', 'stat_prefix', 'route_stats_config']) { try { m.unsupported(f); } catch { /* not in this API */ } }
+  return {
+    name: m.str('name'), match: match === undefined ? { path: { kind: 'connect' }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [] } : compileMatch(match), level: compileLevel(m), metadata: compileMetadata(m.msg('metadata')),
+    filterConfigs: compileFilterConfigs(m, ctx), bufferLimit: m.num('per_request_buffer_limit_bytes', m.num('request_body_buffer_limit', -1)), action: compileAction(m, ctx),
+  };
+}
+
+function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): VirtualHostPlan {
+  for (const f of ['matcher', 'retry_policy', 'retry_policy_typed_config', 'hedge_policy', 'request_mirror_policies', 'cors', 'include_is_timeout_retry_header']) m.unsupported(f);
+  if (m.list('rate_limits').length > 0) m.noop('rate_limits', 'no rate limit filter is there yet');
+  return {
+    name: m.str('name'), level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE', routes: m.list('routes').map((r) => compileRoute(r, ctx)), includeAttemptCount: m.bool('include_request_attempt_count'), includeAttemptCountInResponse: m.bool('include_attempt_count_in_response'),
+    metadata: compileMetadata(m.msg('metadata')), filterConfigs: compileFilterConfigs(m, ctx), virtualClusters: m.list('virtual_clusters').map((c) => ({ name: c.str('name'), headers: c.list('headers').map(compileHeaderMatcher) })), bufferLimit: m.num('per_request_buffer_limit_bytes', m.num('request_body_buffer_limit', -1)),
+  };
+}
+
+export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext): RouteTablePlan {
+  for (const f of ['vhds', 'request_mirror_policies', 'cluster_specifier_plugins', 'internal_only_headers']) m.unsupported(f);
+  m.bool('validate_clusters'); // what is static is always checked
+  const hosts = m.list('virtual_hosts');
+  const inner: CompileContext = Object.create(ctx, { maxDirectBody: { value: m.num('max_direct_response_body_size_bytes', 4096) } }) as CompileContext;
+  const seen = new Set<string>(), names = new Set<string>();
+  for (const h of hosts) {
+    const name = h.str('name');
+    if (names.has(name)) h.error('name', `virtual host '${name}': only unique names for virtual hosts are permitted`);
+    names.add(name);
+    for (const d of h.strings('domains')) {
+      const key = d.toLowerCase();
+      if (seen.has(key)) h.error('domains', d === '*' ? 'Only a single wildcard domain is permitted in route' : `Only unique values for domains are permitted. Duplicate entry of domain ${d} in route`);
+      seen.add(key);
+    }
+  }
+  return {
+    name: m.str('name'), level: compileLevel(m), mostSpecificWins: m.bool('most_specific_header_mutations_wins'), ignorePort: m.bool('ignore_port_in_host_matching'), filterConfigs: compileFilterConfigs(m, ctx),
+    virtualHosts: hosts.map((h) => ({ domains: h.strings('domains'), packed: pack(compileVirtualHost(h, inner)) })),
+  };
+}

@@ -1,0 +1,70 @@
+// RouteAction from configuration.
+import { toByteString } from '../headers/headers.ts';
+import { compileMetadata } from '../net/config.ts';
+import type { ForwardPlan, HashPolicyPlan, WeightedPlan } from '../plan/route-plan.ts';
+import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
+import { compileFilterConfigs, compileLevel, compileRewrite } from './config.ts';
+
+const NOT_FOUND: Record<string, number> = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 };
+
+function compileTarget(m: ConfigMessage, ctx: CompileContext): ForwardPlan['target'] {
+  const kind = m.oneof('cluster_specifier');
+  if (kind === 'cluster') { ctx.needsCluster(m.str('cluster'), m, 'cluster'); return { kind: 'cluster', name: m.str('cluster') }; }
+  if (kind === 'cluster_header') return { kind: 'header', name: m.str('cluster_header').toLowerCase() };
+  if (kind === 'weighted_clusters') {
+    const w = m.msg('weighted_clusters')!, prefix = w.str('runtime_key_prefix');
+    if (w.has('total_weight')) w.num('total_weight');
+    const clusters = w.list('clusters').map((c): WeightedPlan => {
+      if (c.has('name')) ctx.needsCluster(c.str('name'), c, 'name');
+      if (c.has('name') === c.has('cluster_header')) c.error('', 'exactly one of name and cluster_header must be given');
+      return { name: c.str('name'), header: c.str('cluster_header').toLowerCase(), weight: c.num('weight', 0), runtimeKey: prefix === '' ? '' : `${prefix}.${c.str('name')}`, level: compileLevel(c), filterConfigs: compileFilterConfigs(c, ctx), hostRewrite: toByteString(c.str('host_rewrite_literal')), metadata: c.has('metadata_match') ? (c.unsupported('metadata_match'), null) : null };
+    });
+    const total = clusters.reduce((n, c) => n + c.weight, 0);
+    if (total === 0 && prefix === '') w.error('clusters', 'Sum of weights in the weighted_cluster must be greater than 0.');
+    const headerName = w.oneof('random_value_specifier') === 'header_name' ? w.str('header_name').toLowerCase() : '';
+    if (w.oneof('random_value_specifier') === 'use_hash_policy') w.unsupported('use_hash_policy');
+    return { kind: 'weighted', clusters, total, headerName };
+  }
+  if (kind !== '') m.unsupported(kind);
+  return { kind: 'cluster', name: '' };
+}
+
+function compileHashPolicy(p: ConfigMessage): HashPolicyPlan | null {
+  const terminal = p.bool('terminal'), kind = p.oneof('policy_specifier'), x = kind === '' ? undefined : p.msg(kind);
+  if (x === undefined) return null;
+  switch (kind) {
+    case 'header': { const r = x.msg('regex_rewrite'); return { terminal, kind: 'header', name: x.str('header_name').toLowerCase(), rewrite: r === undefined ? null : compileRewrite(r) }; }
+    case 'cookie': return { terminal, kind: 'cookie', name: x.str('name'), ttlMs: x.ms('ttl', -1), path: x.str('path'), attributes: x.list('attributes').map((a) => [a.str('name'), a.str('value')] as const) };
+    case 'connection_properties': x.bool('source_ip'); return { terminal, kind: 'source-ip' };
+    case 'query_parameter': return { terminal, kind: 'query', name: x.str('name') };
+    case 'filter_state': return { terminal, kind: 'filter-state', key: x.str('key') };
+    default: p.unsupported(kind); return null;
+  }
+}
+
+export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPlan {
+  for (const f of ['retry_policy', 'retry_policy_typed_config', 'request_mirror_policies', 'cors', 'hedge_policy', 'internal_redirect_policy', 'internal_redirect_action', 'max_internal_redirects', 'early_data_policy', 'metadata_match', 'max_grpc_timeout', 'grpc_timeout_offset']) if (f !== 'max_grpc_timeout' && f !== 'grpc_timeout_offset') m.unsupported(f);
+  if (m.list('rate_limits').length > 0) m.noop('rate_limits', 'no rate limit filter is there yet');
+  m.noop('include_vh_rate_limits', 'no rate limit filter is there yet');
+  const duration = m.msg('max_stream_duration');
+  const path = m.msg('path_rewrite_policy'), template = path?.any('typed_config');
+  path?.str('name');
+  if (template !== undefined && !template.typeName.endsWith('.uri_template.v3.UriTemplateRewriteConfig')) path!.unsupported('typed_config', template.typeName);
+  const regex = m.msg('regex_rewrite'), hostRegex = m.msg('host_rewrite_path_regex');
+  try { m.unsupported('path_rewrite'); m.unsupported('host_rewrite'); } catch { /* not in this API */ }
+  let terminate = false;
+  const upgrades = m.list('upgrade_configs').map((u) => {
+    const connect = u.msg('connect_config');
+    if (connect !== undefined) { terminate = true; connect.unsupported('proxy_protocol_config'); connect.unsupported('allow_post'); u.unsupported('connect_config', 'CONNECT is passed on, not ended here'); }
+    return { type: u.str('upgrade_type').toLowerCase(), enabled: u.bool('enabled', true) };
+  });
+  const maxGrpc = duration?.has('grpc_timeout_header_max') ? duration.ms('grpc_timeout_header_max') : m.ms('max_grpc_timeout', -1);
+  return {
+    kind: 'forward', target: compileTarget(m, ctx), notFoundStatus: NOT_FOUND[m.enum('cluster_not_found_response_code')] ?? 503,
+    prefixRewrite: toByteString(m.str('prefix_rewrite')), regexRewrite: regex === undefined ? null : compileRewrite(regex), templateRewrite: template?.typeName.endsWith('UriTemplateRewriteConfig') ? template.str('path_template_rewrite') : '', pathFormat: null,
+    hostLiteral: toByteString(m.str('host_rewrite_literal')), hostHeader: m.str('host_rewrite_header').toLowerCase(), hostRegex: hostRegex === undefined ? null : compileRewrite(hostRegex), autoHost: m.bool('auto_host_rewrite'), appendForwardedHost: m.bool('append_x_forwarded_host'),
+    timeoutMs: m.ms('timeout', -1), idleTimeoutMs: m.ms('idle_timeout', -1), flushTimeoutMs: m.ms('flush_timeout', -1), maxStreamDurationMs: duration?.ms('max_stream_duration', -1) ?? -1, maxGrpcTimeoutMs: maxGrpc, grpcTimeoutOffsetMs: Math.max(0, duration?.ms('grpc_timeout_header_offset', 0) ?? m.ms('grpc_timeout_offset', 0)),
+    priority: m.enum('priority') === 'HIGH' ? 'high' : 'default', hashPolicies: m.list('hash_policy').map(compileHashPolicy).filter((p) => p !== null), metadataMatch: compileMetadata(undefined), upgrades, connectTerminate: terminate, retry: null,
+  };
+}
+
