@@ -17,6 +17,7 @@ import type { Cluster, ClusterDirectory, Host, LeaseWaiter, PickContext, Waiting
 import { addCookies, type HashResult } from './hash-policy.ts';
 import { directReply, redirectReply, tlsRedirect, type BodyRenderer } from './redirect.ts';
 import type { RouteEntry } from './route-entry.ts';
+import type { RouterConfig } from '../plan/router-plan.ts';
 import { settleTimeouts, type Timeouts } from './timeouts.ts';
 
 const FLAG = { NR: flagBit('NR'), NC: flagBit('NC'), UH: flagBit('UH'), UO: flagBit('UO'), UF: flagBit('UF'), UC: flagBit('UC'), UT: flagBit('UT'), UPE: flagBit('UPE'), UR: flagBit('UR'), LR: flagBit('LR') };
@@ -25,7 +26,7 @@ const NO_HOST = new LocalReply(503, 'no healthy upstream', 'no_healthy_upstream'
 const TIMEOUT = new LocalReply(504, 'upstream request timeout', 'response_timeout', FLAG.UT);
 const PREFIX = 'upstream connect error or disconnect/reset before headers. reset reason: ';
 
-export interface RouterPlan { readonly suppressEnvoyHeaders: boolean; readonly respectExpectedTimeout: boolean; readonly upstreamLogs: readonly unknown[] }
+
 
 /** What all requests of one router share. */
 export interface RouterParts { readonly env: WorkerEnv; readonly clusters: ClusterDirectory; readonly renderBody: BodyRenderer }
@@ -317,10 +318,10 @@ function overloaded(h: ResponseHeaders): void { h.set('x-envoy-overloaded', 'tru
 
 export class RouterFactory implements HttpFilterFactory {
   readonly name: string;
-  readonly plan: RouterPlan;
+  readonly plan: RouterConfig;
   readonly parts: RouterParts;
   readonly stats: StatBlock;
-  constructor(name: string, plan: RouterPlan, parts: RouterParts, statPrefix: string) {
+  constructor(name: string, plan: RouterConfig, parts: RouterParts, statPrefix: string) {
     this.name = name; this.plan = plan; this.parts = parts;
     this.stats = new StatBlock(parts.env.stats, HCM_SCHEMA, `http.${statPrefix}`);
   }

@@ -1,0 +1,152 @@
+// A bootstrap compiled: every listener, cluster and route configuration judged on its own, references checked over all, everything that nobody read refused.
+// The rooms' compilers come in as arguments (control may not import http, router, filters).
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { pack } from '../../plan/plan-wire.ts';
+import type { Address } from '../../net/address.ts';
+import { ConfigNode } from '../../proto/config-node.ts';
+import { ConfigTree } from '../../proto/config-tree.ts';
+import type { CompileContext, ConfigMessage, ExtensionCompiler, ExtensionPlan, Report } from '../../proto/config-message.ts';
+import { messageType } from '../../proto/registry.ts';
+import { suggestion } from '../../proto/suggest.ts';
+import { SourceText, SyntaxFault } from '../../proto/source-text.ts';
+import { mergeData } from './merge.ts';
+import { compileProcess, type ProcessPlan } from './process-config.ts';
+
+export interface Compilers<L, C, R> {
+  readonly listener: (m: ConfigMessage, ctx: CompileContext) => L;
+  readonly cluster: (m: ConfigMessage, ctx: CompileContext) => C;
+  readonly routes: (m: ConfigMessage, ctx: CompileContext) => R;
+  readonly accessLog: (m: ConfigMessage, ctx: CompileContext) => ExtensionPlan | null;
+  readonly address: (m: ConfigMessage | undefined) => Address;
+  readonly extensions: ReadonlyMap<string, { readonly category: string; readonly compile: ExtensionCompiler }>;
+}
+
+/** One resource: its packed plan, or null where it has errors of its own. */
+export interface Resource<P> { readonly name: string; readonly version: string; readonly plan: P | null; readonly packed: Uint8Array | null; readonly json: unknown }
+
+export interface CompiledBootstrap<L, C> {
+  readonly reports: readonly Report[];
+  readonly errors: number;
+  /** Errors outside of listeners and clusters. */
+  readonly generalErrors: number;
+  readonly listeners: readonly Resource<L>[];
+  readonly clusters: readonly Resource<C>[];
+  readonly routes: readonly Resource<unknown>[];
+  readonly process: ProcessPlan;
+  readonly json: unknown;
+}
+
+export interface BootstrapSource { readonly file: string | null; readonly text: string | null; readonly overlay: string; readonly concurrency: number; readonly flags: { readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string } }
+
+const hash = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex').slice(0, 16);
+
+class Compile<L, C, R> {
+  readonly tree: ConfigTree;
+  private readonly root: ConfigNode;
+  private readonly compilers: Compilers<L, C, R>;
+  private readonly routeTables: Resource<unknown>[] = [];
+  private readonly references: { readonly name: string; readonly at: ConfigMessage; readonly field: string; readonly resource: string }[] = [];
+  private readonly concurrency: number;
+  private readonly node: { id: string; cluster: string };
+
+  constructor(tree: ConfigTree, data: unknown, compilers: Compilers<L, C, R>, concurrency: number, node: { id: string; cluster: string }) {
+    this.tree = tree; this.compilers = compilers; this.concurrency = concurrency; this.node = node;
+    this.root = new ConfigNode(tree, messageType('envoy.config.bootstrap.v3.Bootstrap')!, data, [], '');
+  }
+
+  private context(resource: string): CompileContext {
+    const { compilers, tree } = this;
+    let routeCount = 0;
+    const ctx: CompileContext = {
+      resource, maxDirectBody: 4096, bootstrap: { concurrency: this.concurrency, nodeId: this.node.id, nodeCluster: this.node.cluster },
+      extension: (category, config) => {
+        const known = compilers.extensions.get(config.typeName);
+        if (known === undefined || known.category !== category) {
+          const offered = [...compilers.extensions].filter(([, e]) => e.category === category).map(([n]) => n);
+          config.error('', known === undefined ? `'${config.typeName}' is not supported yet${suggestion(config.typeName, offered)}` : `'${config.typeName}' is not a ${category} extension`);
+          (config as ConfigNode).readAll();
+          return null;
+        }
+        return { kind: config.typeName, body: known.compile(config, ctx) };
+      },
+      accessLog: (m) => compilers.accessLog(m, ctx),
+      dataSource: (s) => readSource(s),
+      needsCluster: (name, at, field) => { this.references.push({ name, at, field, resource }); },
+      routes: (config) => {
+        const key = `${resource}/${routeCount++}/${config.str('name')}`;
+        const mark = tree.errors;
+        const plan = compilers.routes(config, ctx);
+        const packed = pack(plan);
+        this.routeTables.push({ name: key, version: hash(packed), plan, packed: tree.errors > mark ? null : packed, json: config.toJson() });
+        return key;
+      },
+    };
+    return ctx;
+  }
+
+  private resources<P>(list: readonly ConfigMessage[], what: string, compile: (m: ConfigMessage, ctx: CompileContext) => P): Resource<P>[] {
+    const out: (Resource<P> & { mark: number })[] = [], seen = new Set<string>();
+    list.forEach((m, i) => {
+      const before = this.tree.count;
+      const given = m.str('name'), name = given === '' ? `${what}_${i}` : given;
+      if (seen.has(name)) m.error('name', what === 'cluster' ? `cluster manager: duplicate cluster '${name}'` : `duplicate ${what} '${name}'`);
+      seen.add(name);
+      const plan = compile(m, this.context(name));
+      (m as ConfigNode).refuseUnread();
+      const packed = pack(plan);
+      out.push({ name, version: hash(packed), plan, packed, json: m.toJson(), mark: this.tree.errorsSince(before) });
+    });
+    return out.map(({ mark, ...r }) => (mark > 0 ? { ...r, plan: null, packed: null } : r));
+  }
+
+  run(): CompiledBootstrap<L, C> {
+    const { root, tree } = this;
+    const structural = new Set(tree.reports().filter((r) => r.severity === 'error').map((r) => r.place.path.replace(/^(static_resources\.\w+\[\d+\]).*$/s, '$1')));
+    const process = compileProcess(root, this.context('bootstrap'), (m) => this.compilers.address(m));
+    const statics = root.msg('static_resources');
+    if (statics !== undefined && statics.list('secrets').length > 0) statics.unsupported('secrets');
+    const general = [...structural].filter((p) => !/^static_resources\.\w+\[/.test(p)).length;
+    const keep = <P>(list: Resource<P>[], what: string): Resource<P>[] => list.map((r, i) => (structural.has(`static_resources.${what}[${i}]`) ? { ...r, plan: null, packed: null } : r));
+    const clusters = keep(this.resources(statics?.list('clusters') ?? [], 'cluster', this.compilers.cluster), 'clusters');
+    let listeners = keep(this.resources(statics?.list('listeners') ?? [], 'listener', this.compilers.listener), 'listeners');
+    const names = new Set(clusters.map((c) => c.name)), dangling = new Set<string>();
+    for (const r of this.references) if (r.name !== '' && !names.has(r.name)) { r.at.error(r.field, `route: unknown cluster '${r.name}'${suggestion(r.name, names)}`); dangling.add(r.resource); }
+    listeners = listeners.map((l) => (dangling.has(l.name) ? { ...l, plan: null, packed: null } : l));
+    root.refuseUnread();
+    return {
+      reports: tree.reports(), errors: tree.errors, generalErrors: general, listeners, clusters,
+      routes: this.routeTables.filter((t) => listeners.some((l) => l.plan !== null && t.name.startsWith(`${l.name}/`))), process, json: root.toJson(),
+    };
+  }
+}
+
+function readSource(s: ConfigMessage): Uint8Array | undefined {
+  try { s.unsupported('watched_directory'); } catch { /* not in this API */ }
+  switch (s.oneof('specifier')) {
+    case 'filename': { const f = s.str('filename'); try { return readFileSync(f); } catch { s.error('filename', `file '${f}' cannot be read`); return undefined; } }
+    case 'inline_bytes': return s.bytes('inline_bytes');
+    case 'inline_string': return Buffer.from(s.str('inline_string'), 'utf8');
+    case 'environment_variable': s.unsupported('environment_variable'); return undefined;
+    default: return undefined;
+  }
+}
+
+/** Compiles a bootstrap. Never throws for what a user wrote. */
+export function compileBootstrap<L, C, R>(source: BootstrapSource, compilers: Compilers<L, C, R>): CompiledBootstrap<L, C> {
+  const texts: SourceText[] = [];
+  if (source.text !== null) texts.push(new SourceText(source.file ?? '', source.text));
+  if (source.overlay !== '') texts.push(new SourceText('--config-yaml', source.overlay));
+  const tree = new ConfigTree(texts);
+  let data: unknown = {};
+  for (const t of texts) {
+    try { data = mergeData(data, t.data() ?? {}); } catch (e) {
+      if (!(e instanceof SyntaxFault)) throw e;
+      const report: Report = { severity: 'error', message: e.message, place: { file: t.file, line: e.line, column: e.column, path: '' } };
+      return { reports: [report], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: EMPTY_PROCESS, json: {} };
+    }
+  }
+  return new Compile(tree, data, compilers, source.concurrency, { id: source.flags.serviceNode, cluster: source.flags.serviceCluster }).run();
+}
+
+const EMPTY_PROCESS: ProcessPlan = { nodeId: '', nodeCluster: '', nodeZone: '', node: null, admin: null, layers: [], maxDownstreamConnections: 0, statsFlushMs: 5000, stats: { tags: [], useDefaultTags: true, matcher: null }, flagsPath: '', logFormat: '', localCluster: '' };

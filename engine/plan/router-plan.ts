@@ -1,0 +1,3 @@
+// The router filter's own configuration.
+
+export interface RouterConfig { readonly suppressEnvoyHeaders: boolean; readonly respectExpectedTimeout: boolean }

@@ -1,0 +1,201 @@
+// Clusters and their endpoints from configuration.
+import { compileHttp1Options, underscores } from '../codec/h1/config.ts';
+import { compileAddress, compileKeepalive, compileMetadata, compileSocketOptions, rawBufferOnly } from '../net/config.ts';
+import type { Address } from '../net/address.ts';
+import type { BalancerPlan, ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
+import { HTTP1_DEFAULTS } from '../plan/http1-options-plan.ts';
+import type { CircuitLimits } from '../shm/circuit-table.ts';
+import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
+
+/** An endpoint before it has a record of its own; DNS names still to be resolved. */
+export interface EndpointPlan extends Omit<HostPlan, 'index'> { readonly health: 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED' | 'UNKNOWN' }
+export interface DnsPlan { readonly family: 'AUTO' | 'V4_ONLY' | 'V6_ONLY' | 'V4_PREFERRED' | 'ALL'; readonly refreshMs: number; readonly respectTtl: boolean; readonly jitterMs: number; readonly failureBaseMs: number; readonly failureMaxMs: number; readonly resolvers: readonly string[] }
+export interface CompiledCluster {
+  readonly cluster: Omit<ClusterPlan, 'circuits'>;
+  readonly discovery: 'static' | 'strict-dns' | 'logical-dns';
+  readonly endpoints: readonly EndpointPlan[];
+  readonly dns: DnsPlan;
+  readonly limits: readonly [CircuitLimits, CircuitLimits];
+}
+
+const BALANCER: BalancerPlan = { kind: 'round-robin', choices: 2, activeBias: 1, minRing: 1024, maxRing: 8_388_608, murmur: false, tableSize: 65537, byHostname: false, balanceFactor: 0, localityWeighted: false };
+
+function hashing(c: ConfigMessage | undefined): Partial<BalancerPlan> {
+  return c === undefined ? {} : { byHostname: c.bool('use_hostname_for_hashing'), balanceFactor: c.num('hash_balance_factor', 0) };
+}
+
+function prime(n: number): boolean { for (let i = 2; i * i <= n; i++) if (n % i === 0) return false; return n > 1; }
+
+function ring(m: ConfigMessage | undefined): Partial<BalancerPlan> {
+  if (m === undefined) return {};
+  if (m.enum('hash_function') === 'MURMUR_HASH_2') m.error('hash_function', 'MURMUR_HASH_2 is not supported yet');
+  const minRing = m.num('minimum_ring_size', 1024), maxRing = m.num('maximum_ring_size', 8_388_608);
+  if (minRing > maxRing) m.error('minimum_ring_size', `ring hash: minimum_ring_size (${minRing}) > maximum_ring_size (${maxRing})`);
+  return { minRing, maxRing };
+}
+function maglev(m: ConfigMessage | undefined): Partial<BalancerPlan> {
+  if (m === undefined) return {};
+  const tableSize = m.num('table_size', 65537);
+  if (!prime(tableSize)) m.error('table_size', 'The table size of maglev must be prime number');
+  return { tableSize };
+}
+
+function policyExtension(p: ConfigMessage, c: ConfigMessage): BalancerPlan | null {
+  const name = /load_balancing_policies\.(\w+)\.v3/.exec(c.typeName)?.[1] ?? '';
+  const localities = (x: ConfigMessage): Partial<BalancerPlan> => { const l = x.msg('locality_lb_config'); if (l?.oneof('locality_config_specifier') === 'zone_aware_lb_config') l.noop('zone_aware_lb_config', 'all zones are used alike'); return { localityWeighted: l?.oneof('locality_config_specifier') === 'locality_weighted_lb_config' && (l.has('locality_weighted_lb_config') || true) }; };
+  switch (name) {
+    case 'round_robin': c.unsupported('slow_start_config'); return { ...BALANCER, ...localities(c) };
+    case 'random': return { ...BALANCER, kind: 'random', ...localities(c) };
+    case 'least_request': c.unsupported('slow_start_config'); c.unsupported('selection_method'); c.noop('enable_full_scan', 'choices are random'); { const b = c.msg('active_request_bias'); b?.str('runtime_key'); return { ...BALANCER, kind: 'least-request', choices: c.num('choice_count', 2), activeBias: b?.num('default_value') ?? 1, ...localities(c) }; }
+    case 'ring_hash': return { ...BALANCER, kind: 'ring-hash', ...ring(c), ...hashing(c.msg('consistent_hashing_lb_config')), ...localities(c) };
+    case 'maglev': return { ...BALANCER, kind: 'maglev', ...maglev(c), ...hashing(c.msg('consistent_hashing_lb_config')), ...localities(c) };
+    case 'wrr_locality': { const inner = c.msg('endpoint_picking_policy'); const made = inner === undefined ? null : fromPolicies(inner); return made === null ? null : { ...made, localityWeighted: true }; }
+    default: p.unsupported('typed_config', c.typeName); return null;
+  }
+}
+
+/** LoadBalancingPolicy: the first known policy of the list. */
+function fromPolicies(m: ConfigMessage): BalancerPlan | null {
+  for (const p of m.list('policies')) {
+    const e = p.msg('typed_extension_config'), c = e?.any('typed_config');
+    e?.str('name');
+    if (e !== undefined && c !== undefined) return policyExtension(e, c);
+  }
+  return null;
+}
+
+function compileBalancer(m: ConfigMessage): BalancerPlan {
+  const common = m.msg('common_lb_config');
+  const weighted = common?.oneof('locality_config_specifier') === 'locality_weighted_lb_config' && (common.has('locality_weighted_lb_config') || true);
+  if (common?.oneof('locality_config_specifier') === 'zone_aware_lb_config') common.noop('zone_aware_lb_config', 'all zones are used alike');
+  const policy = m.msg('load_balancing_policy');
+  if (policy !== undefined) { m.enum('lb_policy'); return fromPolicies(policy) ?? BALANCER; }
+  const common2 = { localityWeighted: weighted, ...hashing(common?.msg('consistent_hashing_lb_config')) };
+  for (const f of ['round_robin_lb_config', 'original_dst_lb_config', 'lb_subset_config']) m.unsupported(f);
+  switch (m.enum('lb_policy')) {
+    case 'ROUND_ROBIN': return { ...BALANCER, ...common2 };
+    case 'RANDOM': return { ...BALANCER, kind: 'random', ...common2 };
+    case 'LEAST_REQUEST': { const c = m.msg('least_request_lb_config'), b = c?.msg('active_request_bias'); c?.unsupported('slow_start_config'); c?.unsupported('selection_method'); b?.str('runtime_key'); return { ...BALANCER, kind: 'least-request', choices: c?.num('choice_count', 2) ?? 2, activeBias: b?.num('default_value') ?? 1, ...common2 }; }
+    case 'RING_HASH': return { ...BALANCER, kind: 'ring-hash', ...ring(m.msg('ring_hash_lb_config')), ...common2 };
+    case 'MAGLEV': return { ...BALANCER, kind: 'maglev', ...maglev(m.msg('maglev_lb_config')), ...common2 };
+    default: m.error('lb_policy', `lb_policy ${m.enum('lb_policy')} is not supported yet`); return BALANCER;
+  }
+}
+
+const NO_LOCALITY = { region: '', zone: '', subZone: '' };
+
+function compileEndpoints(m: ConfigMessage | undefined, names: boolean): { endpoints: EndpointPlan[]; overprovisioning: number } {
+  const policy = m?.msg('policy');
+  policy?.unsupported('drop_overloads'); policy?.unsupported('endpoint_stale_after'); policy?.unsupported('weighted_priority_health');
+  m?.str('cluster_name');
+  const endpoints = (m?.list('endpoints') ?? []).flatMap((l) => {
+    for (const f of ['proximity', 'leds_cluster_locality_config', 'load_balancer_endpoints', 'metadata']) { try { if (f === 'metadata' || f === 'proximity') l.noop(f, 'locality metadata is not looked at'); else l.unsupported(f); } catch { /* not in this API */ } }
+    const where = l.msg('locality'), locality = where === undefined ? NO_LOCALITY : { region: where.str('region'), zone: where.str('zone'), subZone: where.str('sub_zone') };
+    const priority = l.num('priority'), localityWeight = l.num('load_balancing_weight', 0);
+    return l.list('lb_endpoints').map((e): EndpointPlan => {
+      const inner = e.msg('endpoint');
+      e.unsupported('endpoint_name');
+      inner?.noop('health_check_config', 'there are no health checks yet');
+      inner?.unsupported('additional_addresses');
+      const address = compileAddress(inner?.msg('address'), names);
+      return { address, hostname: inner?.str('hostname') || (names && address.kind === 'ip' ? address.ip : ''), weight: e.num('load_balancing_weight', 1), priority, locality, localityWeight, metadata: compileMetadata(e.msg('metadata')), health: e.enum('health_status') as EndpointPlan['health'] };
+    });
+  });
+  return { endpoints, overprovisioning: policy?.num('overprovisioning_factor', 140) ?? 140 };
+}
+
+function compileLimits(m: ConfigMessage | undefined): { limits: [CircuitLimits, CircuitLimits]; perHost: number } {
+  const all = (n: number): CircuitLimits => [n, n, n, 3, 0x7fffffff];
+  const limits: [CircuitLimits, CircuitLimits] = [all(1024), all(1024)];
+  for (const t of m?.list('thresholds') ?? []) {
+    t.unsupported('retry_budget');
+    t.noop('track_remaining', 'remaining counts are not shown');
+    limits[t.enum('priority') === 'HIGH' ? 1 : 0] = [t.num('max_connections', 1024), t.num('max_pending_requests', 1024), t.num('max_requests', 1024), t.num('max_retries', 3), t.num('max_connection_pools', 0x7fffffff)];
+  }
+  let perHost = 0;
+  for (const t of m?.list('per_host_thresholds') ?? []) perHost = t.num('max_connections', 0);
+  if (perHost > 0) m!.unsupported('per_host_thresholds');
+  return { limits, perHost };
+}
+
+interface Http { readonly http1: ClusterPlan['http1']; readonly idleTimeoutMs: number; readonly maxConnectionDurationMs: number; readonly maxRequests: number; readonly maxStreamDurationMs: number }
+
+function compileHttp(m: ConfigMessage): Http {
+  let common = m.msg('common_http_protocol_options'), http1 = m.msg('http_protocol_options');
+  if (m.has('http2_protocol_options')) m.error('http2_protocol_options', 'HTTP/2 to upstreams is not supported yet');
+  m.unsupported('upstream_http_protocol_options'); m.unsupported('protocol_selection');
+  for (const [name, c] of m.map('typed_extension_protocol_options')) {
+    if (name !== 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions') { m.error('typed_extension_protocol_options', `'${name}' is not supported yet`); continue; }
+    for (const f of ['upstream_http_protocol_options', 'http_filters', 'header_validation_config', 'hash_policy', 'outlier_detection', 'shadow_policy', 'retry_policy', 'request_mirror_policies']) { try { c.unsupported(f); } catch { /* not in this API */ } }
+    common = c.msg('common_http_protocol_options') ?? common;
+    const kind = c.oneof('upstream_protocol_options'), of = c.msg(kind === '' ? 'explicit_http_config' : kind);
+    if (kind === 'explicit_http_config') { of!.unsupported('http2_protocol_options'); of!.unsupported('http3_protocol_options'); http1 = of!.msg('http_protocol_options') ?? http1; } else if (kind === 'use_downstream_protocol_config') { of!.noop('http2_protocol_options', 'downstreams speak HTTP/1 only'); of!.unsupported('http3_protocol_options'); http1 = of!.msg('http_protocol_options') ?? http1; } else if (kind !== '') c.unsupported(kind);
+  }
+  const idle = common?.ms('idle_timeout', 3_600_000) ?? 3_600_000;
+  return {
+    http1: compileHttp1Options(http1, { maxHeadersKb: common?.num('max_response_headers_kb', 60) ?? 60, maxHeadersCount: common?.num('max_headers_count', 100) ?? 100, headersWithUnderscores: underscores(common) }),
+    idleTimeoutMs: idle, maxConnectionDurationMs: Math.max(0, common?.ms('max_connection_duration', 0) ?? 0), maxRequests: common?.num('max_requests_per_connection', 0) ?? 0, maxStreamDurationMs: common?.ms('max_stream_duration', -1) ?? -1,
+  };
+}
+
+function compileDns(m: ConfigMessage, c: ConfigMessage | null): DnsPlan {
+  const families: Record<string, DnsPlan['family']> = { AUTO: 'AUTO', V4_ONLY: 'V4_ONLY', V6_ONLY: 'V6_ONLY', V4_PREFERRED: 'V4_PREFERRED', ALL: 'ALL', UNSPECIFIED: 'AUTO' };
+  const of = c ?? m, failure = of.msg('dns_failure_refresh_rate');
+  if (m.has('dns_resolvers')) m.unsupported('dns_resolvers');
+  m.unsupported('use_tcp_for_dns_lookups'); m.unsupported('dns_resolution_config');
+  const resolver = of.msg('typed_dns_resolver_config'), type = resolver?.any('typed_config');
+  resolver?.str('name');
+  let resolvers: string[] = [];
+  if (type?.typeName.endsWith('.cares.v3.CaresDnsResolverConfig')) { resolvers = type.list('resolvers').map((r) => { const a = compileAddress(r); return a.kind === 'ip' ? `${a.family === 6 ? `[${a.ip}]` : a.ip}:${a.port || 53}` : ''; }); type.noop('dns_resolver_options', 'the resolver decides'); type.noop('use_resolvers_as_fallback', 'the resolver decides'); type.noop('filter_unroutable_families', 'the resolver decides'); } else if (type !== undefined && !type.typeName.endsWith('.GetAddrInfoDnsResolverConfig')) resolver!.unsupported('typed_config', type.typeName);
+  const base = failure?.ms('base_interval', -1) ?? -1, refreshMs = of.ms('dns_refresh_rate', 5000);
+  return { family: families[of.enum('dns_lookup_family')] ?? 'AUTO', refreshMs, respectTtl: of.bool('respect_dns_ttl'), jitterMs: Math.max(0, of.ms('dns_jitter', 0)), failureBaseMs: base > 0 ? base : refreshMs, failureMaxMs: failure?.ms('max_interval', base > 0 ? base * 10 : refreshMs) ?? refreshMs, resolvers };
+}
+
+function discoveryOf(m: ConfigMessage): { discovery: CompiledCluster['discovery']; dns: ConfigMessage | null } {
+  const custom = m.msg('cluster_type');
+  if (custom !== undefined) {
+    const c = custom.any('typed_config');
+    custom.str('name');
+    if (c?.typeName === 'envoy.extensions.clusters.dns.v3.DnsCluster') return { discovery: c.bool('all_addresses_in_single_endpoint') ? 'logical-dns' : 'strict-dns', dns: c };
+    if (custom.str('name') === 'envoy.cluster.static') return { discovery: 'static', dns: null };
+    custom.unsupported('typed_config', c?.typeName ?? '');
+    return { discovery: 'static', dns: null };
+  }
+  switch (m.enum('type')) {
+    case 'STATIC': return { discovery: 'static', dns: null };
+    case 'STRICT_DNS': return { discovery: 'strict-dns', dns: null };
+    case 'LOGICAL_DNS': return { discovery: 'logical-dns', dns: null };
+    default: m.error('type', `cluster type ${m.enum('type')} is not supported yet`); return { discovery: 'static', dns: null };
+  }
+}
+
+export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
+  for (const f of ['transport_socket_matches', 'eds_cluster_config', 'health_checks', 'outlier_detection', 'wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { try { m.unsupported(f); } catch { /* not in this API */ } }
+  rawBufferOnly(m);
+  m.noop('ignore_health_on_host_removal', 'there are no health checks yet'); m.noop('close_connections_on_host_health_failure', 'there are no health checks yet'); m.noop('connection_pool_per_downstream_connection', 'pools are per worker'); m.noop('cleanup_interval', 'only ORIGINAL_DST clusters are cleaned'); m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
+  const track = m.msg('track_cluster_stats');
+  for (const f of ['timeout_budgets', 'request_response_sizes', 'per_endpoint_stats']) track?.noop(f, 'not recorded yet');
+  const { discovery, dns } = discoveryOf(m);
+  const { endpoints, overprovisioning } = compileEndpoints(m.msg('load_assignment'), discovery !== 'static');
+  if (discovery === 'logical-dns' && endpoints.length !== 1) m.error('load_assignment', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
+  const common = m.msg('common_lb_config');
+  for (const f of ['update_merge_window', 'ignore_new_hosts_until_first_hc', 'close_connections_on_host_set_change', 'override_host_status']) common?.noop(f, 'endpoints change at once here');
+  common?.msg('healthy_panic_threshold');
+  const http = compileHttp(m), { limits, perHost } = compileLimits(m.msg('circuit_breakers'));
+  const options = m.msg('upstream_connection_options'), bind = m.msg('upstream_bind_config');
+  options?.noop('set_local_interface_name_on_upstream_connections', 'the interface is not shown'); options?.unsupported('happy_eyeballs_config');
+  for (const f of ['extra_source_addresses', 'additional_source_addresses', 'local_address_selector']) bind?.unsupported(f);
+  const source = bind?.msg('source_address'), panic = common?.msg('healthy_panic_threshold');
+  const preconnect = m.msg('preconnect_policy');
+  preconnect?.unsupported('predictive_preconnect_ratio');
+  const bindAddress: Address | null = source === undefined ? null : { kind: 'ip', ip: source.str('address'), port: source.num('port_value'), family: source.str('address').includes(':') ? 6 : 4 };
+  const connectTimeoutMs = m.ms('connect_timeout', 5000);
+  return {
+    discovery, endpoints, limits, dns: compileDns(m, dns),
+    cluster: {
+      name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m), panicPercent: panic === undefined ? 50 : panic.num('value'), failOnPanic: false, overprovisioning, bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
+      http1: http.http1 ?? HTTP1_DEFAULTS, idleTimeoutMs: http.idleTimeoutMs, maxConnectionDurationMs: http.maxConnectionDurationMs, maxRequestsPerConnection: m.num('max_requests_per_connection', http.maxRequests), maxStreamDurationMs: http.maxStreamDurationMs, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
+      keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind: bindAddress, socketOptions: compileSocketOptions(bind?.list('socket_options') ?? []), metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost,
+    },
+  };
+}
