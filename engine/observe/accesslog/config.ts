@@ -3,7 +3,7 @@ import type { CompileContext, ConfigMessage, ExtensionPlan } from '../../proto/c
 import { compileHeaderMatcher, compileStringMatcher } from '../../headers/config.ts';
 import { compileFormat, compileJsonFormat, compileSubstitution } from '../format/config.ts';
 import { parseFormat } from '../format/parse.ts';
-import type { LogFilterPlan, LogFormatPlan, LogPlan } from './log-plan.ts';
+import type { AccessLogFilterPlan, AccessLogPlan, ComparisonPlan, LogFormatPlan, MetadataValuePlan } from '../../plan/accesslog-plan.ts';
 
 /** Envoy's default format. */
 export const DEFAULT_FORMAT = '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';
@@ -16,7 +16,7 @@ export function compileAccessLog(m: ConfigMessage, ctx: CompileContext): Extensi
   if (config === undefined) { m.error('', `no typed_config for access logger '${m.str('name')}'`); return null; }
   const plan = ctx.extension('envoy.access_loggers', config);
   if (plan === null) return null;
-  return { kind: plan.kind, body: { ...(plan.body as LogPlan), filter: filter === undefined ? null : compileLogFilter(filter) } };
+  return { kind: plan.kind, body: { ...(plan.body as AccessLogPlan), filter: filter === undefined ? null : compileLogFilter(filter) } };
 }
 
 function compileLogFormat(m: ConfigMessage, ctx: CompileContext): LogFormatPlan {
@@ -32,34 +32,45 @@ function compileLogFormat(m: ConfigMessage, ctx: CompileContext): LogFormatPlan 
   }
 }
 
-export function compileFileLog(m: ConfigMessage, ctx: CompileContext): LogPlan { return { sink: 'file', path: m.str('path'), format: compileLogFormat(m, ctx), filter: null }; }
-export function compileStreamLog(sink: 'stdout' | 'stderr') { return (m: ConfigMessage, ctx: CompileContext): LogPlan => ({ sink, path: sink === 'stdout' ? '/dev/stdout' : '/dev/stderr', format: compileLogFormat(m, ctx), filter: null }); }
+export function compileFileLog(m: ConfigMessage, ctx: CompileContext): AccessLogPlan { return { target: { kind: 'file', path: m.str('path') }, format: compileLogFormat(m, ctx), filter: null }; }
+export function compileStreamLog(kind: 'stdout' | 'stderr') { return (m: ConfigMessage, ctx: CompileContext): AccessLogPlan => ({ target: { kind }, format: compileLogFormat(m, ctx), filter: null }); }
 
-function comparison(m: ConfigMessage | undefined): { op: 'EQ' | 'GE' | 'LE' | 'NE'; value: number; key: string } {
+function comparison(m: ConfigMessage | undefined): ComparisonPlan {
   const v = m?.msg('value');
-  return { op: (m?.enum('op') ?? 'EQ') as 'EQ', value: v?.num('default_value') ?? 0, key: v?.str('runtime_key') ?? '' };
+  return { op: (m?.enum('op') ?? 'EQ') as 'EQ', value: v?.num('default_value') ?? 0, runtimeKey: v?.str('runtime_key') ?? '' };
 }
 
-export function compileLogFilter(m: ConfigMessage): LogFilterPlan {
+const ALWAYS: AccessLogFilterPlan = { kind: 'and', filters: [] };
+/** Names of GrpcStatusFilter.Status in the order of their numbers. */
+const GRPC = ['OK', 'CANCELED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS', 'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED'];
+
+function metadataValue(v: ConfigMessage | undefined, at: ConfigMessage): MetadataValuePlan {
+  switch (v?.oneof('match_pattern')) {
+    case 'string_match': return { kind: 'string', string: compileStringMatcher(v.msg('string_match')!) };
+    case 'bool_match': return { kind: 'bool', value: v.bool('bool_match') };
+    case 'present_match': return { kind: 'present', present: v.bool('present_match') };
+    case 'null_match': v.has('null_match'); return { kind: 'null' };
+    case 'double_match': { const d = v.msg('double_match')!, r = d.msg('range'); return r === undefined ? { kind: 'exact-number', value: d.num('exact') } : { kind: 'range', from: r.num('start'), to: r.num('end') }; }
+    default: at.unsupported('value'); return { kind: 'present', present: true };
+  }
+}
+
+export function compileLogFilter(m: ConfigMessage): AccessLogFilterPlan {
   const kind = m.oneof('filter_specifier'), f = m.msg(kind === '' ? 'status_code_filter' : kind);
-  if (f === undefined) return { kind: 'always' };
+  if (f === undefined) return ALWAYS;
   switch (kind) {
-    case 'status_code_filter': return { kind: 'status', ...comparison(f.msg('comparison')) };
-    case 'duration_filter': return { kind: 'duration', ...comparison(f.msg('comparison')) };
+    case 'status_code_filter': return { kind: 'status', comparison: comparison(f.msg('comparison')) };
+    case 'duration_filter': return { kind: 'duration', comparison: comparison(f.msg('comparison')) };
     case 'not_health_check_filter': return { kind: 'not-health-check' };
     case 'traceable_filter': return { kind: 'traceable' };
-    case 'runtime_filter': { const p = f.msg('percent_sampled'), of = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 }[p?.enum('denominator') ?? 'HUNDRED'] ?? 100; return { kind: 'runtime', key: f.str('runtime_key'), numerator: p?.num('numerator') ?? 0, denominator: of, independent: f.bool('use_independent_randomness') }; }
-    case 'and_filter': case 'or_filter': return { kind: kind === 'and_filter' ? 'and' : 'or', filters: f.list('filters').map(compileLogFilter) };
-    case 'header_filter': { const h = f.msg('header'); return h === undefined ? { kind: 'always' } : { kind: 'header', header: compileHeaderMatcher(h) }; }
+    case 'runtime_filter': { const p = f.msg('percent_sampled'), of = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 }[p?.enum('denominator') ?? 'HUNDRED'] ?? 100; f.noop('use_independent_randomness', 'chance is always drawn anew'); return { kind: 'runtime', key: f.str('runtime_key'), share: (p?.num('numerator') ?? 0) / of, denominator: of }; }
+    case 'and_filter': return { kind: 'and', filters: f.list('filters').map(compileLogFilter) };
+    case 'or_filter': return { kind: 'or', filters: f.list('filters').map(compileLogFilter) };
+    case 'header_filter': { const h = f.msg('header'); return h === undefined ? ALWAYS : { kind: 'header', header: compileHeaderMatcher(h) }; }
     case 'response_flag_filter': return { kind: 'flags', flags: f.strings('flags') };
-    case 'grpc_status_filter': return { kind: 'grpc', statuses: f.enums('statuses'), exclude: f.bool('exclude') };
-    case 'log_type_filter': return { kind: 'type', types: f.enums('types'), exclude: f.bool('exclude') };
-    case 'metadata_filter': {
-      const matcher = f.msg('matcher'), v = matcher?.msg('value');
-      const string = v?.oneof('match_pattern') === 'string_match' ? compileStringMatcher(v.msg('string_match')!) : null;
-      if (v !== undefined && string === null && v.oneof('match_pattern') !== 'bool_match' && v.oneof('match_pattern') !== 'present_match') matcher!.unsupported('value');
-      return { kind: 'metadata', filter: matcher?.str('filter') ?? '', path: (matcher?.list('path') ?? []).map((p) => p.str('key')), string, bool: v?.oneof('match_pattern') === 'bool_match' ? v.bool('bool_match') : null, invert: matcher?.bool('invert') ?? false, ifMissing: f.bool('match_if_key_not_found', true) };
-    }
-    default: m.unsupported(kind); return { kind: 'always' };
+    case 'grpc_status_filter': return { kind: 'grpc-status', statuses: f.enums('statuses').map((s) => GRPC.indexOf(s)), exclude: f.bool('exclude') };
+    case 'log_type_filter': return { kind: 'log-type', types: f.enums('types'), exclude: f.bool('exclude') };
+    case 'metadata_filter': { const x = f.msg('matcher'); return { kind: 'metadata', namespace: x?.str('filter') ?? '', path: (x?.list('path') ?? []).map((p) => p.str('key')), value: x === undefined ? { kind: 'present', present: true } : metadataValue(x.msg('value'), x), invert: x?.bool('invert') ?? false, whenMissing: f.bool('match_if_key_not_found', true) }; }
+    default: m.unsupported(kind); return ALWAYS;
   }
 }

@@ -1,0 +1,70 @@
+// Every extension's data side, by the full name of its message: how a worker makes runtime objects of compiled plans.
+import type { ClusterDirectory } from './upstream/upstream.ts';
+import { HttpConnectionManagerFactory } from './http/connection-manager.ts';
+import { HcmRuntime, type BodyFormatter, type HcmParts } from './http/hcm-runtime.ts';
+import { makeAccessLog, type AccessLogEnv } from './observe/accesslog/make-access-log.ts';
+import { makeLogFilter } from './observe/accesslog/log-filter.ts';
+import type { AccessLog } from './observe/accesslog/access-log.ts';
+import { HeaderMutations, MutableContext } from './observe/format/header-mutation.ts';
+import { makeFormatter, makeJsonFormatter, type JsonPlan } from './observe/format/make-formatter.ts';
+import { fromByteString } from './headers/headers.ts';
+import type { DataCatalog, NetworkFilterFactory } from './net/connection.ts';
+import type { WorkerEnv } from './net/worker-env.ts';
+import type { AccessLogFilterPlan, AccessLogPlan } from './plan/accesslog-plan.ts';
+import type { BodyFormatPlan, HcmPlan } from './plan/hcm-plan.ts';
+import type { RouterConfig } from './plan/router-plan.ts';
+import type { RouteTables } from './router/route-table.ts';
+import { RouterFactory } from './router/router.ts';
+
+const HCM_KIND = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+const ROUTER_KIND = 'envoy.extensions.filters.http.router.v3.Router';
+
+/** What factories may reach in a worker. */
+export interface CatalogParts { readonly clusters: ClusterDirectory; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly nodeCluster: () => string }
+
+export class WorkerCatalog implements DataCatalog {
+  private readonly parts: CatalogParts;
+  constructor(parts: CatalogParts) { this.parts = parts; }
+
+  networkFilter(kind: string, body: unknown, env: WorkerEnv, listenerStatPrefix: string): NetworkFilterFactory {
+    if (kind !== HCM_KIND) throw new Error(`no factory for ${kind}`);
+    const plan = body as HcmPlan;
+    return new HttpConnectionManagerFactory(new HcmRuntime(plan, env, this.hcmParts(plan, env), listenerStatPrefix));
+  }
+
+  accessLog(_kind: string, body: unknown, _env: WorkerEnv): AccessLog { return makeAccessLog(body as AccessLogPlan, this.parts.logs); }
+
+  private hcmParts(plan: HcmPlan, env: WorkerEnv): HcmParts {
+    const { parts } = this;
+    return {
+      httpFilter: (kind, body) => {
+        if (kind !== ROUTER_KIND) throw new Error(`no factory for ${kind}`);
+        return new RouterFactory('envoy.filters.http.router', body as RouterConfig, { env, clusters: parts.clusters, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? this.render(action.format, env, facts) : null; } }, plan.statPrefix);
+      },
+      accessLog: (kind, body) => this.accessLog(kind, body, env),
+      routes: (key) => parts.routes.cell(key, plan.filters.map((f) => f.name)),
+      mutation: (m) => new HeaderMutations(m, parts.logs.operators, env.clock),
+      mapper: (m) => {
+        const filter = makeLogFilter(m.filter as AccessLogFilterPlan, parts.logs), headers = new HeaderMutations(m.headers, parts.logs.operators, env.clock);
+        return { matches: (facts) => filter(facts, 'NotSet', env.clock.nowMs()), status: m.status, body: m.body, format: m.format === null ? null : this.bodyFormatter(m.format, env), headers };
+      },
+      bodyFormat: (f) => this.bodyFormatter(f, env),
+      machineAddress: parts.machineAddress,
+      nodeCluster: parts.nodeCluster(),
+    };
+  }
+
+  private readonly formatters = new WeakMap<BodyFormatPlan, BodyFormatter>();
+  private render(format: BodyFormatPlan, env: WorkerEnv, facts: Parameters<BodyFormatter['format']>[0]): { body: string; contentType: string } {
+    let made = this.formatters.get(format);
+    if (made === undefined) { made = this.bodyFormatter(format, env); this.formatters.set(format, made); }
+    return { body: fromByteString(made.format(facts)), contentType: made.contentType };
+  }
+
+  private bodyFormatter(f: BodyFormatPlan, env: WorkerEnv): BodyFormatter {
+    const context = new MutableContext(), { operators } = this.parts.logs;
+    if (f.kind === 'json') { const json = makeJsonFormatter(f.json as JsonPlan, operators, false); return { contentType: f.contentType, format: (facts) => `${json(context.set(facts, env.clock))}\n` }; }
+    const text = makeFormatter(f.format, operators);
+    return { contentType: f.contentType, format: (facts) => text.format(context.set(facts, env.clock), '-') };
+  }
+}

@@ -1,0 +1,174 @@
+// The living endpoint sets of all clusters: hands out host and circuit records, resolves names, tells the workers of every change. One for the process.
+import { formatAddress, ipAddress } from '../../net/address.ts';
+import { pack } from '../../plan/plan-wire.ts';
+import type { ClusterPlan, HostPlan } from '../../plan/cluster-plan.ts';
+import type { PlanRecord } from '../../plan/records.ts';
+import { HOST_FLAG, RecordAllocator, type HostTable } from '../../shm/host-table.ts';
+import type { CircuitTable } from '../../shm/circuit-table.ts';
+import type { SharedWords } from '../../shm/shared-words.ts';
+import type { CompiledCluster, EndpointPlan } from '../../upstream/config.ts';
+import type { Random } from '../../loop/random.ts';
+import type { NameResolver } from '../dns/resolver.ts';
+
+export interface ControlClustersEnv {
+  emit(records: readonly PlanRecord[]): void;
+  /** Runs `task` in `ms`; gives its canceller. */
+  after(ms: number, task: () => void): () => void;
+  readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly resolver: NameResolver; readonly random: Random;
+  /** Sets or adds to a stat of control's own. */
+  stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
+  warn(message: string): void;
+}
+
+const STATUS_FLAGS: Record<EndpointPlan['health'], number> = { HEALTHY: 0, UNKNOWN: 0, UNHEALTHY: HOST_FLAG.FAILED_EDS, TIMEOUT: HOST_FLAG.FAILED_EDS, DRAINING: HOST_FLAG.EDS_DRAINING, DEGRADED: HOST_FLAG.DEGRADED_EDS };
+
+export interface LiveHost extends HostPlan { readonly health: EndpointPlan['health'] }
+
+class LiveCluster {
+  compiled: CompiledCluster;
+  readonly circuits: readonly [number, number];
+  hosts = new Map<string, LiveHost>();
+  /** Addresses of each endpoint that is a name, in the order of the endpoints. */
+  readonly resolved = new Map<number, readonly string[]>();
+  readonly cancels = new Map<number, () => void>();
+  readonly failures = new Map<number, number>();
+  waiting = 0;
+  whenReady: (() => void)[] = [];
+  gone = false;
+  version = '';
+  constructor(compiled: CompiledCluster, circuits: readonly [number, number]) { this.compiled = compiled; this.circuits = circuits; }
+  get plan(): ClusterPlan { return { ...this.compiled.cluster, circuits: this.circuits }; }
+}
+
+export class ControlClusters {
+  private readonly env: ControlClustersEnv;
+  private readonly live = new Map<string, LiveCluster>();
+  private readonly hostRecords: RecordAllocator;
+  private readonly circuitRecords: RecordAllocator;
+
+  constructor(env: ControlClustersEnv) {
+    this.env = env;
+    this.hostRecords = new RecordAllocator(env.hosts.capacity);
+    this.circuitRecords = new RecordAllocator(env.circuits.capacity);
+  }
+
+  /** Installs a cluster, or a changed one; records go out through `emit`. */
+  apply(name: string, compiled: CompiledCluster, version: string): void {
+    let c = this.live.get(name);
+    if (c === undefined) {
+      c = new LiveCluster(compiled, [this.circuitRecords.allocate(), this.circuitRecords.allocate()]);
+      for (const r of c.circuits) this.env.circuits.reset(r);
+      this.live.set(name, c);
+    } else { for (const cancel of c.cancels.values()) cancel(); c.cancels.clear(); c.resolved.clear(); c.compiled = compiled; }
+    c.version = version;
+    this.env.circuits.setLimits(c.circuits[0], compiled.limits[0]);
+    this.env.circuits.setLimits(c.circuits[1], compiled.limits[1]);
+    const before = c.hosts;
+    if (compiled.discovery === 'static') this.update(c, false);
+    this.env.emit([{ kind: 'cluster', name, version, body: pack(c.plan) }, ...(before === c.hosts ? [] : [this.hostsRecord(c)])]);
+    if (compiled.discovery !== 'static') this.startDns(c);
+    this.env.stat('cluster_manager.active_clusters', 'gauge', { set: this.live.size });
+  }
+
+  remove(name: string): void {
+    const c = this.live.get(name);
+    if (c === undefined) return;
+    c.gone = true;
+    this.live.delete(name);
+    for (const cancel of c.cancels.values()) cancel();
+    for (const h of c.hosts.values()) this.hostRecords.release(h.index);
+    for (const r of c.circuits) this.circuitRecords.release(r);
+    this.env.emit([{ kind: 'cluster-removed', name }]);
+    this.env.stat('cluster_manager.active_clusters', 'gauge', { set: this.live.size });
+  }
+
+  /** All records, for a worker that starts. */
+  records(): PlanRecord[] {
+    return [...this.live.values()].flatMap((c): PlanRecord[] => [{ kind: 'cluster', name: c.compiled.cluster.name, version: c.version, body: pack(c.plan) }, this.hostsRecord(c)]);
+  }
+
+  /** Resolves when every cluster has been resolved once, or has failed to. */
+  ready(): Promise<void> {
+    return Promise.all([...this.live.values()].filter((c) => c.waiting > 0).map((c) => new Promise<void>((r) => { c.whenReady.push(r); }))).then(() => undefined);
+  }
+
+  names(): string[] { return [...this.live.keys()]; }
+  describe(): { readonly name: string; readonly plan: ClusterPlan; readonly compiled: CompiledCluster; readonly hosts: readonly LiveHost[] }[] { return [...this.live.values()].map((c) => ({ name: c.compiled.cluster.name, plan: c.plan, compiled: c.compiled, hosts: [...c.hosts.values()] })); }
+
+  private hostsRecord(c: LiveCluster): PlanRecord { return { kind: 'hosts', name: c.compiled.cluster.name, body: pack([...c.hosts.values()]) }; }
+
+  /** Makes the host set anew: a host that stays keeps its record. */
+  private update(c: LiveCluster, emit: boolean): void {
+    const next = new Map<string, LiveHost>();
+    const { endpoints, discovery } = c.compiled;
+    endpoints.forEach((e, i) => {
+      if (discovery === 'static' || e.address.kind !== 'ip') { this.keep(c, next, e, e); return; }
+      const addresses = c.resolved.get(i) ?? [], { port } = e.address;
+      for (const ip of discovery === 'logical-dns' ? addresses.slice(0, 1) : addresses) this.keep(c, next, e, { ...e, address: ipAddress(ip, port) });
+    });
+    let changed = next.size !== c.hosts.size;
+    for (const [key, h] of c.hosts) if (!next.has(key)) { changed = true; this.hostRecords.release(h.index); }
+    for (const key of next.keys()) if (!c.hosts.has(key)) changed = true;
+    c.hosts = next;
+    this.membership(c, changed);
+    if (emit) { this.env.words.bumpHealthEpoch(); this.env.emit([this.hostsRecord(c)]); }
+  }
+
+  private keep(c: LiveCluster, next: Map<string, LiveHost>, e: EndpointPlan, at: EndpointPlan): void {
+    const key = formatAddress(at.address);
+    if (next.has(key)) return;
+    const known = c.hosts.get(key);
+    const index = known?.index ?? this.hostRecords.allocate();
+    if (index < 0) { this.env.warn(`cluster ${c.compiled.cluster.name}: no room for host ${key}`); return; }
+    if (known === undefined) this.env.hosts.reset(index);
+    this.env.hosts.clearFlags(index, HOST_FLAG.FAILED_EDS | HOST_FLAG.EDS_DRAINING | HOST_FLAG.DEGRADED_EDS);
+    this.env.hosts.setFlags(index, STATUS_FLAGS[e.health]);
+    this.env.hosts.setWeight(index, e.weight);
+    next.set(key, { ...at, index });
+  }
+
+  private membership(c: LiveCluster, changed: boolean): void {
+    const prefix = `cluster.${c.compiled.cluster.statName}`, hosts = [...c.hosts.values()];
+    const of = (...health: string[]): number => hosts.filter((h) => health.includes(h.health)).length;
+    this.env.stat(`${prefix}.membership_total`, 'gauge', { set: hosts.length });
+    this.env.stat(`${prefix}.membership_healthy`, 'gauge', { set: of('HEALTHY', 'UNKNOWN') });
+    this.env.stat(`${prefix}.membership_degraded`, 'gauge', { set: of('DEGRADED') });
+    this.env.stat(`${prefix}.membership_excluded`, 'gauge', { set: 0 });
+    if (changed) this.env.stat(`${prefix}.membership_change`, 'counter', { add: 1 });
+  }
+
+  private startDns(c: LiveCluster): void {
+    c.waiting = 0;
+    c.compiled.endpoints.forEach((e, i) => { if (e.address.kind === 'ip') { c.waiting++; this.resolve(c, i, true); } });
+    if (c.waiting === 0) this.update(c, true);
+  }
+
+  private resolve(c: LiveCluster, i: number, first: boolean): void {
+    const e = c.compiled.endpoints[i], { dns, cluster } = c.compiled, prefix = `cluster.${cluster.statName}`;
+    if (e === undefined || e.address.kind !== 'ip' || c.gone) return;
+    const compiled = c.compiled;
+    this.env.stat(`${prefix}.update_attempt`, 'counter', { add: 1 });
+    void this.env.resolver.resolve(e.address.ip, dns).then((result) => {
+      if (c.gone || c.compiled !== compiled) return;
+      let next = dns.refreshMs;
+      if (result.ok || result.empty) {
+        const addresses = result.ok ? result.addresses : [];
+        const same = JSON.stringify(c.resolved.get(i)) === JSON.stringify(addresses);
+        this.env.stat(`${prefix}.update_success`, 'counter', { add: 1 });
+        if (!result.ok) this.env.stat(`${prefix}.update_empty`, 'counter', { add: 1 });
+        c.failures.delete(i);
+        // The last addresses are kept when a name answers with none of a sudden only if it never answered well; Envoy takes an empty answer as it is.
+        c.resolved.set(i, addresses);
+        if (same) this.env.stat(`${prefix}.update_no_rebuild`, 'counter', { add: 1 }); else this.update(c, true);
+        if (result.ok && dns.respectTtl && result.ttlMs >= 0) next = Math.max(1000, result.ttlMs);
+      } else {
+        this.env.stat(`${prefix}.update_failure`, 'counter', { add: 1 });
+        const n = (c.failures.get(i) ?? 0) + 1;
+        c.failures.set(i, n);
+        next = Math.min(dns.failureMaxMs, dns.failureBaseMs * 2 ** Math.min(n - 1, 20));
+      }
+      if (first && --c.waiting === 0) { for (const f of c.whenReady.splice(0)) f(); }
+      c.cancels.set(i, this.env.after(next + this.env.random.unit() * dns.jitterMs, () => this.resolve(c, i, false)));
+    });
+  }
+}

@@ -1,0 +1,77 @@
+// One data worker's engine: installs plan records and runs what they describe. The thread around it (workers/worker.ts) brings the records and the loop.
+import { networkInterfaces, hostname } from 'node:os';
+import { WorkerCatalog } from './catalog-data.ts';
+import { ListenerSet } from './net/listener.ts';
+import type { WorkerEnv } from './net/worker-env.ts';
+import { LogFiles } from './observe/accesslog/log-file.ts';
+import { openNodeSink } from './observe/accesslog/node-file-sink.ts';
+import { FILESYSTEM_SCHEMA } from './observe/stats/schemas.ts';
+import { StatBlock } from './observe/stats/stat-block.ts';
+import type { ListenerPlan } from './plan/listener-plan.ts';
+import { unpack } from './plan/plan-wire.ts';
+import type { PlanRecord, SettingsPlan, WorkerCommand } from './plan/records.ts';
+import { RouteTables } from './router/route-table.ts';
+import { ClusterSet } from './upstream/cluster-set.ts';
+import type { SharedTables } from './upstream/cluster.ts';
+
+/** What a worker tells control. */
+export type EngineEvent =
+  | { readonly kind: 'committed'; readonly seq: number }
+  | { readonly kind: 'listener-bound'; readonly name: string; readonly addresses: readonly string[]; readonly error: string }
+  | { readonly kind: 'drained' };
+
+/** The machine's own address, which stands for loopback peers in x-forwarded-for. */
+function machineAddress(): string {
+  for (const list of Object.values(networkInterfaces())) for (const a of list ?? []) if (a.family === 'IPv4' && !a.internal) return a.address;
+  return '127.0.0.1';
+}
+
+export class WorkerEngine {
+  private readonly env: WorkerEnv;
+  private readonly tell: (event: EngineEvent) => void;
+  private readonly clusters: ClusterSet;
+  private readonly routes: RouteTables;
+  private readonly listeners: ListenerSet;
+  private readonly logFiles: LogFiles;
+  private settings: SettingsPlan | null = null;
+
+  constructor(env: WorkerEnv, shared: SharedTables, settings: SettingsPlan, environment: (name: string) => string | undefined, tell: (event: EngineEvent) => void) {
+    this.env = env; this.tell = tell; this.settings = settings;
+    const operators = { hostname: hostname(), environment };
+    this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
+    this.clusters = new ClusterSet(env, shared);
+    this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators, filterConfig: (_name, body) => body });
+    const catalog = new WorkerCatalog({ clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(), nodeCluster: () => this.settings?.nodeCluster ?? '' });
+    this.listeners = new ListenerSet(env, catalog, shared.words);
+    this.listeners.onBound = (name, addresses, error) => this.tell({ kind: 'listener-bound', name, addresses, error });
+  }
+
+  install(r: PlanRecord): void {
+    switch (r.kind) {
+      case 'settings': this.settings = r.body; break;
+      case 'cluster': this.clusters.install(r.name, r.body); break;
+      case 'cluster-removed': this.clusters.remove(r.name); break;
+      case 'hosts': this.clusters.installHosts(r.name, r.body); break;
+      case 'routes': this.routes.install(r.name, r.body); break;
+      case 'listener': this.listeners.install(unpack<ListenerPlan>(r.body)); break;
+      case 'listener-removed': this.listeners.remove(r.name); break;
+      case 'runtime': this.env.runtime.install(r.values); break;
+      case 'commit': this.tell({ kind: 'committed', seq: r.seq }); break;
+      case 'command': this.command(r.command); break;
+      case 'log-level': break; // the thread's host sets its logger
+    }
+  }
+
+  private command(c: WorkerCommand): void {
+    switch (c.name) {
+      case 'drain-listeners': this.listeners.drain(c.inboundOnly, true); break;
+      case 'drain': this.listeners.drain(false, true); break;
+      case 'reopen-logs': this.logFiles.reopenAll(); break;
+      case 'stop': this.logFiles.drainAll(() => this.tell({ kind: 'drained' })); break;
+      case 'health-check-fail': break; // no filter looks at it yet
+    }
+  }
+
+  get openConnections(): number { return this.listeners.connections; }
+  close(): void { this.listeners.close(); this.logFiles.close(); this.env.transport.close(); }
+}
