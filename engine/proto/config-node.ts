@@ -132,8 +132,9 @@ export class ConfigNode implements ConfigMessage {
 
   private checkAbsent(field: DescField, rules: NonNullable<ReturnType<typeof fieldRules>>): void {
     const say = (m: string): void => this.tree.report('error', `${field.name}: ${m}`, this.keys, this.path);
+    if (field.oneof !== undefined) return;
     if (messageRequired(rules)) { say('value is required'); return; }
-    if (field.oneof !== undefined || field.fieldKind === 'message') return;
+    if (field.fieldKind === 'message') return;
     const rule = ruleOf(rules);
     if (rule === null) return;
     let m = '';
@@ -217,8 +218,10 @@ export class ConfigNode implements ConfigMessage {
     return out;
   }
 
-  noop(field: string, why: string): void { if (this.get(field) !== undefined) { this.skip(field); this.warn(field, `has no effect: ${why}`); } }
-  unsupported(field: string, why = ''): void { if (this.get(field) !== undefined) { this.skip(field); this.error(field, `'${field}' is not supported yet${why === '' ? '' : ` (${why})`}`); } }
+  noop(field: string, why: string): void { if (this.known(field) && this.get(field) !== undefined) { this.skip(field); this.warn(field, `has no effect: ${why}`); } }
+  /** A name that this version of the API does not have is passed over: the same list serves several messages. */
+  private known(field: string): boolean { return fieldsByName(this.desc).has(field); }
+  unsupported(field: string, why = ''): void { if (this.known(field) && this.get(field) !== undefined) { this.skip(field); this.error(field, `'${field}' is not supported yet${why === '' ? '' : ` (${why})`}`); } }
   /** What is inside needs no reader either. */
   private skip(field: string): void { const v = this.items.get(field)?.value; for (const x of Array.isArray(v) ? (v as unknown[]).flat() : [v]) if (x instanceof ConfigNode) x.readAll(); }
   readAll(): void { for (const [name, i] of this.items) { this.read.add(name); for (const x of Array.isArray(i.value) ? (i.value as unknown[]).flat() : [i.value]) if (x instanceof ConfigNode) x.readAll(); } }

@@ -105,7 +105,7 @@ function compileRoute(m: ConfigMessage, ctx: CompileContext): RoutePlan {
   const match = m.msg('match');
   const decorator = m.msg('decorator');
   if (decorator !== undefined) { decorator.str('operation'); decorator.bool('propagate'); m.noop('decorator', 'nothing is traced yet'); }
-  for (const f of ['tracing', 'stat_prefix', 'route_stats_config']) { try { m.unsupported(f); } catch { /* not in this API */ } }
+  for (const f of ['tracing', 'stat_prefix', 'route_stats_config']) { m.unsupported(f); }
   return {
     name: m.str('name'), match: match === undefined ? { path: { kind: 'connect' }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [] } : compileMatch(match), level: compileLevel(m), metadata: compileMetadata(m.msg('metadata')),
     filterConfigs: compileFilterConfigs(m, ctx), bufferLimit: m.num('per_request_buffer_limit_bytes', m.num('request_body_buffer_limit', -1)), action: compileAction(m, ctx),

@@ -51,7 +51,7 @@ export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPl
   path?.str('name');
   if (template !== undefined && !template.typeName.endsWith('.uri_template.v3.UriTemplateRewriteConfig')) path!.unsupported('typed_config', template.typeName);
   const regex = m.msg('regex_rewrite'), hostRegex = m.msg('host_rewrite_path_regex');
-  try { m.unsupported('path_rewrite'); m.unsupported('host_rewrite'); } catch { /* not in this API */ }
+  m.unsupported('path_rewrite'); m.unsupported('host_rewrite');
   let terminate = false;
   const upgrades = m.list('upgrade_configs').map((u) => {
     const connect = u.msg('connect_config');

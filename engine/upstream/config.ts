@@ -89,7 +89,7 @@ function compileEndpoints(m: ConfigMessage | undefined, names: boolean): { endpo
   policy?.unsupported('drop_overloads'); policy?.unsupported('endpoint_stale_after'); policy?.unsupported('weighted_priority_health');
   m?.str('cluster_name');
   const endpoints = (m?.list('endpoints') ?? []).flatMap((l) => {
-    for (const f of ['proximity', 'leds_cluster_locality_config', 'load_balancer_endpoints', 'metadata']) { try { if (f === 'metadata' || f === 'proximity') l.noop(f, 'locality metadata is not looked at'); else l.unsupported(f); } catch { /* not in this API */ } }
+    for (const f of ['proximity', 'leds_cluster_locality_config', 'load_balancer_endpoints', 'metadata']) { if (f === 'metadata' || f === 'proximity') l.noop(f, 'locality metadata is not looked at'); else l.unsupported(f); }
     const where = l.msg('locality'), locality = where === undefined ? NO_LOCALITY : { region: where.str('region'), zone: where.str('zone'), subZone: where.str('sub_zone') };
     const priority = l.num('priority'), localityWeight = l.num('load_balancing_weight', 0);
     return l.list('lb_endpoints').map((e): EndpointPlan => {
@@ -126,7 +126,7 @@ function compileHttp(m: ConfigMessage): Http {
   m.unsupported('upstream_http_protocol_options'); m.unsupported('protocol_selection');
   for (const [name, c] of m.map('typed_extension_protocol_options')) {
     if (name !== 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions') { m.error('typed_extension_protocol_options', `'${name}' is not supported yet`); continue; }
-    for (const f of ['upstream_http_protocol_options', 'http_filters', 'header_validation_config', 'hash_policy', 'outlier_detection', 'shadow_policy', 'retry_policy', 'request_mirror_policies']) { try { c.unsupported(f); } catch { /* not in this API */ } }
+    for (const f of ['upstream_http_protocol_options', 'http_filters', 'header_validation_config', 'hash_policy', 'outlier_detection', 'shadow_policy', 'retry_policy', 'request_mirror_policies']) { c.unsupported(f); }
     common = c.msg('common_http_protocol_options') ?? common;
     const kind = c.oneof('upstream_protocol_options'), of = c.msg(kind === '' ? 'explicit_http_config' : kind);
     if (kind === 'explicit_http_config') { of!.unsupported('http2_protocol_options'); of!.unsupported('http3_protocol_options'); http1 = of!.msg('http_protocol_options') ?? http1; } else if (kind === 'use_downstream_protocol_config') { of!.noop('http2_protocol_options', 'downstreams speak HTTP/1 only'); of!.unsupported('http3_protocol_options'); http1 = of!.msg('http_protocol_options') ?? http1; } else if (kind !== '') c.unsupported(kind);
@@ -170,7 +170,7 @@ function discoveryOf(m: ConfigMessage): { discovery: CompiledCluster['discovery'
 }
 
 export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
-  for (const f of ['transport_socket_matches', 'eds_cluster_config', 'health_checks', 'outlier_detection', 'wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { try { m.unsupported(f); } catch { /* not in this API */ } }
+  for (const f of ['transport_socket_matches', 'eds_cluster_config', 'health_checks', 'outlier_detection', 'wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
   rawBufferOnly(m);
   m.noop('ignore_health_on_host_removal', 'there are no health checks yet'); m.noop('close_connections_on_host_health_failure', 'there are no health checks yet'); m.noop('connection_pool_per_downstream_connection', 'pools are per worker'); m.noop('cleanup_interval', 'only ORIGINAL_DST clusters are cleaned'); m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
   const track = m.msg('track_cluster_stats');

@@ -122,7 +122,7 @@ class Compile<L, C, R> {
 }
 
 function readSource(s: ConfigMessage): Uint8Array | undefined {
-  try { s.unsupported('watched_directory'); } catch { /* not in this API */ }
+  s.unsupported('watched_directory');
   switch (s.oneof('specifier')) {
     case 'filename': { const f = s.str('filename'); try { return readFileSync(f); } catch { s.error('filename', `file '${f}' cannot be read`); return undefined; } }
     case 'inline_bytes': return s.bytes('inline_bytes');

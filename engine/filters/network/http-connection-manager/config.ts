@@ -83,10 +83,9 @@ function requestId(m: ConfigMessage): void {
 function harmless(m: ConfigMessage): void {
   m.noop('http2_protocol_options', 'HTTP/2 is not served yet'); m.noop('http3_protocol_options', 'HTTP/3 is not served yet');
   if (m.has('set_current_client_cert_details')) m.noop('set_current_client_cert_details', 'there is no TLS yet');
-  unsupportedIfThere(m, 'append_local_overload');
-  for (const f of ['http1_safe_max_connection_duration', 'represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'scoped_routes', 'rds', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher', 'access_log_flush_interval', 'proxy_status_config']) unsupportedIfThere(m, f);
+  m.noop('append_local_overload', 'there are no overload actions');
+  for (const f of ['http1_safe_max_connection_duration', 'represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'scoped_routes', 'rds', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher', 'access_log_flush_interval', 'proxy_status_config']) m.unsupported(f);
 }
-function unsupportedIfThere(m: ConfigMessage, field: string): void { try { m.unsupported(field); } catch { /* this version of the API has no such field */ } }
 
 function accessLogOptions(m: ConfigMessage): boolean {
   const o = m.msg('access_log_options');

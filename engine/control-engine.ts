@@ -1,0 +1,268 @@
+// The control thread's engine: reads and watches configuration, compiles it, keeps the living clusters, feeds the workers, answers the admin interface, drains.
+// Its thread (workers/control.ts) gives it doors; nothing here touches a request.
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { EXTENSIONS } from './catalog-config.ts';
+import { ControlClusters } from './control/clusters/control-clusters.ts';
+import { compileBootstrap, type CompiledBootstrap, type Compilers } from './control/compile/bootstrap.ts';
+import { SystemResolver } from './control/dns/resolver.ts';
+import { ServerState } from './control/server-state.ts';
+import { WorkerTakeBack } from './control/stats/take-back.ts';
+import { FileWatcher } from './control/watch/file-watcher.ts';
+import { ControlAdmin } from './control-admin.ts';
+import { SystemRandom } from './loop/random.ts';
+import { compileAddress, compileListener } from './net/config.ts';
+import { formatAddress } from './net/address.ts';
+import { compileAccessLog } from './observe/accesslog/config.ts';
+import type { Logger } from './observe/log.ts';
+import type { ListenerPlan } from './plan/listener-plan.ts';
+import type { PlanRecord, SettingsPlan } from './plan/records.ts';
+import { formatReport } from './proto/config-tree.ts';
+import { compileRouteConfiguration } from './router/config.ts';
+import type { RouteTablePlan } from './plan/route-plan.ts';
+import { compileCluster, type CompiledCluster } from './upstream/config.ts';
+import type { SharedTables } from './upstream/cluster.ts';
+import type { EngineEvent } from './worker-engine.ts';
+import type { StatClaim } from './observe/stats/thread-stat-store.ts';
+
+/** The flags that the engine looks at (workers/flags.ts has them all). */
+export interface EngineFlags {
+  readonly configPath: string; readonly configYaml: string; readonly concurrency: number; readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string; readonly adminAddressPath: string;
+  readonly fileFlushIntervalMs: number; readonly fileFlushMinBytes: number; readonly drainTimeS: number; readonly drainStrategy: 'gradual' | 'immediate'; readonly watch: boolean; readonly strict: boolean; readonly transport: string; readonly argv: readonly string[];
+}
+
+export interface ControlHost {
+  readonly flags: EngineFlags; readonly version: string; readonly log: Logger; readonly startMs: number; readonly controlRestarts: number; readonly shared: SharedTables;
+  send(worker: number, records: readonly PlanRecord[]): void;
+  workerIds(): readonly number[];
+  after(ms: number, task: () => void): () => void;
+  startWorkers(): void;
+  exit(code: number): void;
+  setLogLevel(component: string, level: string): boolean;
+  logLevel(component: string): string;
+}
+
+const COMPILERS: Compilers<ListenerPlan, CompiledCluster, RouteTablePlan> = { listener: compileListener, cluster: compileCluster, routes: compileRouteConfiguration, accessLog: compileAccessLog, address: compileAddress, extensions: EXTENSIONS };
+export type Compiled = CompiledBootstrap<ListenerPlan, CompiledCluster>;
+
+function compileFrom(flags: EngineFlags): Compiled {
+  let text: string | null = null;
+  if (flags.configPath !== '') {
+    try { text = readFileSync(flags.configPath, 'utf8'); } catch { text = null; }
+    if (text === null) return { reports: [{ severity: 'error', message: `unable to read file: ${flags.configPath}`, place: { file: flags.configPath, line: 0, column: 0, path: '' } }], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: null as never, json: {} };
+  }
+  return compileBootstrap({ file: flags.configPath, text, overlay: flags.configYaml, concurrency: flags.concurrency, flags }, COMPILERS);
+}
+
+/** --mode validate: Envoy's OK line, or every fault. */
+export function validateConfiguration(flags: EngineFlags): { ok: boolean; text: string } {
+  const c = compileFrom(flags);
+  const lines = c.reports.map(formatReport);
+  const ok = c.errors === 0 && !(flags.strict && c.reports.length > 0);
+  return { ok, text: `${lines.map((l) => `${l}\n`).join('')}${ok ? `configuration '${flags.configPath}' OK\n` : `error initializing configuration '${flags.configPath}': ${c.errors} error${c.errors === 1 ? '' : 's'}\n`}` };
+}
+
+interface Served { readonly version: string; readonly packed: Uint8Array }
+
+export class ControlEngine {
+  readonly host: ControlHost;
+  readonly state: ServerState;
+  readonly clusters: ControlClusters;
+  compiled: Compiled | null = null;
+  /** What is served now, by name. */
+  readonly listeners = new Map<string, Served & { readonly plan: ListenerPlan; readonly json: unknown; bound: Map<number, { addresses: readonly string[]; error: string }> }>();
+  private readonly routes = new Map<string, Served>();
+  private readonly clusterVersions = new Map<string, string>();
+  private listenersOut = false;
+  private sequence = 0;
+  private readonly committed = new Map<number, number>();
+  private readonly takeBack: WorkerTakeBack;
+  private admin: ControlAdmin | null = null;
+  private adminServer: Server | null = null;
+  private draining = false;
+
+  constructor(host: ControlHost) {
+    this.host = host;
+    this.state = new ServerState(host);
+    this.takeBack = new WorkerTakeBack(host.shared);
+    this.clusters = new ControlClusters({
+      emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), hosts: host.shared.hosts, circuits: host.shared.circuits, words: host.shared.words, resolver: new SystemResolver(), random: new SystemRandom(),
+      stat: (name, kind, change) => this.state.change(name, kind, change), warn: (m) => host.log.log('upstream', 'warning', m),
+    });
+  }
+
+  // ---- start ---------------------------------------------------------------------------------------------------------------
+
+  async start(): Promise<void> {
+    const { host } = this;
+    const c = compileFrom(host.flags);
+    this.logReports(c);
+    if (c.errors > 0 || (host.flags.strict && c.reports.length > 0)) {
+      host.log.log('main', 'critical', `error initializing configuration '${host.flags.configPath}': ${c.errors} error${c.errors === 1 ? '' : 's'}`);
+      host.exit(1);
+      return;
+    }
+    this.compiled = c;
+    this.state.useProcess(c.process);
+    host.shared.words.setConnectionLimit(c.process.maxDownstreamConnections);
+    host.startWorkers();
+    this.applyClusters(c);
+    for (const r of c.routes) if (r.packed !== null) this.setRoutes(r.name, r.version, r.packed);
+    for (const l of c.listeners) if (l.plan !== null && l.packed !== null) this.listeners.set(l.name, { version: l.version, packed: l.packed, plan: l.plan, json: l.json, bound: new Map() });
+    this.declareStats();
+    await this.startAdmin(c);
+    await this.clusters.ready();
+    this.listenersOut = true;
+    for (const id of host.workerIds()) host.send(id, this.listenerRecords());
+    this.state.initialized(() => this.allListening());
+    if (host.flags.watch && host.flags.configPath !== '') new FileWatcher(host.flags.configPath, (ms, task) => host.after(ms, task), () => this.reload());
+  }
+
+  private logReports(c: Compiled): void { for (const r of c.reports) this.host.log.log('config', r.severity === 'error' ? 'error' : 'warning', formatReport(r)); }
+
+  private async startAdmin(c: Compiled): Promise<void> {
+    const plan = c.process.admin;
+    this.admin = new ControlAdmin(this);
+    if (plan === null) return;
+    const server = this.adminServer = this.admin.server(plan);
+    const address = plan.address;
+    await new Promise<void>((done) => {
+      server.once('error', (e) => { this.host.log.log('admin', 'critical', `admin: cannot bind '${formatAddress(address)}': ${e.message}`); this.host.exit(1); });
+      if (address.kind === 'ip') server.listen({ host: address.ip, port: address.port }, done); else server.listen({ path: formatAddress(address) }, done);
+    });
+    const bound = server.address() as AddressInfo | string | null;
+    if (this.host.flags.adminAddressPath !== '') writeFileSync(this.host.flags.adminAddressPath, bound !== null && typeof bound === 'object' ? `${bound.address}:${bound.port}` : String(bound));
+  }
+
+  // ---- records -------------------------------------------------------------------------------------------------------------
+
+  private settings(): SettingsPlan {
+    const p = this.compiled!.process, f = this.host.flags;
+    return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster };
+  }
+
+  private listenerRecords(): PlanRecord[] {
+    return [...[...this.listeners].map(([name, l]): PlanRecord => ({ kind: 'listener', name, version: l.version, body: l.packed })), { kind: 'commit', seq: ++this.sequence }];
+  }
+
+  broadcast(records: readonly PlanRecord[]): void { for (const id of this.host.workerIds()) this.host.send(id, records); }
+
+  onWorkerUp(id: number, column: SharedArrayBuffer, restarts: number): void {
+    this.state.workerUp(id, column, restarts);
+    this.takeBack.attach(id, column);
+    for (const l of this.listeners.values()) l.bound.delete(id);
+    if (this.compiled === null) return;
+    this.host.send(id, [{ kind: 'settings', body: this.settings() }, { kind: 'runtime', values: this.state.runtimeValues() }, ...this.clusters.records(), ...[...this.routes].map(([name, r]): PlanRecord => ({ kind: 'routes', name, version: r.version, body: r.packed }))]);
+    if (this.listenersOut && !this.draining) this.host.send(id, this.listenerRecords());
+  }
+
+  onWorkerDown(id: number): void {
+    this.host.log.log('main', 'error', `worker ${id} died and is replaced`);
+    this.takeBack.detach(id);
+    this.state.workerDown(id);
+    for (const l of this.listeners.values()) l.bound.delete(id);
+  }
+
+  onWorkerEvent(id: number, event: EngineEvent | StatClaim | { readonly kind: 'hello'; readonly transport: string }): void {
+    switch (event.kind) {
+      case 'stat-block': case 'stat': case 'histogram': this.state.stats.claim(id, event); this.takeBack.claim(id, event); break;
+      case 'hello': this.state.transportOf(id, event.transport); break;
+      case 'committed': this.committed.set(id, event.seq); break;
+      case 'listener-bound': this.onBound(id, event); break;
+      case 'drained': this.host.exit(0); break;
+    }
+  }
+
+  private onBound(id: number, e: { readonly name: string; readonly addresses: readonly string[]; readonly error: string }): void {
+    const l = this.listeners.get(e.name);
+    if (l === undefined) return;
+    l.bound.set(id, { addresses: e.addresses, error: e.error });
+    if (e.error === '') { this.state.change('listener_manager.listener_create_success', 'counter', { add: 1 }); return; }
+    this.state.change('listener_manager.listener_create_failure', 'counter', { add: 1 });
+    this.host.log.log('config', 'critical', `listener '${e.name}' failed to bind or apply socket options: cannot bind '${formatAddress(l.plan.address)}': ${e.error}`);
+    if (!this.state.live) this.host.exit(1);
+  }
+
+  private allListening(): boolean { return [...this.listeners.values()].every((l) => l.bound.size >= this.host.flags.concurrency); }
+
+  // ---- the one update path -------------------------------------------------------------------------------------------------
+
+  /** The file was saved: good resources go live, bad ones keep their previous version. */
+  reload(): void {
+    const c = compileFrom(this.host.flags);
+    this.logReports(c);
+    if (c.listeners.length === 0 && c.clusters.length === 0 && c.errors > 0) { this.state.change('server.config_reload_rejected', 'counter', { add: 1 }); return; }
+    this.compiled = { ...c, process: c.process };
+    this.applyClusters(c);
+    const records: PlanRecord[] = [];
+    for (const r of c.routes) if (r.packed !== null && this.routes.get(r.name)?.version !== r.version) { this.routes.set(r.name, { version: r.version, packed: r.packed }); records.push({ kind: 'routes', name: r.name, version: r.version, body: r.packed }); }
+    for (const l of c.listeners) {
+      if (l.plan === null || l.packed === null) continue;
+      const known = this.listeners.get(l.name);
+      if (known?.version === l.version) continue;
+      this.listeners.set(l.name, { version: l.version, packed: l.packed, plan: l.plan, json: l.json, bound: known?.bound ?? new Map() });
+      this.state.change(known === undefined ? 'listener_manager.listener_added' : 'listener_manager.listener_modified', 'counter', { add: 1 });
+      records.push({ kind: 'listener', name: l.name, version: l.version, body: l.packed });
+    }
+    for (const name of [...this.listeners.keys()]) {
+      if (c.listeners.some((l) => l.name === name)) continue;
+      this.listeners.delete(name);
+      this.state.change('listener_manager.listener_removed', 'counter', { add: 1 });
+      records.push({ kind: 'listener-removed', name });
+    }
+    this.declareStats();
+    records.push({ kind: 'commit', seq: ++this.sequence });
+    this.broadcast(records);
+    this.state.change(c.errors > 0 ? 'server.config_reload_rejected' : 'server.config_reload_success', 'counter', { add: 1 });
+  }
+
+  private setRoutes(name: string, version: string, packed: Uint8Array): void {
+    this.routes.set(name, { version, packed });
+    this.broadcast([{ kind: 'routes', name, version, body: packed }]);
+  }
+
+  private applyClusters(c: Compiled): void {
+    for (const r of c.clusters) {
+      if (r.plan === null || this.clusterVersions.get(r.name) === r.version) continue;
+      this.state.change(this.clusterVersions.has(r.name) ? 'cluster_manager.cluster_modified' : 'cluster_manager.cluster_added', 'counter', { add: 1 });
+      this.clusterVersions.set(r.name, r.version);
+      this.clusters.apply(r.name, r.plan, r.version);
+    }
+    for (const name of [...this.clusterVersions.keys()]) {
+      if (c.clusters.some((r) => r.name === name)) continue;
+      this.clusterVersions.delete(name);
+      this.clusters.remove(name);
+      this.state.change('cluster_manager.cluster_removed', 'counter', { add: 1 });
+    }
+  }
+
+  private declareStats(): void { this.state.declare([...this.listeners.values()].map((l) => l.plan), this.clusters.describe().map((c) => c.plan.statName)); }
+
+  // ---- the end -------------------------------------------------------------------------------------------------------------
+
+  onSignal(name: string): void {
+    switch (name) {
+      case 'SIGTERM': case 'SIGINT': this.shutDown(); break;
+      case 'SIGUSR1': this.broadcast([{ kind: 'command', command: { name: 'reopen-logs' } }]); break;
+      case 'SIGHUP': if (this.host.flags.watch) this.reload(); break;
+    }
+  }
+
+  /** Drains: listeners close, connections finish what they do, logs are written; then the process ends. */
+  shutDown(): void {
+    if (this.draining) return;
+    this.draining = true;
+    this.state.draining();
+    this.host.log.log('main', 'info', 'shutting down: draining connections');
+    this.broadcast([{ kind: 'command', command: { name: 'drain', drainTimeS: this.host.flags.drainTimeS, strategy: this.host.flags.drainStrategy } }]);
+    const deadline = this.host.flags.drainStrategy === 'immediate' ? 0 : 1000;
+    const began = this.state.nowMs();
+    const look = (): void => {
+      if (this.state.openRequests() <= 0 || this.state.nowMs() - began > deadline) { this.adminServer?.closeAllConnections(); this.adminServer?.close(); this.broadcast([{ kind: 'command', command: { name: 'stop' } }]); this.host.after(1000, () => this.host.exit(0)); } else this.host.after(20, look);
+    };
+    this.host.after(20, look);
+  }
+
+  drainListeners(inboundOnly: boolean, graceful: boolean): void { this.broadcast([{ kind: 'command', command: { name: 'drain-listeners', graceful, inboundOnly, skipExit: false } }]); }
+}

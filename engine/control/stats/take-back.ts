@@ -1,0 +1,44 @@
+// What a dead worker still held in the shared tables is given back: its own gauges in its column tell how much.
+import { CIRCUIT_SCHEMA, HOST, HOST_SCHEMA, LISTENER_WORKER, LISTENER_WORKER_SCHEMA } from '../../observe/stats/schemas.ts';
+import type { StatClaim } from '../../observe/stats/thread-stat-store.ts';
+import type { CircuitTable } from '../../shm/circuit-table.ts';
+import type { HostTable } from '../../shm/host-table.ts';
+import type { SharedWords } from '../../shm/shared-words.ts';
+
+interface Held { readonly column: Float64Array; readonly hosts: Map<number, number>; readonly circuits: Map<number, number>; readonly listeners: number[] }
+
+export class WorkerTakeBack {
+  private readonly shared: { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords };
+  private readonly held = new Map<number, Held>();
+  constructor(shared: WorkerTakeBack['shared']) { this.shared = shared; }
+
+  attach(worker: number, column: SharedArrayBuffer): void { this.held.set(worker, { column: new Float64Array(column), hosts: new Map(), circuits: new Map(), listeners: [] }); }
+
+  claim(worker: number, c: StatClaim): void {
+    const h = this.held.get(worker);
+    if (h === undefined || c.kind !== 'stat-block') return;
+    const record = Number(c.prefix.slice(c.prefix.lastIndexOf('.') + 1));
+    if (c.schema === HOST_SCHEMA.id) h.hosts.set(record, c.base);
+    else if (c.schema === CIRCUIT_SCHEMA.id) h.circuits.set(record, c.base);
+    else if (c.schema === LISTENER_WORKER_SCHEMA.id) h.listeners.push(c.base);
+  }
+
+  /** The worker is dead: its requests, connections and circuit counts go back. */
+  detach(worker: number): void {
+    const h = this.held.get(worker);
+    if (h === undefined) return;
+    this.held.delete(worker);
+    for (const [record, base] of h.hosts) { this.shared.hosts.addActive(record, -h.column[base + HOST.rq_active]!); this.shared.hosts.addConnections(record, -h.column[base + HOST.cx_active]!); }
+    for (const [record, base] of h.circuits) for (let kind = 0; kind < 5; kind++) { const n = h.column[base + kind]!; if (n > 0) this.shared.circuits.takeBack(record, kind, n); }
+    let connections = 0;
+    for (const base of h.listeners) connections += h.column[base + LISTENER_WORKER.downstream_cx_active]!;
+    if (connections > 0) this.shared.words.releaseConnections(connections);
+  }
+
+  /** Sum of a host's own stats over the living workers, for /clusters. */
+  hostStats(record: number): number[] {
+    const out = new Array<number>(HOST_SCHEMA.names.length).fill(0);
+    for (const h of this.held.values()) { const base = h.hosts.get(record); if (base !== undefined) for (let i = 0; i < out.length; i++) out[i]! += h.column[base + i]!; }
+    return out;
+  }
+}

@@ -1,0 +1,90 @@
+// The main thread: starts the control thread and one pinned worker per core, watches and replaces them, passes signals on. Kept so small that it does not fail.
+import { Worker } from 'node:worker_threads';
+import type { Flags } from './flags.ts';
+import { processMemory, workerMemory, type ControlData, type ToControl, type ToSupervisor, type WorkerData } from './threads.ts';
+
+/** First pause before a thread that died is started again; doubles to the last while it keeps dying, ms. */
+const FIRST_PAUSE = 100, LAST_PAUSE = 10_000, STEADY_MS = 30_000;
+const DEADLINE_MS = 30_000;
+
+class Lives { restarts = 0; private pause = FIRST_PAUSE; private startMs = 0; started(): void { this.startMs = performance.now(); } nextPause(): number { if (performance.now() - this.startMs > STEADY_MS) this.pause = FIRST_PAUSE; const p = this.pause; this.pause = Math.min(LAST_PAUSE, p * 2); this.restarts++; return p; } }
+
+export class Supervisor {
+  private readonly flags: Flags;
+  private readonly memory = processMemory();
+  private readonly startMs = Date.now();
+  private control: Worker | null = null;
+  private readonly workers: (Worker | null)[] = [];
+  private readonly lives: Lives[] = [];
+  private readonly controlLives = new Lives();
+  private ending = false;
+  private signals = 0;
+  /** Replaceable for tests: the modules that threads run. */
+  private readonly modules: { readonly worker: URL; readonly control: URL };
+  private readonly onExit: (code: number) => void;
+
+  constructor(flags: Flags, onExit: (code: number) => void, modules = { worker: new URL('./worker.ts', import.meta.url), control: new URL('./control.ts', import.meta.url) }) { this.flags = flags; this.onExit = onExit; this.modules = modules; }
+
+  start(): void {
+    this.startControl();
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => this.terminate(name));
+    process.on('SIGUSR1', () => this.tell({ kind: 'signal', name: 'SIGUSR1' }));
+    process.on('SIGHUP', () => this.tell({ kind: 'signal', name: 'SIGHUP' }));
+  }
+
+  /** The first asks control to drain; a second one, or the deadline, ends. */
+  private terminate(name: string): void {
+    if (++this.signals > 1 || this.control === null) { this.end(0); return; }
+    this.tell({ kind: 'signal', name });
+    setTimeout(() => this.end(0), Math.min(DEADLINE_MS, this.flags.parentShutdownTimeS * 1000)).unref();
+  }
+
+  private tell(message: ToControl): void { this.control?.postMessage(message); }
+
+  private startControl(): void {
+    const data: ControlData = { role: 'control', flags: this.flags, process: this.memory, startMs: this.startMs, restarts: this.controlLives.restarts };
+    const thread = new Worker(this.modules.control, { workerData: data, stdout: false, stderr: false });
+    this.control = thread;
+    this.controlLives.started();
+    thread.on('message', (m: ToSupervisor) => { if (m.kind === 'exit') this.end(m.code); else this.startWorkers(); });
+    thread.on('error', (e) => console.error(`control thread: ${(e as Error).stack ?? String(e)}`));
+    thread.on('exit', () => {
+      this.control = null;
+      if (this.ending) return;
+      // Nothing was served yet: a control thread that cannot start is the end.
+      if (this.workers.length === 0) { this.end(1); return; }
+      setTimeout(() => this.startControl(), this.controlLives.nextPause());
+    });
+  }
+
+  private startWorkers(): void {
+    for (let id = 0; id < this.flags.concurrency; id++) {
+      this.lives[id] ??= new Lives();
+      // After a control restart the workers are there: they get new rings by being known anew.
+      if (this.workers[id]) this.tell({ kind: 'worker-up', id, memory: this.memories[id]!, restarts: this.lives[id].restarts }); else this.startWorker(id);
+    }
+  }
+  private readonly memories: WorkerData['memory'][] = [];
+
+  private startWorker(id: number): void {
+    const memory = this.memories[id] = workerMemory();
+    const data: WorkerData = { role: 'worker', id, flags: this.flags, process: this.memory, memory };
+    const thread = new Worker(this.modules.worker, { workerData: data, stdout: false, stderr: false });
+    this.workers[id] = thread;
+    this.lives[id]!.started();
+    thread.on('error', (e) => console.error(`worker ${id}: ${(e as Error).stack ?? String(e)}`));
+    thread.on('exit', () => {
+      this.workers[id] = null;
+      if (this.ending) return;
+      this.tell({ kind: 'worker-down', id });
+      setTimeout(() => { if (!this.ending) this.startWorker(id); }, this.lives[id]!.nextPause());
+    });
+    this.tell({ kind: 'worker-up', id, memory, restarts: this.lives[id]!.restarts });
+  }
+
+  private end(code: number): void {
+    if (this.ending) return;
+    this.ending = true;
+    this.onExit(code);
+  }
+}

@@ -1,0 +1,30 @@
+// What goes between the threads: shared memory handed over at start, and the few lifecycle messages. Plans and events go through rings.
+import { CircuitTable } from '../engine/shm/circuit-table.ts';
+import { HostTable } from '../engine/shm/host-table.ts';
+import { Ring } from '../engine/shm/ring.ts';
+import { SharedWords } from '../engine/shm/shared-words.ts';
+import { COLUMN_SLOTS } from '../engine/observe/stats/thread-stat-store.ts';
+import type { Flags } from './flags.ts';
+
+/** Memory of the whole process, owned by the supervisor: it outlives every thread. */
+export interface ProcessMemory { readonly hosts: SharedArrayBuffer; readonly circuits: SharedArrayBuffer; readonly words: SharedArrayBuffer }
+/** Memory of one worker's life: a replaced worker gets its own. */
+export interface WorkerMemory { readonly column: SharedArrayBuffer; readonly config: SharedArrayBuffer; readonly events: SharedArrayBuffer }
+
+export interface WorkerData { readonly role: 'worker'; readonly id: number; readonly flags: Flags; readonly process: ProcessMemory; readonly memory: WorkerMemory }
+export interface ControlData { readonly role: 'control'; readonly flags: Flags; readonly process: ProcessMemory; readonly startMs: number; readonly restarts: number }
+
+export type ToControl = { readonly kind: 'worker-up'; readonly id: number; readonly memory: WorkerMemory; readonly restarts: number } | { readonly kind: 'worker-down'; readonly id: number } | { readonly kind: 'signal'; readonly name: string };
+export type ToSupervisor = { readonly kind: 'exit'; readonly code: number } | { readonly kind: 'start-workers' };
+
+const RING_BYTES = 1 << 20;
+export const HOST_CAPACITY = 1 << 18;
+export const CIRCUIT_CAPACITY = 1 << 16;
+
+export function processMemory(): ProcessMemory {
+  return { hosts: new SharedArrayBuffer(HostTable.bytes(HOST_CAPACITY)), circuits: new SharedArrayBuffer(CircuitTable.bytes(CIRCUIT_CAPACITY)), words: new SharedArrayBuffer(SharedWords.bytes) };
+}
+export function workerMemory(): WorkerMemory {
+  return { column: new SharedArrayBuffer(COLUMN_SLOTS * 8), config: new SharedArrayBuffer(Ring.bytes(RING_BYTES)), events: new SharedArrayBuffer(Ring.bytes(RING_BYTES)) };
+}
+export function tablesOf(m: ProcessMemory): { hosts: HostTable; circuits: CircuitTable; words: SharedWords } { return { hosts: new HostTable(m.hosts), circuits: new CircuitTable(m.circuits), words: new SharedWords(m.words) }; }
