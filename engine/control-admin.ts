@@ -12,7 +12,7 @@ export class ControlAdmin implements AdminSource {
 
   server(_plan: AdminPlan): Server { return makeAdminServer(this); }
 
-  get stats(): StatReader { this.engine.state.tick(); return this.engine.state.stats; }
+  get stats(): StatReader { this.engine.state.tick(); this.engine.refreshBreakers(); return this.engine.state.stats; }
   state(): 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING' { return this.engine.state.lifeState; }
   serverInfo(): unknown {
     const { state, host, compiled } = this.engine, f = host.flags;

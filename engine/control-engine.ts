@@ -29,7 +29,7 @@ import type { StatClaim } from './observe/stats/thread-stat-store.ts';
 /** The flags that the engine looks at (workers/flags.ts has them all). */
 export interface EngineFlags {
   readonly configPath: string; readonly configYaml: string; readonly concurrency: number; readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string; readonly adminAddressPath: string;
-  readonly fileFlushIntervalMs: number; readonly fileFlushMinBytes: number; readonly drainTimeS: number; readonly drainStrategy: 'gradual' | 'immediate'; readonly watch: boolean; readonly strict: boolean; readonly transport: string; readonly argv: readonly string[];
+  readonly allowUnknown: boolean; readonly fileFlushIntervalMs: number; readonly fileFlushMinBytes: number; readonly drainTimeS: number; readonly drainStrategy: 'gradual' | 'immediate'; readonly watch: boolean; readonly strict: boolean; readonly transport: string; readonly argv: readonly string[];
 }
 
 export interface ControlHost {
@@ -52,7 +52,7 @@ function compileFrom(flags: EngineFlags): Compiled {
     try { text = readFileSync(flags.configPath, 'utf8'); } catch { text = null; }
     if (text === null) return { reports: [{ severity: 'error', message: `unable to read file: ${flags.configPath}`, place: { file: flags.configPath, line: 0, column: 0, path: '' } }], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: null as never, json: {} };
   }
-  return compileBootstrap({ file: flags.configPath, text, overlay: flags.configYaml, concurrency: flags.concurrency, flags }, COMPILERS);
+  return compileBootstrap({ file: flags.configPath, text, overlay: flags.configYaml, allowUnknown: flags.allowUnknown, concurrency: flags.concurrency, flags }, COMPILERS);
 }
 
 /** --mode validate: Envoy's OK line, or every fault. */
@@ -62,6 +62,8 @@ export function validateConfiguration(flags: EngineFlags): { ok: boolean; text: 
   const ok = c.errors === 0 && !(flags.strict && c.reports.length > 0);
   return { ok, text: `${lines.map((l) => `${l}\n`).join('')}${ok ? `configuration '${flags.configPath}' OK\n` : `error initializing configuration '${flags.configPath}': ${c.errors} error${c.errors === 1 ? '' : 's'}\n`}` };
 }
+
+const BREAKERS = ['cx_open', 'rq_pending_open', 'rq_open', 'rq_retry_open', 'cx_pool_open'];
 
 interface Served { readonly version: string; readonly packed: Uint8Array }
 
@@ -238,6 +240,13 @@ export class ControlEngine {
   }
 
   private declareStats(): void { this.state.declare([...this.listeners.values()].map((l) => l.plan), this.clusters.describe().map((c) => c.plan.statName)); }
+
+  /** Whether breakers are open is looked at when it is asked. */
+  refreshBreakers(): void {
+    const all = this.clusters.describe();
+    if (all.length > 1000) return;
+    for (const c of all) for (const [i, of] of ['default', 'high'].entries()) BREAKERS.forEach((name, kind) => { const r = c.plan.circuits[i]!; this.state.change(`cluster.${c.plan.statName}.circuit_breakers.${of}.${name}`, 'gauge', { set: this.host.shared.circuits.value(r, kind) >= this.host.shared.circuits.limit(r, kind) ? 1 : 0 }); });
+  }
 
   // ---- the end -------------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ export interface Flags {
   readonly logLevel: string; readonly componentLogLevel: string; readonly logPath: string; readonly logFormat: string; readonly logFormatEscaped: boolean;
   readonly baseId: number; readonly restartEpoch: number; readonly drainTimeS: number; readonly drainStrategy: 'gradual' | 'immediate'; readonly parentShutdownTimeS: number;
   readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string; readonly adminAddressPath: string; readonly fileFlushIntervalMs: number; readonly fileFlushMinBytes: number;
-  readonly watch: boolean; readonly strict: boolean; readonly transport: 'auto' | 'native' | 'node'; readonly sample: boolean;
+  readonly allowUnknown: boolean; readonly watch: boolean; readonly strict: boolean; readonly transport: 'auto' | 'native' | 'node'; readonly sample: boolean;
   /** As given, for /server_info. */
   readonly argv: readonly string[];
 }
@@ -53,7 +53,7 @@ export function parseFlags(argv: readonly string[]): Parsed {
     return { print: `${e.message}\n`, code: 1 };
   }
   const opt = o as unknown as Record<string, string> & Record<string, number> & Record<string, boolean>;
-  if (opt['version']) return { print: `weir  version: ${VERSION}/${process.version}\n`, code: 0 };
+  if (opt['version']) return { print: `weir  version: weir/${VERSION}/Node-${process.version}\n`, code: 0 };
   const bad = (m: string): Parsed => ({ print: `${m}\n`, code: 1 });
   if (!['serve', 'validate', 'init_only'].includes(String(opt['mode']))) return bad(`error: unknown mode '${String(opt['mode'])}'`);
   if (!['trace', 'debug', 'info', 'warning', 'warn', 'error', 'critical', 'off'].includes(String(opt['logLevel']))) return bad(`error: invalid log level specified '${String(opt['logLevel'])}'`);
@@ -63,7 +63,7 @@ export function parseFlags(argv: readonly string[]): Parsed {
     flags: {
       configPath: s('configPath'), configYaml: s('configYaml'), mode: s('mode') as 'serve', concurrency: Math.max(1, opt['concurrency'] === undefined ? availableParallelism() : n('concurrency')), logLevel: s('logLevel') === 'warn' ? 'warning' : s('logLevel'), componentLogLevel: s('componentLogLevel'), logPath: s('logPath'), logFormat: s('logFormat'), logFormatEscaped: b('logFormatEscaped'),
       baseId: n('baseId'), restartEpoch: n('restartEpoch'), drainTimeS: n('drainTimeS'), drainStrategy: s('drainStrategy') as 'gradual', parentShutdownTimeS: n('parentShutdownTimeS'), serviceNode: s('serviceNode'), serviceCluster: s('serviceCluster'), serviceZone: s('serviceZone'), adminAddressPath: s('adminAddressPath'),
-      fileFlushIntervalMs: n('fileFlushIntervalMsec'), fileFlushMinBytes: n('fileFlushMinSizeKb') * 1024, watch: b('watch'), strict: b('strict'), transport: s('transport') as 'auto', sample: b('sample'), argv,
+      fileFlushIntervalMs: n('fileFlushIntervalMsec'), fileFlushMinBytes: n('fileFlushMinSizeKb') * 1024, allowUnknown: b('allowUnknownStaticFields'), watch: b('watch'), strict: b('strict'), transport: s('transport') as 'auto', sample: b('sample'), argv,
     },
   };
 }

@@ -142,6 +142,12 @@ export class RequestHeaders extends Headers {
     return value === '' ? undefined : value;
   }
 
+  /** Bytes of the pseudo headers, names and values, as Envoy's header map counts them. */
+  get pseudoBytes(): number {
+    const of = (name: number, value: string): number => (value === '' ? 0 : name + value.length);
+    return of(7, this.method) + of(5, this.path) + of(10, this.authority) + of(7, this.scheme);
+  }
+
   /** Sets a pseudo header by its name; false for an unknown one. */
   setPseudo(name: string, value: string): boolean {
     switch (name) {

@@ -2,6 +2,7 @@
 import { RequestHeaders, ResponseHeaders, toByteString } from '../headers/headers.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
 import type { LocalReply, StreamView } from './filter.ts';
+import type { Route } from './route.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
 
 export interface BuiltReply { readonly headers: ResponseHeaders; readonly body: string }
@@ -25,13 +26,17 @@ export function isGrpc(request: RequestHeaders | null): boolean {
 }
 
 /** Builds the answer and notes it in the facts. The body is a byte string. */
-export function buildLocalReply(runtime: HcmRuntime, stream: StreamView, facts: StreamFacts, reply: LocalReply): BuiltReply {
+export function buildLocalReply(runtime: HcmRuntime, stream: StreamView, facts: StreamFacts, reply: LocalReply, route: Route | null): BuiltReply {
   const headers = new ResponseHeaders();
   headers.status = facts.status = reply.status;
   facts.response = headers;
   facts.statusDetails = reply.details;
   facts.flags |= reply.flags;
   reply.headers?.(headers, stream);
+  // The route's headers are made while there is no response code yet, as in Envoy.
+  facts.status = 0;
+  route?.finalizeResponse(headers, facts);
+  facts.status = headers.status;
   let body = toByteString(reply.body), contentType = reply.contentType;
   facts.localReplyBody = body;
   if (runtime.mappers.length > 0 || runtime.bodyFormat !== null) {
@@ -40,7 +45,7 @@ export function buildLocalReply(runtime: HcmRuntime, stream: StreamView, facts: 
   }
   facts.status = headers.status;
   if (isGrpc(facts.request)) return grpcReply(headers, reply, body);
-  if (body !== '') { headers.set('content-length', String(body.length)); if (!headers.has('content-type')) headers.add('content-type', contentType); } else { headers.remove('content-type'); headers.set('content-length', '0'); }
+  if (body !== '') { headers.set('content-length', String(body.length)); if (!headers.has('content-type')) headers.add('content-type', contentType); } else { headers.remove('content-type'); if (headers.status !== 204 && headers.status !== 304) headers.set('content-length', '0'); }
   return { headers, body };
 }
 

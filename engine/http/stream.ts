@@ -21,6 +21,7 @@ const FLAG = { DC: flagBit('DC'), SI: flagBit('SI'), DPE: flagBit('DPE'), NR: fl
 const MISSING_HOST = new LocalReply(400, '', 'missing_host_header');
 const MISSING_PATH = new LocalReply(404, '', 'missing_path_rejected');
 const RELATIVE_PATH = new LocalReply(404, '', 'absolute_path_rejected');
+const FRAGMENT = new LocalReply(400, '', 'path_normalization_failed');
 const UPGRADE_REFUSED = new LocalReply(403, '', 'upgrade_failed');
 const NO_ROUTE_TABLE = new LocalReply(404, '', 'route_configuration_not_found', FLAG.NR);
 const REQUEST_TIMEOUT = new LocalReply(408, 'request timeout', 'request_overall_timeout');
@@ -114,9 +115,10 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
     this.touch();
     if (plan.requestHeadersTimeoutMs > 0) { runtime.env.wheel.cancel(this.requestTimer!); this.requestTimer = null; if (plan.requestTimeoutMs > 0 && !end) this.armRequestTimer(); }
     if (end) this.requestEnded();
-    if (headers.missingHost) { this.locally(MISSING_HOST); return; }
+    if (headers.missingHost) { if (!plan.http1.streamErrorOnInvalidHttpMessage) this.codec.closeAfter(); this.locally(MISSING_HOST); return; }
     if (headers.method !== 'CONNECT') {
       if (headers.path === '') { this.locally(MISSING_PATH); return; }
+      if (headers.path.includes('#')) { this.locally(FRAGMENT); return; }
       if (headers.path.charCodeAt(0) !== 47) { runtime.stats.inc(HCM.downstream_rq_non_relative_path); this.locally(RELATIVE_PATH); return; }
     }
     const refused = runtime.preparation.prepare(headers, facts);
@@ -318,7 +320,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
 
   // ---- response: from the router, filters in reverse -------------------------------------------------------------------------
 
-  respondInformational(headers: ResponseHeaders): void { if (this.state === 'active' && (headers.status === 100 || this.owner.runtime.plan.proxy100)) this.codec.informational(headers); }
+  respondInformational(headers: ResponseHeaders): void { if (this.state === 'active' && this.owner.runtime.plan.proxy100) this.codec.informational(headers); }
 
   respondHeaders(headers: ResponseHeaders, end: boolean): void {
     if (this.state !== 'active') return;
@@ -398,11 +400,10 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
     if (this.state === 'ended' || this.state === 'done') return;
     if (this.state === 'responding') { this.respondReset('local', reply.flags, reply.details); return; }
     if (this.heldAt >= 0) { this.heldAt = -1; this.held = null; }
-    const { headers, body } = buildLocalReply(this.owner.runtime, this, this.facts, reply);
+    const { headers, body } = buildLocalReply(this.owner.runtime, this, this.facts, reply, this.matched ?? null);
     this.response = headers;
     this.state = 'responding';
     const head = this.request.method === 'HEAD';
-    if (this.matched !== undefined && this.matched !== null) this.matched.finalizeResponse(headers, this.facts);
     const bytes = body === '' || head ? null : Buffer.from(body, 'latin1');
     this.sendHeaders(headers, bytes === null);
     if (bytes === null || this.state !== ('responding' as typeof this.state)) return;

@@ -13,6 +13,7 @@ export function parseIp(text: string): Uint8Array | null {
 }
 
 function parseV6(text: string, out: Uint8Array): Uint8Array | null {
+  if (!text.includes(':')) return null;
   const halves = text.split('::');
   if (halves.length > 2) return null;
   const words = (part: string): number[] | null => {

@@ -68,9 +68,8 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
     if (details !== '' && this.facts.terminationDetails === '') this.facts.terminationDetails = details;
     if (how !== 'flush-delay' || delayMs === 0) { this.finish(how === 'flush-delay' ? 'flush' : how); return; }
     if (this.closing !== null) return;
-    // The peer gets time to read what was sent before its own bytes lead to a reset; it usually closes first.
+    // The peer gets time to read what was sent before its own bytes lead to a reset; it usually closes first. Envoy sends no FIN meanwhile.
     this.closing = this.env.wheel.after(delayMs, () => { this.onDelayedCloseTimeout?.(); this.finish('now'); });
-    this.socket.end();
   }
 
   private finish(how: 'flush' | 'now' | 'reset'): void {

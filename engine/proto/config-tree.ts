@@ -8,6 +8,8 @@ export type Keys = readonly (string | number)[];
 export class ConfigTree {
   private readonly sources: readonly SourceText[];
   private readonly found: { readonly severity: 'error' | 'warning'; readonly message: string; readonly keys: Keys; readonly path: string }[] = [];
+  /** --allow-unknown-static-fields: an unknown field is a warning. */
+  allowUnknown = false;
   /** `sources`: the file first, then what was merged over it. */
   constructor(sources: readonly SourceText[]) { this.sources = sources; }
 

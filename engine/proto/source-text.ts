@@ -5,6 +5,35 @@ import type { Place } from './config-message.ts';
 /** A syntax error with its place. */
 export class SyntaxFault extends Error { readonly line: number; readonly column: number; constructor(message: string, line: number, column: number) { super(message); this.line = line; this.column = column; } }
 
+/** Turns the document into data as Envoy's YAML reader does: keys are their text, whole numbers are numbers, other numbers stay text (1.5 in a Struct is "1.5"). */
+class Reader {
+  private readonly doc: Document.Parsed<ParsedNode>;
+  private aliases = 0;
+  constructor(doc: Document.Parsed<ParsedNode>) { this.doc = doc; }
+
+  read(node: Node | null): unknown {
+    if (node === null) return null;
+    if (isAlias(node)) {
+      if (++this.aliases > 10_000) throw new SyntaxFault('too many aliases', 1, 1);
+      return this.read(node.resolve(this.doc) ?? null);
+    }
+    if (isScalar(node)) return typeof node.value === 'number' || typeof node.value === 'bigint' ? number(node.value, node.source ?? String(node.value)) : node.value instanceof Date ? node.source : node.value;
+    if (isSeq(node)) return node.items.map((n) => this.read(n as Node | null));
+    if (!isMap(node)) return null;
+    const out: Record<string, unknown> = {};
+    for (const { key, value } of node.items) {
+      const name = isScalar(key) ? key.source ?? String(key.value) : String(key);
+      if (name === '<<') { for (const from of [this.read(value as Node | null)].flat()) if (from !== null && typeof from === 'object') for (const [k, v] of Object.entries(from)) if (!Object.hasOwn(out, k)) put(out, k, v); } else put(out, name, this.read(value as Node | null));
+    }
+    return out;
+  }
+}
+
+/** No `__proto__` of a file ever becomes one. */
+function put(out: Record<string, unknown>, key: string, value: unknown): void { Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true }); }
+
+function number(value: number | bigint, source: string): unknown { return /^[-+]?\d+$/.test(source) && Number.isSafeInteger(Number(value)) ? Number(value) : source; }
+
 const OPTIONS = { version: '1.1', schema: 'yaml-1.1', merge: true, uniqueKeys: true, prettyErrors: false, strict: true } as const;
 
 export class SourceText {
@@ -20,7 +49,7 @@ export class SourceText {
     const doc = this.parsed();
     const bad = doc.errors[0];
     if (bad !== undefined) { const at = this.lines!.linePos(bad.pos[0]); throw new SyntaxFault(bad.message.replace(/ at line .*/s, ''), at.line, at.col); }
-    return doc.toJS({ maxAliasCount: 10_000 }) as unknown;
+    return new Reader(doc).read(doc.contents);
   }
 
   private parsed(): Document.Parsed<ParsedNode> {

@@ -123,14 +123,11 @@ function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): VirtualHostP
 
 export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext): RouteTablePlan {
   for (const f of ['vhds', 'request_mirror_policies', 'cluster_specifier_plugins', 'internal_only_headers']) m.unsupported(f);
-  m.bool('validate_clusters'); // what is static is always checked
+  const validate = m.bool('validate_clusters', true);
   const hosts = m.list('virtual_hosts');
-  const inner: CompileContext = Object.create(ctx, { maxDirectBody: { value: m.num('max_direct_response_body_size_bytes', 4096) } }) as CompileContext;
-  const seen = new Set<string>(), names = new Set<string>();
+  const inner: CompileContext = Object.create(ctx, { maxDirectBody: { value: m.num('max_direct_response_body_size_bytes', 4096) }, ...(validate ? {} : { needsCluster: { value: () => {} } }) }) as CompileContext;
+  const seen = new Set<string>();
   for (const h of hosts) {
-    const name = h.str('name');
-    if (names.has(name)) h.error('name', `virtual host '${name}': only unique names for virtual hosts are permitted`);
-    names.add(name);
     for (const d of h.strings('domains')) {
       const key = d.toLowerCase();
       if (seen.has(key)) h.error('domains', d === '*' ? 'Only a single wildcard domain is permitted in route' : `Only unique values for domains are permitted. Duplicate entry of domain ${d} in route`);

@@ -8,8 +8,15 @@ export class RegexRewrite {
   private readonly substitution: string;
   constructor(plan: RewritePlan) {
     this.re = compileRegex(plan.regex);
-    // RE2's \1 is $1 there; a literal $ and a doubled backslash are kept.
-    this.substitution = plan.substitution.replaceAll('$', '\\$').replace(/\\(\\|\d)/g, (_, c: string) => (c === '\\' ? '\\\\' : `\${${c}}`)).replace(/\$\{(\d)\}/g, '$$$1');
+    this.substitution = plan.substitution;
   }
-  apply(text: string): string { return this.re.matcher(text).replaceAll(this.substitution); }
+  apply(text: string): string {
+    const m = this.re.matcher(text);
+    let out = '', at = 0;
+    while (m.find()) {
+      out += text.slice(at, m.start()) + this.substitution.replace(/\\(\\|\d)/g, (_, c: string) => (c === '\\' ? '\\' : Number(c) <= m.groupCount() ? m.group(Number(c)) ?? '' : ''));
+      at = m.end();
+    }
+    return out + text.slice(at);
+  }
 }

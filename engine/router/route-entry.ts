@@ -110,7 +110,7 @@ export class RouteEntry implements Route {
     if (literal !== '') host = literal;
     else if (f.hostHeader !== '') host = headers.get(f.hostHeader) ?? '';
     else if (this.hostRegex !== null) { const q = headers.path.indexOf('?'); host = this.hostRegex.apply(q < 0 ? headers.path : headers.path.slice(0, q)); }
-    if (host !== '') this.setHost(headers, host, keepOriginal);
+    if (host !== '') this.setHost(headers, host, keepOriginal && !(this.ofCluster !== null && this.ofCluster.plan.hostRewrite !== ''));
   }
 
   /** Also called when the upstream host is known (auto_host_rewrite). */

@@ -79,9 +79,9 @@ class RouterFilter implements HttpFilter, ResponseSink, LeaseWaiter, PickContext
     facts.virtualHostMetadata = entry.host.plan.metadata;
     const action = entry.plan.action;
     const tls = tlsRedirect(entry, headers, facts);
-    if (tls !== null) { stats.inc(HCM.rq_redirect); return tls; }
+    if (tls !== null) { stats.inc(HCM.rq_direct_response); return tls; }
     if (action.kind === 'direct') { stats.inc(HCM.rq_direct_response); return directReply(entry, action, facts, headers, parts.renderBody); }
-    if (action.kind === 'redirect') { stats.inc(HCM.rq_redirect); return redirectReply(entry, action, headers); }
+    if (action.kind === 'redirect') { stats.inc(HCM.rq_direct_response); return redirectReply(entry, action, headers); }
     const name = entry.clusterName(headers);
     const cluster = parts.clusters.get(name);
     if (cluster === null) { stats.inc(HCM.no_cluster); return new LocalReply(action.notFoundStatus, '', 'cluster_not_found', FLAG.NC); }
@@ -91,13 +91,13 @@ class RouterFilter implements HttpFilter, ResponseSink, LeaseWaiter, PickContext
     up.cluster = cluster.statName; up.clusterRaw = name; up.clusterMetadata = cluster.metadata;
     if (entry.hashPolicies !== null) { entry.hashPolicies.compute(headers, facts, hashResult); this.hasHash = hashResult.has; this.hashHigh = hashResult.high; this.hashLow = hashResult.low; this.cookies = hashResult.cookies; }
     settleTimeouts(action, headers, plan.suppressEnvoyHeaders, plan.respectExpectedTimeout, timeouts);
-    const host = cluster.choose(this);
-    if (host === null) { cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); return NO_HOST; }
-    this.noteHost(host);
     if (entry.host.plan.includeAttemptCount) headers.set('x-envoy-attempt-count', '1');
     up.attempts = 1;
     facts.virtualClusterName = entry.host.virtualCluster(headers);
     entry.finalizeRequest(headers, facts, !plan.suppressEnvoyHeaders);
+    const host = cluster.choose(this);
+    if (host === null) { cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); return NO_HOST; }
+    this.noteHost(host);
     if (action.autoHost && host.hostname !== '') entry.setHost(headers, host.hostname, !plan.suppressEnvoyHeaders);
     this.requestEnd = end;
     if (!cluster.beginRequest(host, this.priority)) return new LocalReply(503, PREFIX + 'overflow', 'upstream_reset_before_response_started{overflow}', FLAG.UO, overloaded);
@@ -199,9 +199,11 @@ class RouterFilter implements HttpFilter, ResponseSink, LeaseWaiter, PickContext
   onHeaders(headers: ResponseHeaders, end: boolean): void {
     if (this.state !== 'active') return;
     const { env } = this.router.parts, now = env.clock.nowMs(), up = this.upstreamFacts!;
-    if (!this.router.plan.suppressEnvoyHeaders) headers.set('x-envoy-upstream-service-time', String(Math.round(Math.max(0, now - (up.lastTxMs < 0 ? this.startMs : up.lastTxMs)))));
+    if (!this.router.plan.suppressEnvoyHeaders && this.s.request.protocol === '' && this.s.request.method !== 'CONNECT') headers.set('x-envoy-upstream-service-time', String(Math.round(Math.max(0, now - (up.lastTxMs < 0 ? this.startMs : up.lastTxMs)))));
     if (this.timer !== null && headers.status === 101) { env.wheel.cancel(this.timer); this.timer = null; }
     this.responded = true;
+    this.s.facts.status = headers.status;
+    this.s.facts.response = headers;
     up.firstRxMs = now;
     up.headerBytesReceived = this.upstream!.bytesReceived;
     this.s.facts.statusDetails = 'via_upstream';
@@ -230,7 +232,7 @@ class RouterFilter implements HttpFilter, ResponseSink, LeaseWaiter, PickContext
     this.upstream = null;
     // The keep-alive race: a used connection that ends before a byte of the answer costs a replayable request nothing.
     if (reason === 'connection-end' && fault === null && !this.responded && !this.resent && stream.bytesReceived === 0 && this.upstreamFacts!.requestsOfConnection > 1 && this.replayable()) { this.resent = true; this.again(); return; }
-    cluster.stats.inc(CLUSTER.upstream_rq_rx_reset);
+    if (reason === 'remote' || reason === 'refused') cluster.stats.inc(CLUSTER.upstream_rq_rx_reset);
     cluster.onAttemptFailure(host, 'reset', reason, fault);
     const flag = fault !== null ? FLAG.UPE : reason === 'remote' || reason === 'refused' ? FLAG.UR : reason === 'local' ? FLAG.LR : FLAG.UC;
     if (this.responded) {
@@ -274,6 +276,8 @@ class RouterFilter implements HttpFilter, ResponseSink, LeaseWaiter, PickContext
     const cluster = this.cluster!, host = this.host!;
     const time = this.router.parts.env.clock.nowMs() - this.startMs;
     cluster.onResponse(host, status, this.s.facts.internal, headers !== null && headers.get('x-envoy-upstream-canary') === 'true', local ? -1 : time);
+    const { virtualClusterName } = this.s.facts;
+    if (virtualClusterName !== '') this.entry!.host.charge(virtualClusterName, status, this.router.parts.env.stats);
   }
 
   // ---- the end ---------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import type { ForwardPlan } from '../plan/route-plan.ts';
 import { isGrpc } from '../http/local-reply.ts';
 
 const DEFAULT_TIMEOUT_MS = 15_000;
+const RETRY_HEADERS = new Set(['x-envoy-retry-on', 'x-envoy-retry-grpc-on', 'x-envoy-max-retries', 'x-envoy-retriable-status-codes', 'x-envoy-retriable-header-names', 'x-envoy-hedge-on-per-try-timeout', 'x-envoy-upstream-alt-stat-name', 'x-envoy-upstream-stream-duration-ms', 'x-envoy-upstream-rq-timeout-alt-response']);
 const UNITS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
 
 export interface Timeouts { globalMs: number; perTryMs: number }
@@ -30,7 +31,10 @@ export function settleTimeouts(plan: ForwardPlan, headers: RequestHeaders, suppr
   const perTry = number(headers.get('x-envoy-upstream-rq-per-try-timeout-ms'));
   if (perTry >= 0) { out.perTryMs = perTry; headers.remove('x-envoy-upstream-rq-per-try-timeout-ms'); }
   if (out.globalMs > 0 && out.perTryMs >= out.globalMs) out.perTryMs = 0;
-  const tell = out.perTryMs > 0 ? out.perTryMs : out.globalMs;
+  const hedged = headers.get('x-envoy-hedge-on-per-try-timeout') === 'true';
+  // What steers retries ends at this hop.
+  headers.removeIf((name) => name.charCodeAt(0) === 120 && RETRY_HEADERS.has(name));
+  const tell = out.perTryMs > 0 && !hedged ? out.perTryMs : out.globalMs;
   if (tell > 0 && !suppress) headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(tell)));
 }
 

@@ -1,6 +1,7 @@
 // A virtual host resolved: its routes in order, first match wins. Built from its packed plan when a request first reaches it.
 import { HeaderMatcher, matchesAll } from '../headers/header-matcher.ts';
 import type { RequestHeaders } from '../headers/headers.ts';
+import type { StatStore } from '../observe/stats/stat-block.ts';
 import type { VirtualHostPlan } from '../plan/route-plan.ts';
 import { Level, type RouteEnv } from './level.ts';
 import { RouteMatcher, type MatchInput } from './match/route-matcher.ts';
@@ -32,6 +33,19 @@ export class VirtualHost {
       if (this.matchers[n]!.matches(i)) return this.entries[n]!.pick(i);
     }
     return null;
+  }
+
+  private readonly codes = new Map<string, number[]>();
+  /** Counts an answer in vhost.NAME.vcluster.NAME. */
+  charge(cluster: string, status: number, stats: StatStore): void {
+    const key = `${cluster}:${status}`;
+    let slots = this.codes.get(key);
+    if (slots === undefined) {
+      const prefix = `vhost.${this.plan.name}.vcluster.${cluster}`;
+      slots = [`upstream_rq_${status}`, `upstream_rq_${Math.floor(status / 100)}xx`, 'upstream_rq_completed', 'upstream_rq_total'].map((n) => stats.claimOne(`${prefix}.${n}`, 'counter'));
+      this.codes.set(key, slots);
+    }
+    for (const s of slots) stats.column[s]!++;
   }
 
   /** Name of the virtual cluster that a request falls into; '' without any configured, 'other' where none fits. */

@@ -67,7 +67,7 @@ function fromPolicies(m: ConfigMessage): BalancerPlan | null {
 function compileBalancer(m: ConfigMessage): BalancerPlan {
   const common = m.msg('common_lb_config');
   const weighted = common?.oneof('locality_config_specifier') === 'locality_weighted_lb_config' && (common.has('locality_weighted_lb_config') || true);
-  if (common?.oneof('locality_config_specifier') === 'zone_aware_lb_config') common.noop('zone_aware_lb_config', 'all zones are used alike');
+  if (common?.oneof('locality_config_specifier') === 'zone_aware_lb_config') { const z = common.msg('zone_aware_lb_config')!; z.noop('routing_enabled', 'all zones are used alike'); z.noop('min_cluster_size', 'all zones are used alike'); z.bool('fail_traffic_on_panic'); }
   const policy = m.msg('load_balancing_policy');
   if (policy !== undefined) { m.enum('lb_policy'); return fromPolicies(policy) ?? BALANCER; }
   const common2 = { localityWeighted: weighted, ...hashing(common?.msg('consistent_hashing_lb_config')) };
@@ -193,7 +193,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   return {
     discovery, endpoints, limits, dns: compileDns(m, dns),
     cluster: {
-      name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m), panicPercent: panic === undefined ? 50 : panic.num('value'), failOnPanic: false, overprovisioning, bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
+      name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m), panicPercent: panic === undefined ? 50 : panic.num('value'), failOnPanic: common?.msg('zone_aware_lb_config')?.bool('fail_traffic_on_panic') ?? false, overprovisioning, bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
       http1: http.http1 ?? HTTP1_DEFAULTS, idleTimeoutMs: http.idleTimeoutMs, maxConnectionDurationMs: http.maxConnectionDurationMs, maxRequestsPerConnection: m.num('max_requests_per_connection', http.maxRequests), maxStreamDurationMs: http.maxStreamDurationMs, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
       keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind: bindAddress, socketOptions: compileSocketOptions(bind?.list('socket_options') ?? []), metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost,
     },

@@ -15,7 +15,7 @@ import { fieldLines, ownName } from './head-writer.ts';
 import { PauseSet } from './pause-set.ts';
 
 /** Methods whose requests carry no `content-length: 0` when they have no body, as in Envoy. */
-const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'TRACE', 'CONNECT', 'OPTIONS']);
+const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'TRACE', 'CONNECT']);
 const EMPTY = Buffer.alloc(0);
 const LAST_CHUNK = '0\r\n\r\n';
 

@@ -95,6 +95,7 @@ export class FieldParser {
       case 'keep-alive': case 'proxy-connection': return true;
       case 'upgrade': notes.upgrade = value; return false;
       case 'expect': notes.expect = value; return false;
+      case 'te': return value.toLowerCase() !== 'trailers';
       default: return false;
     }
   }

@@ -46,6 +46,7 @@ export class RequestLine {
   private version(text: string, at: number): PeerFault | null {
     if (text.startsWith('HTTP/1.1\r\n', at)) { this.minor = 1; this.position = at + 10; return null; }
     if (text.startsWith('HTTP/1.0\r\n', at)) { this.minor = 0; this.position = at + 10; return this.options.acceptHttp10 ? null : H1_FAULT.version; }
+    if (this.options.acceptHttp10 && text.startsWith('HTTP/0.9\r\n', at)) { this.minor = 0; this.position = at + 10; return null; }
     const end = text.indexOf('\r\n', at);
     return /^HTTP\/\d\.\d$/.test(text.slice(at, end)) ? H1_FAULT.version : H1_FAULT.codec;
   }
@@ -55,7 +56,7 @@ export class RequestLine {
     if (target.charCodeAt(0) === 47) { // origin form
       into.path = target;
       if (into.method === 'CONNECT') return H1_FAULT.invalidUrl;
-      return target.includes('#') ? H1_FAULT.invalidUrl : null;
+      return null; // a fragment is the connection manager's to refuse
     }
     if (into.method === 'CONNECT') {
       // authority form: host:port

@@ -76,6 +76,7 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
             while (at < end && (bytes[at] === 13 || bytes[at] === 10) && !this.headText.partial) at++;
             if (at === end) return;
             this.begin();
+            if (this.stream === null) return;
           }
           at = this.readHead(bytes, at, end);
           break;
@@ -95,6 +96,12 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
   }
 
   private begin(): void {
+    if (this.answers >= MAX_ANSWERS_PER_READ) {
+      this.counters.onResponseFlood();
+      this.state = 'dead';
+      this.host.onConnectionClose('flush', null);
+      return;
+    }
     const stream = new H1ServerStream(this);
     this.stream = stream;
     stream.sink = this.host.onStream(stream);
@@ -122,7 +129,7 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     if (notes.underscoresDropped > 0) this.counters.onUnderscoreDropped(notes.underscoresDropped);
     stream.isHead = headers.method === 'HEAD';
     stream.isConnect = headers.method === 'CONNECT';
-    this.connection(stream, headers);
+    if (!this.connection(stream, headers)) return H1_FAULT.codec;
     headers.authority = this.requestLine.targetHost !== '' ? this.requestLine.targetHost : notes.host;
     if (notes.hosts === 0 && headers.authority === '' && this.requestLine.minor === 0) headers.authority = this.options.defaultHostForHttp10;
     // RFC 9112 section 3.2: several Host lines are 400. (None at all is answered by the connection manager, as in Envoy.)
@@ -146,20 +153,34 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     return null;
   }
 
-  private connection(stream: H1ServerStream, headers: RequestHeaders): void {
+  /** False: `connection` names what may not be taken away. */
+  private connection(stream: H1ServerStream, headers: RequestHeaders): boolean {
     const { connection, upgrade } = this.fields.notes;
     if (this.requestLine.minor === 0) {
       stream.protocol = 'HTTP/1.0';
       if (hasToken(connection, 'keep-alive')) stream.sayKeepAlive = true; else stream.closing = true;
     } else if (connection !== '' && hasToken(connection, 'close')) stream.closing = true;
     if (this.shuttingDown) stream.closing = true;
-    if (upgrade === '') return;
+    if (connection !== '' && connection.length > 5 && !this.dropNominated(connection, headers)) return false;
+    if (upgrade === '') return true;
     const token = upgrade.toLowerCase();
     // h2c by upgrade is not offered, and must not reach the upstream (request smuggling through the second protocol).
     if (this.requestLine.minor === 1 && hasToken(connection, 'upgrade') && token !== 'h2c' && !this.options.ignoreUpgrades.includes(token)) {
       headers.protocol = stream.upgrade = token;
       headers.add('connection', connection);
     } else { headers.remove('upgrade'); headers.remove('http2-settings'); }
+    return true;
+  }
+
+  /** Headers that `connection` names stop here (RFC 9110 section 7.6.1). */
+  private dropNominated(connection: string, headers: RequestHeaders): boolean {
+    for (const part of connection.split(',')) {
+      const name = part.trim().toLowerCase();
+      if (name === '' || name === 'close' || name === 'keep-alive' || name === 'upgrade' || name === 'te') continue;
+      if (name.startsWith(':')) return false;
+      if (name === 'host') { this.fields.notes.host = ''; this.fields.notes.hosts = 0; } else if (name !== 'content-length') headers.remove(name);
+    }
+    return true;
   }
 
   /** Length of the body: ≥ 0, -1 chunked. Both lengths present is refused: picking one is how requests get smuggled (RFC 9112 section 6.3). */
@@ -230,13 +251,7 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     this.stream = null;
     this.state = 'head';
     stream.sink!.onComplete();
-    if (this.receiving) {
-      if (++this.answers > MAX_ANSWERS_PER_READ) {
-        this.counters.onResponseFlood();
-        this.state = 'dead';
-        this.host.onConnectionClose('flush', null);
-      }
-    } else this.next();
+    if (this.receiving) this.answers++; else this.next();
   }
 
   aborted(stream: H1ServerStream): void {

@@ -57,7 +57,7 @@ export class H1ServerStream implements ServerStream {
     const status = headers.status, format = this.owner.nameFormat;
     const switched = (this.upgrade !== '' && status === 101) || (this.isConnect && status >= 200 && status < 300);
     if (!switched && (!this.requestDone || this.upgrade !== '' || this.isConnect)) this.closing = true;
-    let head = statusLine(status) + fieldLines(headers, format);
+    let head = (this.protocol === 'HTTP/1.0' ? statusLine(status).replace('HTTP/1.1', 'HTTP/1.0') : statusLine(status)) + fieldLines(headers, format);
     if (switched) this.framing = 'raw';
     else head += this.frame(headers, status, end);
     if (this.closing && !switched) head += ownName('connection', format) + ': close\r\n';

@@ -133,7 +133,7 @@ export class ControlClusters {
     this.env.stat(`${prefix}.membership_total`, 'gauge', { set: hosts.length });
     this.env.stat(`${prefix}.membership_healthy`, 'gauge', { set: of('HEALTHY', 'UNKNOWN') });
     this.env.stat(`${prefix}.membership_degraded`, 'gauge', { set: of('DEGRADED') });
-    this.env.stat(`${prefix}.membership_excluded`, 'gauge', { set: 0 });
+    this.env.stat(`${prefix}.membership_excluded`, 'gauge', { set: of('DRAINING') });
     if (changed) this.env.stat(`${prefix}.membership_change`, 'counter', { add: 1 });
   }
 

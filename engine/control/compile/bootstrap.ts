@@ -37,7 +37,7 @@ export interface CompiledBootstrap<L, C> {
   readonly json: unknown;
 }
 
-export interface BootstrapSource { readonly file: string | null; readonly text: string | null; readonly overlay: string; readonly concurrency: number; readonly flags: { readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string } }
+export interface BootstrapSource { readonly file: string | null; readonly text: string | null; readonly overlay: string; readonly allowUnknown?: boolean; readonly concurrency: number; readonly flags: { readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string } }
 
 const hash = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex').slice(0, 16);
 
@@ -138,6 +138,7 @@ export function compileBootstrap<L, C, R>(source: BootstrapSource, compilers: Co
   if (source.text !== null) texts.push(new SourceText(source.file ?? '', source.text));
   if (source.overlay !== '') texts.push(new SourceText('--config-yaml', source.overlay));
   const tree = new ConfigTree(texts);
+  tree.allowUnknown = source.allowUnknown === true;
   let data: unknown = {};
   for (const t of texts) {
     try { data = mergeData(data, t.data() ?? {}); } catch (e) {

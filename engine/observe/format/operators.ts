@@ -82,7 +82,7 @@ const OPERATORS: Record<string, OperatorBuilder> = {
   CONNECTION_TERMINATION_DETAILS: plain((f) => text(f.connection.terminationDetails)),
   RESPONSE_FLAGS: plain((f) => formatFlags(f.flags)), RESPONSE_FLAGS_LONG: plain((f) => formatFlags(f.flags, true)),
   BYTES_RECEIVED: plain((f) => f.requestBodyBytes), BYTES_SENT: plain((f) => f.responseBodyBytes),
-  REQUEST_HEADERS_BYTES: plain((f) => f.requestHeadersBytes), RESPONSE_HEADERS_BYTES: plain((f) => f.responseHeadersBytes), RESPONSE_TRAILERS_BYTES: plain((f) => f.responseTrailersBytes),
+  REQUEST_HEADERS_BYTES: plain((f) => (f.request === null ? 0 : f.request.byteSize + f.request.pseudoBytes)), RESPONSE_HEADERS_BYTES: plain((f) => (f.response === null ? 0 : f.response.byteSize + 10)), RESPONSE_TRAILERS_BYTES: plain((f) => f.responseTrailersBytes),
   DOWNSTREAM_WIRE_BYTES_RECEIVED: plain((f) => f.wireReceived), DOWNSTREAM_WIRE_BYTES_SENT: plain((f) => f.wireSent), DOWNSTREAM_HEADER_BYTES_RECEIVED: plain((f) => f.requestHeadersBytes), DOWNSTREAM_HEADER_BYTES_SENT: plain((f) => f.responseHeadersBytes),
   UPSTREAM_WIRE_BYTES_RECEIVED: plain((f) => f.upstream?.bytesReceived ?? 0), UPSTREAM_WIRE_BYTES_SENT: plain((f) => f.upstream?.bytesSent ?? 0), UPSTREAM_HEADER_BYTES_RECEIVED: plain((f) => f.upstream?.headerBytesReceived ?? 0), UPSTREAM_HEADER_BYTES_SENT: plain((f) => f.upstream?.headerBytesSent ?? 0),
   DURATION: plain((f, c) => ms(f.startMs, f.endMs < 0 ? c.nowMs : f.endMs)), REQUEST_DURATION: plain((f) => ms(f.startMs, f.requestEndMs)), REQUEST_TX_DURATION: plain((f) => ms(f.startMs, f.upstream?.lastTxMs ?? -1)),

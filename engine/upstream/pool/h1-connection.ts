@@ -134,11 +134,13 @@ export class H1Connection implements SocketSink, ClientHost, CodecOutput {
     this.pool.connected(this);
   }
   private retired = false;
+  private remoteEnded = false;
   onData(bytes: Buffer, start: number, end: number): void {
     this.pool.cluster.stats.add(CLUSTER.upstream_cx_rx_bytes_total, end - start);
     this.codec.receive(bytes, start, end);
   }
   onEnd(): void {
+    this.remoteEnded = true;
     if (this.state === 'idle') { this.end(false, 'flush', ''); return; }
     this.codec.receiveEnd();
   }
@@ -166,7 +168,7 @@ export class H1Connection implements SocketSink, ClientHost, CodecOutput {
   }
   onConnectionClose(how: 'flush' | 'now', fault: PeerFault | null): void {
     if (fault !== null) this.pool.cluster.stats.inc(CLUSTER.upstream_cx_protocol_error);
-    this.end(true, how, '');
+    this.end(!this.remoteEnded, how, '');
   }
   onGoAway(): void { /* HTTP/1 has none */ }
 }

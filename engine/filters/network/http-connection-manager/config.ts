@@ -24,7 +24,6 @@ function compileFilters(m: ConfigMessage, ctx: CompileContext): HttpFilterPlan[]
     if (terminal !== (i === list.length - 1)) f.error('', terminal ? `Error: terminal filter named ${f.str('name')} of type envoy.filters.http.router must be the last filter in a http filter chain.` : `Error: non-terminal filter named ${f.str('name')} is the last filter in a http filter chain.`);
     out.push({ name: f.str('name'), filter: plan, disabled: f.bool('disabled') });
   });
-  if (list.length === 0) m.error('http_filters', 'a filter chain needs at least the router');
   return out;
 }
 
