@@ -1,7 +1,13 @@
 // Every extension's configuration side, by the full name of its message: the one list that the control thread compiles by.
+import type { Compilers } from './control/compile/bootstrap.ts';
+import { compileAddress, compileListener } from './net/config.ts';
+import type { ListenerPlan } from './plan/listener-plan.ts';
+import type { RouteTablePlan } from './plan/route-plan.ts';
+import { compileRouteConfiguration } from './router/config.ts';
+import { compileCluster, type CompiledCluster } from './upstream/config.ts';
 import { compileHcm } from './filters/network/http-connection-manager/config.ts';
 import { compileRouter } from './filters/http/router/config.ts';
-import { compileFileLog, compileStreamLog } from './observe/accesslog/config.ts';
+import { compileAccessLog, compileFileLog, compileStreamLog } from './observe/accesslog/config.ts';
 import type { ExtensionCompiler } from './proto/config-message.ts';
 
 export interface ExtensionEntry { readonly category: string; readonly compile: ExtensionCompiler }
@@ -13,3 +19,6 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', { category: 'envoy.access_loggers', compile: compileStreamLog('stdout') }],
   ['envoy.extensions.access_loggers.stream.v3.StderrAccessLog', { category: 'envoy.access_loggers', compile: compileStreamLog('stderr') }],
 ]);
+
+/** The rooms' compilers of listeners, clusters and routes. */
+export const COMPILERS: Compilers<ListenerPlan, CompiledCluster, RouteTablePlan> = { listener: compileListener, cluster: compileCluster, routes: compileRouteConfiguration, accessLog: compileAccessLog, address: compileAddress, extensions: EXTENSIONS };

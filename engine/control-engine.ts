@@ -2,26 +2,21 @@
 // Its thread (workers/control.ts) gives it doors; nothing here touches a request.
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { EXTENSIONS } from './catalog-config.ts';
+import { COMPILERS } from './catalog-config.ts';
 import { ControlClusters } from './control/clusters/control-clusters.ts';
-import { compileBootstrap, type CompiledBootstrap, type Compilers } from './control/compile/bootstrap.ts';
+import { compileBootstrap, type CompiledBootstrap } from './control/compile/bootstrap.ts';
 import { SystemResolver } from './control/dns/resolver.ts';
 import { ServerState } from './control/server-state.ts';
 import { WorkerTakeBack } from './control/stats/take-back.ts';
 import { FileWatcher } from './control/watch/file-watcher.ts';
 import { ControlAdmin } from './control-admin.ts';
 import { SystemRandom } from './loop/random.ts';
-import { compileAddress, compileListener } from './net/config.ts';
 import { formatAddress } from './net/address.ts';
-import { compileAccessLog } from './observe/accesslog/config.ts';
 import type { Logger } from './observe/log.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
 import type { PlanRecord, SettingsPlan } from './plan/records.ts';
 import { formatReport } from './proto/config-tree.ts';
-import { compileRouteConfiguration } from './router/config.ts';
-import type { RouteTablePlan } from './plan/route-plan.ts';
-import { compileCluster, type CompiledCluster } from './upstream/config.ts';
+import type { CompiledCluster } from './upstream/config.ts';
 import type { SharedTables } from './upstream/cluster.ts';
 import type { EngineEvent } from './worker-engine.ts';
 import type { StatClaim } from './observe/stats/thread-stat-store.ts';
@@ -43,7 +38,6 @@ export interface ControlHost {
   logLevel(component: string): string;
 }
 
-const COMPILERS: Compilers<ListenerPlan, CompiledCluster, RouteTablePlan> = { listener: compileListener, cluster: compileCluster, routes: compileRouteConfiguration, accessLog: compileAccessLog, address: compileAddress, extensions: EXTENSIONS };
 export type Compiled = CompiledBootstrap<ListenerPlan, CompiledCluster>;
 
 function compileFrom(flags: EngineFlags): Compiled {
@@ -130,10 +124,10 @@ export class ControlEngine {
     const server = this.adminServer = this.admin.server(plan);
     const address = plan.address;
     await new Promise<void>((done) => {
-      server.once('error', (e) => { this.host.log.log('admin', 'critical', `admin: cannot bind '${formatAddress(address)}': ${e.message}`); this.host.exit(1); });
+      server.once('error', (e: Error) => { this.host.log.log('admin', 'critical', `admin: cannot bind '${formatAddress(address)}': ${e.message}`); this.host.exit(1); });
       if (address.kind === 'ip') server.listen({ host: address.ip, port: address.port }, done); else server.listen({ path: formatAddress(address) }, done);
     });
-    const bound = server.address() as AddressInfo | string | null;
+    const bound = server.address() as { address: string; port: number } | string | null;
     if (this.host.flags.adminAddressPath !== '') writeFileSync(this.host.flags.adminAddressPath, bound !== null && typeof bound === 'object' ? `${bound.address}:${bound.port}` : String(bound));
   }
 

@@ -4,7 +4,9 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 
 interface Table {
-  rooms: Record<string, string[]>; configMayImport: string[]; packages: Record<string, string[]>; words: Record<string, string[]>;
+  rooms: Record<string, string[]>;
+  /** Rooms that may take types (not code) of others: the plans name the shapes of what they carry. */
+  typesOnly: Record<string, string[]>; configMayImport: string[]; packages: Record<string, string[]>; words: Record<string, string[]>;
   wordExceptions: Record<string, string>; noAsync: string[];
 }
 
@@ -46,10 +48,10 @@ export function faultsOf(path: string, text: string, table: Table): string[] {
   const allowed = table.rooms[room];
   if (allowed === undefined) return [`${path}: room '${room}' is not in the table`];
   for (const m of code.matchAll(/(?:import|export)\s[^;'"]*?from\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|import\s+['"]([^'"]+)['"]/g)) {
-    const target = m[1] ?? m[2] ?? m[3]!;
+    const target = m[1] ?? m[2] ?? m[3]!, typeOnly = /^(?:import|export)\s+type\b/.test(m[0]);
     if (!target.startsWith('.')) {
       const homes = table.packages[target];
-      if (homes !== undefined && !homes.includes(room) && !(isConfig && homes.includes('proto'))) out.push(`${at(m.index)}: package ${target} has its home in ${homes.join(', ')}`);
+      if (homes !== undefined && !typeOnly && !homes.includes(room) && !(isConfig && homes.includes('proto'))) out.push(`${at(m.index)}: package ${target} has its home in ${homes.join(', ')}`);
       continue;
     }
     const file = normalize(join(dirname(path), target));
@@ -58,10 +60,11 @@ export function faultsOf(path: string, text: string, table: Table): string[] {
     if (isConfig && table.configMayImport.includes(other)) continue;
     if (room === 'engine') continue;
     if (other === 'engine' && room !== 'workers') { out.push(`${at(m.index)}: ${room} may not import ${relative('.', file)}`); continue; }
+    if (typeOnly && (table.typesOnly[room] ?? []).includes(other)) continue;
     if (!allowed.includes(other)) out.push(`${at(m.index)}: ${room} may not import ${other} (${file})`);
   }
-  for (const m of code.matchAll(/from\s*['"](\.[^'"]*\/config\.ts)['"]/g)) {
-    if (!isConfig && path !== 'engine/catalog-config.ts' && room !== 'control') out.push(`${at(m.index)}: only catalog-config.ts and other config.ts import a config.ts`);
+  for (const m of code.matchAll(/import\s+(type\s)?[^;]*?from\s*['"](\.[^'"]*\/config\.ts)['"]/g)) {
+    if (m[1] === undefined && !isConfig && path !== 'engine/catalog-config.ts' && room !== 'control') out.push(`${at(m.index)}: only catalog-config.ts and other config.ts import a config.ts`);
   }
   for (const [word, homes] of Object.entries(table.words)) {
     if (homes.includes(room) || path in table.wordExceptions) continue;

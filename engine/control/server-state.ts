@@ -3,6 +3,7 @@ import type { ListenerPlan } from '../plan/listener-plan.ts';
 import { listenerStatName } from '../net/listener.ts';
 import type { HcmPlan } from '../plan/hcm-plan.ts';
 import { CIRCUIT_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA, HTTP1_SCHEMA, LISTENER_HTTP_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA } from '../observe/stats/schemas.ts';
+import { SystemClock } from '../loop/clock.ts';
 import { StatReader } from './stats/stat-reader.ts';
 import type { ProcessPlan } from './compile/process-config.ts';
 
@@ -39,8 +40,9 @@ export class ServerState {
     look();
   }
 
-  nowMs(): number { return performance.now(); }
-  uptimeS(): number { return Math.floor((performance.timeOrigin + performance.now() - this.host.startMs) / 1000); }
+  private readonly clock = new SystemClock();
+  nowMs(): number { this.clock.tick(); return this.clock.nowMs(); }
+  uptimeS(): number { return (this.clock.tick(), Math.floor((this.clock.wallMs() - this.host.startMs) / 1000)); }
 
   change(name: string, kind: 'counter' | 'gauge', c: { readonly set?: number; readonly add?: number }): void {
     const value = c.set ?? (this.own.get(name) ?? 0) + (c.add ?? 0);

@@ -1,5 +1,6 @@
 // Answers made by the proxy itself, as Envoy's sendLocalReply writes them: text body, local_reply_config's mappers and formats, gRPC form for gRPC requests.
-import { RequestHeaders, ResponseHeaders, toByteString } from '../headers/headers.ts';
+import type { RequestHeaders} from '../headers/headers.ts';
+import { ResponseHeaders, toByteString } from '../headers/headers.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
 import type { LocalReply, StreamView } from './filter.ts';
 import type { Route } from './route.ts';

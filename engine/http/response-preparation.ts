@@ -1,6 +1,7 @@
 // What the connection manager does to a response before the codec writes it: hop-by-hop headers, server, date, via, request id.
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
+import { HCM, LISTENER_HTTP } from '../observe/stats/schemas.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
 
 export function finishResponse(runtime: HcmRuntime, request: RequestHeaders, headers: ResponseHeaders, facts: StreamFacts, upgraded: boolean): void {
@@ -20,4 +21,14 @@ export function finishResponse(runtime: HcmRuntime, request: RequestHeaders, hea
   if (plan.via !== '') headers.append('via', plan.via, ', ');
   if (plan.requestIdInResponse && facts.requestId !== '') headers.set('x-request-id', facts.requestId);
   if (request.method === 'CONNECT' && headers.status >= 200 && headers.status < 300) headers.remove('content-length');
+}
+
+/** downstream_rq_completed and its classes, for the manager and its listener. */
+export function countResponse({ stats, listenerStats }: HcmRuntime, status: number): void {
+  stats.inc(HCM.downstream_rq_completed);
+  listenerStats.inc(LISTENER_HTTP.downstream_rq_completed);
+  const group = Math.floor(status / 100);
+  if (group < 1 || group > 5) return;
+  stats.inc(HCM.downstream_rq_1xx + group - 1);
+  listenerStats.inc(LISTENER_HTTP.downstream_rq_1xx + group - 1);
 }

@@ -7,29 +7,16 @@ import type { PeerFault } from '../base/fault.ts';
 import { invariant } from '../base/invariant.ts';
 import type { RequestSink, ResetReason, ServerStream, PauseReason } from '../codec/codec.ts';
 import { RequestHeaders, type Headers, type ResponseHeaders } from '../headers/headers.ts';
-import { Timer } from '../loop/timer-wheel.ts';
-import { flagBit } from '../observe/response-flags.ts';
-import { HCM, LISTENER_HTTP } from '../observe/stats/schemas.ts';
+import { HCM } from '../observe/stats/schemas.ts';
 import { StreamFacts, type ConnectionFacts } from '../observe/stream-facts.ts';
 import { LocalReply, type DownstreamWatcher, type HttpFilter, type ResponseEntry, type StreamEnd, type StreamView, type Verdict } from './filter.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
 import { buildLocalReply } from './local-reply.ts';
-import { finishResponse } from './response-preparation.ts';
+import { checkRequest, buildFilters, upgradeVerdict } from './request-checks.ts';
+import { countResponse, finishResponse } from './response-preparation.ts';
 import type { Route } from './route.ts';
-
-const FLAG = { DC: flagBit('DC'), SI: flagBit('SI'), DPE: flagBit('DPE'), NR: flagBit('NR'), UMSDR: flagBit('UMSDR'), DT: flagBit('DT') };
-const MISSING_HOST = new LocalReply(400, '', 'missing_host_header');
-const MISSING_PATH = new LocalReply(404, '', 'missing_path_rejected');
-const RELATIVE_PATH = new LocalReply(404, '', 'absolute_path_rejected');
-const FRAGMENT = new LocalReply(400, '', 'path_normalization_failed');
-const UPGRADE_REFUSED = new LocalReply(403, '', 'upgrade_failed');
-const NO_ROUTE_TABLE = new LocalReply(404, '', 'route_configuration_not_found', FLAG.NR);
-const REQUEST_TIMEOUT = new LocalReply(408, 'request timeout', 'request_overall_timeout');
-const HEADERS_TIMEOUT = new LocalReply(408, 'request header timeout', 'request_header_timeout');
-const IDLE_EARLY = new LocalReply(408, 'stream timeout', 'stream_idle_timeout', FLAG.SI);
-const IDLE_LATE = new LocalReply(504, 'stream timeout', 'stream_idle_timeout', FLAG.SI);
-const MAX_DURATION = new LocalReply(408, 'downstream duration timeout', 'max_duration_timeout', FLAG.DT);
-const TOO_LARGE = new LocalReply(413, 'Payload Too Large', 'request_payload_too_large');
+import { StreamClock, type ClockOwner } from './stream-clock.ts';
+import { faultReply, REPLY, STREAM_FLAG } from './stream-replies.ts';
 
 /** What a stream needs of its connection. */
 export interface StreamOwner {
@@ -41,7 +28,7 @@ export interface StreamOwner {
   idleChanged(): void;
 }
 
-export class Stream implements RequestSink, StreamView, ResponseEntry {
+export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwner {
   readonly facts: StreamFacts;
   readonly connection: ConnectionFacts;
   private readonly owner: StreamOwner;
@@ -62,10 +49,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
   private deep = 0;
   private queued: (() => void)[] | null = null;
   private readonly random: number;
-  private timer: Timer | null = null;
-  private requestTimer: Timer | null = null;
-  private idleMs = 0;
-  private lastActivity = 0;
+  private readonly clock: StreamClock;
   private upgraded = false;
   downstreamWatcher: DownstreamWatcher | null = null;
 
@@ -76,14 +60,14 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
     const facts = this.facts = new StreamFacts(owner.facts);
     const { env, stats, plan } = owner.runtime;
     this.random = env.random.u32();
-    facts.startMs = this.lastActivity = env.clock.nowMs();
+    facts.startMs = env.clock.nowMs();
     facts.startWallMs = env.clock.wallMs();
     facts.remoteIp = owner.facts.remoteIp; facts.remotePort = owner.facts.remotePort; facts.remoteText = owner.facts.remoteText;
     stats.inc(HCM.downstream_rq_total);
     stats.inc(HCM.downstream_rq_active);
     stats.inc(HCM.downstream_rq_http1_total);
-    this.idleMs = plan.streamIdleTimeoutMs;
-    if (plan.requestHeadersTimeoutMs > 0) { this.requestTimer = new Timer(() => this.headersTimedOut()); env.wheel.arm(this.requestTimer, plan.requestHeadersTimeoutMs); } else if (plan.requestTimeoutMs > 0) this.armRequestTimer();
+    this.clock = new StreamClock(env, this, plan.streamIdleTimeoutMs);
+    if (plan.requestHeadersTimeoutMs > 0) this.clock.armHeaders(plan.requestHeadersTimeoutMs); else if (plan.requestTimeoutMs > 0) this.clock.armRequest(plan.requestTimeoutMs);
   }
 
   get bufferLimit(): number { return this.owner.bufferLimit; }
@@ -97,12 +81,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
     return this.matched;
   }
 
-  private noteRoute(): void {
-    const route = this.matched;
-    if (route === null || route === undefined) return;
-    this.facts.routeName = route.name;
-    this.facts.virtualHostName = route.virtualHostName;
-  }
+  private noteRoute(): void { if (this.matched) { this.facts.routeName = this.matched.name; this.facts.virtualHostName = this.matched.virtualHostName; } }
 
   // ---- request: from the codec -------------------------------------------------------------------------------------------------
 
@@ -112,58 +91,30 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
     facts.protocol = this.codec.protocol;
     facts.requestHeadersBytes = this.codec.bytesReceived;
     this.state = 'active';
-    this.touch();
-    if (plan.requestHeadersTimeoutMs > 0) { runtime.env.wheel.cancel(this.requestTimer!); this.requestTimer = null; if (plan.requestTimeoutMs > 0 && !end) this.armRequestTimer(); }
+    this.clock.touch();
+    if (plan.requestHeadersTimeoutMs > 0) { this.clock.requestOver(); if (plan.requestTimeoutMs > 0 && !end) this.clock.armRequest(plan.requestTimeoutMs); }
     if (end) this.requestEnded();
-    if (headers.missingHost) { if (!plan.http1.streamErrorOnInvalidHttpMessage) this.codec.closeAfter(); this.locally(MISSING_HOST); return; }
-    if (headers.method !== 'CONNECT') {
-      if (headers.path === '') { this.locally(MISSING_PATH); return; }
-      if (headers.path.includes('#')) { this.locally(FRAGMENT); return; }
-      if (headers.path.charCodeAt(0) !== 47) { runtime.stats.inc(HCM.downstream_rq_non_relative_path); this.locally(RELATIVE_PATH); return; }
-    }
-    const refused = runtime.preparation.prepare(headers, facts);
+    const refused = checkRequest(runtime, headers, facts);
     if (refused !== null) {
-      if (refused.details === 'rejected_by_ip_detection') runtime.stats.inc(HCM.downstream_rq_rejected_via_ip_detection);
-      else runtime.stats.inc(refused.status === 307 ? HCM.downstream_rq_redirected_with_normalized_path : HCM.downstream_rq_failed_path_normalization);
+      if (refused === REPLY.missingHost && !plan.http1.streamErrorOnInvalidHttpMessage) this.codec.closeAfter();
       this.locally(refused);
       return;
     }
-    for (const m of runtime.early) m.apply(headers, facts);
-    if (runtime.routes.current === null) { this.locally(NO_ROUTE_TABLE); return; }
     const route = this.findRoute();
-    if ((headers.protocol !== '' || headers.method === 'CONNECT') && !this.upgradeAllowed(headers, route)) return;
+    if (headers.protocol !== '' || headers.method === 'CONNECT') {
+      const verdict = upgradeVerdict(runtime, headers, route);
+      if (verdict === 'refused') { this.locally(REPLY.upgradeRefused); return; }
+      this.upgraded = verdict === 'allowed';
+    }
     this.armTimers(route);
     if (plan.logOnStart) for (const log of runtime.accessLogs) log.log(facts, 'DownstreamStart');
-    this.buildFilters(route);
+    this.filters = buildFilters(runtime, this, route);
     this.decodeHeaders(0, end);
-  }
-
-  private upgradeAllowed(headers: RequestHeaders, route: Route | null): boolean {
-    const { runtime } = this.owner;
-    const token = headers.protocol !== '' ? headers.protocol : 'connect';
-    const allowed = route?.upgradeAllowed(token) ?? runtime.upgrades.get(token) ?? false;
-    if (!allowed && (route !== null || headers.method !== 'CONNECT' || !runtime.upgrades.has('connect'))) {
-      runtime.stats.inc(HCM.downstream_rq_ws_on_non_ws_route);
-      this.locally(UPGRADE_REFUSED);
-      return false;
-    }
-    if (allowed) { this.upgraded = true; runtime.stats.inc(HCM.downstream_cx_upgrades_total); runtime.stats.inc(HCM.downstream_cx_upgrades_active); }
-    return true;
-  }
-
-  private buildFilters(route: Route | null): void {
-    const chain = this.owner.runtime.chain;
-    const filters: HttpFilter[] = [];
-    for (let i = 0; i < chain.length; i++) {
-      const entry = chain[i]!;
-      if (route?.filterDisabled(i) ?? entry.disabled) filters.push(PASS); else filters.push(entry.factory.create(this));
-    }
-    this.filters = filters;
   }
 
   onData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     this.facts.requestBodyBytes += end - start;
-    this.touch();
+    this.clock.touch();
     if (last) this.requestEnded();
     if (this.state === 'ended' || this.state === 'done') return;
     this.decodeData(0, bytes, start, end, last);
@@ -179,7 +130,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
   private requestEnded(): void {
     this.requestComplete = true;
     this.facts.requestEndMs = this.owner.runtime.env.clock.nowMs();
-    if (this.requestTimer !== null) { this.owner.runtime.env.wheel.cancel(this.requestTimer); this.requestTimer = null; }
+    this.clock.requestOver();
   }
 
   onReset(reason: ResetReason, fault: PeerFault | null): void {
@@ -188,10 +139,10 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
     if (fault !== null && fault.status !== 0) {
       // The body could not be understood. Answered if nothing was sent yet.
       stats.inc(HCM.downstream_cx_protocol_error);
-      if (this.state === 'active' || this.state === 'head') { this.locally(new LocalReply(fault.status, statusText(fault.status), fault.detail, FLAG.DPE)); return; }
+      if (this.state === 'active' || this.state === 'head') { this.locally(faultReply(fault.status, fault.detail)); return; }
     }
     if (facts.statusDetails === '' || this.state !== 'done') facts.statusDetails = reason === 'remote' ? 'downstream_remote_reset' : 'downstream_remote_disconnect';
-    facts.flags |= fault === null ? FLAG.DC : FLAG.DPE;
+    facts.flags |= fault === null ? STREAM_FLAG.DC : STREAM_FLAG.DPE;
     stats.inc(HCM.downstream_rq_rx_reset);
     this.end('downstream-closed');
   }
@@ -204,7 +155,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
   badRequest(fault: PeerFault): void {
     this.owner.runtime.stats.inc(HCM.downstream_cx_protocol_error);
     this.facts.protocol = this.codec.protocol;
-    this.locally(new LocalReply(fault.status, statusText(fault.status), fault.detail, FLAG.DPE));
+    this.locally(faultReply(fault.status, fault.detail));
   }
 
   // ---- decode: filters in order ------------------------------------------------------------------------------------------------
@@ -271,7 +222,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
     this.held.pushCopy(bytes, start, end);
     if (last) this.heldEnd = true;
     if (this.held.length > this.bufferLimit && this.bufferLimit > 0) {
-      if (this.holdWhole) { this.owner.runtime.stats.inc(HCM.downstream_rq_too_large); this.locally(TOO_LARGE); return; }
+      if (this.holdWhole) { this.owner.runtime.stats.inc(HCM.downstream_rq_too_large); this.locally(REPLY.tooLarge); return; }
       this.codec.pause('filter');
     }
     if (this.holdWhole && last) this.release();
@@ -302,8 +253,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
   }
   reset(reason: ResetReason): void { this.later(() => this.respondReset(reason, 0, 'local_reset')); }
   routeConfig(filterIndex: number): unknown { return this.route?.filterConfig(filterIndex); }
-  pauseRequest(why: PauseReason): void { this.codec.pause(why); }
-  resumeRequest(why: PauseReason): void { this.codec.resume(why); }
+  pauseRequest(why: PauseReason): void { this.codec.pause(why); } resumeRequest(why: PauseReason): void { this.codec.resume(why); }
 
   /** Runs an effect now, or after the hook that is running has returned. */
   private later(effect: () => void): void {
@@ -326,7 +276,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
     if (this.state !== 'active') return;
     this.response = this.facts.response = headers;
     this.state = 'responding';
-    this.touch();
+    this.clock.touch();
     const filters = this.filters;
     for (let i = filters.length - 1; i >= 0; i--) {
       const f = filters[i]!;
@@ -340,7 +290,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
 
   respondData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     if (this.state !== 'responding') return;
-    this.touch();
+    this.clock.touch();
     const filters = this.filters;
     for (let i = filters.length - 1; i >= 0; i--) if (filters[i]!.onResponseData !== undefined) filters[i]!.onResponseData!(this, bytes, start, end, last);
     this.facts.responseBodyBytes += end - start;
@@ -371,7 +321,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
     const { runtime } = this.owner, facts = this.facts;
     facts.status = headers.status;
     finishResponse(runtime, this.request, headers, facts, this.upgraded);
-    this.count(headers.status);
+    countResponse(runtime, headers.status);
     if (!this.requestComplete && !this.upgraded) runtime.stats.inc(HCM.downstream_rq_response_before_rq_complete);
     facts.firstTxMs = runtime.env.clock.nowMs();
     const before = this.codec.bytesSent;
@@ -380,20 +330,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
     facts.responseHeadersBytes = this.codec.bytesSent - before;
   }
 
-  private responseEnding(): void {
-    this.state = 'done';
-    this.facts.lastTxMs = this.owner.runtime.env.clock.nowMs();
-  }
-
-  private count(status: number): void {
-    const { stats, listenerStats } = this.owner.runtime;
-    stats.inc(HCM.downstream_rq_completed);
-    listenerStats.inc(LISTENER_HTTP.downstream_rq_completed);
-    const group = Math.floor(status / 100);
-    if (group < 1 || group > 5) return;
-    stats.inc(HCM.downstream_rq_1xx + group - 1);
-    listenerStats.inc(LISTENER_HTTP.downstream_rq_1xx + group - 1);
-  }
+  private responseEnding(): void { this.state = 'done'; this.facts.lastTxMs = this.owner.runtime.env.clock.nowMs(); }
 
   /** Sends an answer of our own, or cuts the response if one has begun. */
   private locally(reply: LocalReply): void {
@@ -414,41 +351,25 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
 
   // ---- time --------------------------------------------------------------------------------------------------------------------
 
-  private touch(): void { this.lastActivity = this.owner.runtime.env.clock.nowMs(); }
+  onRequestTimeout(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_timeout); this.locally(REPLY.requestTimeout); }
+  onHeadersTimeout(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_header_timeout); this.facts.protocol = this.codec.protocol; this.locally(REPLY.headersTimeout); }
+  onMaxDuration(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_max_duration_reached); this.locally(REPLY.maxDuration); }
 
-  private armRequestTimer(): void {
-    const { env, plan } = this.owner.runtime;
-    this.requestTimer = new Timer(() => { this.owner.runtime.stats.inc(HCM.downstream_rq_timeout); this.locally(REQUEST_TIMEOUT); });
-    env.wheel.arm(this.requestTimer, plan.requestTimeoutMs);
-  }
-
-  private headersTimedOut(): void {
-    this.owner.runtime.stats.inc(HCM.downstream_rq_header_timeout);
-    this.facts.protocol = this.codec.protocol;
-    this.locally(HEADERS_TIMEOUT);
-  }
-
-  /** One timer for idleness and for the stream's whole life; activity only moves a number, the timer looks when it fires. */
   private armTimers(route: Route | null): void {
-    const { env, plan } = this.owner.runtime;
-    if (route !== null && route.idleTimeoutMs >= 0) { this.idleMs = route.idleTimeoutMs; this.owner.idleChanged(); }
-    const max = route !== null && route.maxStreamDurationMs >= 0 ? route.maxStreamDurationMs : plan.maxStreamDurationMs;
-    if (max > 0) {
-      this.timer = new Timer(() => { this.owner.runtime.stats.inc(HCM.downstream_rq_max_duration_reached); this.timer = null; this.locally(MAX_DURATION); });
-      env.wheel.arm(this.timer, max);
-    }
+    if (route !== null && route.idleTimeoutMs >= 0) { this.clock.idleMs = route.idleTimeoutMs; this.owner.idleChanged(); }
+    const max = route !== null && route.maxStreamDurationMs >= 0 ? route.maxStreamDurationMs : this.owner.runtime.plan.maxStreamDurationMs;
+    if (max > 0) this.clock.armLife(max);
   }
 
-  /** Milliseconds until the stream may be idle; Infinity: no timeout. */
-  untilIdle(now: number): number { return this.idleMs <= 0 || this.state === 'ended' ? Infinity : Math.max(1, this.lastActivity + this.idleMs - now); }
+  untilIdle(now: number): number { return this.state === 'ended' ? Infinity : this.clock.untilIdle(now); }
 
   /** Called by the connection's sweep: ends the stream if nothing moved for its idle timeout. */
   checkIdle(now: number): void {
-    if (this.idleMs <= 0 || this.state === 'ended' || this.lastActivity + this.idleMs > now) return;
+    if (this.state === 'ended' || !this.clock.isIdle(now)) return;
     this.owner.runtime.stats.inc(HCM.downstream_rq_idle_timeout);
-    this.facts.flags |= FLAG.SI;
+    this.facts.flags |= STREAM_FLAG.SI;
     if (this.state === 'head') this.facts.protocol = this.codec.protocol;
-    this.locally(this.requestComplete ? IDLE_LATE : IDLE_EARLY);
+    this.locally(this.requestComplete ? REPLY.idleLate : REPLY.idleEarly);
   }
 
   // ---- the end -----------------------------------------------------------------------------------------------------------------
@@ -457,8 +378,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
     if (this.state === 'ended') return;
     this.state = 'ended';
     const { runtime } = this.owner, { env, stats } = runtime, facts = this.facts;
-    if (this.requestTimer !== null) env.wheel.cancel(this.requestTimer);
-    if (this.timer !== null) env.wheel.cancel(this.timer);
+    this.clock.stop();
     for (const f of this.filters) f.onEnd?.(this, how);
     facts.endMs = env.clock.nowMs();
     facts.wireReceived = this.codec.bytesReceived;
@@ -475,7 +395,4 @@ export class Stream implements RequestSink, StreamView, ResponseEntry {
 
 const NO_REQUEST = new RequestHeaders();
 const NO_FILTERS: HttpFilter[] = [];
-const PASS: HttpFilter = {};
 
-const TEXTS: Record<number, string> = { 400: 'Bad Request', 408: 'Request Timeout', 413: 'Payload Too Large', 426: 'Upgrade Required', 431: 'Request Header Fields Too Large', 501: 'Not Implemented' };
-function statusText(status: number): string { return TEXTS[status] ?? 'Bad Request'; }

@@ -4,7 +4,7 @@ import type { AccessLog } from '../observe/accesslog/access-log.ts';
 import { LISTENER, LISTENER_WORKER } from '../observe/stats/schemas.ts';
 import type { StatBlock } from '../observe/stats/stat-block.ts';
 import { StreamFacts, type ConnectionFacts } from '../observe/stream-facts.ts';
-import { Timer } from '../loop/timer-wheel.ts';
+import type { Timer } from '../loop/timer-wheel.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from './connection.ts';
 import type { SocketSink, TransportSocket } from './transport/transport.ts';
 import type { WorkerEnv } from './worker-env.ts';

@@ -1,6 +1,6 @@
 // A configuration as a whole: its texts, its reports, and the root message. Reports are collected, placed, sorted; nothing throws for what a user wrote.
 import type { Place, Report } from './config-message.ts';
-import { SourceText } from './source-text.ts';
+import type { SourceText } from './source-text.ts';
 
 /** Key path from the root of the data: what a place is found by. */
 export type Keys = readonly (string | number)[];

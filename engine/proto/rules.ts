@@ -73,7 +73,7 @@ function wellKnown(v: string, r: Rules): string {
     case 'wellKnownRegex': {
       const strict = r['strict'] !== false;
       if (known.value === 1) return v === '' || (strict ? HEADER_NAME.test(v) : !/[\0\r\n]/.test(v)) ? '' : 'value does not match regex pattern of HTTP header names';
-      // eslint-disable-next-line no-control-regex
+       
       if (known.value === 2) return (strict ? !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(v) : !/[\0\r\n]/.test(v)) ? '' : 'value does not match regex pattern of HTTP header values';
       return '';
     }

@@ -96,7 +96,7 @@ class RouterFilter implements HttpFilter, ResponseSink, LeaseWaiter, PickContext
     facts.virtualClusterName = entry.host.virtualCluster(headers);
     entry.finalizeRequest(headers, facts, !plan.suppressEnvoyHeaders);
     const host = cluster.choose(this);
-    if (host === null) { cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); return NO_HOST; }
+    if (host === null) { cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); cluster.onResponse(null, 503, facts.internal, false, -1); return NO_HOST; }
     this.noteHost(host);
     if (action.autoHost && host.hostname !== '') entry.setHost(headers, host.hostname, !plan.suppressEnvoyHeaders);
     this.requestEnd = end;

@@ -128,7 +128,7 @@ export class ClusterEntry implements Cluster {
   beginRetry(priority: 'default' | 'high'): boolean { if (this.breakers[priority === 'high' ? 1 : 0]!.tryAcquire(CIRCUIT_KIND.RETRY)) return true; this.stats.inc(CLUSTER.upstream_rq_retry_overflow); return false; }
   endRetry(priority: 'default' | 'high'): void { this.breakers[priority === 'high' ? 1 : 0]!.release(CIRCUIT_KIND.RETRY); }
 
-  onResponse(host: Host, status: number, internal: boolean, canary: boolean, timeMs: number): void {
+  onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number): void {
     const { stats, column } = { stats: this.stats, column: this.env.stats.column };
     stats.inc(CLUSTER.upstream_rq_completed);
     const key = status * 4 + (internal ? 1 : 0) + (canary ? 2 : 0);
@@ -137,8 +137,7 @@ export class ClusterEntry implements Cluster {
     const slots = this.slots[base]!;
     for (let i = 0; i < slots.length; i++) column[slots[i]!]!++;
     if (timeMs >= 0) stats.record(CLUSTER.upstream_rq_time, timeMs);
-    const entry = host as HostEntry;
-    entry.stats.inc(status >= 500 ? HOST.rq_error : HOST.rq_success);
+    if (host !== null) (host as HostEntry).stats.inc(status >= 500 ? HOST.rq_error : HOST.rq_success);
   }
   private readonly slots: number[][] = [];
 

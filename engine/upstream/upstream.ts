@@ -88,7 +88,7 @@ export interface Cluster {
   beginRetry(priority: 'default' | 'high'): boolean;
   endRetry(priority: 'default' | 'high'): void;
   /** Stats and outlier input for a finished attempt. `status` 0: no response. */
-  onResponse(host: Host, status: number, internal: boolean, canary: boolean, timeMs: number): void;
+  onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number): void;
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', reason: ResetReason, fault: PeerFault | null): void;
   readonly stats: import('../observe/stats/stat-block.ts').StatBlock;
 }

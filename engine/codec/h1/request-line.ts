@@ -32,15 +32,19 @@ export class RequestLine {
     while (c < 128 && TARGET[c] === 1) c = text.charCodeAt(++at);
     if (at === start) return H1_FAULT.codec;
     const target = text.substring(start, at);
-    if (c === 13) return this.noVersion(text, at); // 'GET /'
+    if (c === 13) return this.noVersion(text, at, target, into); // 'GET /'
     if (c !== 32) return c < 32 || c >= 127 ? H1_FAULT.invalidCharacters : H1_FAULT.codec;
     const faultOfVersion = this.version(text, at + 1);
     return faultOfVersion ?? this.target(target, into);
   }
 
-  private noVersion(text: string, at: number): PeerFault | null {
+  /** A line without a version is HTTP/0.9: taken as 1.0 where that is accepted. */
+  private noVersion(text: string, at: number, target: string, into: RequestHeaders): PeerFault | null {
     if (text.charCodeAt(at + 1) !== 10) return H1_FAULT.codec;
-    return H1_FAULT.version;
+    if (!this.options.acceptHttp10) return H1_FAULT.version;
+    this.minor = 0;
+    this.position = at + 2;
+    return this.target(target, into);
   }
 
   private version(text: string, at: number): PeerFault | null {

@@ -161,7 +161,7 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
       if (hasToken(connection, 'keep-alive')) stream.sayKeepAlive = true; else stream.closing = true;
     } else if (connection !== '' && hasToken(connection, 'close')) stream.closing = true;
     if (this.shuttingDown) stream.closing = true;
-    if (connection !== '' && connection.length > 5 && !this.dropNominated(connection, headers)) return false;
+    if (connection !== '' && !this.dropNominated(connection, headers)) return false;
     if (upgrade === '') return true;
     const token = upgrade.toLowerCase();
     // h2c by upgrade is not offered, and must not reach the upstream (request smuggling through the second protocol).
@@ -279,7 +279,8 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
 
   receiveEnd(): void {
     const stream = this.stream;
-    if (this.state === 'tunnel' && stream !== null) { stream.requestDone = true; this.state = 'waiting'; stream.sink!.onData(EMPTY, 0, 0, true); return; }
+    // A tunnel ends whole with either side, as Envoy ends it.
+    if (this.state === 'tunnel' && stream !== null) { this.close(); this.host.onConnectionClose('now', null); return; }
     if (this.state === 'dead') return;
     if (stream === null) { this.state = 'dead'; this.host.onConnectionClose('flush', null); return; }
     // A half-closed client gets its answer only if its request is whole, as in Envoy: else the exchange is cut.
@@ -305,8 +306,6 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     else { this.state = 'dead'; this.host.onConnectionClose('flush', null); }
   }
 }
-
-const EMPTY = Buffer.alloc(0);
 
 /** No byte that cannot stand in an authority. Envoy refuses these with 400; an empty value passes. */
 function validHost(host: string): boolean {

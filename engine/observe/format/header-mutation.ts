@@ -18,6 +18,7 @@ export class MutableContext implements FormatContext {
 
 export class HeaderMutations {
   private readonly adds: readonly { readonly name: string; readonly value: Formatter; readonly action: string; readonly keepEmpty: boolean }[];
+  private readonly values: string[] = [];
   private readonly removes: readonly string[];
   private readonly clock: Clock;
   private readonly context = new MutableContext();
@@ -34,11 +35,11 @@ export class HeaderMutations {
     if (this.empty) return;
     for (const name of this.removes) headers.remove(name);
     const context = this.context.set(facts, this.clock);
-    for (const a of this.adds) {
+    const { adds, values } = this;
+    for (let i = 0; i < adds.length; i++) values[i] = adds[i]!.value.format(context, '');
+    for (let i = 0; i < adds.length; i++) {
       // A lone operator without a value is '' and the header is left out unless it is to be kept.
-      const value = a.value.format(context, '');
-      if (value === '' && !a.keepEmpty) continue;
-      put(headers, a.name, value, a.action);
+      if (values[i] !== '' || adds[i]!.keepEmpty) put(headers, adds[i]!.name, values[i]!, adds[i]!.action);
     }
   }
 }

@@ -1,0 +1,46 @@
+// What a request must be before it is routed, and what is done to it on the way (ConnectionManagerImpl::ActiveStream::decodeHeaders). A reply refuses it.
+import type { RequestHeaders } from '../headers/headers.ts';
+import { HCM } from '../observe/stats/schemas.ts';
+import type { StreamFacts } from '../observe/stream-facts.ts';
+import type { HttpFilter, LocalReply, ResponseEntry, StreamView } from './filter.ts';
+import type { HcmRuntime } from './hcm-runtime.ts';
+import type { Route } from './route.ts';
+import { REPLY } from './stream-replies.ts';
+
+export function checkRequest(runtime: HcmRuntime, headers: RequestHeaders, facts: StreamFacts): LocalReply | null {
+  if (headers.missingHost) return REPLY.missingHost;
+  if (headers.method !== 'CONNECT') {
+    if (headers.path === '') return REPLY.missingPath;
+    if (headers.path.includes('#')) return REPLY.fragment;
+    if (headers.path.charCodeAt(0) !== 47) { runtime.stats.inc(HCM.downstream_rq_non_relative_path); return REPLY.relativePath; }
+  }
+  const refused = runtime.preparation.prepare(headers, facts);
+  if (refused !== null) {
+    if (refused.details === 'rejected_by_ip_detection') runtime.stats.inc(HCM.downstream_rq_rejected_via_ip_detection);
+    else runtime.stats.inc(refused.status === 307 ? HCM.downstream_rq_redirected_with_normalized_path : HCM.downstream_rq_failed_path_normalization);
+    return refused;
+  }
+  for (const m of runtime.early) m.apply(headers, facts);
+  return runtime.routes.current === null ? REPLY.noRouteTable : null;
+}
+
+/** Whether an upgrade or CONNECT may be: the route decides, then the manager. 'none': it is for the router to answer (no route). */
+export function upgradeVerdict(runtime: HcmRuntime, headers: RequestHeaders, route: Route | null): 'allowed' | 'refused' | 'none' {
+  const token = headers.protocol !== '' ? headers.protocol : 'connect';
+  if (route?.upgradeAllowed(token) ?? runtime.upgrades.get(token) ?? false) { runtime.stats.inc(HCM.downstream_cx_upgrades_total); runtime.stats.inc(HCM.downstream_cx_upgrades_active); return 'allowed'; }
+  if (route === null && headers.method === 'CONNECT' && runtime.upgrades.has('connect')) return 'none';
+  runtime.stats.inc(HCM.downstream_rq_ws_on_non_ws_route);
+  return 'refused';
+}
+
+const PASS: HttpFilter = {};
+
+/** The filters of one stream: those that the chain and the route leave switched on. */
+export function buildFilters(runtime: HcmRuntime, stream: StreamView & ResponseEntry, route: Route | null): HttpFilter[] {
+  const filters: HttpFilter[] = [];
+  for (let i = 0; i < runtime.chain.length; i++) {
+    const entry = runtime.chain[i]!;
+    if (route?.filterDisabled(i) ?? entry.disabled) filters.push(PASS); else filters.push(entry.factory.create(stream));
+  }
+  return filters;
+}

@@ -1,0 +1,30 @@
+// The clocks of one stream: the head, the whole request, the stream's life; idleness is only a number that the connection's sweep looks at, so activity arms nothing.
+import { Timer } from '../loop/timer-wheel.ts';
+import type { WorkerEnv } from '../net/worker-env.ts';
+
+/** What expires; called from the wheel. */
+export interface ClockOwner { onHeadersTimeout(): void; onRequestTimeout(): void; onMaxDuration(): void }
+
+export class StreamClock {
+  private readonly env: WorkerEnv;
+  private readonly owner: ClockOwner;
+  private request: Timer | null = null;
+  private life: Timer | null = null;
+  /** 0: never idle. */
+  idleMs: number;
+  private lastActivity: number;
+
+  constructor(env: WorkerEnv, owner: ClockOwner, idleMs: number) { this.env = env; this.owner = owner; this.idleMs = idleMs; this.lastActivity = env.clock.nowMs(); }
+
+  touch(): void { this.lastActivity = this.env.clock.nowMs(); }
+  /** Milliseconds until the stream may be idle; Infinity: no timeout. */
+  untilIdle(now: number): number { return this.idleMs <= 0 ? Infinity : Math.max(1, this.lastActivity + this.idleMs - now); }
+  isIdle(now: number): boolean { return this.idleMs > 0 && this.lastActivity + this.idleMs <= now; }
+
+  armHeaders(ms: number): void { this.request = new Timer(() => this.owner.onHeadersTimeout()); this.env.wheel.arm(this.request, ms); }
+  armRequest(ms: number): void { this.requestOver(); this.request = new Timer(() => this.owner.onRequestTimeout()); this.env.wheel.arm(this.request, ms); }
+  armLife(ms: number): void { this.life = new Timer(() => this.owner.onMaxDuration()); this.env.wheel.arm(this.life, ms); }
+  /** The request (or its head) is there. */
+  requestOver(): void { if (this.request !== null) { this.env.wheel.cancel(this.request); this.request = null; } }
+  stop(): void { this.requestOver(); if (this.life !== null) { this.env.wheel.cancel(this.life); this.life = null; } }
+}

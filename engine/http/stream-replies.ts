@@ -1,0 +1,25 @@
+// The answers that the stream machine gives by itself, with Envoy's texts, details and flags. Made once.
+import { flagBit } from '../observe/response-flags.ts';
+import { LocalReply } from './filter.ts';
+
+export const STREAM_FLAG = { DC: flagBit('DC'), SI: flagBit('SI'), DPE: flagBit('DPE'), NR: flagBit('NR'), DT: flagBit('DT') };
+
+export const REPLY = {
+  missingHost: new LocalReply(400, '', 'missing_host_header'),
+  missingPath: new LocalReply(404, '', 'missing_path_rejected'),
+  relativePath: new LocalReply(404, '', 'absolute_path_rejected'),
+  fragment: new LocalReply(400, '', 'path_normalization_failed'),
+  upgradeRefused: new LocalReply(403, '', 'upgrade_failed'),
+  noRouteTable: new LocalReply(404, '', 'route_configuration_not_found', STREAM_FLAG.NR),
+  requestTimeout: new LocalReply(408, 'request timeout', 'request_overall_timeout'),
+  headersTimeout: new LocalReply(408, 'request header timeout', 'request_header_timeout'),
+  idleEarly: new LocalReply(408, 'stream timeout', 'stream_idle_timeout', STREAM_FLAG.SI),
+  idleLate: new LocalReply(504, 'stream timeout', 'stream_idle_timeout', STREAM_FLAG.SI),
+  maxDuration: new LocalReply(408, 'downstream duration timeout', 'max_duration_timeout', STREAM_FLAG.DT),
+  tooLarge: new LocalReply(413, 'Payload Too Large', 'request_payload_too_large'),
+} as const;
+
+const TEXTS: Record<number, string> = { 400: 'Bad Request', 408: 'Request Timeout', 413: 'Payload Too Large', 426: 'Upgrade Required', 431: 'Request Header Fields Too Large', 501: 'Not Implemented' };
+
+/** The answer to a request that could not be understood. */
+export function faultReply(status: number, detail: string): LocalReply { return new LocalReply(status, TEXTS[status] ?? 'Bad Request', detail, STREAM_FLAG.DPE); }
