@@ -44,7 +44,7 @@ function compileFrom(flags: EngineFlags): Compiled {
   let text: string | null = null;
   if (flags.configPath !== '') {
     try { text = readFileSync(flags.configPath, 'utf8'); } catch { text = null; }
-    if (text === null) return { reports: [{ severity: 'error', message: `unable to read file: ${flags.configPath}`, place: { file: flags.configPath, line: 0, column: 0, path: '' } }], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: null as never, json: {} };
+    if (text === null) return { reports: [{ severity: 'error', message: `unable to read file: ${flags.configPath}`, place: { file: flags.configPath, line: 0, column: 0, path: '' } }], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: null as never, json: () => ({}) };
   }
   return compileBootstrap({ file: flags.configPath, text, overlay: flags.configYaml, allowUnknown: flags.allowUnknown, concurrency: flags.concurrency, flags }, COMPILERS);
 }
@@ -59,6 +59,9 @@ export function validateConfiguration(flags: EngineFlags): { ok: boolean; text: 
 
 const BREAKERS = ['cx_open', 'rq_pending_open', 'rq_open', 'rq_retry_open', 'cx_pool_open'];
 
+/** What is kept of a compilation must not keep its parsed tree: /config_dump reads the file anew. */
+const NO_JSON = (): unknown => ({});
+
 interface Served { readonly version: string; readonly packed: Uint8Array }
 
 export class ControlEngine {
@@ -67,7 +70,7 @@ export class ControlEngine {
   readonly clusters: ControlClusters;
   compiled: Compiled | null = null;
   /** What is served now, by name. */
-  readonly listeners = new Map<string, Served & { readonly plan: ListenerPlan; readonly json: unknown; bound: Map<number, { addresses: readonly string[]; error: string }> }>();
+  readonly listeners = new Map<string, Served & { readonly plan: ListenerPlan; bound: Map<number, { addresses: readonly string[]; error: string }> }>();
   private readonly routes = new Map<string, Served>();
   private readonly clusterVersions = new Map<string, string>();
   private listenersOut = false;
@@ -99,13 +102,13 @@ export class ControlEngine {
       host.exit(1);
       return;
     }
-    this.compiled = c;
+    this.compiled = { ...c, json: NO_JSON, listeners: [], clusters: [], routes: [] };
     this.state.useProcess(c.process);
     host.shared.words.setConnectionLimit(c.process.maxDownstreamConnections);
     host.startWorkers();
     this.applyClusters(c);
     for (const r of c.routes) if (r.packed !== null) this.setRoutes(r.name, r.version, r.packed);
-    for (const l of c.listeners) if (l.plan !== null && l.packed !== null) this.listeners.set(l.name, { version: l.version, packed: l.packed, plan: l.plan, json: l.json, bound: new Map() });
+    for (const l of c.listeners) if (l.plan !== null && l.packed !== null) this.listeners.set(l.name, { version: l.version, packed: l.packed, plan: l.plan, bound: new Map() });
     this.declareStats();
     await this.startAdmin(c);
     await this.clusters.ready();
@@ -189,7 +192,7 @@ export class ControlEngine {
     const c = compileFrom(this.host.flags);
     this.logReports(c);
     if (c.listeners.length === 0 && c.clusters.length === 0 && c.errors > 0) { this.state.change('server.config_reload_rejected', 'counter', { add: 1 }); return; }
-    this.compiled = { ...c, process: c.process };
+    this.compiled = { ...c, json: NO_JSON, listeners: [], clusters: [], routes: [] };
     this.applyClusters(c);
     const records: PlanRecord[] = [];
     for (const r of c.routes) if (r.packed !== null && this.routes.get(r.name)?.version !== r.version) { this.routes.set(r.name, { version: r.version, packed: r.packed }); records.push({ kind: 'routes', name: r.name, version: r.version, body: r.packed }); }
@@ -197,7 +200,7 @@ export class ControlEngine {
       if (l.plan === null || l.packed === null) continue;
       const known = this.listeners.get(l.name);
       if (known?.version === l.version) continue;
-      this.listeners.set(l.name, { version: l.version, packed: l.packed, plan: l.plan, json: l.json, bound: known?.bound ?? new Map() });
+      this.listeners.set(l.name, { version: l.version, packed: l.packed, plan: l.plan, bound: known?.bound ?? new Map() });
       this.state.change(known === undefined ? 'listener_manager.listener_added' : 'listener_manager.listener_modified', 'counter', { add: 1 });
       records.push({ kind: 'listener', name: l.name, version: l.version, body: l.packed });
     }
@@ -234,6 +237,9 @@ export class ControlEngine {
   }
 
   private declareStats(): void { this.state.declare([...this.listeners.values()].map((l) => l.plan), this.clusters.describe().map((c) => c.plan.statName)); }
+
+  /** The configuration as proto JSON, read anew. */
+  configJson(): unknown { return compileFrom(this.host.flags).json(); }
 
   /** Whether breakers are open is looked at when it is asked. */
   refreshBreakers(): void {

@@ -1,5 +1,7 @@
 // The text of a configuration: parsed fast into plain data, and again with positions only when something has to be reported. JSON is read as YAML too.
 import { LineCounter, parseDocument, isMap, isPair, isScalar, isSeq, isAlias, type Document, type Node, type ParsedNode } from 'yaml';
+import { readFastYaml } from './fast-yaml.ts';
+import { yamlScalar } from './yaml-scalar.ts';
 import type { Place } from './config-message.ts';
 
 /** A syntax error with its place. */
@@ -17,7 +19,7 @@ class Reader {
       if (++this.aliases > 10_000) throw new SyntaxFault('too many aliases', 1, 1);
       return this.read(node.resolve(this.doc) ?? null);
     }
-    if (isScalar(node)) return typeof node.value === 'number' || typeof node.value === 'bigint' ? number(node.value, node.source ?? String(node.value)) : node.value instanceof Date ? node.source : node.value;
+    if (isScalar(node)) return node.type === 'PLAIN' ? yamlScalar(node.source ?? '') : node.value;
     if (isSeq(node)) return node.items.map((n) => this.read(n as Node | null));
     if (!isMap(node)) return null;
     const out: Record<string, unknown> = {};
@@ -32,8 +34,6 @@ class Reader {
 /** No `__proto__` of a file ever becomes one. */
 function put(out: Record<string, unknown>, key: string, value: unknown): void { Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true }); }
 
-function number(value: number | bigint, source: string): unknown { return /^[-+]?\d+$/.test(source) && Number.isSafeInteger(Number(value)) ? Number(value) : source; }
-
 const OPTIONS = { version: '1.1', schema: 'yaml-1.1', merge: true, uniqueKeys: true, prettyErrors: false, strict: true } as const;
 
 export class SourceText {
@@ -46,6 +46,8 @@ export class SourceText {
   /** The whole as plain data. Throws SyntaxFault. */
   data(): unknown {
     if (/^\s*[{[]/.test(this.text)) { try { return JSON.parse(this.text) as unknown; } catch { /* flow YAML, or a fault that the other reader places */ } }
+    const fast = readFastYaml(this.text);
+    if (fast !== undefined) return fast;
     const doc = this.parsed();
     const bad = doc.errors[0];
     if (bad !== undefined) { const at = this.lines!.linePos(bad.pos[0]); throw new SyntaxFault(bad.message.replace(/ at line .*/s, ''), at.line, at.col); }

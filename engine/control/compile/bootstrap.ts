@@ -23,7 +23,7 @@ export interface Compilers<L, C, R> {
 }
 
 /** One resource: its packed plan, or null where it has errors of its own. */
-export interface Resource<P> { readonly name: string; readonly version: string; readonly plan: P | null; readonly packed: Uint8Array | null; readonly json: unknown }
+export interface Resource<P> { readonly name: string; readonly version: string; readonly plan: P | null; readonly packed: Uint8Array | null }
 
 export interface CompiledBootstrap<L, C> {
   readonly reports: readonly Report[];
@@ -34,7 +34,8 @@ export interface CompiledBootstrap<L, C> {
   readonly clusters: readonly Resource<C>[];
   readonly routes: readonly Resource<unknown>[];
   readonly process: ProcessPlan;
-  readonly json: unknown;
+  /** The whole as proto JSON, made when asked; keeps the parsed tree alive, so ask and let go. */
+  json(): unknown;
 }
 
 export interface BootstrapSource { readonly file: string | null; readonly text: string | null; readonly overlay: string; readonly allowUnknown?: boolean; readonly concurrency: number; readonly flags: { readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string } }
@@ -78,7 +79,7 @@ class Compile<L, C, R> {
         const mark = tree.errors;
         const plan = compilers.routes(config, ctx);
         const packed = pack(plan);
-        this.routeTables.push({ name: key, version: hash(packed), plan, packed: tree.errors > mark ? null : packed, json: config.toJson() });
+        this.routeTables.push({ name: key, version: hash(packed), plan, packed: tree.errors > mark ? null : packed });
         return key;
       },
     };
@@ -95,7 +96,7 @@ class Compile<L, C, R> {
       const plan = compile(m, this.context(name));
       (m as ConfigNode).refuseUnread();
       const packed = pack(plan);
-      out.push({ name, version: hash(packed), plan, packed, json: m.toJson(), mark: this.tree.errorsSince(before) });
+      out.push({ name, version: hash(packed), plan, packed, mark: this.tree.errorsSince(before) });
     });
     return out.map(({ mark, ...r }) => (mark > 0 ? { ...r, plan: null, packed: null } : r));
   }
@@ -116,7 +117,7 @@ class Compile<L, C, R> {
     root.refuseUnread();
     return {
       reports: tree.reports(), errors: tree.errors, generalErrors: general, listeners, clusters,
-      routes: this.routeTables.filter((t) => listeners.some((l) => l.plan !== null && t.name.startsWith(`${l.name}/`))), process, json: root.toJson(),
+      routes: this.routeTables.filter((t) => listeners.some((l) => l.plan !== null && t.name.startsWith(`${l.name}/`))), process, json: () => root.toJson(),
     };
   }
 }
@@ -144,7 +145,7 @@ export function compileBootstrap<L, C, R>(source: BootstrapSource, compilers: Co
     try { data = mergeData(data, t.data() ?? {}); } catch (e) {
       if (!(e instanceof SyntaxFault)) throw e;
       const report: Report = { severity: 'error', message: e.message, place: { file: t.file, line: e.line, column: e.column, path: '' } };
-      return { reports: [report], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: EMPTY_PROCESS, json: {} };
+      return { reports: [report], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: EMPTY_PROCESS, json: () => ({}) };
     }
   }
   return new Compile(tree, data, compilers, source.concurrency, { id: source.flags.serviceNode, cluster: source.flags.serviceCluster }).run();
