@@ -14,7 +14,7 @@ const WRAPPERS: Record<string, ScalarType> = {
 const short = (desc: DescMessage): string => (desc.typeName.startsWith('google.protobuf.') ? desc.typeName.slice(16) : '');
 const TYPED_STRUCT = new Set(['xds.type.v3.TypedStruct', 'udpa.type.v1.TypedStruct']);
 
-interface Item { readonly field: DescField; readonly key: string; readonly raw: unknown; value: unknown }
+interface Item { readonly field: DescField; readonly key: string; readonly raw: unknown; value: unknown; read: boolean }
 
 export class ConfigNode implements ConfigMessage {
   readonly typeName: string;
@@ -24,7 +24,6 @@ export class ConfigNode implements ConfigMessage {
   private readonly desc: DescMessage;
   private readonly data: Json;
   private readonly items = new Map<string, Item>();
-  private readonly read = new Set<string>();
 
   constructor(tree: ConfigTree, desc: DescMessage, data: unknown, keys: Keys, path: string) {
     this.tree = tree; this.desc = desc; this.keys = keys; this.path = path; this.typeName = desc.typeName;
@@ -44,7 +43,7 @@ export class ConfigNode implements ConfigMessage {
       const field = names.get(key);
       if (field === undefined) { this.tree.report(this.tree.allowUnknown ? 'warning' : 'error', `unknown field '${key}'${suggestion(key, this.desc.fields.map((f) => f.name))}`, [...this.keys, key], this.at(key)); continue; }
       if (this.items.has(field.name)) { this.tree.report('error', `field '${field.name}' is given twice`, [...this.keys, key], this.at(key)); continue; }
-      const item: Item = { field, key, raw, value: undefined };
+      const item: Item = { field, key, raw, value: undefined, read: false };
       this.items.set(field.name, item);
       item.value = this.build(item);
       if (isDeprecated(field)) this.tree.report('warning', `field '${field.name}' is deprecated`, [...this.keys, key], this.at(field.name));
@@ -175,9 +174,8 @@ export class ConfigNode implements ConfigMessage {
   // ---- reading -------------------------------------------------------------------------------------------------------------
 
   private get(field: string): Item | undefined {
-    this.read.add(field);
     const item = this.items.get(field);
-    if (item === undefined && !fieldsByName(this.desc).has(field)) throw new Error(`${this.typeName} has no field '${field}'`);
+    if (item !== undefined) item.read = true; else if (!fieldsByName(this.desc).has(field)) throw new Error(`${this.typeName} has no field '${field}'`);
     return item;
   }
   private absent(field: string): DescField { const f = fieldsByName(this.desc).get(field); if (f === undefined) throw new Error(`${this.typeName} has no field '${field}'`); return f; }
@@ -224,7 +222,7 @@ export class ConfigNode implements ConfigMessage {
   unsupported(field: string, why = ''): void { if (this.known(field) && this.get(field) !== undefined) { this.skip(field); this.error(field, `'${field}' is not supported yet${why === '' ? '' : ` (${why})`}`); } }
   /** What is inside needs no reader either. */
   private skip(field: string): void { const v = this.items.get(field)?.value; for (const x of Array.isArray(v) ? (v as unknown[]).flat() : [v]) if (x instanceof ConfigNode) x.readAll(); }
-  readAll(): void { for (const [name, i] of this.items) { this.read.add(name); for (const x of Array.isArray(i.value) ? (i.value as unknown[]).flat() : [i.value]) if (x instanceof ConfigNode) x.readAll(); } }
+  readAll(): void { for (const i of this.items.values()) { i.read = true; for (const x of Array.isArray(i.value) ? (i.value as unknown[]).flat() : [i.value]) if (x instanceof ConfigNode) x.readAll(); } }
   error(field: string, message: string): void { this.say('error', field, message); }
   warn(field: string, message: string): void { this.say('warning', field, message); }
   private say(severity: 'error' | 'warning', field: string, message: string): void {
@@ -237,7 +235,7 @@ export class ConfigNode implements ConfigMessage {
   refuseUnread(): void {
     for (const [name, i] of this.items) {
       if (i.value === undefined) continue;
-      if (!this.read.has(name)) { this.error(name, `'${name}' is not supported yet`); continue; }
+      if (!i.read) { this.error(name, `'${name}' is not supported yet`); continue; }
       for (const x of Array.isArray(i.value) ? (i.value as unknown[]).flat() : [i.value]) if (x instanceof ConfigNode) x.refuseUnread();
     }
   }

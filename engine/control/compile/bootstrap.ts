@@ -45,15 +45,25 @@ const hash = (bytes: Uint8Array): string => createHash('sha1').update(bytes).dig
 class Compile<L, C, R> {
   readonly tree: ConfigTree;
   private readonly root: ConfigNode;
+  private readonly statics: Record<string, unknown>;
+  private readonly staticsKey: string;
   private readonly compilers: Compilers<L, C, R>;
   private readonly routeTables: Resource<unknown>[] = [];
   private readonly references: { readonly name: string; readonly at: ConfigMessage; readonly field: string; readonly resource: string }[] = [];
+  /** Names that are there: only a reference to another has to be remembered. */
+  private readonly clusterNames = new Set<string>();
   private readonly concurrency: number;
   private readonly node: { id: string; cluster: string };
 
   constructor(tree: ConfigTree, data: unknown, compilers: Compilers<L, C, R>, concurrency: number, node: { id: string; cluster: string }) {
     this.tree = tree; this.compilers = compilers; this.concurrency = concurrency; this.node = node;
-    this.root = new ConfigNode(tree, messageType('envoy.config.bootstrap.v3.Bootstrap')!, data, [], '');
+    // Listeners and clusters are taken out and looked at one by one.
+    const all = data !== null && typeof data === 'object' && !Array.isArray(data) ? (data as Record<string, unknown>) : {};
+    this.staticsKey = 'staticResources' in all ? 'staticResources' : 'static_resources';
+    const given = all[this.staticsKey], open = given !== null && typeof given === 'object' && !Array.isArray(given);
+    this.statics = open ? (given as Record<string, unknown>) : {};
+    const { listeners: _l, clusters: _c, ...rest } = this.statics;
+    this.root = new ConfigNode(tree, messageType('envoy.config.bootstrap.v3.Bootstrap')!, open ? { ...all, [this.staticsKey]: rest } : data, [], '');
   }
 
   private context(resource: string): CompileContext {
@@ -73,7 +83,7 @@ class Compile<L, C, R> {
       },
       accessLog: (m) => compilers.accessLog(m, ctx),
       dataSource: (s) => readSource(s),
-      needsCluster: (name, at, field) => { this.references.push({ name, at, field, resource }); },
+      needsCluster: (name, at, field) => { if (!this.clusterNames.has(name)) this.references.push({ name, at, field, resource }); },
       routes: (config) => {
         const key = `${resource}/${routeCount++}/${config.str('name')}`;
         const mark = tree.errors;
@@ -86,39 +96,57 @@ class Compile<L, C, R> {
     return ctx;
   }
 
-  private resources<P>(list: readonly ConfigMessage[], what: string, compile: (m: ConfigMessage, ctx: CompileContext) => P): Resource<P>[] {
-    const out: (Resource<P> & { mark: number })[] = [], seen = new Set<string>();
-    list.forEach((m, i) => {
-      const before = this.tree.count;
+  /** Compiles resources one at a time: the checked tree of each is let go before the next, so 10,000 of them cost their plans only. */
+  private resources<P>(what: 'cluster' | 'listener', compile: (m: ConfigMessage, ctx: CompileContext) => P): Resource<P>[] {
+    const out: Resource<P>[] = [], seen = new Set<string>();
+    this.each(what, (m, i) => {
+      const mark = this.marks.get(m)!;
       const given = m.str('name'), name = given === '' ? `${what}_${i}` : given;
-      if (seen.has(name)) m.error('name', what === 'cluster' ? `cluster manager: duplicate cluster '${name}'` : `duplicate ${what} '${name}'`);
+      if (seen.has(name)) m.error('name', what === 'cluster' ? `cluster manager: duplicate cluster '${name}'` : `duplicate listener '${name}'`);
       seen.add(name);
       const plan = compile(m, this.context(name));
       (m as ConfigNode).refuseUnread();
-      const packed = pack(plan);
-      out.push({ name, version: hash(packed), plan, packed, mark: this.tree.errorsSince(before) });
+      const packed = pack(plan), bad = this.tree.errorsSince(mark) > 0;
+      out.push({ name, version: hash(packed), plan: bad ? null : plan, packed: bad ? null : packed });
     });
-    return out.map(({ mark, ...r }) => (mark > 0 ? { ...r, plan: null, packed: null } : r));
+    return out;
+  }
+
+  private readonly marks = new WeakMap<ConfigMessage, number>();
+  private each(what: 'cluster' | 'listener', visit: (m: ConfigMessage, i: number) => void): void {
+    const field = `${what}s`, list = this.statics[field];
+    const desc = messageType(what === 'cluster' ? 'envoy.config.cluster.v3.Cluster' : 'envoy.config.listener.v3.Listener')!;
+    (Array.isArray(list) ? (list as unknown[]) : list === undefined || list === null ? [] : [list]).forEach((data, i) => {
+      const mark = this.tree.count;
+      const m = new ConfigNode(this.tree, desc, data, [this.staticsKey, field, ...(Array.isArray(list) ? [i] : [])], `static_resources.${field}[${i}]`);
+      this.marks.set(m, mark);
+      visit(m, i);
+    });
   }
 
   run(): CompiledBootstrap<L, C> {
     const { root, tree } = this;
-    const structural = new Set(tree.reports().filter((r) => r.severity === 'error').map((r) => r.place.path.replace(/^(static_resources\.\w+\[\d+\]).*$/s, '$1')));
     const process = compileProcess(root, this.context('bootstrap'), (m) => this.compilers.address(m));
     const statics = root.msg('static_resources');
     if (statics !== undefined && statics.list('secrets').length > 0) statics.unsupported('secrets');
-    const general = [...structural].filter((p) => !/^static_resources\.\w+\[/.test(p)).length;
-    const keep = <P>(list: Resource<P>[], what: string): Resource<P>[] => list.map((r, i) => (structural.has(`static_resources.${what}[${i}]`) ? { ...r, plan: null, packed: null } : r));
-    const clusters = keep(this.resources(statics?.list('clusters') ?? [], 'cluster', this.compilers.cluster), 'clusters');
-    let listeners = keep(this.resources(statics?.list('listeners') ?? [], 'listener', this.compilers.listener), 'listeners');
+    root.refuseUnread();
+    const generalErrors = tree.errors;
+    const clusters = this.resources('cluster', this.compilers.cluster);
+    for (const c of clusters) this.clusterNames.add(c.name);
+    let listeners = this.resources('listener', this.compilers.listener);
     const names = new Set(clusters.map((c) => c.name)), dangling = new Set<string>();
     for (const r of this.references) if (r.name !== '' && !names.has(r.name)) { r.at.error(r.field, `route: unknown cluster '${r.name}'${suggestion(r.name, names)}`); dangling.add(r.resource); }
     listeners = listeners.map((l) => (dangling.has(l.name) ? { ...l, plan: null, packed: null } : l));
-    root.refuseUnread();
     return {
-      reports: tree.reports(), errors: tree.errors, generalErrors: general, listeners, clusters,
-      routes: this.routeTables.filter((t) => listeners.some((l) => l.plan !== null && t.name.startsWith(`${l.name}/`))), process, json: () => root.toJson(),
+      reports: tree.reports(), errors: tree.errors, generalErrors, listeners, clusters, routes: this.routeTables.filter((t) => listeners.some((l) => l.plan !== null && t.name.startsWith(`${l.name}/`))), process,
+      json: () => this.json(),
     };
+  }
+
+  private json(): unknown {
+    const all = (what: 'cluster' | 'listener'): unknown[] => { const out: unknown[] = []; this.each(what, (m) => out.push(m.toJson())); return out; };
+    const root = this.root.toJson() as Record<string, unknown>, listeners = all('listener'), clusters = all('cluster');
+    return { ...root, static_resources: { ...(root['static_resources'] as object | undefined), ...(listeners.length > 0 ? { listeners } : {}), ...(clusters.length > 0 ? { clusters } : {}) } };
   }
 }
 
