@@ -96,7 +96,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     if (end) this.requestEnded();
     const refused = checkRequest(runtime, headers, facts);
     if (refused !== null) {
-      if (refused === REPLY.missingHost && !plan.http1.streamErrorOnInvalidHttpMessage) this.codec.closeAfter();
+      if ((refused === REPLY.missingHost || refused === REPLY.fragment) && !plan.http1.streamErrorOnInvalidHttpMessage) this.codec.closeAfter();
       this.locally(refused);
       return;
     }

@@ -80,12 +80,12 @@ export class RunningWeir {
 }
 
 /** Starts Weir on a bootstrap (YAML without `admin`, which is added) and waits for /ready. */
-export async function startWeir(config: string, options: { args?: string[]; concurrency?: number; env?: Record<string, string>; readyMs?: number } = {}): Promise<RunningWeir> {
+export async function startWeir(config: string, options: { command?: readonly string[]; args?: string[]; concurrency?: number; env?: Record<string, string>; readyMs?: number } = {}): Promise<RunningWeir> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-test-'));
   const admin = await freePort();
   writeFileSync(join(dir, 'envoy.yaml'), `admin: {address: {socket_address: {address: 127.0.0.1, port_value: ${admin}}}}\n${config}`);
   const args = ['-c', join(dir, 'envoy.yaml'), '--concurrency', String(options.concurrency ?? 1), '-l', 'warning', '--file-flush-interval-msec', '20', ...(options.args ?? [])];
-  const weir = new RunningWeir(dir, admin, spawn(COMMAND, args, { cwd: dir, env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] }));
+  const weir = new RunningWeir(dir, admin, spawn(options.command?.[0] ?? COMMAND, [...(options.command?.slice(1) ?? []), ...args], { cwd: dir, env: { ...process.env, WEIR_TEST_CRASH_DIR: dir, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] }));
   try {
     await until(`ready; its log: ${weir.log}`, async () => {
       if (weir.child.exitCode !== null) throw new Error(`ended with ${weir.child.exitCode}: ${weir.log}`);
