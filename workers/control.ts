@@ -9,33 +9,62 @@ import { tablesOf, type ControlData, type ToControl, type ToSupervisor, type Wor
 import { VERSION } from './flags.ts';
 
 const data = workerData as ControlData;
-const log = new AppLog({ level: data.flags.logLevel, components: data.flags.componentLogLevel, path: data.flags.logPath, thread: 0 });
+const log = new AppLog(data.flags, 'control', data.restarts);
 const say = (m: ToSupervisor): void => parentPort!.postMessage(m);
 
 class Channel {
   readonly config: Ring; readonly events: Ring; open = true;
   constructor(memory: WorkerMemory) { this.config = new Ring(memory.config); this.events = new Ring(memory.events); }
+  /** Takes in what the worker has said so far. */
+  drain(id: number): void { for (let b = this.events.read(); b !== null; b = this.events.read()) engine.onWorkerEvent(id, unpack(b)); }
   async listen(id: number): Promise<void> {
     while (this.open) {
       const seen = this.events.wakeWord;
-      for (let b = this.events.read(); b !== null; b = this.events.read()) engine.onWorkerEvent(id, unpack(b));
+      this.drain(id);
       const changed = this.events.changed(seen);
       if (changed !== null) await changed;
     }
   }
 }
 const channels = new Map<number, Channel>();
-// What did not fit into a ring goes on as its worker reads.
-setInterval(() => { for (const c of channels.values()) if (c.config.backlog > 0) c.config.pump(); }, 2).unref();
+let pumping = false;
+/** What did not fit into a ring goes on as its worker reads; nothing runs while nothing waits. */
+function pumpSoon(): void {
+  if (pumping) return;
+  pumping = true;
+  setTimeout(() => {
+    pumping = false;
+    let waits = false;
+    for (const c of channels.values()) if (!c.config.pump()) waits = true;
+    if (waits) pumpSoon();
+  }, 1);
+}
+function send(id: number, records: readonly PlanRecord[]): void {
+  const c = channels.get(id);
+  if (c === undefined) return;
+  for (const r of records) c.config.write(pack(r));
+  if (c.config.backlog > 0) pumpSoon();
+}
+
+/** Levels changed while running, in order of the last change; a worker that starts is told them. */
+const levels = new Map<string, string>();
+function setLogLevel(component: string, level: string): boolean {
+  if (!log.set(component, level)) return false;
+  if (component === '') levels.clear();
+  levels.delete(component);
+  levels.set(component, level);
+  for (const id of channels.keys()) send(id, [{ kind: 'log-level', levels: { [component]: level } }]);
+  return true;
+}
 
 const host: ControlHost = {
   flags: data.flags, version: VERSION, log, startMs: data.startMs, controlRestarts: data.restarts, shared: tablesOf(data.process),
-  send: (id, records: readonly PlanRecord[]) => { const c = channels.get(id); if (c !== undefined) for (const r of records) c.config.write(pack(r)); },
+  send,
   workerIds: () => [...channels.keys()],
   after: (ms, task) => { const t = setTimeout(task, ms); return () => clearTimeout(t); },
   startWorkers: () => say({ kind: 'start-workers' }),
   exit: (code) => say({ kind: 'exit', code }),
-  setLogLevel: (component, level) => (component === '' ? (log.setAll(level), true) : log.set(component, level)),
+  setLogLevel,
   logLevel: (component) => log.level(component),
 };
 const engine = new ControlEngine(host);
@@ -47,12 +76,25 @@ parentPort!.on('message', (m: ToControl) => {
       const old = channels.get(m.id);
       if (old !== undefined) old.open = false;
       channels.set(m.id, c);
+      if (levels.size > 0) send(m.id, [{ kind: 'log-level', levels: Object.fromEntries(levels) }]);
       engine.onWorkerUp(m.id, m.memory.column, m.restarts);
       void c.listen(m.id);
       break;
     }
-    case 'worker-down': { const c = channels.get(m.id); if (c !== undefined) c.open = false; channels.delete(m.id); engine.onWorkerDown(m.id); break; }
-    case 'signal': engine.onSignal(m.name); break;
+    case 'worker-down': {
+      const c = channels.get(m.id);
+      if (c === undefined) break;
+      c.open = false;
+      // What it claimed last must be known, or what it held could not be taken back.
+      c.drain(m.id);
+      channels.delete(m.id);
+      engine.onWorkerDown(m.id);
+      break;
+    }
+    case 'signal':
+      if (m.name === 'SIGUSR1') log.reopen();
+      engine.onSignal(m.name);
+      break;
   }
 });
 void engine.start();

@@ -1,13 +1,31 @@
 // The main thread: starts the control thread and one pinned worker per core, watches and replaces them, passes signals on. Kept so small that it does not fail.
 import { Worker } from 'node:worker_threads';
 import type { Flags } from './flags.ts';
-import { processMemory, workerMemory, type ControlData, type ToControl, type ToSupervisor, type WorkerData } from './threads.ts';
+import { processMemory, ringMemory, workerMemory, type ControlData, type ToControl, type ToSupervisor, type ToWorker, type WorkerData, type WorkerMemory } from './threads.ts';
 
 /** First pause before a thread that died is started again; doubles to the last while it keeps dying, ms. */
 const FIRST_PAUSE = 100, LAST_PAUSE = 10_000, STEADY_MS = 30_000;
 const DEADLINE_MS = 30_000;
 
-class Lives { restarts = 0; private pause = FIRST_PAUSE; private startMs = 0; started(): void { this.startMs = performance.now(); } nextPause(): number { if (performance.now() - this.startMs > STEADY_MS) this.pause = FIRST_PAUSE; const p = this.pause; this.pause = Math.min(LAST_PAUSE, p * 2); this.restarts++; return p; } }
+
+/** How often a thread was replaced, and how long to wait before the next time. */
+export class Lives {
+  restarts = 0;
+  /** A replacement is under way. */
+  waiting = false;
+  private pause = FIRST_PAUSE;
+  private startMs = 0;
+  started(nowMs: number): void { this.startMs = nowMs; this.waiting = false; }
+  /** The thread has died: the pause before its replacement, ms. */
+  died(nowMs: number): number {
+    if (nowMs - this.startMs > STEADY_MS) this.pause = FIRST_PAUSE;
+    const pause = this.pause;
+    this.pause = Math.min(LAST_PAUSE, pause * 2);
+    this.restarts++;
+    this.waiting = true;
+    return pause;
+  }
+}
 
 export class Supervisor {
   private readonly flags: Flags;
@@ -15,6 +33,7 @@ export class Supervisor {
   private readonly startMs = Date.now();
   private control: Worker | null = null;
   private readonly workers: (Worker | null)[] = [];
+  private readonly memories: WorkerMemory[] = [];
   private readonly lives: Lives[] = [];
   private readonly controlLives = new Lives();
   private ending = false;
@@ -45,39 +64,48 @@ export class Supervisor {
     const data: ControlData = { role: 'control', flags: this.flags, process: this.memory, startMs: this.startMs, restarts: this.controlLives.restarts };
     const thread = new Worker(this.modules.control, { workerData: data, stdout: false, stderr: false });
     this.control = thread;
-    this.controlLives.started();
-    thread.on('message', (m: ToSupervisor) => { if (m.kind === 'exit') this.end(m.code); else this.startWorkers(); });
+    this.controlLives.started(performance.now());
+    thread.on('message', (m: ToSupervisor) => {
+      if (m.kind === 'start-workers') { this.startWorkers(); return; }
+      // A replaced control that cannot start (its file was broken meanwhile) must not end the traffic: it is tried again, ever more seldom.
+      if (m.code !== 0 && this.controlLives.restarts > 0 && this.signals === 0) void thread.terminate(); else this.end(m.code);
+    });
     thread.on('error', (e) => console.error(`control thread: ${(e as Error).stack ?? String(e)}`));
     thread.on('exit', () => {
       this.control = null;
       if (this.ending) return;
       // Nothing was served yet: a control thread that cannot start is the end.
       if (this.workers.length === 0) { this.end(1); return; }
-      setTimeout(() => this.startControl(), this.controlLives.nextPause());
+      setTimeout(() => { if (!this.ending) this.startControl(); }, this.controlLives.died(performance.now()));
     });
   }
 
   private startWorkers(): void {
     for (let id = 0; id < this.flags.concurrency; id++) {
-      this.lives[id] ??= new Lives();
-      // After a control restart the workers are there: they get new rings by being known anew.
-      if (this.workers[id]) this.tell({ kind: 'worker-up', id, memory: this.memories[id]!, restarts: this.lives[id].restarts }); else this.startWorker(id);
+      const lives = this.lives[id] ??= new Lives(), worker = this.workers[id];
+      if (worker) this.introduce(id, worker); else if (!lives.waiting) this.startWorker(id);
     }
   }
-  private readonly memories: WorkerData['memory'][] = [];
+
+  /** Makes a living worker known to a new control: same column, new rings, as nobody knows how far the old ones were read. */
+  private introduce(id: number, worker: Worker): void {
+    const rings = ringMemory(), memory = this.memories[id] = { column: this.memories[id]!.column, ...rings };
+    worker.postMessage({ kind: 'rings', ...rings } satisfies ToWorker);
+    this.tell({ kind: 'worker-up', id, memory, restarts: this.lives[id]!.restarts });
+  }
 
   private startWorker(id: number): void {
     const memory = this.memories[id] = workerMemory();
     const data: WorkerData = { role: 'worker', id, flags: this.flags, process: this.memory, memory };
     const thread = new Worker(this.modules.worker, { workerData: data, stdout: false, stderr: false });
     this.workers[id] = thread;
-    this.lives[id]!.started();
+    this.lives[id]!.started(performance.now());
     thread.on('error', (e) => console.error(`worker ${id}: ${(e as Error).stack ?? String(e)}`));
     thread.on('exit', () => {
       this.workers[id] = null;
       if (this.ending) return;
       this.tell({ kind: 'worker-down', id });
-      setTimeout(() => { if (!this.ending) this.startWorker(id); }, this.lives[id]!.nextPause());
+      setTimeout(() => { if (!this.ending) this.startWorker(id); }, this.lives[id]!.died(performance.now()));
     });
     this.tell({ kind: 'worker-up', id, memory, restarts: this.lives[id]!.restarts });
   }

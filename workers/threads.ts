@@ -15,6 +15,8 @@ export interface WorkerData { readonly role: 'worker'; readonly id: number; read
 export interface ControlData { readonly role: 'control'; readonly flags: Flags; readonly process: ProcessMemory; readonly startMs: number; readonly restarts: number }
 
 export type ToControl = { readonly kind: 'worker-up'; readonly id: number; readonly memory: WorkerMemory; readonly restarts: number } | { readonly kind: 'worker-down'; readonly id: number } | { readonly kind: 'signal'; readonly name: string };
+/** Rings to a new life of control: a ring serves one writer's and one reader's life, so no half-written record outlives either. */
+export type ToWorker = { readonly kind: 'rings'; readonly config: SharedArrayBuffer; readonly events: SharedArrayBuffer };
 export type ToSupervisor = { readonly kind: 'exit'; readonly code: number } | { readonly kind: 'start-workers' };
 
 const RING_BYTES = 1 << 20;
@@ -25,6 +27,9 @@ export function processMemory(): ProcessMemory {
   return { hosts: new SharedArrayBuffer(HostTable.bytes(HOST_CAPACITY)), circuits: new SharedArrayBuffer(CircuitTable.bytes(CIRCUIT_CAPACITY)), words: new SharedArrayBuffer(SharedWords.bytes) };
 }
 export function workerMemory(): WorkerMemory {
-  return { column: new SharedArrayBuffer(COLUMN_SLOTS * 8), config: new SharedArrayBuffer(Ring.bytes(RING_BYTES)), events: new SharedArrayBuffer(Ring.bytes(RING_BYTES)) };
+  return { column: new SharedArrayBuffer(COLUMN_SLOTS * 8), ...ringMemory() };
+}
+export function ringMemory(): { readonly config: SharedArrayBuffer; readonly events: SharedArrayBuffer } {
+  return { config: new SharedArrayBuffer(Ring.bytes(RING_BYTES)), events: new SharedArrayBuffer(Ring.bytes(RING_BYTES)) };
 }
 export function tablesOf(m: ProcessMemory): { hosts: HostTable; circuits: CircuitTable; words: SharedWords } { return { hosts: new HostTable(m.hosts), circuits: new CircuitTable(m.circuits), words: new SharedWords(m.words) }; }

@@ -1,6 +1,6 @@
 // The body of a data worker's thread: builds its environment, drives turns, takes plan records off its ring, tells control what happens. Ends by exception (and is
-// replaced), or when the supervisor ends it.
-import { workerData } from 'node:worker_threads';
+// replaced), or when the supervisor ends it. When control was replaced, new rings come by message, and the worker says again all that control must know of it.
+import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../engine/loop/clock.ts';
 import { TurnQueue } from '../engine/loop/later.ts';
 import { SystemRandom } from '../engine/loop/random.ts';
@@ -15,52 +15,69 @@ import { Ring } from '../engine/shm/ring.ts';
 import { WorkerEngine } from '../engine/worker-engine.ts';
 import { AppLog } from './app-log.ts';
 import { pinThread } from './pin.ts';
-import { tablesOf, type WorkerData } from './threads.ts';
+import { tablesOf, type ToWorker, type WorkerData } from './threads.ts';
+import { nextTurnMs } from './turn-timer.ts';
 
 const data = workerData as WorkerData;
-const log = new AppLog({ level: data.flags.logLevel, components: data.flags.componentLogLevel, path: data.flags.logPath, thread: data.id + 1 });
+const log = new AppLog(data.flags, 'worker', data.id);
 const pinned = pinThread(data.id);
 log.log('main', 'debug', typeof pinned === 'number' ? `worker ${data.id} is pinned to core ${pinned}` : `worker ${data.id} is not pinned: ${pinned}`);
 
-const config = new Ring(data.memory.config), events = new Ring(data.memory.events);
+let config = new Ring(data.memory.config), events = new Ring(data.memory.events);
 const clock = new SystemClock(), wheel = new TimerWheel(clock);
 const later = new TurnQueue(() => transport.wake());
 const tell = (event: unknown): void => events.write(pack(event));
 const stats = new ThreadStatStore(data.memory.column, tell);
-/** A turn asks the transport for the next one only when the wheel's need changed. */
-let asked = -1;
+/** When the transport was last asked for a turn, on the clock; NaN: it must be asked again. */
+let askedMs = NaN;
 const transport = createTransport(data.flags.transport, {
   onTurnStart() { clock.tick(); wheel.advance(); },
   onTurnEnd() {
     later.run();
-    if (events.backlog > 0) events.pump();
-    const next = wheel.nextMs();
-    const due = next < 0 ? -1 : clock.nowMs() + next;
-    if (due !== asked) { asked = due; transport.wakeIn(events.backlog > 0 ? 1 : next); }
+    const waiting = events.backlog > 0 && !events.pump();
+    const now = clock.nowMs(), next = nextTurnMs(now, wheel.nextMs(), waiting, askedMs);
+    if (next === null) return;
+    askedMs = next < 0 ? -1 : now + next;
+    transport.wakeIn(next);
   },
 }, (e) => { throw e; });
+// A wake may take the place of the turn that was asked for: ask again at the end of the one it brings.
+const wake = transport.wake.bind(transport);
+transport.wake = () => { askedMs = NaN; wake(); };
 const env: WorkerEnv = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log, stats, transport, workerId: data.id };
 
 let engine: WorkerEngine | null = null;
 function take(record: PlanRecord): void {
+  // `tell` reads the ring of the day: the engine outlives control.
   if (record.kind === 'settings' && engine === null) engine = new WorkerEngine(env, tablesOf(data.process), record.body, (name) => process.env[name], tell);
   if (record.kind === 'log-level') { for (const [c, l] of Object.entries(record.levels)) log.set(c, l); return; }
+  if (record.kind === 'command' && record.command.name === 'reopen-logs') log.reopen();
   engine?.install(record);
 }
 
-async function receive(): Promise<void> {
-  for (;;) {
-    const seen = config.wakeWord;
+async function receive(from: Ring): Promise<void> {
+  while (from === config) {
+    const seen = from.wakeWord;
     let any = false;
     clock.tick();
-    for (let bytes = config.read(); bytes !== null; bytes = config.read()) { take(unpack<PlanRecord>(bytes)); any = true; }
+    for (let bytes = from.read(); bytes !== null; bytes = from.read()) { take(unpack<PlanRecord>(bytes)); any = true; }
     if (any) transport.wake();
-    const changed = config.changed(seen);
+    const changed = from.changed(seen);
     if (changed !== null) await changed;
   }
 }
 
-tell({ kind: 'hello', transport: transport.name });
-// Keeps the thread alive while it waits for its first record.
-setInterval(() => {}, 1 << 30);
-void receive();
+const greet = (): void => tell({ kind: 'hello', transport: transport.name });
+
+// The listener also keeps the thread alive while nothing else does.
+parentPort!.on('message', (m: ToWorker) => {
+  if (m.kind !== 'rings') return;
+  config = new Ring(m.config);
+  events = new Ring(m.events);
+  greet();
+  stats.replay();
+  transport.wake();
+  void receive(config);
+});
+greet();
+void receive(config);

@@ -117,7 +117,7 @@ class RouterFilter implements HttpFilter, ResponseSink, LeaseWaiter, PickContext
   }
 
   private lease(host: Host): Verdict {
-    const result = this.cluster!.lease(host, { priority: this.priority, sink: this, facts: this.upstreamFacts!, downstreamProtocol: this.s.facts.protocol as HttpProtocol }, this);
+    const result = this.cluster!.lease(host, { priority: this.priority, sink: this, facts: this.upstreamFacts!, downstreamProtocol: this.s.facts.protocol as HttpProtocol, fresh: this.resent }, this);
     if (result.kind === 'stream') { this.started(result.stream); return 'taken'; }
     if (result.kind === 'waiting') { this.state = 'waiting'; this.waiting = result.waiting; return 'taken'; }
     return this.failureReply(result.why, result.reason);

@@ -2,7 +2,8 @@
 //
 //   word 0..4: current {connections, pending, requests, retries, pools}   word 8..12: their limits
 //
-// Every worker adds and takes away, control sets limits. All access is atomic; an acquire never overshoots the limit.
+// Every worker adds and takes away, control sets limits. All access is atomic; an acquire never overshoots the limit. Current values are balanced by whoever took
+// them (or taken back for a dead worker), so they outlive the cluster that the record stood for: zeroing them would let late releases fall below 0 and raise the limit.
 
 const STRIDE = 16;
 const LIMITS = 8;
@@ -35,5 +36,6 @@ export class CircuitTable {
   setLimits(record: number, limits: CircuitLimits): void { for (let k = 0; k < 5; k++) Atomics.store(this.words, record * STRIDE + LIMITS + k, Math.min(limits[k]!, 0x7fffffff)); }
   /** Takes back what a dead worker held. */
   takeBack(record: number, kind: number, count: number): void { Atomics.sub(this.words, record * STRIDE + kind, count); }
-  reset(record: number): void { for (let k = 0; k < STRIDE; k++) Atomics.store(this.words, record * STRIDE + k, 0); }
+  /** Makes a record fresh for another cluster: no limits, current values stay with those who hold them. */
+  reset(record: number): void { for (let k = 0; k < 5; k++) Atomics.store(this.words, record * STRIDE + LIMITS + k, 0); }
 }

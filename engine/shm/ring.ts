@@ -17,7 +17,9 @@ export class Ring {
   private readonly view: DataView;
   private readonly size: number;
   private readonly mask: number;
-  private readonly waiting: Uint8Array[] = [];
+  /** Records that wait for room, from `first` on; the first one's bytes from `waitingAt` on. */
+  private waiting: Uint8Array[] = [];
+  private first = 0;
   private waitingAt = 0;
   private parts: Uint8Array[] = [];
 
@@ -39,11 +41,11 @@ export class Ring {
   /** Bytes written and not yet read. */
   get used(): number { return (Atomics.load(this.words, HEAD) - Atomics.load(this.words, TAIL)) >>> 0; }
   /** Records that wait in the writer's memory. */
-  get backlog(): number { return this.waiting.length; }
+  get backlog(): number { return this.waiting.length - this.first; }
 
   /** Writes a whole record now, or counts a drop. */
   tryWrite(record: Uint8Array): boolean {
-    if (this.waiting.length === 0 && this.needed(record.length) <= this.size - this.used) {
+    if (this.backlog === 0 && this.needed(record.length) <= this.size - this.used) {
       this.put(record, 0, record.length);
       return true;
     }
@@ -59,8 +61,8 @@ export class Ring {
 
   /** Moves waiting records into the ring; true when nothing waits any more. */
   pump(): boolean {
-    while (this.waiting.length > 0) {
-      const record = this.waiting[0]!;
+    while (this.first < this.waiting.length) {
+      const record = this.waiting[this.first]!;
       const room = this.size - this.used - 16;
       const left = record.length - this.waitingAt;
       const most = this.size >> 2;
@@ -69,8 +71,9 @@ export class Ring {
       this.fragment(record, this.waitingAt, this.waitingAt + take, take < left);
       this.waitingAt += take;
       if (this.waitingAt < record.length) continue;
-      this.waiting.shift();
       this.waitingAt = 0;
+      // Thousands of clusters may wait: the sent ones are dropped in lots, not moved up one by one.
+      if (++this.first === this.waiting.length) { this.waiting = []; this.first = 0; } else if (this.first === 1024) { this.waiting.splice(0, 1024); this.first = 0; }
     }
     return true;
   }

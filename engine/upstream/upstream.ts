@@ -54,6 +54,8 @@ export interface LeaseContext {
   readonly sink: import('../codec/codec.ts').ResponseSink;
   readonly facts: UpstreamFacts;
   readonly downstreamProtocol: HttpProtocol;
+  /** Not on a connection that lay idle: the one before it died of that. */
+  readonly fresh: boolean;
 }
 
 export type Leased = { readonly kind: 'stream'; readonly stream: ClientStream } | { readonly kind: 'waiting'; readonly waiting: Waiting } | { readonly kind: 'failed'; readonly why: 'overflow' | 'connect-failure'; readonly reason: string };

@@ -120,6 +120,7 @@ export class NativeTransport implements Transport {
     for (let i = 0, k = 4; i < count; i++, k += 4) {
       try { this.dispatch(ev[k]!, ev[k + 1]!, ev[k + 2]!, ev[k + 3]!); } catch (e) { this.onException(e); }
     }
+    if (this.displaced.length > 0) this.displaced.length = 0;
     try { this.failPending(); this.turn.onTurnEnd(); } catch (e) { this.onException(e); }
     this.inTurn = false;
   }
@@ -127,8 +128,12 @@ export class NativeTransport implements Transport {
   private dispatch(slot: number, tagged: number, offset: number, length: number): void {
     const type = tagged & 255;
     if (type === EVENT.ACCEPT) { this.accept(slot, tagged >>> 8, offset, length); return; }
-    const s = this.sockets[slot];
-    if (s === undefined || s.tag !== tagged - type) return;
+    let s = this.sockets[slot];
+    if (s === undefined || s.tag !== tagged - type) {
+      if (this.displaced.length === 0) return;
+      s = this.displaced.find((d) => d.slot === slot && d.tag === tagged - type);
+      if (s === undefined) return;
+    }
     switch (type) {
       case EVENT.DATA: s.sink.onData(this.receive, offset, offset + length); break;
       case EVENT.EOF: s.sink.onEnd(); break;
@@ -142,7 +147,7 @@ export class NativeTransport implements Transport {
   /** The peer's raw sockaddr lies at `offset` in the slab. */
   private accept(slot: number, generation: number, offset: number, listener: number): void {
     const s = new NativeSocket(this, slot, generation);
-    this.sockets[slot] = s;
+    this.place(slot, s);
     const r = this.receive;
     if (r.readUInt16LE(offset) === 2) s.known = ipAddress(`${r[offset + 4]}.${r[offset + 5]}.${r[offset + 6]}.${r[offset + 7]}`, r.readUInt16BE(offset + 2));
     const l = this.listeners.get(listener);
@@ -236,9 +241,20 @@ export class NativeTransport implements Transport {
       this.wake();
       return s;
     }
-    this.sockets[slot] = s;
+    this.place(slot, s);
     return s;
   }
+
+  /**
+   * A slot that was freed while this turn's events were gathered may be taken again by a connect before the old socket's last event is told: the old one
+   * steps aside until it was.
+   */
+  private place(slot: number, s: NativeSocket): void {
+    const old = this.sockets[slot];
+    if (old !== undefined) this.displaced.push(old);
+    this.sockets[slot] = s;
+  }
+  private readonly displaced: NativeSocket[] = [];
 
   /** Failures at once are told at the end of the turn, never from inside connect(). */
   private failPending(): void {

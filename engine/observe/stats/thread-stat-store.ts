@@ -14,6 +14,7 @@ export const COLUMN_SLOTS = 1 << 22;
 export class ThreadStatStore implements StatStore {
   readonly column: Float64Array;
   private next = 1; // slot 0 takes what finds no room, and is never read
+  /** First slot by key: '+NAME' counter, '=NAME' gauge, '~NAME' histogram, 'SCHEMA:PREFIX' block. */
   private readonly bases = new Map<string, number>();
   private readonly report: (claim: StatClaim) => void;
 
@@ -26,25 +27,38 @@ export class ThreadStatStore implements StatStore {
   get used(): number { return this.next; }
 
   claim(schema: StatSchema, prefix: string): number {
-    return this.once(`${schema.id}:${prefix}`, schema.names.length, (base) => ({ kind: 'stat-block', schema: schema.id, prefix, base }));
+    return this.once(`${schema.id}:${prefix}`, schema.names.length);
   }
 
   claimOne(name: string, kind: 'counter' | 'gauge'): number {
-    return this.once(`=${name}`, 1, (slot) => ({ kind: 'stat', name, statKind: kind, slot }));
+    return this.once(kind === 'counter' ? `+${name}` : `=${name}`, 1);
   }
 
   claimHistogram(name: string): number {
-    return this.once(`~${name}`, HISTOGRAM_SLOTS, (base) => ({ kind: 'histogram', name, base }));
+    return this.once(`~${name}`, HISTOGRAM_SLOTS);
   }
 
-  private once(key: string, slots: number, claim: (base: number) => StatClaim): number {
+  /** Reports every claim again, for a reader that knows of none. */
+  replay(): void { for (const [key, base] of this.bases) this.report(claimOf(key, base)); }
+
+  private once(key: string, slots: number): number {
     let base = this.bases.get(key);
     if (base !== undefined) return base;
     if (this.next + slots > this.column.length) return 0;
     base = this.next;
     this.next += slots;
     this.bases.set(key, base);
-    this.report(claim(base));
+    this.report(claimOf(key, base));
     return base;
+  }
+}
+
+function claimOf(key: string, base: number): StatClaim {
+  const name = key.slice(1);
+  switch (key[0]) {
+    case '+': return { kind: 'stat', name, statKind: 'counter', slot: base };
+    case '=': return { kind: 'stat', name, statKind: 'gauge', slot: base };
+    case '~': return { kind: 'histogram', name, base };
+    default: { const colon = key.indexOf(':'); return { kind: 'stat-block', schema: Number(key.slice(0, colon)), prefix: key.slice(colon + 1), base }; }
   }
 }

@@ -26,7 +26,7 @@ export class H1Pool {
   constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker) { this.cluster = cluster; this.host = host; this.breaker = breaker; }
 
   lease(ctx: LeaseContext, who: LeaseWaiter): Leased {
-    const connection = this.idle.pop();
+    const connection = ctx.fresh ? undefined : this.idle.pop();
     if (connection !== undefined) { this.busy.add(connection); return { kind: 'stream', stream: connection.open(ctx) }; }
     const { stats } = this.cluster;
     if (!this.breaker.tryAcquire(CIRCUIT_KIND.PENDING)) { stats.inc(CLUSTER.upstream_rq_pending_overflow); return OVERFLOW; }
@@ -58,14 +58,16 @@ export class H1Pool {
   /** @internal */
   connected(c: H1Connection): void {
     this.connecting.delete(c);
-    this.ready(c);
+    this.ready(c, true);
   }
 
   /** @internal A connection is free: the next waiter's, or idle. */
-  ready(c: H1Connection): void {
+  ready(c: H1Connection, isNew = false): void {
     this.busy.delete(c);
-    const waiter = this.waiters.shift();
+    const at = isNew || this.waiters.length === 0 ? 0 : this.waiters.findIndex((w) => !w.ctx.fresh);
+    const waiter = at < 0 ? undefined : this.waiters[at];
     if (waiter !== undefined) {
+      this.waiters.splice(at, 1);
       this.leaveQueue(waiter);
       this.busy.add(c);
       waiter.who.onLease(c.open(waiter.ctx), this.host);
