@@ -1,0 +1,80 @@
+// The host and circuit tables under real threads.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { CIRCUIT_KIND, CircuitTable } from '../../../engine/shm/circuit-table.ts';
+import { CONSECUTIVE, HOST_FLAG, HostTable, RecordAllocator } from '../../../engine/shm/host-table.ts';
+import { SharedWords } from '../../../engine/shm/shared-words.ts';
+import type { ShmJob } from './shm-thread.ts';
+
+function thread<T>(job: ShmJob): Promise<T> {
+  return new Promise((resolve, reject) => { const w = new Worker(new URL('./shm-thread.ts', import.meta.url), { workerData: job }); w.once('message', resolve); w.once('error', reject); });
+}
+
+test('a limit of 0 refuses all, and a limit beyond 31 bits means no limit', () => {
+  const table = new CircuitTable(new SharedArrayBuffer(CircuitTable.bytes(1)));
+  table.setLimits(0, [0, 4294967295, 1, 1, 1]);
+  assert.equal(table.tryAcquire(0, CIRCUIT_KIND.CX), false);
+  assert.equal(table.tryAcquire(0, CIRCUIT_KIND.PENDING), true);
+  assert.equal(table.tryAcquire(0, CIRCUIT_KIND.RQ), true);
+  assert.equal(table.tryAcquire(0, CIRCUIT_KIND.RQ), false);
+  table.acquire(0, CIRCUIT_KIND.RQ); // what Envoy lets past the limit
+  table.release(0, CIRCUIT_KIND.RQ);
+  assert.equal(table.tryAcquire(0, CIRCUIT_KIND.RQ), false);
+});
+
+test('a record given to another cluster keeps what is held, so a late release does not raise the new limit', () => {
+  const table = new CircuitTable(new SharedArrayBuffer(CircuitTable.bytes(1)));
+  table.setLimits(0, [1, 1, 1, 1, 1]);
+  assert.ok(table.tryAcquire(0, CIRCUIT_KIND.RQ));
+  table.reset(0);
+  table.setLimits(0, [1, 1, 1, 1, 1]);
+  table.release(0, CIRCUIT_KIND.RQ);
+  assert.equal(table.value(0, CIRCUIT_KIND.RQ), 0);
+  assert.ok(table.tryAcquire(0, CIRCUIT_KIND.RQ));
+  assert.equal(table.tryAcquire(0, CIRCUIT_KIND.RQ), false);
+});
+
+test('what a dead worker held is taken back', () => {
+  const table = new CircuitTable(new SharedArrayBuffer(CircuitTable.bytes(1)));
+  table.setLimits(0, [3, 3, 3, 3, 3]);
+  for (let i = 0; i < 3; i++) table.tryAcquire(0, CIRCUIT_KIND.CX);
+  table.takeBack(0, CIRCUIT_KIND.CX, 2);
+  assert.equal(table.value(0, CIRCUIT_KIND.CX), 1);
+});
+
+test('host counts of several threads lose nothing', async () => {
+  const memory = new SharedArrayBuffer(HostTable.bytes(8));
+  const table = new HostTable(memory);
+  await Promise.all([1, 2, 3].map(() => thread({ job: 'hosts', memory, rounds: 20_000 })));
+  assert.equal(table.active(3), 60_000);
+  assert.equal(table.consecutive(3, CONSECUTIVE.FIVE_XX), 60_000);
+  assert.deepEqual(table.takeWindow(3), { success: 30_000, total: 60_000 });
+  assert.deepEqual(table.takeWindow(3), { success: 0, total: 0 });
+  assert.equal(table.active(2), 0);
+  assert.equal(table.active(4), 0);
+});
+
+test('flags are set and cleared by mask, and a new host starts without them but with the counts still held', () => {
+  const table = new HostTable(new SharedArrayBuffer(HostTable.bytes(2)));
+  table.setFlags(1, HOST_FLAG.FAILED_ACTIVE_HC | HOST_FLAG.FAILED_OUTLIER);
+  table.clearFlags(1, HOST_FLAG.FAILED_OUTLIER);
+  assert.equal(table.flags(1), HOST_FLAG.FAILED_ACTIVE_HC);
+  table.addActive(1, 1);
+  table.addConnections(1, 1);
+  table.addConsecutive(1, CONSECUTIVE.GATEWAY);
+  table.reset(1);
+  assert.equal(table.flags(1), 0);
+  assert.equal(table.consecutive(1, CONSECUTIVE.GATEWAY), 0);
+  assert.equal(table.addActive(1, -1), 0);
+  assert.equal(table.addConnections(1, -1), 0);
+});
+
+test('records are handed out once, come back, and a full table says so', () => {
+  const a = new RecordAllocator(2);
+  const one = a.allocate(), two = a.allocate();
+  assert.notEqual(one, two);
+  assert.equal(a.allocate(), -1);
+  a.release(one);
+  assert.equal(a.allocate(), one);
+});
