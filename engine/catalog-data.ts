@@ -1,5 +1,6 @@
 // Every extension's data side, by the full name of its message: how a worker makes runtime objects of compiled plans.
 import type { ClusterDirectory } from './upstream/upstream.ts';
+import type { HttpFilterFactory } from './http/filter.ts';
 import { HttpConnectionManagerFactory } from './http/connection-manager.ts';
 import { HcmRuntime, type BodyFormatter, type HcmParts } from './http/hcm-runtime.ts';
 import { makeAccessLog, type AccessLogEnv } from './observe/accesslog/make-access-log.ts';
@@ -16,31 +17,46 @@ import type { RouterConfig } from './plan/router-plan.ts';
 import type { RouteTables } from './router/route-table.ts';
 import { RouterFactory } from './router/router.ts';
 
-const HCM_KIND = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
-const ROUTER_KIND = 'envoy.extensions.filters.http.router.v3.Router';
-
 /** What factories may reach in a worker. */
 export interface CatalogParts { readonly clusters: ClusterDirectory; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly nodeCluster: () => string }
+
+/** What a network filter's factory is made with. */
+interface NetworkParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly listenerStatPrefix: string }
+type NetworkFilterMaker = (body: unknown, p: NetworkParts) => NetworkFilterFactory;
+/** What an HTTP filter's factory is made with. `name` is the filter's name in its chain. */
+interface HttpParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly hcm: HcmPlan; readonly name: string }
+type HttpFilterMaker = (body: unknown, p: HttpParts) => HttpFilterFactory;
+
+/** One line an extension, in the order of their names. */
+const NETWORK_FILTERS: ReadonlyMap<string, NetworkFilterMaker> = new Map<string, NetworkFilterMaker>([
+  ['envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', (body, p) => new HttpConnectionManagerFactory(new HcmRuntime(body as HcmPlan, p.env, p.catalog.hcmParts(body as HcmPlan, p.env), p.listenerStatPrefix))],
+]);
+
+const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpFilterMaker>([
+  ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, clusters: p.parts.clusters, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],
+]);
+
+function maker<M>(table: ReadonlyMap<string, M>, kind: string): M {
+  const m = table.get(kind);
+  if (m === undefined) throw new Error(`no factory for ${kind}`); // the control thread refuses what it does not know, so this is our bug
+  return m;
+}
 
 export class WorkerCatalog implements DataCatalog {
   private readonly parts: CatalogParts;
   constructor(parts: CatalogParts) { this.parts = parts; }
 
   networkFilter(kind: string, body: unknown, env: WorkerEnv, listenerStatPrefix: string): NetworkFilterFactory {
-    if (kind !== HCM_KIND) throw new Error(`no factory for ${kind}`);
-    const plan = body as HcmPlan;
-    return new HttpConnectionManagerFactory(new HcmRuntime(plan, env, this.hcmParts(plan, env), listenerStatPrefix));
+    return maker(NETWORK_FILTERS, kind)(body, { catalog: this, parts: this.parts, env, listenerStatPrefix });
   }
 
   accessLog(_kind: string, body: unknown, _env: WorkerEnv): AccessLog { return makeAccessLog(body as AccessLogPlan, this.parts.logs); }
 
-  private hcmParts(plan: HcmPlan, env: WorkerEnv): HcmParts {
+  /** @internal What a connection manager is made with. */
+  hcmParts(plan: HcmPlan, env: WorkerEnv): HcmParts {
     const { parts } = this;
     return {
-      httpFilter: (kind, body) => {
-        if (kind !== ROUTER_KIND) throw new Error(`no factory for ${kind}`);
-        return new RouterFactory('envoy.filters.http.router', body as RouterConfig, { env, clusters: parts.clusters, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? this.render(action.format, env, facts) : null; } }, plan.statPrefix);
-      },
+      httpFilter: (kind, body, name) => maker(HTTP_FILTERS, kind)(body, { catalog: this, parts, env, hcm: plan, name }),
       accessLog: (kind, body) => this.accessLog(kind, body, env),
       routes: (key) => parts.routes.cell(key, plan.filters.map((f) => f.name)),
       mutation: (m) => new HeaderMutations(m, parts.logs.operators, env.clock),
@@ -55,7 +71,8 @@ export class WorkerCatalog implements DataCatalog {
   }
 
   private readonly formatters = new WeakMap<BodyFormatPlan, BodyFormatter>();
-  private render(format: BodyFormatPlan, env: WorkerEnv, facts: Parameters<BodyFormatter['format']>[0]): { body: string; contentType: string } {
+  /** @internal */
+  render(format: BodyFormatPlan, env: WorkerEnv, facts: Parameters<BodyFormatter['format']>[0]): { body: string; contentType: string } {
     let made = this.formatters.get(format);
     if (made === undefined) { made = this.bodyFormatter(format, env); this.formatters.set(format, made); }
     return { body: fromByteString(made.format(facts)), contentType: made.contentType };

@@ -34,7 +34,6 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     stats.inc(HCM.downstream_cx_active);
     stats.inc(HCM.downstream_cx_http1_total);
     stats.inc(HCM.downstream_cx_http1_active);
-    connection.onDelayedCloseTimeout = () => stats.inc(HCM.downstream_cx_delayed_close_timeout);
     this.idleSince = env.clock.nowMs();
     this.sweep = new Timer(() => this.sweepNow());
     this.armSweep();
@@ -120,6 +119,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   }
 
   idleChanged(): void { this.armSweep(); }
+  onDelayedClose(): void { this.runtime.stats.inc(HCM.downstream_cx_delayed_close_timeout); }
 
   // ---- clocks ----------------------------------------------------------------------------------------------------------------
 

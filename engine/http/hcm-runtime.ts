@@ -20,7 +20,7 @@ export interface BodyFormatter { readonly contentType: string; format(facts: Str
 
 /** What the manager is given by the catalog, which knows the other rooms. */
 export interface HcmParts {
-  httpFilter(kind: string, body: unknown): HttpFilterFactory;
+  httpFilter(kind: string, body: unknown, name: string): HttpFilterFactory;
   accessLog(kind: string, body: unknown): AccessLog;
   routes(key: string): RouteTableCell;
   mutation(plan: HeaderMutationPlan): HeaderMutation;
@@ -55,7 +55,7 @@ export class HcmRuntime {
     this.listenerStats = new StatBlock(env.stats, LISTENER_HTTP_SCHEMA, `${listenerStatPrefix}.http.${plan.statPrefix}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, 'http1');
     this.routes = parts.routes(plan.routesKey);
-    this.chain = plan.filters.map((f) => ({ factory: parts.httpFilter(f.filter.kind, f.filter.body), disabled: f.disabled }));
+    this.chain = plan.filters.map((f) => ({ factory: parts.httpFilter(f.filter.kind, f.filter.body, f.name), disabled: f.disabled }));
     this.accessLogs = plan.accessLogs.map((l) => parts.accessLog(l.kind, l.body));
     this.preparation = new RequestPreparation(plan, env.random, parts.machineAddress, parts.nodeCluster);
     this.early = plan.earlyMutations.map((m) => parts.mutation(m));

@@ -16,8 +16,6 @@ export interface DownstreamConnection {
   readonly listenerStatPrefix: string;
   /** The listener (or process) is draining: new responses should end the connection. */
   readonly draining: boolean;
-  /** Called when a 'flush-delay' close ran into its delay. */
-  onDelayedCloseTimeout: (() => void) | null;
   /** Closes from our side. 'flush': after what is queued; 'flush-delay': flush, FIN, then wait `delayMs` for the peer's close; `details` for %CONNECTION_TERMINATION_DETAILS%. The filters' onClose is called with ''. */
   close(how: 'flush' | 'now' | 'reset' | 'flush-delay', details?: string, delayMs?: number): void;
 }
@@ -31,6 +29,8 @@ export interface NetworkFilter {
   onDrained?(): void;
   /** Last call. `error`: errno name, '' orderly; `local`: we closed. */
   onClose(error: string, local: boolean): void;
+  /** A 'flush-delay' close ran into its delay. */
+  onDelayedClose?(): void;
   /** The listener begins to drain (gracefully): finish what is under way, then close. */
   onDrain?(): void;
   /** Access logs of the listener are written by the connection; a terminal filter that ends with facts of its own may add them before onClose. */

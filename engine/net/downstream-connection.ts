@@ -29,8 +29,6 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
   private filters: NetworkFilter[] = [];
   private ended = false;
   private closing: Timer | null = null;
-  /** Set by a terminal filter that counts its own late close (delayed_close_timeout). */
-  onDelayedCloseTimeout: (() => void) | null = null;
 
   constructor(socket: TransportSocket, facts: ConnectionFacts, state: ListenerState, env: WorkerEnv) {
     this.socket = socket; this.facts = facts; this.state = state; this.env = env;
@@ -69,7 +67,7 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
     if (how !== 'flush-delay' || delayMs === 0) { this.finish(how === 'flush-delay' ? 'flush' : how); return; }
     if (this.closing !== null) return;
     // The peer gets time to read what was sent before its own bytes lead to a reset; it usually closes first. Envoy sends no FIN meanwhile.
-    this.closing = this.env.wheel.after(delayMs, () => { this.onDelayedCloseTimeout?.(); this.finish('now'); });
+    this.closing = this.env.wheel.after(delayMs, () => { for (const f of this.filters) f.onDelayedClose?.(); this.finish('now'); });
   }
 
   private finish(how: 'flush' | 'now' | 'reset'): void {

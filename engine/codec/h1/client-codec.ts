@@ -27,18 +27,20 @@ export class H1ClientCodec implements ClientCodec, BodySink {
   /** @internal */ readonly options: Http1OptionsPlan;
   private readonly headText: HeadBuffer;
   private readonly fields: FieldParser;
-  private readonly body: BodyReader;
+  private readonly limits: FieldLimits;
+  private bodyReader: BodyReader | null = null;
   private stream: H1ClientStream | null = null;
   private reusable = true;
   private minor = 1;
 
   constructor(host: ClientHost, output: CodecOutput, options: Http1OptionsPlan) {
     this.host = host; this.output = output; this.options = options;
-    const limits: FieldLimits = { maxCount: options.maxHeadersCount, underscores: 'allow', keepSpelling: options.nameFormat === 'preserve' };
+    const limits: FieldLimits = this.limits = { maxCount: options.maxHeadersCount, underscores: 'allow', keepSpelling: options.nameFormat === 'preserve' };
     this.headText = new HeadBuffer(options.maxHeadersKb * 1024);
     this.fields = new FieldParser(limits);
-    this.body = new BodyReader(this, limits, options.maxHeadersKb * 1024, options.enableTrailers);
   }
+
+  private get body(): BodyReader { return this.bodyReader ??= new BodyReader(this, this.limits, this.options.maxHeadersKb * 1024, this.options.enableTrailers); }
 
   get activeStreams(): number { return this.stream === null ? 0 : 1; }
 

@@ -18,6 +18,18 @@ import { H1ServerStream, type ServerStreamOwner } from './server-stream.ts';
 const MAX_ANSWERS_PER_READ = 2;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
+/** Parsers of lines keep nothing between two heads, so all connections of one configuration use the same. */
+const PARSERS = new WeakMap<Http1OptionsPlan, { readonly limits: FieldLimits; readonly line: RequestLine; readonly fields: FieldParser }>();
+function sharedParsers(options: Http1OptionsPlan): { readonly limits: FieldLimits; readonly line: RequestLine; readonly fields: FieldParser } {
+  let p = PARSERS.get(options);
+  if (p === undefined) {
+    const limits: FieldLimits = { maxCount: options.maxHeadersCount, underscores: options.headersWithUnderscores, keepSpelling: options.nameFormat === 'preserve' };
+    p = { limits, line: new RequestLine(options), fields: new FieldParser(limits) };
+    PARSERS.set(options, p);
+  }
+  return p;
+}
+
 /** What the codec counts, for its owner. */
 export interface H1CodecCounters { onResponseFlood(): void; onUnderscoreDropped(count: number): void; onUnderscoreRejected(): void }
 
@@ -31,7 +43,9 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
   private readonly headText: HeadBuffer;
   private readonly requestLine: RequestLine;
   private readonly fields: FieldParser;
-  private readonly body: BodyReader;
+  private readonly limits: FieldLimits;
+  /** Made with the first body: idle connections are many. */
+  private bodyReader: BodyReader | null = null;
   private stream: H1ServerStream | null = null;
   private shuttingDown = false;
   /** Bytes of pipelined requests behind the one that is being answered; no more are read until it is. */
@@ -48,12 +62,14 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     this.host = host; this.output = output; this.options = options; this.counters = counters; this.answerContinue = answerContinue;
     this.nameFormat = options.nameFormat;
     this.trailersEnabled = options.enableTrailers;
-    const limits: FieldLimits = { maxCount: options.maxHeadersCount, underscores: options.headersWithUnderscores, keepSpelling: options.nameFormat === 'preserve' };
+    const shared = sharedParsers(options);
+    this.limits = shared.limits;
+    this.requestLine = shared.line;
+    this.fields = shared.fields;
     this.headText = new HeadBuffer(options.maxHeadersKb * 1024);
-    this.requestLine = new RequestLine(options);
-    this.fields = new FieldParser(limits);
-    this.body = new BodyReader(this, limits, options.maxHeadersKb * 1024, options.enableTrailers);
   }
+
+  private get body(): BodyReader { return this.bodyReader ??= new BodyReader(this, this.limits, this.options.maxHeadersKb * 1024, this.options.enableTrailers); }
 
   get activeStreams(): number { return this.stream === null ? 0 : 1; }
 

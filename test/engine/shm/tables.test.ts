@@ -4,7 +4,6 @@ import test from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { CIRCUIT_KIND, CircuitTable } from '../../../engine/shm/circuit-table.ts';
 import { CONSECUTIVE, HOST_FLAG, HostTable, RecordAllocator } from '../../../engine/shm/host-table.ts';
-import { SharedWords } from '../../../engine/shm/shared-words.ts';
 import type { ShmJob } from './shm-thread.ts';
 
 function thread<T>(job: ShmJob): Promise<T> {
