@@ -23,8 +23,9 @@ import type { StatClaim } from './observe/stats/thread-stat-store.ts';
 
 /** The flags that the engine looks at (workers/flags.ts has them all). */
 export interface EngineFlags {
-  readonly configPath: string; readonly configYaml: string; readonly concurrency: number; readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string; readonly adminAddressPath: string;
-  readonly allowUnknown: boolean; readonly fileFlushIntervalMs: number; readonly fileFlushMinBytes: number; readonly drainTimeS: number; readonly drainStrategy: 'gradual' | 'immediate'; readonly watch: boolean; readonly strict: boolean; readonly transport: string; readonly argv: readonly string[];
+  readonly mode: 'serve' | 'validate' | 'init_only'; readonly configPath: string; readonly configYaml: string; readonly concurrency: number; readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string; readonly adminAddressPath: string;
+  readonly allowUnknown: boolean; readonly unknownDynamic: 'warn' | 'reject' | 'ignore'; readonly skipDeprecatedLogs: boolean; readonly statsTags: readonly (readonly [string, string])[]; readonly disableExtensions: readonly string[];
+  readonly localAddressIpVersion: 'v4' | 'v6'; readonly fileFlushIntervalMs: number; readonly fileFlushMinBytes: number; readonly drainTimeS: number; readonly drainStrategy: 'gradual' | 'immediate'; readonly watch: boolean; readonly strict: boolean; readonly transport: string; readonly argv: readonly string[];
 }
 
 export interface ControlHost {
@@ -41,12 +42,12 @@ export interface ControlHost {
 export type Compiled = CompiledBootstrap<ListenerPlan, CompiledCluster>;
 
 function compileFrom(flags: EngineFlags): Compiled {
-  let text: string | null = null;
+  let bytes: Uint8Array | null = null;
   if (flags.configPath !== '') {
-    try { text = readFileSync(flags.configPath, 'utf8'); } catch { text = null; }
-    if (text === null) return { reports: [{ severity: 'error', message: `unable to read file: ${flags.configPath}`, place: { file: flags.configPath, line: 0, column: 0, path: '' } }], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: null as never, json: () => ({}) };
+    try { bytes = readFileSync(flags.configPath); } catch { bytes = null; }
+    if (bytes === null) return { reports: [{ severity: 'error', message: `unable to read file: ${flags.configPath}`, place: { file: flags.configPath, line: 0, column: 0, path: '' } }], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: null as never, unknownFields: 0, json: () => ({}) };
   }
-  return compileBootstrap({ file: flags.configPath, text, overlay: flags.configYaml, allowUnknown: flags.allowUnknown, concurrency: flags.concurrency, flags }, COMPILERS);
+  return compileBootstrap({ file: flags.configPath, bytes, overlay: flags.configYaml, concurrency: flags.concurrency, flags }, COMPILERS);
 }
 
 /** --mode validate: Envoy's OK line, or every fault. */
@@ -104,6 +105,8 @@ export class ControlEngine {
     }
     this.compiled = { ...c, json: NO_JSON, listeners: [], clusters: [], routes: [] };
     this.state.useProcess(c.process);
+    this.state.change('server.static_unknown_fields', 'counter', { set: c.unknownFields });
+    this.state.change('server.dynamic_unknown_fields', 'counter', { set: 0 });
     host.shared.words.setConnectionLimit(c.process.maxDownstreamConnections);
     host.startWorkers();
     this.applyClusters(c);
@@ -112,6 +115,7 @@ export class ControlEngine {
     this.declareStats();
     await this.startAdmin(c);
     await this.clusters.ready();
+    if (host.flags.mode === 'init_only') { host.log.log('main', 'info', 'exiting'); host.exit(0); return; }
     this.listenersOut = true;
     for (const id of host.workerIds()) host.send(id, this.listenerRecords());
     this.state.initialized(() => this.allListening());
@@ -138,7 +142,7 @@ export class ControlEngine {
 
   private settings(): SettingsPlan {
     const p = this.compiled!.process, f = this.host.flags;
-    return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster };
+    return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster, localAddressIpVersion: f.localAddressIpVersion };
   }
 
   private listenerRecords(): PlanRecord[] {

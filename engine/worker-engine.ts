@@ -21,9 +21,9 @@ export type EngineEvent =
   | { readonly kind: 'drained' };
 
 /** The machine's own address, which stands for loopback peers in x-forwarded-for. */
-function machineAddress(): string {
-  for (const list of Object.values(networkInterfaces())) for (const a of list ?? []) if (a.family === 'IPv4' && !a.internal) return a.address;
-  return '127.0.0.1';
+function machineAddress(version: 'v4' | 'v6'): string {
+  for (const list of Object.values(networkInterfaces())) for (const a of list ?? []) if (a.family === (version === 'v4' ? 'IPv4' : 'IPv6') && !a.internal) return a.address;
+  return version === 'v4' ? '127.0.0.1' : '::1';
 }
 
 export class WorkerEngine {
@@ -41,7 +41,7 @@ export class WorkerEngine {
     this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
     this.clusters = new ClusterSet(env, shared);
     this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators, filterConfig: (_name, body) => body });
-    const catalog = new WorkerCatalog({ clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(), nodeCluster: () => this.settings?.nodeCluster ?? '' });
+    const catalog = new WorkerCatalog({ clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), nodeCluster: () => this.settings?.nodeCluster ?? '' });
     this.listeners = new ListenerSet(env, catalog, shared.words);
     this.listeners.onBound = (name, addresses, error) => this.tell({ kind: 'listener-bound', name, addresses, error });
   }

@@ -1,4 +1,5 @@
 // The entry: flags, validate mode, the supervisor.
+import { writeFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { parseFlags, type Flags } from './flags.ts';
 
@@ -23,5 +24,6 @@ if (flags.mode === 'validate') {
   (ok ? process.stdout : process.stderr).write(text);
   process.exit(ok ? 0 : 1);
 }
+if (flags.baseIdPath !== '') writeFileSync(flags.baseIdPath, String(flags.baseId));
 const { Supervisor } = await import('./supervisor.ts');
 new Supervisor(flags, (code) => process.exit(code)).start();

@@ -1,7 +1,7 @@
 // Plans on their way between threads: msgpack. The only home of the package besides workers.
 import { Decoder, Encoder } from '@msgpack/msgpack';
 
-const encoder = new Encoder({ ignoreUndefined: true, initialBufferSize: 4096 });
+const encoder = new Encoder({ ignoreUndefined: true, initialBufferSize: 4096, maxDepth: 300 });
 const decoder = new Decoder();
 
 /** Packs plain data (objects, arrays, strings, numbers, booleans, null, Uint8Array). The result is a copy of its own. */

@@ -37,4 +37,6 @@ export interface SettingsPlan {
   /** resource monitor downstream_connections / runtime overload.global_downstream_max_connections; 0: no limit. */
   readonly maxDownstreamConnections: number;
   readonly localClusterName: string;
+  /** --local-address-ip-version. */
+  readonly localAddressIpVersion: 'v4' | 'v6';
 }

@@ -41,12 +41,12 @@ export class ConfigNode implements ConfigMessage {
     for (const [key, raw] of Object.entries(this.data)) {
       if (raw === null || key === '@type') continue;
       const field = names.get(key);
-      if (field === undefined) { this.tree.report(this.tree.allowUnknown ? 'warning' : 'error', `unknown field '${key}'${suggestion(key, this.desc.fields.map((f) => f.name))}`, [...this.keys, key], this.at(key)); continue; }
+      if (field === undefined) { this.tree.reportUnknown(`unknown field '${key}'${suggestion(key, this.desc.fields.map((f) => f.name))}`, [...this.keys, key], this.at(key)); continue; }
       if (this.items.has(field.name)) { this.tree.report('error', `field '${field.name}' is given twice`, [...this.keys, key], this.at(key)); continue; }
       const item: Item = { field, key, raw, value: undefined, read: false };
       this.items.set(field.name, item);
       item.value = this.build(item);
-      if (isDeprecated(field)) this.tree.report('warning', `field '${field.name}' is deprecated`, [...this.keys, key], this.at(field.name));
+      if (isDeprecated(field) && this.tree.deprecated) this.tree.report('warning', `field '${field.name}' is deprecated`, [...this.keys, key], this.at(field.name));
     }
   }
 

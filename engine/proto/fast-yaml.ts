@@ -34,6 +34,7 @@ class FastYaml {
 
   /** A block node whose content begins here, at column `indent`. */
   private block(indent: number): unknown {
+    if (indent > 1000) throw new NotSure();
     const c = this.text.charCodeAt(this.at);
     if (c === 45 && this.isSpace(this.at + 1)) return this.sequence(indent);
     if (c === 123 || c === 91) { const v = this.flow(); this.lineEnd(); return v; }
@@ -161,7 +162,14 @@ class FastYaml {
     }
   }
 
+  private depth = 0;
   private flow(): unknown {
+    if (++this.depth > 100) throw new NotSure();
+    const v = this.flowCollection();
+    this.depth--;
+    return v;
+  }
+  private flowCollection(): unknown {
     const { text } = this, open = text.charCodeAt(this.at++);
     const list: unknown[] = [], map: Record<string, unknown> = {}, close = open === 123 ? 125 : 93;
     for (;;) {
@@ -182,7 +190,7 @@ class FastYaml {
   private flowValue(): unknown {
     const c = this.text.charCodeAt(this.at);
     if (c === 123 || c === 91) return this.flow();
-    if (c === 44 || c === 125 || c === 93) return c === 44 ? null : null;
+    if (c === 44 || c === 125 || c === 93) return null;
     const v = this.scalar(true);
     // A scalar that goes on in the next line is for the full parser.
     const from = this.at;

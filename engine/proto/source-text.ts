@@ -3,6 +3,7 @@ import { LineCounter, parseDocument, isMap, isPair, isScalar, isSeq, isAlias, ty
 import { readFastYaml } from './fast-yaml.ts';
 import { yamlScalar } from './yaml-scalar.ts';
 import type { Place } from './config-message.ts';
+import type { ConfigSource } from './config-source.ts';
 
 /** A syntax error with its place. */
 export class SyntaxFault extends Error { readonly line: number; readonly column: number; constructor(message: string, line: number, column: number) { super(message); this.line = line; this.column = column; } }
@@ -34,9 +35,18 @@ class Reader {
 /** No `__proto__` of a file ever becomes one. */
 function put(out: Record<string, unknown>, key: string, value: unknown): void { Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true }); }
 
+/** As deep as Envoy's own readers go; whatever handles the data later may recurse. */
+const MAX_DEPTH = 100, TOO_DEEP = `values are nested more than ${MAX_DEPTH} deep`;
+function tooDeep(v: unknown, left: number): boolean {
+  if (v === null || typeof v !== 'object') return false;
+  if (left === 0) return true;
+  for (const k in v) { const x = (v as Record<string, unknown>)[k]; if (x !== null && typeof x === 'object' && tooDeep(x, left - 1)) return true; }
+  return false;
+}
+
 const OPTIONS = { version: '1.1', schema: 'yaml-1.1', merge: true, uniqueKeys: true, prettyErrors: false, strict: true } as const;
 
-export class SourceText {
+export class SourceText implements ConfigSource {
   readonly file: string;
   private readonly text: string;
   private document: Document.Parsed<ParsedNode> | null = null;
@@ -45,6 +55,13 @@ export class SourceText {
 
   /** The whole as plain data. Throws SyntaxFault. */
   data(): unknown {
+    let value: unknown;
+    try { value = this.read(); } catch (e) { if (e instanceof RangeError) throw new SyntaxFault(TOO_DEEP, 1, 1); throw e; }
+    if (tooDeep(value, MAX_DEPTH)) throw new SyntaxFault(TOO_DEEP, 1, 1);
+    return value;
+  }
+
+  private read(): unknown {
     if (/^\s*[{[]/.test(this.text)) { try { return JSON.parse(this.text) as unknown; } catch { /* flow YAML, or a fault that the other reader places */ } }
     const fast = readFastYaml(this.text);
     if (fast !== undefined) return fast;
@@ -63,9 +80,9 @@ export class SourceText {
   }
 
   /** Where the value at `keys` stands (its key, for a member of a mapping). */
-  place(keys: readonly (string | number)[], path: string): Place {
+  place(keys: readonly (string | number)[], path: string): Place & { readonly found: number } {
     const doc = this.parsed();
-    let node: Node | null = doc.contents, offset = node?.range?.[0] ?? 0;
+    let node: Node | null = doc.contents, offset = node?.range?.[0] ?? 0, found = 0;
     for (const key of keys) {
       if (isAlias(node)) node = node.resolve(doc) ?? null;
       if (isMap(node)) {
@@ -73,6 +90,7 @@ export class SourceText {
         if (pair === undefined) break;
         offset = (pair.key as Node).range?.[0] ?? offset;
         node = pair.value as Node | null;
+        found++;
       } else if (isSeq(node)) {
         const item = node.items[Number(key)] as Node | undefined;
         if (item === undefined) { // one value in place of a list stands for its only entry
@@ -80,9 +98,10 @@ export class SourceText {
         }
         offset = item.range?.[0] ?? offset;
         node = item;
+        found++;
       } else if (typeof key === 'number') continue; else break;
     }
     const at = this.lines!.linePos(offset);
-    return { file: this.file, line: at.line, column: at.col, path };
+    return { file: this.file, line: at.line, column: at.col, path, found };
   }
 }

@@ -9,6 +9,7 @@ import { ConfigTree } from '../../proto/config-tree.ts';
 import type { CompileContext, ConfigMessage, ExtensionCompiler, ExtensionPlan, Report } from '../../proto/config-message.ts';
 import { messageType } from '../../proto/registry.ts';
 import { suggestion } from '../../proto/suggest.ts';
+import { sourceOf, type ConfigSource } from '../../proto/config-source.ts';
 import { SourceText, SyntaxFault } from '../../proto/source-text.ts';
 import { mergeData } from './merge.ts';
 import { compileProcess, type ProcessPlan } from './process-config.ts';
@@ -34,12 +35,21 @@ export interface CompiledBootstrap<L, C> {
   readonly clusters: readonly Resource<C>[];
   readonly routes: readonly Resource<unknown>[];
   readonly process: ProcessPlan;
+  /** Unknown fields that were let pass. */
+  readonly unknownFields: number;
   /** The whole as proto JSON, made when asked; keeps the parsed tree alive, so ask and let go. */
   json(): unknown;
 }
 
-export interface BootstrapSource { readonly file: string | null; readonly text: string | null; readonly overlay: string; readonly allowUnknown?: boolean; readonly concurrency: number; readonly flags: { readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string } }
+/** What of the command line changes how configuration is read. */
+export interface CompileFlags {
+  readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string; readonly allowUnknown: boolean; readonly skipDeprecatedLogs: boolean;
+  readonly statsTags: readonly (readonly [string, string])[]; readonly disableExtensions: readonly string[];
+}
+/** `bytes`: the file's; null: there is no file. `overlay`: --config-yaml. */
+export interface BootstrapSource { readonly file: string | null; readonly bytes: Uint8Array | null; readonly overlay: string; readonly concurrency: number; readonly flags: CompileFlags }
 
+const BOOTSTRAP = 'envoy.config.bootstrap.v3.Bootstrap';
 const hash = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex').slice(0, 16);
 
 class Compile<L, C, R> {
@@ -53,24 +63,24 @@ class Compile<L, C, R> {
   /** Names that are there: only a reference to another has to be remembered. */
   private readonly clusterNames = new Set<string>();
   private readonly concurrency: number;
-  private readonly node: { id: string; cluster: string };
+  private readonly flags: CompileFlags;
 
-  constructor(tree: ConfigTree, data: unknown, compilers: Compilers<L, C, R>, concurrency: number, node: { id: string; cluster: string }) {
-    this.tree = tree; this.compilers = compilers; this.concurrency = concurrency; this.node = node;
+  constructor(tree: ConfigTree, data: unknown, compilers: Compilers<L, C, R>, concurrency: number, flags: CompileFlags) {
+    this.tree = tree; this.compilers = compilers; this.concurrency = concurrency; this.flags = flags;
     // Listeners and clusters are taken out and looked at one by one.
     const all = data !== null && typeof data === 'object' && !Array.isArray(data) ? (data as Record<string, unknown>) : {};
     this.staticsKey = 'staticResources' in all ? 'staticResources' : 'static_resources';
     const given = all[this.staticsKey], open = given !== null && typeof given === 'object' && !Array.isArray(given);
     this.statics = open ? (given as Record<string, unknown>) : {};
     const { listeners: _l, clusters: _c, ...rest } = this.statics;
-    this.root = new ConfigNode(tree, messageType('envoy.config.bootstrap.v3.Bootstrap')!, open ? { ...all, [this.staticsKey]: rest } : data, [], '');
+    this.root = new ConfigNode(tree, messageType(BOOTSTRAP)!, open ? { ...all, [this.staticsKey]: rest } : data, [], '');
   }
 
   private context(resource: string): CompileContext {
     const { compilers, tree } = this;
     let routeCount = 0;
     const ctx: CompileContext = {
-      resource, maxDirectBody: 4096, bootstrap: { concurrency: this.concurrency, nodeId: this.node.id, nodeCluster: this.node.cluster },
+      resource, maxDirectBody: 4096, bootstrap: { concurrency: this.concurrency, nodeId: this.flags.serviceNode, nodeCluster: this.flags.serviceCluster },
       extension: (category, config) => {
         const known = compilers.extensions.get(config.typeName);
         if (known === undefined || known.category !== category) {
@@ -79,6 +89,7 @@ class Compile<L, C, R> {
           (config as ConfigNode).readAll();
           return null;
         }
+        if (this.flags.disableExtensions.includes(`${category}/${extensionName(config.typeName)}`)) { config.error('', `'${extensionName(config.typeName)}' is disabled by --disable-extensions`); (config as ConfigNode).readAll(); return null; }
         return { kind: config.typeName, body: known.compile(config, ctx) };
       },
       accessLog: (m) => compilers.accessLog(m, ctx),
@@ -126,7 +137,7 @@ class Compile<L, C, R> {
 
   run(): CompiledBootstrap<L, C> {
     const { root, tree } = this;
-    const process = compileProcess(root, this.context('bootstrap'), (m) => this.compilers.address(m));
+    const process = withFlagTags(compileProcess(root, this.context('bootstrap'), (m) => this.compilers.address(m)), this.flags);
     const statics = root.msg('static_resources');
     if (statics !== undefined && statics.list('secrets').length > 0) statics.unsupported('secrets');
     root.refuseUnread();
@@ -138,7 +149,7 @@ class Compile<L, C, R> {
     for (const r of this.references) if (r.name !== '' && !names.has(r.name)) { r.at.error(r.field, `route: unknown cluster '${r.name}'${suggestion(r.name, names)}`); dangling.add(r.resource); }
     listeners = listeners.map((l) => (dangling.has(l.name) ? { ...l, plan: null, packed: null } : l));
     return {
-      reports: tree.reports(), errors: tree.errors, generalErrors, listeners, clusters, routes: this.routeTables.filter((t) => listeners.some((l) => l.plan !== null && t.name.startsWith(`${l.name}/`))), process,
+      reports: tree.reports(), errors: tree.errors, generalErrors, listeners, clusters, routes: this.routeTables.filter((t) => listeners.some((l) => l.plan !== null && t.name.startsWith(`${l.name}/`))), process, unknownFields: tree.unknownFields,
       json: () => this.json(),
     };
   }
@@ -149,6 +160,9 @@ class Compile<L, C, R> {
     return { ...root, static_resources: { ...(root['static_resources'] as object | undefined), ...(listeners.length > 0 ? { listeners } : {}), ...(clusters.length > 0 ? { clusters } : {}) } };
   }
 }
+
+/** An extension's well-known name: 'envoy.filters.http.router'. */
+function extensionName(type: string): string { return type.replace(/^envoy\.extensions\./, 'envoy.').replace(/\.v\d.*$/, ''); }
 
 function readSource(s: ConfigMessage): Uint8Array | undefined {
   s.unsupported('watched_directory');
@@ -163,20 +177,27 @@ function readSource(s: ConfigMessage): Uint8Array | undefined {
 
 /** Compiles a bootstrap. Never throws for what a user wrote. */
 export function compileBootstrap<L, C, R>(source: BootstrapSource, compilers: Compilers<L, C, R>): CompiledBootstrap<L, C> {
-  const texts: SourceText[] = [];
-  if (source.text !== null) texts.push(new SourceText(source.file ?? '', source.text));
-  if (source.overlay !== '') texts.push(new SourceText('--config-yaml', source.overlay));
-  const tree = new ConfigTree(texts);
-  tree.allowUnknown = source.allowUnknown === true;
-  let data: unknown = {};
-  for (const t of texts) {
-    try { data = mergeData(data, t.data() ?? {}); } catch (e) {
+  const sources: ConfigSource[] = [], under: unknown[] = [], bootstrap = messageType(BOOTSTRAP)!;
+  if (source.bytes !== null) sources.push(sourceOf(source.file ?? '', source.bytes, BOOTSTRAP));
+  if (source.overlay !== '') sources.push(new SourceText('--config-yaml', source.overlay));
+  const tree = new ConfigTree(sources, under);
+  tree.unknown = source.flags.allowUnknown ? 'warning' : 'error';
+  tree.deprecated = !source.flags.skipDeprecatedLogs;
+  let data: unknown;
+  for (const t of sources) {
+    under.push(data);
+    try { const own = t.data() ?? {}; data = data === undefined ? own : mergeData(data, own, bootstrap); } catch (e) {
       if (!(e instanceof SyntaxFault)) throw e;
       const report: Report = { severity: 'error', message: e.message, place: { file: t.file, line: e.line, column: e.column, path: '' } };
-      return { reports: [report], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: EMPTY_PROCESS, json: () => ({}) };
+      return { reports: [report], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: EMPTY_PROCESS, unknownFields: 0, json: () => ({}) };
     }
   }
-  return new Compile(tree, data, compilers, source.concurrency, { id: source.flags.serviceNode, cluster: source.flags.serviceCluster }).run();
+  return new Compile(tree, data ?? {}, compilers, source.concurrency, source.flags).run();
+}
+
+/** --stats-tag: tags beside those of stats_config. */
+function withFlagTags(p: ProcessPlan, flags: CompileFlags): ProcessPlan {
+  return flags.statsTags.length === 0 ? p : { ...p, stats: { ...p.stats, tags: [...p.stats.tags, ...flags.statsTags.map(([name, value]) => ({ name, regex: '', value }))] } };
 }
 
 const EMPTY_PROCESS: ProcessPlan = { nodeId: '', nodeCluster: '', nodeZone: '', node: null, admin: null, layers: [], maxDownstreamConnections: 0, statsFlushMs: 5000, stats: { tags: [], useDefaultTags: true, matcher: null }, flagsPath: '', logFormat: '', localCluster: '' };
