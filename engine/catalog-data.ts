@@ -23,8 +23,8 @@ export interface CatalogParts { readonly clusters: ClusterDirectory; readonly ro
 /** What a network filter's factory is made with. */
 interface NetworkParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly listenerStatPrefix: string }
 type NetworkFilterMaker = (body: unknown, p: NetworkParts) => NetworkFilterFactory;
-/** What an HTTP filter's factory is made with. `name` is the filter's name in its chain. */
-interface HttpParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly hcm: HcmPlan; readonly name: string }
+/** What an HTTP filter's factory is made with. `name` is the filter's name in its chain, `index` its place there (StreamView.routeConfig). */
+interface HttpParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly hcm: HcmPlan; readonly name: string; readonly index: number }
 type HttpFilterMaker = (body: unknown, p: HttpParts) => HttpFilterFactory;
 
 /** One line an extension, in the order of their names. */
@@ -56,9 +56,9 @@ export class WorkerCatalog implements DataCatalog {
   hcmParts(plan: HcmPlan, env: WorkerEnv): HcmParts {
     const { parts } = this;
     return {
-      httpFilter: (kind, body, name) => maker(HTTP_FILTERS, kind)(body, { catalog: this, parts, env, hcm: plan, name }),
+      httpFilter: (kind, body, name, index) => maker(HTTP_FILTERS, kind)(body, { catalog: this, parts, env, hcm: plan, name, index }),
       accessLog: (kind, body) => this.accessLog(kind, body, env),
-      routes: (key) => parts.routes.cell(key, plan.filters.map((f) => f.name)),
+      routes: (key) => parts.routes.cell(key),
       mutation: (m) => new HeaderMutations(m, parts.logs.operators, env.clock),
       mapper: (m) => {
         const filter = makeLogFilter(m.filter as AccessLogFilterPlan, parts.logs), headers = new HeaderMutations(m.headers, parts.logs.operators, env.clock);

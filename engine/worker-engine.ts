@@ -40,7 +40,7 @@ export class WorkerEngine {
     const operators = { hostname: hostname(), environment };
     this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
     this.clusters = new ClusterSet(env, shared);
-    this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators, filterConfig: (_name, body) => body });
+    this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators });
     const catalog = new WorkerCatalog({ clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), nodeCluster: () => this.settings?.nodeCluster ?? '' });
     this.listeners = new ListenerSet(env, catalog, shared.words);
     this.listeners.onBound = (name, addresses, error) => this.tell({ kind: 'listener-bound', name, addresses, error });

@@ -6,11 +6,23 @@ import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/header
 import type { PauseReason, ResetReason } from '../codec/codec.ts';
 import type { Route } from './route.ts';
 
+/** The two directions of a stream, each with its chain: requests pass the filters in order, responses in reverse. */
+export type Side = 'request' | 'response';
+
 /**
- * next: go on. hold: stop here; the chain keeps what comes and pauses the source at the limit. hold-whole: keep all to the end; over the limit is 413 (request) or 500.
- * taken: the filter took the bytes itself (it will `push`, or it is the router). A LocalReply is returned, not sent from inside.
+ * What a hook wishes done with what it was shown.
+ * next: go on; if this filter held something back, that goes on first.
+ * next-open: the same, and the message does not end here though `end`/`last` was true: the filter will `push` the rest (a body for a message that had none, trailers).
+ * hold: stop here; the chain keeps what comes and pauses the source at the limit, until `resume`.
+ * hold-whole: stop here until the message is whole, then go on by itself (a hook that wants to wait on returns 'hold' for the last piece); over the limit the answer is 413 (request) or 500 (response).
+ * taken: the filter has the bytes itself and will `push` what is to go on (for headers: only the terminal filter).
+ * A LocalReply is returned, not sent from inside; on the response side it replaces a response whose head has not gone out yet, and passes no further filter.
+ *
+ * While a filter holds, what follows is shown to its own data and trailers hooks (and kept or released as they say); without such a hook it is kept. Filters before it have seen it, those behind have not.
+ * Envoy's codes: Continue = next, ContinueAndDontEndStream = next-open, StopIteration = hold, StopAllIterationAndWatermark and StopIterationAndWatermark = hold,
+ * StopAllIterationAndBuffer and StopIterationAndBuffer = hold-whole, StopIterationNoBuffer = taken.
  */
-export type Verdict = 'next' | 'hold' | 'hold-whole' | 'taken' | LocalReply;
+export type Verdict = 'next' | 'next-open' | 'hold' | 'hold-whole' | 'taken' | LocalReply;
 
 /** An answer made by the proxy itself. */
 export class LocalReply {
@@ -46,27 +58,40 @@ export interface HttpFilter {
   onEnd?(s: StreamView, how: StreamEnd): void;
 }
 
-/** A stream as filters see it. Calls that act (resume, reply, push, reset) are for use from outside a hook; inside one they are queued until the chain has stopped. */
+/** A stream as filters see it. Calls that act (resume, reply, push, reset) may be made from anywhere: inside a hook they are queued until the chain has stopped. */
 export interface StreamView {
   readonly facts: StreamFacts;
   readonly connection: ConnectionFacts;
   readonly request: RequestHeaders;
   readonly response: ResponseHeaders | null;
+  /** The stream's random number (u32), the same for every decision by chance about it. */
+  readonly random: number;
   /** The route as matched now; null: none. */
   readonly route: Route | null;
-  /** Forgets the route: it is matched again at the next look (after a filter changed what it depends on). */
+  /** Forgets the route: it is matched again at the next look (after a filter changed what it depends on). Which filters the stream has stays as it was. */
   clearRoute(): void;
   setRoute(route: Route | null): void;
-  resume(filter: HttpFilter): void;
+  /** Lets go of what `filter` holds back on that side: on with the next filter. Harmless when nothing is held. */
+  resume(filter: HttpFilter, side?: Side): void;
   reply(filter: HttpFilter, reply: LocalReply): void;
-  /** Sends body bytes onward from this filter (takes ownership of the queue's chunks). */
-  push(filter: HttpFilter, data: ByteQueue, last: boolean): void;
+  /** Sends body bytes onward from this filter (takes ownership of the queue's chunks); behind what it holds, if it holds. An empty queue with `last` ends the message. */
+  push(filter: HttpFilter, data: ByteQueue, last: boolean, side?: Side): void;
+  /** Ends the message with trailers, onward from this filter. */
+  pushTrailers(filter: HttpFilter, trailers: Headers, side?: Side): void;
+  /** The body that the chain keeps for a filter that holds; null: none. It may be read and changed in place. */
+  heldBody(filter: HttpFilter, side?: Side): ByteQueue | null;
+  /** Stops and restarts the source of that side on behalf of a filter with a queue of its own; it runs when no filter (and nothing else) stops it. */
+  pause(filter: HttpFilter, side?: Side): void;
+  unpause(filter: HttpFilter, side?: Side): void;
   reset(reason: ResetReason): void;
-  /** This filter's compiled config of the route (most specific of route, virtual host, route configuration; weighted cluster before all), or undefined. */
+  /** This filter's compiled config of the route (most specific of route configuration, virtual host, route, weighted cluster), or undefined. `filterIndex` is what its factory was made with. */
   routeConfig(filterIndex: number): unknown;
-  /** Body limit of this stream, bytes. */
+  /** The same, of all levels that have one, the least specific first. */
+  routeConfigs(filterIndex: number): readonly unknown[];
+  /** What the chain keeps of one message at most, bytes; 0: no limit. */
   readonly bufferLimit: number;
-  /** Back-pressure on the request body, by reason. */
+  setBufferLimit(bytes: number): void;
+  /** Back-pressure on the request body by the terminal filter, by reason. */
   pauseRequest(why: PauseReason): void;
   resumeRequest(why: PauseReason): void;
 }
@@ -93,6 +118,6 @@ export interface HttpFilterFactory {
   readonly name: string;
   /** Called per stream. A filter without per-stream state returns the same object always. */
   create(s: StreamView & ResponseEntry): HttpFilter;
-  /** Turns a compiled per-route plan into what `routeConfig` gives. */
+  /** Turns a compiled per-route plan into what `routeConfig` gives; called once per route when it is first used. Left out: the plan itself. */
   routeConfig?(plan: unknown): unknown;
 }

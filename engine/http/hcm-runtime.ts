@@ -10,7 +10,7 @@ import type { HcmPlan } from '../plan/hcm-plan.ts';
 import type { HeaderMutationPlan } from '../plan/header-mutation-plan.ts';
 import type { HttpFilterFactory } from './filter.ts';
 import { RequestPreparation } from './request-preparation.ts';
-import type { RouteTableCell } from './route.ts';
+import type { ChainFilters, RouteTableCell } from './route.ts';
 
 /** Applies a compiled list of header mutations. */
 export interface HeaderMutation { apply(headers: RequestHeaders | ResponseHeaders, facts: StreamFacts): void }
@@ -20,7 +20,7 @@ export interface BodyFormatter { readonly contentType: string; format(facts: Str
 
 /** What the manager is given by the catalog, which knows the other rooms. */
 export interface HcmParts {
-  httpFilter(kind: string, body: unknown, name: string): HttpFilterFactory;
+  httpFilter(kind: string, body: unknown, name: string, index: number): HttpFilterFactory;
   accessLog(kind: string, body: unknown): AccessLog;
   routes(key: string): RouteTableCell;
   mutation(plan: HeaderMutationPlan): HeaderMutation;
@@ -32,7 +32,7 @@ export interface HcmParts {
 
 export interface ChainEntry { readonly factory: HttpFilterFactory; readonly disabled: boolean }
 
-export class HcmRuntime {
+export class HcmRuntime implements ChainFilters {
   readonly plan: HcmPlan;
   readonly env: WorkerEnv;
   readonly stats: StatBlock;
@@ -40,6 +40,7 @@ export class HcmRuntime {
   readonly http1Stats: StatBlock;
   readonly routes: RouteTableCell;
   readonly chain: readonly ChainEntry[];
+  readonly filterNames: readonly string[];
   readonly accessLogs: readonly AccessLog[];
   readonly preparation: RequestPreparation;
   readonly early: readonly HeaderMutation[];
@@ -55,7 +56,8 @@ export class HcmRuntime {
     this.listenerStats = new StatBlock(env.stats, LISTENER_HTTP_SCHEMA, `${listenerStatPrefix}.http.${plan.statPrefix}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, 'http1');
     this.routes = parts.routes(plan.routesKey);
-    this.chain = plan.filters.map((f) => ({ factory: parts.httpFilter(f.filter.kind, f.filter.body, f.name), disabled: f.disabled }));
+    this.chain = plan.filters.map((f, i) => ({ factory: parts.httpFilter(f.filter.kind, f.filter.body, f.name, i), disabled: f.disabled }));
+    this.filterNames = plan.filters.map((f) => f.name);
     this.accessLogs = plan.accessLogs.map((l) => parts.accessLog(l.kind, l.body));
     this.preparation = new RequestPreparation(plan, env.random, parts.machineAddress, parts.nodeCluster);
     this.early = plan.earlyMutations.map((m) => parts.mutation(m));
@@ -63,5 +65,9 @@ export class HcmRuntime {
     this.bodyFormat = plan.bodyFormat === null ? null : parts.bodyFormat(plan.bodyFormat);
     this.upgrades = new Map(plan.upgrades.map((u) => [u.type.toLowerCase(), u.enabled]));
   }
-}
 
+  routeConfig(filterIndex: number, plan: unknown): unknown {
+    const { factory } = this.chain[filterIndex]!;
+    return factory.routeConfig === undefined ? plan : factory.routeConfig(plan);
+  }
+}

@@ -38,9 +38,10 @@ const PASS: HttpFilter = {};
 /** The filters of one stream: those that the chain and the route leave switched on. */
 export function buildFilters(runtime: HcmRuntime, stream: StreamView & ResponseEntry, route: Route | null): HttpFilter[] {
   const filters: HttpFilter[] = [];
+  const configs = route === null ? null : route.filterConfigs(runtime);
   for (let i = 0; i < runtime.chain.length; i++) {
     const entry = runtime.chain[i]!;
-    if (route?.filterDisabled(i) ?? entry.disabled) filters.push(PASS); else filters.push(entry.factory.create(stream));
+    if ((configs === null ? undefined : configs[i]!.disabled) ?? entry.disabled) filters.push(PASS); else filters.push(entry.factory.create(stream));
   }
   return filters;
 }

@@ -2,6 +2,22 @@
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
 
+/** The filters of one HTTP connection manager, as a route sees them. One object per manager. */
+export interface ChainFilters {
+  /** Names, by index. */
+  readonly filterNames: readonly string[];
+  /** A per-route plan as the filter wants it. */
+  routeConfig(filterIndex: number, plan: unknown): unknown;
+}
+
+/** What the levels of a route say of one filter. */
+export interface RouteFilterConfig {
+  /** True: switched off here; false: switched on though disabled in the chain; undefined: as the chain says. The most specific level that names the filter decides. */
+  readonly disabled: boolean | undefined;
+  /** Compiled configs, the least specific first. */
+  readonly all: readonly unknown[];
+}
+
 /** A route that a request was matched to. Everything is resolved when the plan is installed. */
 export interface Route {
   readonly name: string;
@@ -15,10 +31,8 @@ export interface Route {
   readonly bufferLimit: number;
   /** Upgrade types of the route's upgrade_configs: undefined entry → the connection manager decides. */
   upgradeAllowed(token: string): boolean | undefined;
-  /** Most specific compiled config of a filter; undefined: none. `filterIndex` is the position in the chain. */
-  filterConfig(filterIndex: number): unknown;
-  /** True: the filter is switched off here; false: switched on though disabled in the chain; undefined: as the chain says. */
-  filterDisabled(filterIndex: number): boolean | undefined;
+  /** typed_per_filter_config for the filters of a chain, by index; null: the route has none. Resolved at first use and kept. */
+  filterConfigs(chain: ChainFilters): readonly RouteFilterConfig[] | null;
   /** Applies response_headers_to_add/remove of all levels (local replies included, as Envoy). */
   finalizeResponse(headers: ResponseHeaders, facts: StreamFacts): void;
 }

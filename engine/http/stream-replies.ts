@@ -16,6 +16,7 @@ export const REPLY = {
   idleEarly: new LocalReply(408, 'stream timeout', 'stream_idle_timeout', STREAM_FLAG.SI),
   idleLate: new LocalReply(504, 'stream timeout', 'stream_idle_timeout', STREAM_FLAG.SI),
   maxDuration: new LocalReply(408, 'downstream duration timeout', 'max_duration_timeout', STREAM_FLAG.DT),
+  responseTooLarge: new LocalReply(500, 'Internal Server Error', 'response_payload_too_large'),
   tooLarge: new LocalReply(413, 'Payload Too Large', 'request_payload_too_large'),
 } as const;
 

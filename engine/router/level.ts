@@ -10,8 +10,6 @@ export interface RouteEnv {
   readonly runtime: Runtime;
   readonly clock: Clock;
   readonly operators: OperatorEnv;
-  /** Names of the chain's filters for per-filter configuration, and how each turns a plan into its form. */
-  filterConfig(name: string, body: unknown): unknown;
 }
 
 export class Level {

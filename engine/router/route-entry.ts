@@ -1,6 +1,6 @@
 // A route resolved: what the connection manager (Route) and the router filter ask of it. One object per route; a weighted cluster gives a variant of its route.
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
-import type { Route } from '../http/route.ts';
+import type { ChainFilters, Route, RouteFilterConfig } from '../http/route.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
 import type { FilterConfigPlan, ForwardPlan, RoutePlan, WeightedPlan } from '../plan/route-plan.ts';
@@ -12,6 +12,9 @@ import { RegexRewrite } from './rewrite.ts';
 import type { VirtualHost } from './virtual-host.ts';
 
 interface Weighted { readonly plan: WeightedPlan; readonly level: Level; readonly cell: RuntimeCell | null; readonly route: RouteEntry }
+
+/** Chains whose configs a route keeps: of the listeners that share its table, and of a version that is being replaced. */
+const MAX_CHAINS = 16;
 
 export class RouteEntry implements Route {
   readonly plan: RoutePlan;
@@ -25,10 +28,11 @@ export class RouteEntry implements Route {
   private readonly hostRegex: RegexRewrite | null;
   readonly redirectRegex: RegexRewrite | null;
   private readonly template: PathTemplate | null;
-  private readonly configs: ReadonlyMap<string, FilterConfigPlan>;
+  /** typed_per_filter_config of all levels, the least specific first. */
+  private readonly configs: readonly FilterConfigPlan[];
   private readonly upgrades: ReadonlyMap<string, boolean>;
-  /** By filter index of the chain that asks; filled at first use. */
-  private readonly byIndex: { config: unknown; disabled: boolean | undefined }[] = [];
+  /** Of the chains that asked; nearly always one. */
+  private readonly resolved: { readonly chain: ChainFilters; readonly configs: readonly RouteFilterConfig[] }[] = [];
 
   constructor(plan: RoutePlan, host: VirtualHost, env: RouteEnv, ofCluster: WeightedPlan | null = null) {
     this.plan = plan;
@@ -43,7 +47,7 @@ export class RouteEntry implements Route {
     this.template = forward !== null && forward.templateRewrite !== '' && plan.match.path.kind === 'template' ? new PathTemplate(plan.match.path.template) : null;
     this.weighted = ofCluster === null && forward?.target.kind === 'weighted'
       ? forward.target.clusters.map((c) => ({ plan: c, level: new Level(c.level, env), cell: c.runtimeKey === '' ? null : env.runtime.cell(c.runtimeKey), route: new RouteEntry(plan, host, env, c) })) : [];
-    this.configs = new Map([...host.table.plan.filterConfigs, ...host.plan.filterConfigs, ...plan.filterConfigs, ...(ofCluster?.filterConfigs ?? [])].map((c) => [c.name, c]));
+    this.configs = [...host.table.plan.filterConfigs, ...host.plan.filterConfigs, ...plan.filterConfigs, ...(ofCluster?.filterConfigs ?? [])];
     this.upgrades = new Map((forward?.upgrades ?? []).map((u) => [u.type.toLowerCase(), u.enabled]));
   }
 
@@ -55,12 +59,16 @@ export class RouteEntry implements Route {
   get bufferLimit(): number { return this.plan.bufferLimit >= 0 ? this.plan.bufferLimit : this.host.plan.bufferLimit; }
   upgradeAllowed(token: string): boolean | undefined { return this.upgrades.get(token); }
 
-  filterConfig(filterIndex: number): unknown { return this.byIndex[filterIndex]?.config ?? this.resolve(filterIndex).config; }
-  filterDisabled(filterIndex: number): boolean | undefined { return this.configs.size === 0 ? undefined : (this.byIndex[filterIndex] ?? this.resolve(filterIndex)).disabled; }
-  private resolve(filterIndex: number): { config: unknown; disabled: boolean | undefined } {
-    const name = this.host.table.filterNames[filterIndex] ?? '';
-    const found = this.configs.get(name);
-    return this.byIndex[filterIndex] = { config: found === undefined || found.body === null ? undefined : this.host.table.env.filterConfig(name, found.body), disabled: found?.disabled ?? undefined };
+  filterConfigs(chain: ChainFilters): readonly RouteFilterConfig[] | null {
+    if (this.configs.length === 0) return null;
+    for (const r of this.resolved) if (r.chain === chain) return r.configs;
+    const configs = chain.filterNames.map((name, i): RouteFilterConfig => {
+      const mine = this.configs.filter((c) => c.name === name);
+      return { disabled: mine.at(-1)?.disabled ?? undefined, all: mine.filter((c) => c.body !== null).map((c) => chain.routeConfig(i, c.body)) };
+    });
+    if (this.resolved.length >= MAX_CHAINS) this.resolved.shift();
+    this.resolved.push({ chain, configs });
+    return configs;
   }
 
   /** The route itself, or the variant of the weighted cluster that the stream's number falls on. */

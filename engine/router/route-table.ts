@@ -31,17 +31,15 @@ export class TableOfRoutes implements RouteTable {
   readonly plan: RouteTablePlan;
   readonly level: Level;
   readonly env: RouteEnv;
-  readonly filterNames: readonly string[];
   private readonly exact = new Map<string, number>();
   private readonly suffixes = new Wildcards();
   private readonly prefixes = new Wildcards();
   private any = -1;
   private readonly hosts: (VirtualHost | undefined)[] = [];
 
-  constructor(plan: RouteTablePlan, env: RouteEnv, filterNames: readonly string[]) {
+  constructor(plan: RouteTablePlan, env: RouteEnv) {
     this.plan = plan;
     this.env = env;
-    this.filterNames = filterNames;
     this.level = new Level(plan.level, env);
     plan.virtualHosts.forEach((v, n) => {
       for (const d of v.domains) {
@@ -79,22 +77,20 @@ export class TableOfRoutes implements RouteTable {
 export class RouteTables {
   private readonly cells = new Map<string, RouteTableCell>();
   private readonly env: RouteEnv;
-  private readonly names = new Map<string, readonly string[]>();
   constructor(env: RouteEnv) { this.env = env; }
 
-  cell(key: string, filterNames: readonly string[]): RouteTableCell {
-    this.names.set(key, filterNames);
+  cell(key: string): RouteTableCell {
     let cell = this.cells.get(key);
     if (cell === undefined) { cell = { current: null }; this.cells.set(key, cell); }
     return cell;
   }
 
   install(key: string, packed: Uint8Array): void {
-    const table = new LazyTable(packed, this.env, () => this.names.get(key) ?? []);
+    const table = new LazyTable(packed, this.env);
     const cell = this.cells.get(key);
     if (cell === undefined) this.cells.set(key, { current: table }); else cell.current = table;
   }
-  remove(key: string): void { const cell = this.cells.get(key); if (cell !== undefined) cell.current = null; this.cells.delete(key); this.names.delete(key); }
+  remove(key: string): void { const cell = this.cells.get(key); if (cell !== undefined) cell.current = null; this.cells.delete(key); }
 }
 
 /** A table that is unpacked with its first request. */
@@ -102,10 +98,9 @@ class LazyTable implements RouteTable {
   private packed: Uint8Array | null;
   private table: TableOfRoutes | null = null;
   private readonly env: RouteEnv;
-  private readonly filterNames: () => readonly string[];
-  constructor(packed: Uint8Array, env: RouteEnv, filterNames: () => readonly string[]) { this.packed = packed; this.env = env; this.filterNames = filterNames; }
+  constructor(packed: Uint8Array, env: RouteEnv) { this.packed = packed; this.env = env; }
   private get real(): TableOfRoutes {
-    if (this.table === null) { this.table = new TableOfRoutes(unpack<RouteTablePlan>(this.packed!), this.env, this.filterNames()); this.packed = null; }
+    if (this.table === null) { this.table = new TableOfRoutes(unpack<RouteTablePlan>(this.packed!), this.env); this.packed = null; }
     return this.table;
   }
   get name(): string { return this.real.name; }

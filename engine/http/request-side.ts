@@ -1,0 +1,30 @@
+// Requests through the filters, in the order of the configuration; the last one, the router, takes them.
+import type { ServerStream } from '../codec/codec.ts';
+import type { Headers, RequestHeaders } from '../headers/headers.ts';
+import { FilterChain, type ChainOwner } from './filter-chain.ts';
+import type { HttpFilter, StreamView, Verdict } from './filter.ts';
+
+/** What the request side needs of its stream. */
+export interface RequestSideOwner extends ChainOwner, StreamView {
+  readonly request: RequestHeaders;
+  requestTooLarge(): void;
+}
+
+export class RequestSide extends FilterChain {
+  private readonly stream: RequestSideOwner;
+  private readonly codec: ServerStream;
+  constructor(stream: RequestSideOwner, codec: ServerStream) { super(stream); this.stream = stream; this.codec = codec; }
+
+  protected order(n: number): number { return n; }
+  protected headHook(f: HttpFilter, end: boolean): Verdict { return f.onRequestHeaders === undefined ? 'next' : f.onRequestHeaders(this.stream, this.stream.request, end); }
+  protected hasDataHook(f: HttpFilter): boolean { return f.onRequestData !== undefined; }
+  protected dataHook(f: HttpFilter, bytes: Uint8Array, start: number, end: number, last: boolean): Verdict { return f.onRequestData!(this.stream, bytes, start, end, last); }
+  protected hasTrailersHook(f: HttpFilter): boolean { return f.onRequestTrailers !== undefined; }
+  protected trailersHook(f: HttpFilter, trailers: Headers): Verdict { return f.onRequestTrailers!(this.stream, trailers); }
+  protected exitHead(): void { /* the terminal filter takes everything */ }
+  protected exitData(): void { /* as above */ }
+  protected exitTrailers(): void { /* as above */ }
+  protected stopSource(): void { this.codec.pause('filter'); }
+  protected startSource(): void { this.codec.resume('filter'); }
+  protected tooLarge(): void { this.stream.requestTooLarge(); }
+}
