@@ -10,10 +10,12 @@ import { HeaderMutations, MutableContext } from './observe/format/header-mutatio
 import { makeFormatter, makeJsonFormatter, type JsonPlan } from './observe/format/make-formatter.ts';
 import { fromByteString } from './headers/headers.ts';
 import type { DataCatalog, NetworkFilterFactory } from './net/connection.ts';
+import { TcpProxyRuntime } from './filters/network/tcp-proxy/tcp-proxy-runtime.ts';
 import type { WorkerEnv } from './net/worker-env.ts';
 import type { AccessLogFilterPlan, AccessLogPlan } from './plan/accesslog-plan.ts';
 import type { BodyFormatPlan, HcmPlan } from './plan/hcm-plan.ts';
 import type { RouterConfig } from './plan/router-plan.ts';
+import type { TcpProxyPlan } from './plan/tcp-proxy-plan.ts';
 import type { RouteTables } from './router/route-table.ts';
 import { RouterFactory } from './router/router.ts';
 
@@ -30,6 +32,7 @@ type HttpFilterMaker = (body: unknown, p: HttpParts) => HttpFilterFactory;
 /** One line an extension, in the order of their names. */
 const NETWORK_FILTERS: ReadonlyMap<string, NetworkFilterMaker> = new Map<string, NetworkFilterMaker>([
   ['envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', (body, p) => new HttpConnectionManagerFactory(new HcmRuntime(body as HcmPlan, p.env, p.catalog.hcmParts(body as HcmPlan, p.env), p.listenerStatPrefix))],
+  ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', (body, p) => { const plan = body as TcpProxyPlan; return new TcpProxyRuntime(plan, p.env, p.parts.clusters, plan.accessLogs.map((l) => p.catalog.accessLog(l.kind, l.body, p.env))); }],
 ]);
 
 const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpFilterMaker>([

@@ -3,6 +3,7 @@ import type { ListenerPlan } from '../plan/listener-plan.ts';
 import { listenerStatName } from '../net/listener.ts';
 import type { HcmPlan } from '../plan/hcm-plan.ts';
 import { CIRCUIT_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA, HTTP1_SCHEMA, LISTENER_HTTP_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA } from '../observe/stats/schemas.ts';
+import { L4_SCHEMAS, networkFilterScopes } from '../observe/stats/l4-schemas.ts';
 import { SystemClock } from '../loop/clock.ts';
 import { StatReader } from './stats/stat-reader.ts';
 import type { ProcessPlan } from './compile/process-config.ts';
@@ -11,7 +12,7 @@ export interface StateHost { readonly flags: { readonly concurrency: number }; r
 export interface WorkerState { readonly id: number; readonly column: SharedArrayBuffer; restarts: number; transport: string; up: boolean }
 
 export class ServerState {
-  readonly stats = new StatReader([CLUSTER_SCHEMA, CLUSTER_LB_SCHEMA, HOST_SCHEMA, HCM_SCHEMA, LISTENER_SCHEMA, LISTENER_HTTP_SCHEMA, LISTENER_WORKER_SCHEMA, HTTP1_SCHEMA, FILESYSTEM_SCHEMA, CIRCUIT_SCHEMA], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id]);
+  readonly stats = new StatReader([CLUSTER_SCHEMA, CLUSTER_LB_SCHEMA, HOST_SCHEMA, HCM_SCHEMA, LISTENER_SCHEMA, LISTENER_HTTP_SCHEMA, LISTENER_WORKER_SCHEMA, HTTP1_SCHEMA, FILESYSTEM_SCHEMA, CIRCUIT_SCHEMA, ...L4_SCHEMAS], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id]);
   readonly workers = new Map<number, WorkerState>();
   private readonly host: StateHost;
   private readonly own = new Map<string, number>();
@@ -87,6 +88,7 @@ export class ServerState {
       for (const f of [...l.chains, ...(l.defaultChain === null ? [] : [l.defaultChain])].flatMap((c) => c.filters)) {
         const { statPrefix } = f.body as HcmPlan;
         if (typeof statPrefix === 'string' && f.kind.endsWith('HttpConnectionManager')) { this.stats.declare(HCM_SCHEMA, `http.${statPrefix}`); this.stats.declare(LISTENER_HTTP_SCHEMA, `${prefix}.http.${statPrefix}`); }
+        for (const [schema, scope] of networkFilterScopes(f.kind, f.body)) this.stats.declare(schema, scope);
       }
     }
     this.change('listener_manager.total_listeners_active', 'gauge', { set: listeners.length });

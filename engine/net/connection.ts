@@ -1,14 +1,19 @@
 // The shapes between a listener's accepted connection and the network filters on it. The class that implements DownstreamConnection is
 // downstream-connection.ts; a terminal filter (HTTP connection manager, tcp_proxy) takes the bytes.
-import type { ConnectionFacts } from '../observe/stream-facts.ts';
+import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import type { AccessLog } from '../observe/accesslog/access-log.ts';
 import type { TransportSocket } from './transport/transport.ts';
 import type { WorkerEnv } from './worker-env.ts';
+
+/** Who holds a connection's reading back; it goes on when no reason is left. */
+export type ReadPause = 'filter' | 'upstream-wait' | 'upstream-full' | 'terminal';
 
 /** An accepted connection after listener filters, filter-chain match and TLS: what network filters work on. */
 export interface DownstreamConnection {
   readonly socket: TransportSocket;
   readonly facts: ConnectionFacts;
+  /** The connection's own record, made at the first look: network filters and the listener's access logs share it (Envoy: the connection's StreamInfo). */
+  readonly stream: StreamFacts;
   readonly env: WorkerEnv;
   /** per_connection_buffer_limit_bytes of the listener. */
   readonly bufferLimit: number;
@@ -16,24 +21,35 @@ export interface DownstreamConnection {
   readonly listenerStatPrefix: string;
   /** The listener (or process) is draining: new responses should end the connection. */
   readonly draining: boolean;
-  /** Closes from our side. 'flush': after what is queued; 'flush-delay': flush, FIN, then wait `delayMs` for the peer's close; `details` for %CONNECTION_TERMINATION_DETAILS%. The filters' onClose is called with ''. */
+  /** Back-pressure by reason. Bytes that come all the same (read before the pause took hold) are kept and delivered when the last reason is gone. */
+  pauseReading(why: ReadPause): void;
+  resumeReading(why: ReadPause): void;
+  /** A filter that said 'stop' lets the connection go on with the filters after it. Not from inside its own hook. */
+  continueReading(filter: NetworkFilter): void;
+  /** Closes from our side. 'flush': after what is queued; 'now': at once; 'flush-delay': flush, FIN, then wait `delayMs` for the peer's close; `details` for %CONNECTION_TERMINATION_DETAILS%. The filters' onClose is called with ''. */
   close(how: 'flush' | 'now' | 'reset' | 'flush-delay', details?: string, delayMs?: number): void;
 }
 
-/** 'next': the bytes go on to the next filter; 'stop': held back by this filter (it pauses the socket or drops them). */
+/**
+ * 'next': the filter after this one goes on. 'stop': not yet; what comes is kept up to the buffer limit until `continueReading` (the terminal filter, which
+ * takes the bytes, always says 'stop'). 'close': the connection ends at once.
+ */
+export type NetworkVerdict = 'next' | 'stop' | 'close';
+
+/** A filter on one connection. Each gets onConnection before its first bytes, and only after the filters before it have let the connection pass. */
 export interface NetworkFilter {
-  onConnection?(): 'next' | 'stop';
-  onData(bytes: Buffer, start: number, end: number): 'next' | 'stop';
+  onConnection?(): NetworkVerdict;
+  /** Bytes [start, end), lent until this returns. */
+  onData?(bytes: Buffer, start: number, end: number): NetworkVerdict;
   onEnd?(): void;
   onBlocked?(): void;
   onDrained?(): void;
   /** Last call. `error`: errno name, '' orderly; `local`: we closed. */
-  onClose(error: string, local: boolean): void;
+  onClose?(error: string, local: boolean): void;
   /** A 'flush-delay' close ran into its delay. */
   onDelayedClose?(): void;
   /** The listener begins to drain (gracefully): finish what is under way, then close. */
   onDrain?(): void;
-  /** Access logs of the listener are written by the connection; a terminal filter that ends with facts of its own may add them before onClose. */
 }
 
 /** Built once per filter chain when the listener plan is installed. */

@@ -1,11 +1,16 @@
 // One accepted connection: carries socket events through its network filters to the terminal one, and ends once, with its stats and the listener's access logs.
 // Made by the listener; ends by the socket's close or by `close` of a filter.
+//
+//   filters:   0 … passed-1   |  passed (said 'stop', bytes wait in `held`)  |  those that have not begun
+//
+// A connection whose only filter is the terminal one goes straight through: nothing is held but what comes while reading is paused.
+import { ByteQueue } from '../base/byte-queue.ts';
 import type { AccessLog } from '../observe/accesslog/access-log.ts';
 import { LISTENER, LISTENER_WORKER } from '../observe/stats/schemas.ts';
 import type { StatBlock } from '../observe/stats/stat-block.ts';
 import { StreamFacts, type ConnectionFacts } from '../observe/stream-facts.ts';
 import type { Timer } from '../loop/timer-wheel.ts';
-import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from './connection.ts';
+import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory, NetworkVerdict, ReadPause } from './connection.ts';
 import type { SocketSink, TransportSocket } from './transport/transport.ts';
 import type { WorkerEnv } from './worker-env.ts';
 
@@ -21,14 +26,25 @@ export interface ListenerState {
   left(connection: AcceptedConnection): void;
 }
 
+const NO_BYTES = Buffer.alloc(0);
+const PAUSE_BIT: Record<ReadPause, number> = { filter: 1, 'upstream-wait': 2, 'upstream-full': 4, terminal: 8 };
+
 export class AcceptedConnection implements DownstreamConnection, SocketSink {
   readonly socket: TransportSocket;
   readonly facts: ConnectionFacts;
   readonly env: WorkerEnv;
   private readonly state: ListenerState;
   private filters: NetworkFilter[] = [];
+  /** Filters whose onConnection has run. */
+  private begun = 0;
+  /** The filter that said 'stop', -1: none. Bytes after it wait in `held`. */
+  private holder = -1;
+  private readonly held = new ByteQueue();
+  private heldEnd = false;
+  private pauses = 0;
   private ended = false;
   private closing: Timer | null = null;
+  private ownStream: StreamFacts | null = null;
 
   constructor(socket: TransportSocket, facts: ConnectionFacts, state: ListenerState, env: WorkerEnv) {
     this.socket = socket; this.facts = facts; this.state = state; this.env = env;
@@ -38,23 +54,86 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
   get bufferLimit(): number { return this.state.bufferLimit; }
   get listenerStatPrefix(): string { return this.state.statPrefix; }
   get draining(): boolean { return this.state.draining; }
+  get stream(): StreamFacts {
+    if (this.ownStream !== null) return this.ownStream;
+    const s = this.ownStream = new StreamFacts(this.facts), f = this.facts;
+    s.startMs = f.startMs; s.startWallMs = f.startWallMs;
+    s.remoteIp = f.remoteIp; s.remotePort = f.remotePort; s.remoteText = f.remoteText;
+    return s;
+  }
 
   start(factories: readonly NetworkFilterFactory[]): void {
     this.filters = factories.map((f) => f.create(this));
-    for (const f of this.filters) if (f.onConnection?.() === 'stop' || this.ended) return;
+    this.run(0, NO_BYTES, 0, 0);
   }
+
+  /** Takes filters from `from` on through what is new: their beginning, and bytes if there are any. */
+  private run(from: number, bytes: Buffer, start: number, end: number): void {
+    const { filters } = this, last = filters.length - 1;
+    for (let i = from; i <= last; i++) {
+      const f = filters[i]!;
+      let verdict: NetworkVerdict = 'next';
+      if (i >= this.begun) { this.begun = i + 1; if (f.onConnection !== undefined) verdict = f.onConnection(); }
+      if (this.ended) return;
+      if (end > start && verdict !== 'close') {
+        // The terminal filter's 'stop' is no answer to bytes; one that pauses reading as it begins gets them later.
+        if (i === last && this.pauses !== 0) { this.held.pushCopy(bytes, start, end); return; }
+        if ((verdict === 'next' || i === last) && f.onData !== undefined) verdict = f.onData(bytes, start, end);
+        if (this.ended) return;
+      }
+      if (verdict === 'next') continue;
+      if (verdict === 'close') { this.close('now'); return; }
+      if (i < last) { this.holder = i; this.held.pushCopy(bytes, start, end); this.limitHeld(); }
+      return;
+    }
+  }
+
+  /** A filter that lets its bytes wait bounds them; what comes while reading is paused is bounded by the turn it was read in. */
+  private limitHeld(): void { if (this.holder >= 0 && this.held.length >= Math.max(1, this.state.bufferLimit)) this.pauseReading('filter'); }
+
+  continueReading(filter: NetworkFilter): void {
+    if (this.ended || this.holder < 0 || this.filters[this.holder] !== filter) return;
+    const next = this.holder + 1;
+    this.holder = -1;
+    if (this.held.length === 0) this.run(next, NO_BYTES, 0, 0);
+    else { const b = this.held.takeAll(); this.run(next, Buffer.from(b.buffer, b.byteOffset, b.byteLength), 0, b.length); }
+    if (this.ended) return;
+    this.resumeReading('filter');
+    if (this.heldEnd && this.holder < 0 && this.held.length === 0 && this.pauses === 0) { this.heldEnd = false; this.passEnd(); }
+  }
+
+  pauseReading(why: ReadPause): void {
+    const first = this.pauses === 0;
+    this.pauses |= PAUSE_BIT[why];
+    if (first && !this.ended) this.socket.pause();
+  }
+  resumeReading(why: ReadPause): void {
+    if ((this.pauses & PAUSE_BIT[why]) === 0) return;
+    this.pauses &= ~PAUSE_BIT[why];
+    if (this.pauses !== 0 || this.ended) return;
+    this.socket.resume();
+    if (this.holder < 0 && (this.held.length > 0 || this.heldEnd)) this.env.later.soon(this.deliverHeld);
+  }
+  /** What came while reading was paused; on a stack of its own, as resuming may happen inside a filter's hook. */
+  private readonly deliverHeld = (): void => {
+    if (this.ended || this.pauses !== 0 || this.holder >= 0) return;
+    if (this.held.length > 0) { const b = this.held.takeAll(); this.run(0, Buffer.from(b.buffer, b.byteOffset, b.byteLength), 0, b.length); }
+    if (this.heldEnd && !this.ended && this.pauses === 0 && this.holder < 0 && this.held.length === 0) { this.heldEnd = false; this.passEnd(); }
+  };
 
   onConnect(): void { /* an accepted socket is connected */ }
   onData(bytes: Buffer, start: number, end: number): void {
     this.facts.bytesReceived += end - start;
     if (this.closing !== null) return;
-    const filters = this.filters;
-    for (let i = 0; i < filters.length; i++) if (filters[i]!.onData(bytes, start, end) === 'stop') return;
+    if (this.holder >= 0 || this.pauses !== 0 || this.held.length > 0) { this.held.pushCopy(bytes, start, end); this.limitHeld(); return; }
+    if (this.filters.length === 1) this.filters[0]!.onData?.(bytes, start, end); else this.run(0, bytes, start, end);
   }
   onEnd(): void {
     if (this.closing !== null) { this.finish('now'); return; }
-    for (const f of this.filters) f.onEnd?.();
+    if (this.holder >= 0 || this.pauses !== 0 || this.held.length > 0) { this.heldEnd = true; return; }
+    this.passEnd();
   }
+  private passEnd(): void { for (const f of this.filters) f.onEnd?.(); }
   onBlocked(): void { for (const f of this.filters) f.onBlocked?.(); }
   onDrained(): void { for (const f of this.filters) f.onDrained?.(); }
   onClose(error: string): void { this.end(error, this.closing !== null); }
@@ -79,17 +158,17 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
   private end(error: string, local: boolean): void {
     if (this.ended) return;
     this.ended = true;
+    this.held.clear();
     if (this.closing !== null) this.env.wheel.cancel(this.closing);
-    for (const f of this.filters) f.onClose(error, local);
+    for (const f of this.filters) f.onClose?.(error, local);
     const { stats, workerStats } = this.state;
     stats.inc(LISTENER.downstream_cx_destroy);
     stats.dec(LISTENER.downstream_cx_active);
     workerStats.dec(LISTENER_WORKER.downstream_cx_active);
     stats.record(LISTENER.downstream_cx_length_ms, this.env.clock.nowMs() - this.facts.startMs);
     if (this.state.accessLogs.length > 0) {
-      const facts = new StreamFacts(this.facts);
-      facts.startMs = this.facts.startMs; facts.startWallMs = this.facts.startWallMs; facts.endMs = this.env.clock.nowMs();
-      facts.remoteIp = this.facts.remoteIp; facts.remotePort = this.facts.remotePort; facts.remoteText = this.facts.remoteText;
+      const facts = this.stream;
+      facts.endMs = this.env.clock.nowMs();
       facts.wireReceived = this.facts.bytesReceived; facts.wireSent = this.facts.bytesSent;
       for (const log of this.state.accessLogs) log.log(facts, 'NotSet');
     }

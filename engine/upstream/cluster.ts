@@ -11,6 +11,7 @@ import type { HostTable } from '../shm/host-table.ts';
 import type { SharedWords } from '../shm/shared-words.ts';
 import { ClusterBalancer, type WithLocality } from './balancer.ts';
 import { H1Pool } from './pool/h1-pool.ts';
+import { RawConnection } from './pool/raw-connection.ts';
 import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, PickContext, RawWaiter, Waiting } from './upstream.ts';
 
 export interface SharedTables { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords }
@@ -36,6 +37,8 @@ class Breaker {
   release(kind: number): void { this.table.release(this.record, kind); this.own.dec(kind); }
 }
 export type { Breaker };
+
+const OVERFLOW = { failed: 'overflow' } as const;
 
 export class ClusterEntry implements Cluster {
   readonly plan: ClusterPlan;
@@ -103,9 +106,9 @@ export class ClusterEntry implements Cluster {
   }
 
   leaseRaw(host: Host, waiter: RawWaiter): Waiting | { readonly failed: 'overflow' } {
-    const entry = host as HostEntry;
-    const pool = entry.pools[0] ??= new H1Pool(this, entry, this.breakers[0]);
-    return pool.leaseRaw(waiter);
+    const breaker = this.breakers[0];
+    if (!breaker.tryAcquire(CIRCUIT_KIND.CX)) { this.stats.inc(CLUSTER.upstream_cx_overflow); return OVERFLOW; }
+    return new RawConnection(this, host as HostEntry, breaker, waiter);
   }
 
   beginRequest(host: Host, priority: 'default' | 'high'): boolean {

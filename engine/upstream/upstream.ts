@@ -4,7 +4,7 @@ import type { PeerFault } from '../base/fault.ts';
 import type { Address } from '../net/address.ts';
 import type { MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
 import type { RequestHeaders } from '../headers/headers.ts';
-import type { TransportSocket } from '../net/transport/transport.ts';
+import type { SocketSink, TransportSocket } from '../net/transport/transport.ts';
 
 /** One endpoint of a cluster, one object per worker. Shared words live in the host table at `index`. */
 export interface Host {
@@ -60,8 +60,20 @@ export interface LeaseContext {
 
 export type Leased = { readonly kind: 'stream'; readonly stream: ClientStream } | { readonly kind: 'waiting'; readonly waiting: Waiting } | { readonly kind: 'failed'; readonly why: 'overflow' | 'connect-failure'; readonly reason: string };
 
-/** A raw upstream connection for L4 (tcp_proxy). */
-export interface RawWaiter { onRawReady(socket: TransportSocket, host: Host): void; onRawFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string, host: Host): void }
+/** A raw upstream connection (tcp_proxy, CONNECT ended here). Its owner sets `sink` at once, and ends it once: with `close`, or by the sink's onClose. */
+export interface RawUpstream {
+  readonly id: number;
+  readonly host: Host;
+  /** For writing, pausing, half-closing; never destroyed by the owner. */
+  readonly socket: TransportSocket;
+  sink: SocketSink;
+  /** Monotonic ms of the connect's begin and end. */
+  readonly connectStartMs: number; readonly connectEndMs: number;
+  close(how: 'flush' | 'now' | 'reset'): void;
+}
+
+/** Who waits for a raw connection. Exactly one of the calls comes unless the wait is cancelled; never from inside `leaseRaw`. */
+export interface RawWaiter { onRawReady(upstream: RawUpstream): void; onRawFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string, host: Host): void }
 
 export interface Cluster {
   readonly name: string;

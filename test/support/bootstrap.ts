@@ -29,6 +29,22 @@ ${lines(l.hcm, 10)}          route_config: {name: r, virtual_hosts: ${virtualHos
 `;
 }
 
+/** A network filter as one line of flow YAML: `type` is e.g. 'tcp_proxy.v3.TcpProxy', `fields` flow YAML fields. */
+export function networkFilter(type: string, fields: string): string {
+  return `{name: ${type.split('.')[0]}, typed_config: {"@type": ${TYPE}.network.${type}${fields && `, ${fields}`}}}`;
+}
+
+/** One listener with network filters only; `more` are lines of flow YAML fields of the listener. */
+export function tcpListenerYaml(name: string, port: number, filters: readonly string[], more = ''): string {
+  const lines = more.split('\n').filter((x) => x.trim()).map((x) => `    ${x.trim()}\n`).join('');
+  return `  - name: ${name}\n    address: {socket_address: {address: 127.0.0.1, port_value: ${port}}}\n${lines}    filter_chains: [{filters: [${filters.join(', ')}]}]\n`;
+}
+
+/** A bootstrap of listeners and clusters written already. */
+export function staticYaml(listeners: readonly string[], clusters: readonly string[], top = ''): string {
+  return `${top}\nstatic_resources:\n  listeners:\n${listeners.join('')}  clusters:\n${clusters.join('')}`;
+}
+
 export function bootstrapYaml(listeners: readonly HttpListener[], clusters: readonly string[], top = ''): string {
   return `${top}\nstatic_resources:\n  listeners:\n${listeners.map(listenerYaml).join('')}  clusters:\n${clusters.join('')}`;
 }

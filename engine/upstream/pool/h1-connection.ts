@@ -11,6 +11,8 @@ import type { LeaseContext } from '../upstream.ts';
 import type { H1Pool } from './h1-pool.ts';
 
 let nextId = 1;
+/** Numbers upstream connections of this worker, for %UPSTREAM_CONNECTION_ID%. */
+export function nextConnectionId(): number { return nextId++; }
 
 /** Envoy's words for a failed connect. */
 export function connectReason(error: string): string {
@@ -27,7 +29,7 @@ export class H1Connection implements SocketSink, ClientHost, CodecOutput {
   private readonly startMs: number;
   private requests = 0;
   private idleSince = 0;
-  readonly id = nextId++;
+  readonly id = nextConnectionId();
 
   constructor(pool: H1Pool) {
     this.pool = pool;

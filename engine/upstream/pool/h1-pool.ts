@@ -1,11 +1,10 @@
 // HTTP/1.1 connections to one host at one priority: the most recently used idle one first, one request on each. What cannot be served at once waits in order for a
 // connection; a new one is begun for each that waits, as far as the circuit breakers let.
-import type { LeaseContext, Leased, LeaseWaiter, RawWaiter, Waiting } from '../upstream.ts';
+import type { LeaseContext, Leased, LeaseWaiter, Waiting } from '../upstream.ts';
 import { CLUSTER } from '../../observe/stats/schemas.ts';
 import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
 import type { Breaker, ClusterEntry, HostEntry } from '../cluster.ts';
 import { H1Connection } from './h1-connection.ts';
-import { RawConnection } from './raw-connection.ts';
 
 class Waiter implements Waiting {
   readonly ctx: LeaseContext; readonly who: LeaseWaiter; private readonly pool: H1Pool; over = false;
@@ -36,11 +35,6 @@ export class H1Pool {
     this.waiters.push(waiter);
     this.connectFor();
     return { kind: 'waiting', waiting: waiter };
-  }
-
-  leaseRaw(waiter: RawWaiter): Waiting | { readonly failed: 'overflow' } {
-    if (!this.breaker.tryAcquire(CIRCUIT_KIND.CX)) { this.cluster.stats.inc(CLUSTER.upstream_cx_overflow); return { failed: 'overflow' }; }
-    return new RawConnection(this, waiter);
   }
 
   /** Begins connections as waiters need. A pool without any connection may always have one, as in Envoy. */

@@ -1,65 +1,94 @@
-// A connection for layer 4: connected with its timeout, then handed over whole.
+// A connection for layer 4: one socket, connected with its timeout, then handed over whole to one owner. Counted as a connection and, as Envoy's TCP pools do,
+// as one request of its host. Ends once: cancelled, failed, closed by its owner or by the other side.
 import type { Timer } from '../../loop/timer-wheel.ts';
 import type { SocketSink, TransportSocket } from '../../net/transport/transport.ts';
 import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
 import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
-import type { RawWaiter, Waiting } from '../upstream.ts';
-import { connectReason } from './h1-connection.ts';
-import type { H1Pool } from './h1-pool.ts';
+import type { Breaker, ClusterEntry, HostEntry } from '../cluster.ts';
+import type { RawUpstream, RawWaiter, Waiting } from '../upstream.ts';
+import { connectReason, nextConnectionId } from './h1-connection.ts';
 
-export class RawConnection implements SocketSink, Waiting {
-  private readonly pool: H1Pool; private readonly who: RawWaiter; private readonly socket: TransportSocket; private readonly timer: Timer; private readonly startMs: number;
+const NOBODY: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
+
+export class RawConnection implements SocketSink, Waiting, RawUpstream {
+  readonly id = nextConnectionId();
+  readonly host: HostEntry;
+  readonly socket: TransportSocket;
+  sink: SocketSink = NOBODY;
+  readonly connectStartMs: number;
+  connectEndMs = -1;
+  private readonly cluster: ClusterEntry; private readonly breaker: Breaker; private readonly who: RawWaiter; private readonly timer: Timer;
   private state: 'connecting' | 'given' | 'over' = 'connecting';
-  private inner: SocketSink | null = null;
 
-  constructor(pool: H1Pool, who: RawWaiter) {
-    this.pool = pool; this.who = who;
-    const { cluster, host } = pool, { env, plan, stats } = cluster;
-    this.startMs = env.clock.nowMs();
+  constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker, who: RawWaiter) {
+    this.cluster = cluster; this.host = host; this.breaker = breaker; this.who = who;
+    const { env, plan, stats } = cluster;
+    this.connectStartMs = env.clock.nowMs();
     stats.inc(CLUSTER.upstream_cx_total); stats.inc(CLUSTER.upstream_cx_active);
+    stats.inc(CLUSTER.upstream_rq_pending_total); stats.inc(CLUSTER.upstream_rq_pending_active);
     host.stats.inc(HOST.cx_total); host.stats.inc(HOST.cx_active);
-    this.timer = env.wheel.after(plan.connectTimeoutMs, () => { stats.inc(CLUSTER.upstream_cx_connect_timeout); this.fail('connect-timeout', ''); });
+    cluster.shared.hosts.addConnections(host.index, 1);
+    this.timer = env.wheel.after(plan.connectTimeoutMs, () => { stats.inc(CLUSTER.upstream_cx_connect_timeout); this.fail('connect-timeout', 'connection timeout'); });
     this.socket = env.transport.connect({ remote: host.address, bind: plan.bind, freebind: false, options: plan.socketOptions, noDelay: true, keepalive: plan.keepalive }, this);
+    if (plan.bufferLimit > 0) this.socket.highMark = plan.bufferLimit;
   }
 
-  cancel(): void { if (this.state === 'connecting') { this.socket.destroy('now'); this.over(); } }
+  cancel(): void { if (this.state === 'connecting') { this.cluster.stats.inc(CLUSTER.upstream_rq_cancelled); this.end(true, 'now'); } }
+  close(how: 'flush' | 'now' | 'reset'): void { this.end(true, how); }
 
   private fail(why: 'connect-failure' | 'connect-timeout', reason: string): void {
-    this.pool.cluster.stats.inc(CLUSTER.upstream_cx_connect_fail);
-    this.pool.host.stats.inc(HOST.cx_connect_fail);
-    this.socket.destroy('now');
-    this.over();
-    this.who.onRawFailure(why, reason, this.pool.host);
+    const { stats } = this.cluster;
+    stats.inc(CLUSTER.upstream_cx_connect_fail);
+    stats.inc(CLUSTER.upstream_rq_pending_failure_eject);
+    this.host.stats.inc(HOST.cx_connect_fail);
+    this.end(why === 'connect-timeout', 'now');
+    this.cluster.onAttemptFailure(this.host, 'connect', 'connection-failure', null);
+    this.who.onRawFailure(why, reason, this.host);
   }
 
-  /** Must be called once by the new owner when it is done with the socket. */
-  private over(): void {
+  private end(local: boolean, how: 'flush' | 'now' | 'reset' | 'gone'): void {
     if (this.state === 'over') return;
+    const given = this.state === 'given';
     this.state = 'over';
-    const { cluster, host, breaker } = this.pool;
-    cluster.env.wheel.cancel(this.timer);
-    cluster.stats.dec(CLUSTER.upstream_cx_active);
+    const { cluster, host } = this, { env, stats } = cluster;
+    env.wheel.cancel(this.timer);
+    if (how !== 'gone') this.socket.destroy(how);
+    stats.dec(CLUSTER.upstream_cx_active);
     host.stats.dec(HOST.cx_active);
-    cluster.stats.inc(CLUSTER.upstream_cx_destroy);
-    breaker.release(CIRCUIT_KIND.CX);
+    cluster.shared.hosts.addConnections(host.index, -1);
+    stats.inc(CLUSTER.upstream_cx_destroy);
+    stats.inc(local ? CLUSTER.upstream_cx_destroy_local : CLUSTER.upstream_cx_destroy_remote);
+    if (given) {
+      stats.inc(CLUSTER.upstream_cx_destroy_with_active_rq);
+      stats.inc(local ? CLUSTER.upstream_cx_destroy_local_with_active_rq : CLUSTER.upstream_cx_destroy_remote_with_active_rq);
+      stats.record(CLUSTER.upstream_cx_length_ms, env.clock.nowMs() - this.connectStartMs);
+      stats.dec(CLUSTER.upstream_rq_active);
+      host.stats.dec(HOST.rq_active);
+      cluster.shared.hosts.addActive(host.index, -1);
+    } else stats.dec(CLUSTER.upstream_rq_pending_active);
+    this.breaker.release(CIRCUIT_KIND.CX);
   }
 
   onConnect(): void {
-    const { cluster, host } = this.pool;
-    cluster.env.wheel.cancel(this.timer);
-    cluster.stats.record(CLUSTER.upstream_cx_connect_ms, cluster.env.clock.nowMs() - this.startMs);
+    if (this.state !== 'connecting') return;
+    const { cluster, host } = this, { env, stats } = cluster;
+    env.wheel.cancel(this.timer);
+    this.connectEndMs = env.clock.nowMs();
+    stats.record(CLUSTER.upstream_cx_connect_ms, this.connectEndMs - this.connectStartMs);
     this.state = 'given';
-    this.who.onRawReady(this.socket, host);
-    // The new owner has put its sink on the socket; ours stays before it to count the end.
-    if (this.socket.sink !== this) { this.inner = this.socket.sink; this.socket.sink = this; }
+    stats.dec(CLUSTER.upstream_rq_pending_active);
+    stats.inc(CLUSTER.upstream_rq_total); stats.inc(CLUSTER.upstream_rq_active);
+    host.stats.inc(HOST.rq_total); host.stats.inc(HOST.rq_active);
+    cluster.shared.hosts.addActive(host.index, 1);
+    this.who.onRawReady(this);
   }
-  onData(bytes: Buffer, start: number, end: number): void { this.pool.cluster.stats.add(CLUSTER.upstream_cx_rx_bytes_total, end - start); this.inner?.onData(bytes, start, end); }
-  onEnd(): void { this.inner?.onEnd(); }
-  onBlocked(): void { this.inner?.onBlocked(); }
-  onDrained(): void { this.inner?.onDrained(); }
+  onData(bytes: Buffer, start: number, end: number): void { this.cluster.stats.add(CLUSTER.upstream_cx_rx_bytes_total, end - start); this.sink.onData(bytes, start, end); }
+  onEnd(): void { this.sink.onEnd(); }
+  onBlocked(): void { this.cluster.stats.inc(CLUSTER.upstream_flow_control_backed_up_total); this.sink.onBlocked(); }
+  onDrained(): void { this.cluster.stats.inc(CLUSTER.upstream_flow_control_drained_total); this.sink.onDrained(); }
   onClose(error: string): void {
     if (this.state === 'connecting') { this.fail('connect-failure', connectReason(error)); return; }
-    this.over();
-    this.inner?.onClose(error);
+    this.end(false, 'gone');
+    this.sink.onClose(error);
   }
 }

@@ -1,0 +1,66 @@
+// What all connections of one tcp_proxy share: its plan with everything resolved. Built when the listener is installed.
+import { hashed, xxHash64 } from '../../../base/xxhash64.ts';
+import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from '../../../net/connection.ts';
+import type { WorkerEnv } from '../../../net/worker-env.ts';
+import type { AccessLog, AccessLogType } from '../../../observe/accesslog/access-log.ts';
+import { TCP_PROXY_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
+import { StatBlock } from '../../../observe/stats/stat-block.ts';
+import type { StreamFacts } from '../../../observe/stream-facts.ts';
+import type { TcpProxyPlan } from '../../../plan/tcp-proxy-plan.ts';
+import type { ClusterDirectory, PickContext } from '../../../upstream/upstream.ts';
+import { TcpProxy } from './tcp-proxy.ts';
+
+/** Filter state that names the cluster of a connection (Envoy: PerConnectionCluster; sni_cluster and set_filter_state write it). */
+export const CLUSTER_KEY = 'envoy.tcp_proxy.cluster';
+
+/** The choice of a host for one connection. */
+export class TcpPick implements PickContext {
+  hasHash = false; hashHigh = 0; hashLow = 0;
+  readonly request = null;
+  readonly facts: StreamFacts;
+  metadataMatch: PickContext['metadataMatch'] = null;
+  avoid: PickContext['avoid'] = null;
+  maxReselect = 0;
+  overrideHost: string | null = null;
+  constructor(facts: StreamFacts) { this.facts = facts; }
+}
+
+export class TcpProxyRuntime implements NetworkFilterFactory {
+  readonly terminal = true;
+  readonly plan: TcpProxyPlan;
+  readonly env: WorkerEnv;
+  readonly stats: StatBlock;
+  readonly clusters: ClusterDirectory;
+  private readonly logs: readonly AccessLog[];
+
+  constructor(plan: TcpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[]) {
+    this.plan = plan; this.env = env; this.clusters = clusters; this.logs = logs;
+    this.stats = new StatBlock(env.stats, TCP_PROXY_SCHEMA, `tcp.${plan.statPrefix}`);
+  }
+
+  create(connection: DownstreamConnection): NetworkFilter { return new TcpProxy(this, connection); }
+
+  /** The cluster of a connection and what its hosts must match. */
+  route(connection: DownstreamConnection): { readonly name: string; readonly metadataMatch: PickContext['metadataMatch'] } {
+    const { clusters, totalWeight } = this.plan;
+    const named = connection.facts.filterState?.get(CLUSTER_KEY);
+    if (typeof named === 'string') return { name: named, metadataMatch: clusters[0]!.metadataMatch };
+    if (clusters.length === 1) return clusters[0]!;
+    let at = this.env.random.u32() % Math.max(1, totalWeight);
+    for (const c of clusters) { if (at < c.weight) return c; at -= c.weight; }
+    return clusters[0]!;
+  }
+
+  /** Hash policies, combined as the router's: rotate left by one, xor. */
+  hash(connection: DownstreamConnection, pick: TcpPick): void {
+    for (const p of this.plan.hashPolicies) {
+      const text = p.kind === 'source-ip' ? connection.facts.remoteIp : connection.facts.filterState?.get(p.key);
+      if (typeof text !== 'string' || text === '') continue;
+      xxHash64(text);
+      if (pick.hasHash) { const h = ((pick.hashHigh << 1) | (pick.hashLow >>> 31)) >>> 0, l = ((pick.hashLow << 1) | (pick.hashHigh >>> 31)) >>> 0; pick.hashHigh = (h ^ hashed.high) >>> 0; pick.hashLow = (l ^ hashed.low) >>> 0; }
+      else { pick.hashHigh = hashed.high; pick.hashLow = hashed.low; pick.hasHash = true; }
+    }
+  }
+
+  log(facts: StreamFacts, type: AccessLogType): void { for (const l of this.logs) l.log(facts, type); }
+}

@@ -1,0 +1,22 @@
+// Stat schemas of layer 4: network filters, listener filters, UDP. Numbers from 100 on (see schemas.ts).
+import { defineSchema, type StatSchema } from './stat-block.ts';
+
+/** Prefix 'tcp.STAT_PREFIX'. */
+const tcpProxy = defineSchema(100, {
+  downstream_cx_drain_close: 'counter', downstream_cx_no_route: 'counter', downstream_cx_overload_close: 'counter', downstream_cx_rx_bytes_total: 'counter', downstream_cx_total: 'counter', downstream_cx_tx_bytes_total: 'counter',
+  downstream_flow_control_paused_reading_total: 'counter', downstream_flow_control_resumed_reading_total: 'counter', early_data_received_count_total: 'counter', idle_timeout: 'counter', max_downstream_connection_duration: 'counter',
+  route_delayed_total: 'counter', upstream_flush_total: 'counter', downstream_cx_rx_bytes_buffered: 'gauge', downstream_cx_tx_bytes_buffered: 'gauge', upstream_flush_active: 'gauge',
+});
+export const TCP_PROXY_SCHEMA = tcpProxy.schema;
+export const TCP_PROXY = tcpProxy.index;
+
+export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA];
+
+/** Scopes that a network filter's configuration brings, so that they read 0 from the start. */
+export function networkFilterScopes(kind: string, body: unknown): readonly (readonly [StatSchema, string])[] {
+  const { statPrefix = '' } = body as { readonly statPrefix?: string };
+  switch (kind.slice('envoy.extensions.filters.network.'.length)) {
+    case 'tcp_proxy.v3.TcpProxy': return [[TCP_PROXY_SCHEMA, `tcp.${statPrefix}`]];
+    default: return [];
+  }
+}

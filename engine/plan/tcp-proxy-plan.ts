@@ -1,0 +1,27 @@
+// tcp_proxy as workers install it. Times in ms, 0: off.
+import type { MetadataValue } from '../observe/stream-facts.ts';
+import type { ExtensionPlan } from './extension-plan.ts';
+
+/** Keys of the envoy.lb namespace that a host's metadata must have. */
+export type SubsetPlan = { readonly [key: string]: MetadataValue } | null;
+
+export interface TcpProxyPlan {
+  readonly statPrefix: string;
+  readonly clusters: readonly { readonly name: string; readonly weight: number; readonly metadataMatch: SubsetPlan }[];
+  readonly totalWeight: number;
+  readonly idleTimeoutMs: number;
+  readonly maxDurationMs: number;
+  readonly maxDurationJitterPercent: number;
+  readonly maxConnectAttempts: number;
+  /** null: the next attempt is made at once. */
+  readonly backoff: { readonly baseMs: number; readonly maxMs: number } | null;
+  readonly hashPolicies: readonly ({ readonly kind: 'source-ip' } | { readonly kind: 'filter-state'; readonly key: string })[];
+  readonly connectMode: 'immediate' | 'on-data';
+  /** Bytes taken from downstream before the upstream is there; -1: none are read. */
+  readonly maxEarlyDataBytes: number;
+  readonly drainClose: boolean;
+  readonly accessLogs: readonly ExtensionPlan[];
+  readonly logOnStart: boolean;
+  readonly logOnConnected: boolean;
+  readonly logIntervalMs: number;
+}

@@ -1,0 +1,109 @@
+// tcp_proxy over real sockets, on both transports: order and half-close, a slow reader in bounded memory, connect attempts with back-off, early data, access logs.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import test from 'node:test';
+import { clusterYaml, networkFilter, staticYaml, tcpListenerYaml } from '../support/bootstrap.ts';
+import { freePort, startWeir, until } from '../support/weir.ts';
+
+const MIB = 1 << 20;
+const rssMb = (pid: number): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+
+async function tcpBackend(onSocket: (s: Socket) => void): Promise<{ port: number; stop: () => Promise<void> }> {
+  const open = new Set<Socket>();
+  const server: Server = createServer({ allowHalfOpen: true }, (s) => { open.add(s); s.on('close', () => open.delete(s)); s.on('error', () => {}); onSocket(s); });
+  const port = await new Promise<number>((r) => server.listen(0, '127.0.0.1', () => r((server.address() as AddressInfo).port)));
+  return { port, stop: () => new Promise((r) => { for (const s of open) s.destroy(); server.close(() => r()); }) };
+}
+
+/** Everything that comes until the other side ends; the socket keeps its own side open until told. */
+function collect(s: Socket): { text: () => string; ended: Promise<void>; closed: Promise<void> } {
+  let text = '';
+  s.on('data', (b: Buffer) => { text += b.toString('latin1'); });
+  s.on('error', () => {});
+  return { text: () => text, ended: new Promise((r) => s.on('end', () => r())), closed: new Promise((r) => s.on('close', () => r())) };
+}
+
+const proxy = (fields: string): string => networkFilter('tcp_proxy.v3.TcpProxy', `stat_prefix: t, ${fields}`);
+
+for (const transport of ['native', 'node']) {
+  const args = [`--transport=${transport}`];
+
+  test(`${transport}: the end of each direction is passed on alone, with all bytes before it`, async (t) => {
+    const backend = await tcpBackend((s) => { let got = ''; s.on('data', (b) => { got += b.toString('latin1'); }); s.on('end', () => s.end(`${got.length} bytes, then the end`)); });
+    const port = await freePort();
+    const weir = await startWeir(staticYaml([tcpListenerYaml('l', port, [proxy('cluster: a')])], [clusterYaml('a', [backend.port])]), { args });
+    t.after(async () => { await weir.stop(); await backend.stop(); });
+    const c = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    const seen = collect(c);
+    c.end(Buffer.alloc(3 * MIB, 'x'));
+    await seen.ended;
+    assert.equal(seen.text(), `${3 * MIB} bytes, then the end`);
+    await seen.closed;
+    await until('the connections are counted out', async () => { const s = await weir.stats('tcp|cluster.a.upstream_cx_(active|destroy)|rq_active'); return s['cluster.a.upstream_cx_active'] === 0 && s['cluster.a.upstream_rq_active'] === 0 && s['cluster.a.upstream_cx_destroy'] === 1; });
+  });
+
+  test(`${transport}: a slow reader holds the sender back, in bounded memory, both ways`, async (t) => {
+    let taken = 0, upstream: Socket | null = null;
+    const backend = await tcpBackend((s) => { upstream = s; s.pause(); s.on('data', (b) => { taken += b.length; }); });
+    const port = await freePort();
+    const weir = await startWeir(staticYaml([tcpListenerYaml('l', port, [proxy('cluster: a')], 'per_connection_buffer_limit_bytes: 65536')], [clusterYaml('a', [backend.port], 'per_connection_buffer_limit_bytes: 65536')]), { args });
+    t.after(async () => { await weir.stop(); await backend.stop(); });
+    const c = connect({ port, host: '127.0.0.1' });
+    t.after(() => c.destroy());
+    let got = 0;
+    c.pause(); c.on('data', (b) => { got += b.length; }); c.on('error', () => {});
+    await until('connected', () => upstream !== null);
+    const base = rssMb(weir.child.pid!);
+    const piece = Buffer.alloc(MIB, 'x');
+    for (let i = 0; i < 64; i++) { c.write(piece); upstream!.write(piece); }
+    await until('both directions are paused', async () => { const s = await weir.stats('flow_control'); return s['tcp.t.downstream_flow_control_paused_reading_total']! > 0 && s['cluster.a.upstream_flow_control_paused_reading_total']! > 0; });
+    assert.ok(rssMb(weir.child.pid!) - base < 48, 'what waits stays with the senders');
+    upstream!.resume(); c.resume();
+    await until('everything arrived', () => taken === 64 * MIB && got === 64 * MIB, 30_000);
+  });
+
+  test(`${transport}: early data waits for the upstream and reaches it first; without a cluster the client's connection ends`, async (t) => {
+    let first = '';
+    const backend = await tcpBackend((s) => s.on('data', (b) => { first += b.toString('latin1'); s.write(`got ${first}`); }));
+    const ports = [await freePort(), await freePort()] as const;
+    const weir = await startWeir(staticYaml([
+      tcpListenerYaml('early', ports[0], [proxy('cluster: a, upstream_connect_mode: ON_DOWNSTREAM_DATA, max_early_data_bytes: 4')]),
+      tcpListenerYaml('none', ports[1], [proxy('cluster: not_there')]),
+    ], [clusterYaml('a', [backend.port])]), { args });
+    t.after(async () => { await weir.stop(); await backend.stop(); });
+    const c = connect({ port: ports[0], host: '127.0.0.1' });
+    t.after(() => c.destroy());
+    const seen = collect(c);
+    await until('accepted', async () => (await weir.stats('tcp.t.downstream_cx_total'))['tcp.t.downstream_cx_total'] === 1);
+    assert.equal((await weir.stats('cluster.a.upstream_cx_total'))['cluster.a.upstream_cx_total'], 0, 'no upstream before the first byte');
+    c.write('hello world');
+    await until('answered', () => seen.text() === 'got hello world');
+    assert.equal((await weir.stats('early'))['tcp.t.early_data_received_count_total'], 1);
+    const lost = connect({ port: ports[1], host: '127.0.0.1' });
+    await collect(lost).closed;
+    assert.equal((await weir.stats('no_route'))['tcp.t.downstream_cx_no_route'], 1);
+  });
+}
+
+test('failed attempts are repeated with back-off; access logs are written at start, when connected and at the end', async (t) => {
+  const dead = await freePort(), ports = [await freePort(), await freePort()] as const;
+  const backend = await tcpBackend((s) => s.on('data', (b) => s.end(b)));
+  const log = 'access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: access.log, log_format: {text_format_source: {inline_string: "%ACCESS_LOG_TYPE% %BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_REQUEST_ATTEMPT_COUNT% %RESPONSE_FLAGS%\\n"}}}}]';
+  const weir = await startWeir(staticYaml([
+    tcpListenerYaml('dead', ports[0], [proxy(`cluster: dead, max_connect_attempts: 3, backoff_options: {base_interval: 0.02s}, ${log}`)]),
+    tcpListenerYaml('a', ports[1], [proxy(`cluster: a, ${log}, access_log_options: {flush_access_log_on_start: true, flush_access_log_on_connected: true}`)]),
+  ], [clusterYaml('dead', [dead]), clusterYaml('a', [backend.port])]));
+  t.after(async () => { await weir.stop(); await backend.stop(); });
+  const lines = (): string[] => { try { return readFileSync(join(weir.dir, 'access.log'), 'utf8').split('\n').filter((x) => x !== ''); } catch { return []; } };
+  await collect(connect({ port: ports[0], host: '127.0.0.1' })).closed;
+  await until('logged', () => lines().length === 1);
+  assert.deepEqual(lines(), ['TcpConnectionEnd 0 0 3 UF,URX']);
+  const c = connect({ port: ports[1], host: '127.0.0.1' });
+  const seen = collect(c);
+  c.write('hi');
+  await seen.closed;
+  await until('logged', () => lines().length === 4);
+  assert.deepEqual(lines().slice(1), ['TcpConnectionStart 0 0 0 -', 'TcpUpstreamConnected 0 0 1 -', 'TcpConnectionEnd 2 2 1 -']);
+});
