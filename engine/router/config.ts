@@ -17,7 +17,7 @@ export function compileLevel(m: ConfigMessage): LevelPlan {
 export function compileFilterConfigs(m: ConfigMessage, ctx: CompileContext): FilterConfigPlan[] {
   return m.map('typed_per_filter_config').map(([name, config]) => {
     if (config.typeName !== 'envoy.config.route.v3.FilterConfig') return { name, body: ctx.extension('envoy.filters.http.per_route', config)?.body ?? null, disabled: false };
-    config.bool('is_optional');
+    config.noop('is_optional', 'a type that is not supported is refused');
     const inner = config.any('config');
     return { name, body: inner === undefined || inner.typeName === 'google.protobuf.Empty' ? null : ctx.extension('envoy.filters.http.per_route', inner)?.body ?? null, disabled: config.bool('disabled') };
   });

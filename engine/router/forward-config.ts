@@ -13,7 +13,7 @@ function compileTarget(m: ConfigMessage, ctx: CompileContext): ForwardPlan['targ
   if (kind === 'cluster_header') return { kind: 'header', name: m.str('cluster_header').toLowerCase() };
   if (kind === 'weighted_clusters') {
     const w = m.msg('weighted_clusters')!, prefix = w.str('runtime_key_prefix');
-    if (w.has('total_weight')) w.num('total_weight');
+    w.noop('total_weight', 'the weights are summed');
     const clusters = w.list('clusters').map((c): WeightedPlan => {
       if (c.has('name')) ctx.needsCluster(c.str('name'), c, 'name');
       if (c.has('name') === c.has('cluster_header')) c.error('', 'exactly one of name and cluster_header must be given');
@@ -35,7 +35,7 @@ function compileHashPolicy(p: ConfigMessage): HashPolicyPlan | null {
   switch (kind) {
     case 'header': { const r = x.msg('regex_rewrite'); return { terminal, kind: 'header', name: x.str('header_name').toLowerCase(), rewrite: r === undefined ? null : compileRewrite(r) }; }
     case 'cookie': return { terminal, kind: 'cookie', name: x.str('name'), ttlMs: x.ms('ttl', -1), path: x.str('path'), attributes: x.list('attributes').map((a) => [a.str('name'), a.str('value')] as const) };
-    case 'connection_properties': x.bool('source_ip'); return { terminal, kind: 'source-ip' };
+    case 'connection_properties': return x.bool('source_ip') ? { terminal, kind: 'source-ip' } : null;
     case 'query_parameter': return { terminal, kind: 'query', name: x.str('name') };
     case 'filter_state': return { terminal, kind: 'filter-state', key: x.str('key') };
     default: p.unsupported(kind); return null;

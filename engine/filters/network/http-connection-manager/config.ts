@@ -15,7 +15,7 @@ function compileFilters(m: ConfigMessage, ctx: CompileContext): HttpFilterPlan[]
   const list = m.list('http_filters');
   list.forEach((f, i) => {
     f.unsupported('config_discovery');
-    f.bool('is_optional');
+    f.noop('is_optional', 'a type that is not supported is refused');
     const config = f.any('typed_config');
     if (config === undefined) { if (!f.has('typed_config')) f.error('', `no typed_config for filter '${f.str('name')}'`); return; }
     const plan = ctx.extension('envoy.filters.http', config);
@@ -74,8 +74,7 @@ function requestId(m: ConfigMessage): void {
   const c = m.msg('request_id_extension')?.any('typed_config');
   if (c === undefined) return;
   if (!c.typeName.endsWith('.uuid.v3.UuidRequestIdConfig')) { m.unsupported('request_id_extension', c.typeName); return; }
-  c.bool('pack_trace_reason', true); // nothing is traced, so no reason is packed
-  c.bool('use_request_id_for_trace_sampling', true);
+  for (const f of ['pack_trace_reason', 'use_request_id_for_trace_sampling']) c.noop(f, 'nothing is traced');
 }
 
 /** Fields that change nothing while what they belong to is not there. */

@@ -24,7 +24,7 @@ function compileTargets(m: ConfigMessage, ctx: CompileContext): Pick<TcpProxyPla
 
 export function compileTcpProxy(m: ConfigMessage, ctx: CompileContext): TcpProxyPlan {
   for (const f of ['on_demand', 'tunneling_config', 'proxy_protocol_tlvs', 'downstream_idle_timeout', 'upstream_idle_timeout', 'deprecated_v1']) m.unsupported(f);
-  if (m.has('proxy_protocol_tlv_merge_policy')) m.enum('proxy_protocol_tlv_merge_policy'); // nothing to merge without proxy_protocol_tlvs
+  m.noop('proxy_protocol_tlv_merge_policy', 'there are no proxy_protocol_tlvs to merge');
   const options = m.msg('access_log_options'), backoff = m.msg('backoff_options'), jitter = m.msg('max_downstream_connection_duration_jitter_percentage');
   const mode = m.enum('upstream_connect_mode'), early = m.has('max_early_data_bytes');
   if (mode === 'ON_DOWNSTREAM_TLS_HANDSHAKE') m.unsupported('upstream_connect_mode', mode);

@@ -1,0 +1,87 @@
+// What descriptors and rules do not tell: messages whose least form has a meaning, and fields whose values do. Keys: message names; 'message.field'; '*.field:kind'.
+import type { Json } from './samples.ts';
+
+const TYPE = 'type.googleapis.com/envoy.extensions.';
+const ROUTER = { name: 'envoy.filters.http.router', typed_config: { '@type': `${TYPE}filters.http.router.v3.Router` } };
+const ROUTE = { match: { prefix: '/' }, direct_response: { status: 200 } };
+const HCM = { stat_prefix: 's', route_config: { virtual_hosts: [{ name: 'v', domains: ['*'], routes: [ROUTE] }] }, http_filters: [ROUTER] };
+const HCM_FILTER = { name: 'h', typed_config: { '@type': `${TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager`, ...HCM } };
+const SOCKET = { address: '127.0.0.1', port_value: 1 };
+const ADDRESS = { socket_address: SOCKET };
+const SOURCE = { inline_string: 'x' };
+const REGEX = { google_re2: {}, regex: 'a+' };
+
+export const MINIMAL: Record<string, Json> = {
+  'envoy.config.listener.v3.Listener': { name: 'l', address: ADDRESS, filter_chains: [{ filters: [HCM_FILTER] }] },
+  'envoy.config.listener.v3.FilterChain': { filters: [HCM_FILTER] },
+  'envoy.config.listener.v3.Filter': HCM_FILTER,
+  'envoy.config.cluster.v3.Cluster': { name: 'c', type: 'STATIC', connect_timeout: '1s', load_assignment: { cluster_name: 'c', endpoints: [{ lb_endpoints: [{ endpoint: { address: ADDRESS } }] }] } },
+  'envoy.config.endpoint.v3.LbEndpoint': { endpoint: { address: ADDRESS } },
+  'envoy.config.endpoint.v3.LocalityLbEndpoints': { lb_endpoints: [{ endpoint: { address: ADDRESS } }] },
+  'envoy.config.endpoint.v3.Endpoint': { address: ADDRESS },
+  'envoy.config.core.v3.Address': ADDRESS,
+  'envoy.config.core.v3.SocketAddress': SOCKET,
+  'envoy.config.core.v3.CidrRange': { address_prefix: '10.0.0.0', prefix_len: 8 },
+  'envoy.config.core.v3.DataSource': SOURCE,
+  'envoy.config.core.v3.HttpUri': { uri: 'http://c0/x', cluster: 'c0', timeout: '1s' },
+  'envoy.config.core.v3.SubstitutionFormatString': { text_format_source: SOURCE },
+  'envoy.config.core.v3.HeaderValueOption': { header: { key: 'x-a', value: 'v' } },
+  'envoy.config.core.v3.RuntimeFractionalPercent': { default_value: { numerator: 1 } },
+  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': HCM,
+  'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter': ROUTER,
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': { stat_prefix: 's', cluster: 'c0' },
+  'envoy.config.route.v3.Route': ROUTE,
+  'envoy.config.route.v3.RouteMatch': { prefix: '/' },
+  'envoy.config.route.v3.RouteAction': { cluster: 'c0' },
+  'envoy.config.route.v3.WeightedCluster': { clusters: [{ name: 'c0', weight: 1 }] },
+  'envoy.config.route.v3.WeightedCluster.ClusterWeight': { name: 'c0', weight: 1 },
+  'envoy.config.route.v3.VirtualHost': { name: 'v', domains: ['*'], routes: [ROUTE] },
+  'envoy.config.route.v3.RouteConfiguration': { virtual_hosts: [{ name: 'v', domains: ['*'], routes: [ROUTE] }] },
+  'envoy.config.route.v3.HeaderMatcher': { name: 'x-a', present_match: true },
+  'envoy.config.route.v3.QueryParameterMatcher': { name: 'q', present_match: true },
+  'envoy.config.route.v3.RouteAction.RequestMirrorPolicy': { cluster: 'c0' },
+  'envoy.config.accesslog.v3.AccessLog': { name: 'f', typed_config: { '@type': `${TYPE}access_loggers.file.v3.FileAccessLog`, path: '/dev/null' } },
+  'envoy.config.accesslog.v3.AccessLogFilter': { not_health_check_filter: {} },
+  'envoy.type.matcher.v3.StringMatcher': { exact: 'x' },
+  'envoy.type.matcher.v3.RegexMatcher': REGEX,
+  'envoy.type.matcher.v3.RegexMatchAndSubstitute': { pattern: REGEX, substitution: 'b' },
+  'envoy.type.v3.Int64Range': { start: 1, end: 5 },
+  'envoy.type.v3.DoubleRange': { start: 1, end: 5 },
+  'envoy.type.v3.FractionalPercent': { numerator: 1 },
+};
+
+const BODY = [{ inline_string: 'a' }, { inline_string: 'b' }];
+export const VALUES: Record<string, readonly unknown[]> = {
+  'envoy.config.core.v3.SocketAddress.address': ['127.0.0.1', '127.0.0.2'],
+  'envoy.config.core.v3.CidrRange.address_prefix': ['10.0.0.0', '11.0.0.0'],
+  'envoy.config.core.v3.DataSource.filename': ['/dev/null', '/dev/null'],
+  'envoy.config.core.v3.DataSource.environment_variable': ['PATH', 'PATH'],
+  'envoy.config.core.v3.SubstitutionFormatString.text_format': ['%PROTOCOL%', '%METHOD%'],
+  'envoy.config.route.v3.RouteAction.cluster': ['c0', 'c1'],
+  'envoy.config.route.v3.WeightedCluster.ClusterWeight.name': ['c0', 'c1'],
+  'envoy.config.route.v3.RouteAction.RequestMirrorPolicy.cluster': ['c0', 'c1'],
+  'envoy.config.route.v3.DirectResponseAction.body': BODY,
+  'envoy.config.route.v3.DirectResponseAction.status': [200, 404],
+  'envoy.type.matcher.v3.RegexMatcher.regex': ['a+', 'b+'],
+  'envoy.config.route.v3.RouteMatch.prefix': ['/a', '/b'], 'envoy.config.route.v3.RouteMatch.path': ['/a', '/b'], 'envoy.config.route.v3.RouteMatch.path_separated_prefix': ['/a', '/b'],
+  'envoy.config.cluster.v3.Cluster.MaglevLbConfig.table_size': [101, 103],
+  'envoy.extensions.load_balancing_policies.maglev.v3.Maglev.table_size': [101, 103],
+  'envoy.config.route.v3.RouteAction.prefix_rewrite': ['/a', '/b'],
+  'envoy.config.core.v3.ProxyProtocolConfig.version': ['V1', 'V2'],
+  '*.cluster:scalar': ['c0', 'c1'], '*.cluster_name:scalar': ['c0', 'c1'],
+};
+
+/** Fields that may not stand beside another, though no oneof says so. */
+export const EXCLUDES: Record<string, readonly string[]> = { 'envoy.config.route.v3.WeightedCluster.ClusterWeight.cluster_header': ['name'] };
+
+/** Fields that are read, work, and change nothing of the plan in the sample, each with its reason. Anything else that is read without an effect is a fault. */
+export const CHECKED_ONLY: Record<string, string> = {
+  'envoy.config.core.v3.SocketOption.description': 'a remark',
+  'envoy.config.core.v3.SocketOption.state': 'options are set before binding; another state is a warning',
+  'envoy.config.accesslog.v3.AccessLog.name': 'a name',
+  'envoy.config.overload.v3.ResourceMonitor.name': 'a name',
+  'envoy.config.cluster.v3.CircuitBreakers.Thresholds.priority': 'the sample has no limits',
+  'envoy.config.route.v3.RouteConfiguration.validate_clusters': 'decides what is a fault',
+  'envoy.config.route.v3.RouteConfiguration.max_direct_response_body_size_bytes': 'decides what is a fault',
+  'envoy.config.core.v3.JsonFormatOptions.sort_properties': 'keys are always sorted',
+};
