@@ -120,27 +120,28 @@ export abstract class FilterChain {
     this.data(at + 1, bytes, start, end, last && verdict === 'next');
   }
 
+  /** One filter at a time: what it pushes in its hook passes before the trailers. */
   trailers(from: number, trailers: Headers): void {
-    if (this.closed) return;
     const filters = this.filters, count = filters.length;
-    let at = from, verdict: Verdict = 'next', hold: Hold | null = null;
-    this.owner.enter();
-    for (; at < count; at++) {
-      const f = filters[this.order(at)]!;
-      hold = this.holds === null ? null : this.holdAt(at);
-      if (hold === null && !this.hasTrailersHook(f)) continue;
-      verdict = this.hasTrailersHook(f) ? this.trailersHook(f, trailers) : hold!.whole ? 'hold-whole' : 'hold';
-      if (hold !== null || verdict === 'hold' || verdict === 'taken' || verdict instanceof LocalReply) break;
+    for (let at = from; at < count && !this.closed; at++) {
+      const f = filters[this.order(at)]!, hook = this.hasTrailersHook(f);
+      if (!hook && this.holds === null) continue;
+      let verdict: Verdict = 'next';
+      if (hook) {
+        this.owner.enter();
+        verdict = this.trailersHook(f, trailers);
+        const asked = this.owner.leave();
+        if (asked !== null) this.owner.run(asked);
+        if (this.closed) return;
+      }
+      const hold = this.holds === null ? null : this.holdAt(at);
+      if (!hook && hold !== null) verdict = hold.whole ? 'next' : 'hold';
+      if (verdict instanceof LocalReply) { this.owner.replied(verdict); return; }
+      if (verdict === 'taken') return;
+      if (verdict === 'hold') { (hold ?? this.hold(new Hold(at, false, false, false))).trailers = trailers; return; }
+      if (hold !== null) { hold.trailers = trailers; this.release(hold); return; }
     }
-    const asked = this.owner.leave();
-    if (at === count) this.exitTrailers(trailers);
-    else if (verdict instanceof LocalReply) this.owner.replied(verdict);
-    else if (verdict !== 'taken') {
-      const to = hold ?? this.hold(new Hold(at, false, false, false));
-      to.trailers = trailers;
-      if (verdict !== 'hold') this.release(to);
-    }
-    if (asked !== null) this.owner.run(asked);
+    if (!this.closed) this.exitTrailers(trailers);
   }
 
   private keep(hold: Hold, bytes: Uint8Array, start: number, end: number, last: boolean): void {

@@ -74,7 +74,7 @@ export interface StreamView {
   /** Lets go of what `filter` holds back on that side: on with the next filter. Harmless when nothing is held. */
   resume(filter: HttpFilter, side?: Side): void;
   reply(filter: HttpFilter, reply: LocalReply): void;
-  /** Sends body bytes onward from this filter (takes ownership of the queue's chunks); behind what it holds, if it holds. An empty queue with `last` ends the message. */
+  /** Sends body bytes onward from this filter (takes ownership of the queue's chunks); behind what it holds, if it holds; from inside a trailers hook, before the trailers. An empty queue with `last` ends the message. */
   push(filter: HttpFilter, data: ByteQueue, last: boolean, side?: Side): void;
   /** Ends the message with trailers, onward from this filter. */
   pushTrailers(filter: HttpFilter, trailers: Headers, side?: Side): void;
