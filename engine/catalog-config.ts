@@ -5,6 +5,7 @@ import type { ListenerPlan } from './plan/listener-plan.ts';
 import type { RouteTablePlan } from './plan/route-plan.ts';
 import { compileRouteConfiguration } from './router/config.ts';
 import { compileCluster, type CompiledCluster } from './upstream/config.ts';
+import { compileEventFileSink } from './upstream/health/config.ts';
 import { compileHcm } from './filters/network/http-connection-manager/config.ts';
 import { compileTcpProxy } from './filters/network/tcp-proxy/config.ts';
 import { compileRouter } from './filters/http/router/config.ts';
@@ -20,6 +21,7 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.access_loggers.file.v3.FileAccessLog', { category: 'envoy.access_loggers', compile: compileFileLog }],
   ['envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', { category: 'envoy.access_loggers', compile: compileStreamLog('stdout') }],
   ['envoy.extensions.access_loggers.stream.v3.StderrAccessLog', { category: 'envoy.access_loggers', compile: compileStreamLog('stderr') }],
+  ['envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink', { category: 'envoy.health_check.event_sinks', compile: compileEventFileSink }],
 ]);
 
 /** The rooms' compilers of listeners, clusters and routes. */

@@ -2,15 +2,19 @@
 // Its thread (workers/control.ts) gives it doors; nothing here touches a request.
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
+import { hostname } from 'node:os';
 import { COMPILERS } from './catalog-config.ts';
 import { ControlClusters } from './control/clusters/control-clusters.ts';
 import { compileBootstrap, type CompiledBootstrap } from './control/compile/bootstrap.ts';
+import { ClusterHealth } from './control/health/cluster-health.ts';
 import { SystemResolver } from './control/dns/resolver.ts';
 import { ServerState } from './control/server-state.ts';
 import { WorkerTakeBack } from './control/stats/take-back.ts';
 import { FileWatcher } from './control/watch/file-watcher.ts';
 import { ControlAdmin } from './control-admin.ts';
+import { SystemClock } from './loop/clock.ts';
 import { SystemRandom } from './loop/random.ts';
+import { NodeTransport } from './net/transport/node.ts';
 import { formatAddress } from './net/address.ts';
 import type { Logger } from './observe/log.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
@@ -68,6 +72,7 @@ interface Served { readonly version: string; readonly packed: Uint8Array }
 export class ControlEngine {
   readonly host: ControlHost;
   readonly state: ServerState;
+  readonly health: ClusterHealth;
   readonly clusters: ControlClusters;
   compiled: Compiled | null = null;
   /** What is served now, by name. */
@@ -86,7 +91,12 @@ export class ControlEngine {
     this.host = host;
     this.state = new ServerState(host);
     this.takeBack = new WorkerTakeBack(host.shared);
-    this.clusters = new ControlClusters({
+    const clock = new SystemClock();
+    this.health = new ClusterHealth({
+      after: (ms, task) => host.after(ms, task), clock, random: new SystemRandom(), hosts: host.shared.hosts, transport: new NodeTransport({ onTurnStart: () => clock.tick(), onTurnEnd: () => {} }), operators: { hostname: hostname(), environment: () => undefined },
+      stat: (name, kind, change) => this.state.change(name, kind, change), hasTraffic: (statName) => (this.state.stats.value(`cluster.${statName}.upstream_cx_total`) ?? 0) > 0, outlierLog: () => this.compiled?.process.outlierLog ?? '',
+    });
+    this.clusters = new ControlClusters({ health: this.health,
       emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), hosts: host.shared.hosts, circuits: host.shared.circuits, words: host.shared.words, resolver: new SystemResolver(), random: new SystemRandom(),
       stat: (name, kind, change) => this.state.change(name, kind, change), warn: (m) => host.log.log('upstream', 'warning', m),
     });
@@ -173,6 +183,8 @@ export class ControlEngine {
       case 'hello': this.state.transportOf(id, event.transport); break;
       case 'committed': this.committed.set(id, event.seq); break;
       case 'listener-bound': this.onBound(id, event); break;
+      case 'outlier-vote': this.health.vote(event.host, event.row); break;
+      case 'health-fail': this.health.failNow(event.host); break;
       case 'drained': this.host.exit(0); break;
     }
   }

@@ -18,6 +18,8 @@ import type { SharedTables } from './upstream/cluster.ts';
 export type EngineEvent =
   | { readonly kind: 'committed'; readonly seq: number }
   | { readonly kind: 'listener-bound'; readonly name: string; readonly addresses: readonly string[]; readonly error: string }
+  | { readonly kind: 'outlier-vote'; readonly host: number; readonly row: number }
+  | { readonly kind: 'health-fail'; readonly host: number }
   | { readonly kind: 'drained' };
 
 /** The machine's own address, which stands for loopback peers in x-forwarded-for. */
@@ -39,7 +41,7 @@ export class WorkerEngine {
     this.env = env; this.tell = tell; this.settings = settings;
     const operators = { hostname: hostname(), environment };
     this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
-    this.clusters = new ClusterSet(env, shared);
+    this.clusters = new ClusterSet(env, shared, { vote: (host, row) => tell({ kind: 'outlier-vote', host, row }), failHealth: (host) => tell({ kind: 'health-fail', host }) });
     this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators });
     const catalog = new WorkerCatalog({ clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), nodeCluster: () => this.settings?.nodeCluster ?? '' });
     this.listeners = new ListenerSet(env, catalog, shared.words);

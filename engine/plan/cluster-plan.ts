@@ -2,6 +2,7 @@
 import type { Address } from '../net/address.ts';
 import type { SocketOption, TcpKeepalive } from '../net/transport/transport.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
+import type { OutlierVotingPlan } from './health-plan.ts';
 import type { Http1OptionsPlan } from './http1-options-plan.ts';
 
 export interface BalancerPlan {
@@ -38,6 +39,10 @@ export interface ClusterPlan {
   /** Circuit-table records of default and high priority. */
   readonly circuits: readonly [number, number];
   readonly perHostMaxConnections: number;
+  /** null: no outlier detection, nothing is counted for it. */
+  readonly outlier: OutlierVotingPlan | null;
+  /** Hosts are checked actively: x-envoy-immediate-health-check-fail is looked at. */
+  readonly healthChecked: boolean;
 }
 
 export interface HostPlan {

@@ -208,6 +208,7 @@ class RouterFilter implements HttpFilter, ResponseSink, LeaseWaiter, PickContext
     up.headerBytesReceived = this.upstream!.bytesReceived;
     this.s.facts.statusDetails = 'via_upstream';
     this.charge(headers.status, false, headers);
+    if (this.cluster!.healthChecked && headers.has('x-envoy-immediate-health-check-fail')) this.cluster!.failHealth(this.host!);
     if (this.entry!.host.plan.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(up.attempts));
     addCookies(headers, this.cookies);
     this.s.downstreamWatcher = this;

@@ -1,19 +1,23 @@
 // One record per upstream host, shared by all threads. Layout: 16 words of 32 bits a record.
 //
-//   word 0        1       2       3            4               5                6                7             8..15
-//   | flags | weight | active rq | active cx | consec. 5xx | consec. gateway | consec. local | success rq | total rq, spare |
+//   word 0        1       2       3            4               5                6                7          8          9               10             11..15
+//   | flags | weight | active rq | active cx | consec. 5xx | consec. gateway | consec. local | success rq | total rq | local success | local total | spare |
 //
 // Several threads write: flags by control (and workers for 'timeout'), active counts and outcomes by every worker. All access is atomic.
 // Records are handed out by control alone (RecordAllocator). Active counts are balanced by whoever took them (or taken back for a dead worker), so a record that
 // changes its host keeps them: requests of the former host, or of a former control thread's life, still give back what they took.
 
 const STRIDE = 16;
-const ACTIVE = 2, CONNECTIONS = 3, SUCCESS = 7, TOTAL = 8;
+const ACTIVE = 2, CONNECTIONS = 3;
+/** Success-rate windows by where an error comes from; the total stands behind the successes. */
+export const WINDOW = { EXTERNAL: 7, LOCAL_ORIGIN: 9 } as const;
 /** Kinds of failures in a row (outlier detection's names). */
 export const CONSECUTIVE = { FIVE_XX: 4, GATEWAY: 5, LOCAL_ORIGIN: 6 } as const;
 export const HOST_FLAG = { FAILED_ACTIVE_HC: 1, FAILED_OUTLIER: 2, FAILED_EDS: 4, DEGRADED_ACTIVE_HC: 8, DEGRADED_EDS: 16, PENDING_DYNAMIC_REMOVAL: 32, PENDING_ACTIVE_HC: 64, EXCLUDED_BY_IMMEDIATE_HC_FAIL: 128, ACTIVE_HC_TIMEOUT: 256, EDS_DRAINING: 512 } as const;
 /** A host with one of these takes no traffic outside of panic. */
 export const UNHEALTHY = HOST_FLAG.FAILED_ACTIVE_HC | HOST_FLAG.FAILED_OUTLIER | HOST_FLAG.FAILED_EDS | HOST_FLAG.EDS_DRAINING;
+/** A host with one of these does not count when the share of healthy hosts is reckoned. */
+export const EXCLUDED = HOST_FLAG.PENDING_ACTIVE_HC | HOST_FLAG.EXCLUDED_BY_IMMEDIATE_HC_FAIL | HOST_FLAG.EDS_DRAINING;
 export const DEGRADED = HOST_FLAG.DEGRADED_ACTIVE_HC | HOST_FLAG.DEGRADED_EDS;
 
 export class HostTable {
@@ -38,15 +42,15 @@ export class HostTable {
   consecutive(i: number, kind: number): number { return Atomics.load(this.words, i * STRIDE + kind); }
   /** The row is broken: a success, or an ejection that counts from anew. */
   clearConsecutive(i: number, kind: number): void { Atomics.store(this.words, i * STRIDE + kind, 0); }
-  /** One finished request of the success-rate window. */
-  addOutcome(i: number, success: boolean): void {
-    if (success) Atomics.add(this.words, i * STRIDE + SUCCESS, 1);
-    Atomics.add(this.words, i * STRIDE + TOTAL, 1);
+  /** One finished request of a success-rate window. */
+  addOutcome(i: number, success: boolean, window: number = WINDOW.EXTERNAL): void {
+    if (success) Atomics.add(this.words, i * STRIDE + window, 1);
+    Atomics.add(this.words, i * STRIDE + window + 1, 1);
   }
-  /** Ends the success-rate window: its counts, which start from 0 again. A request that ends in between may count in either window. */
-  takeWindow(i: number): { readonly success: number; readonly total: number } {
-    const total = Atomics.exchange(this.words, i * STRIDE + TOTAL, 0);
-    return { success: Math.min(total, Atomics.exchange(this.words, i * STRIDE + SUCCESS, 0)), total };
+  /** Ends a success-rate window: its counts, which start from 0 again. A request that ends in between may count in either window. */
+  takeWindow(i: number, window: number = WINDOW.EXTERNAL): { readonly success: number; readonly total: number } {
+    const total = Atomics.exchange(this.words, i * STRIDE + window + 1, 0);
+    return { success: Math.min(total, Atomics.exchange(this.words, i * STRIDE + window, 0)), total };
   }
 
   /** Makes a record fresh for a new host: all but the balanced active counts. */

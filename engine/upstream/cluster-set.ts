@@ -2,7 +2,7 @@
 import { unpack } from '../plan/plan-wire.ts';
 import type { ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
-import { ClusterEntry, type SharedTables } from './cluster.ts';
+import { ClusterEntry, type HostReports, type SharedTables } from './cluster.ts';
 import type { Cluster, ClusterDirectory } from './upstream.ts';
 
 interface Known { plan: Uint8Array; hosts: Uint8Array | null; built: ClusterEntry | null }
@@ -11,7 +11,8 @@ export class ClusterSet implements ClusterDirectory {
   private readonly env: WorkerEnv;
   private readonly shared: SharedTables;
   private readonly known = new Map<string, Known>();
-  constructor(env: WorkerEnv, shared: SharedTables) { this.env = env; this.shared = shared; }
+  private readonly reports: HostReports;
+  constructor(env: WorkerEnv, shared: SharedTables, reports: HostReports) { this.env = env; this.shared = shared; this.reports = reports; }
 
   /** A new or changed cluster. A changed one starts afresh; requests under way keep the old one. */
   install(name: string, plan: Uint8Array): void {
@@ -34,7 +35,7 @@ export class ClusterSet implements ClusterDirectory {
   get(name: string): Cluster | null {
     const known = this.known.get(name);
     if (known === undefined) return null;
-    return known.built ??= new ClusterEntry(unpack<ClusterPlan>(known.plan), known.hosts === null ? [] : unpack<HostPlan[]>(known.hosts), this.env, this.shared);
+    return known.built ??= new ClusterEntry(unpack<ClusterPlan>(known.plan), known.hosts === null ? [] : unpack<HostPlan[]>(known.hosts), this.env, this.shared, this.reports);
   }
   has(name: string): boolean { return this.known.has(name); }
 }

@@ -12,8 +12,11 @@ import type { SharedWords } from '../shm/shared-words.ts';
 import { ClusterBalancer, type WithLocality } from './balancer.ts';
 import { H1Pool } from './pool/h1-pool.ts';
 import { RawConnection } from './pool/raw-connection.ts';
+import { OutlierVotes, type Vote } from './outlier/votes.ts';
 import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, PickContext, RawWaiter, Waiting } from './upstream.ts';
 
+/** What a worker tells control of its hosts. */
+export interface HostReports { /** A row of failures reached its threshold (outlier detection). */ vote: Vote; /** The host asked to be taken out (x-envoy-immediate-health-check-fail). */ failHealth(host: number): void }
 export interface SharedTables { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords }
 
 export class HostEntry implements WithLocality {
@@ -47,6 +50,8 @@ export class ClusterEntry implements Cluster {
   readonly stats: StatBlock;
   private readonly lbStats: StatBlock;
   readonly breakers: readonly [Breaker, Breaker];
+  private readonly outlier: OutlierVotes | null;
+  private readonly reports: HostReports;
   private hosts: HostEntry[] = [];
   private balancer: ClusterBalancer | null = null;
   private epoch = -1;
@@ -54,7 +59,9 @@ export class ClusterEntry implements Cluster {
   /** Slots of upstream_rq_NNN and its kin, by code. */
   private readonly codes = new Map<number, number>();
 
-  constructor(plan: ClusterPlan, hosts: readonly HostPlan[], env: WorkerEnv, shared: SharedTables) {
+  constructor(plan: ClusterPlan, hosts: readonly HostPlan[], env: WorkerEnv, shared: SharedTables, reports: HostReports) {
+    this.reports = reports;
+    this.outlier = plan.outlier === null ? null : new OutlierVotes(plan.outlier, shared.hosts, reports.vote);
     this.plan = plan; this.env = env; this.shared = shared;
     this.stats = new StatBlock(env.stats, CLUSTER_SCHEMA, `cluster.${plan.statName}`);
     this.lbStats = new StatBlock(env.stats, CLUSTER_LB_SCHEMA, `cluster.${plan.statName}`);
@@ -140,7 +147,9 @@ export class ClusterEntry implements Cluster {
     const slots = this.slots[base]!;
     for (let i = 0; i < slots.length; i++) column[slots[i]!]!++;
     if (timeMs >= 0) stats.record(CLUSTER.upstream_rq_time, timeMs);
-    if (host !== null) (host as HostEntry).stats.inc(status >= 500 ? HOST.rq_error : HOST.rq_success);
+    if (host === null) return;
+    (host as HostEntry).stats.inc(status >= 500 ? HOST.rq_error : HOST.rq_success);
+    if (this.outlier !== null && timeMs >= 0) this.outlier.onStatus(host.index, status);
   }
   private readonly slots: number[][] = [];
 
@@ -152,10 +161,13 @@ export class ClusterEntry implements Cluster {
 
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', _reason: ResetReason, _fault: PeerFault | null): void {
     if (why === 'timeout') (host as HostEntry).stats.inc(HOST.rq_timeout);
+    this.outlier?.onLocalFailure(host.index, why === 'timeout');
   }
 
   /** Lets go of everything when the cluster is replaced or removed: streams under way go on. */
   drain(): void { for (const h of this.hosts) for (const p of h.pools) p?.drain(); }
+  get healthChecked(): boolean { return this.plan.healthChecked; }
+  failHealth(host: Host): void { this.reports.failHealth(host.index); }
   get hostCount(): number { return this.hosts.length; }
 }
 

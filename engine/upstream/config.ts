@@ -5,10 +5,13 @@ import type { Address } from '../net/address.ts';
 import type { BalancerPlan, ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
 import { HTTP1_DEFAULTS } from '../plan/http1-options-plan.ts';
 import type { CircuitLimits } from '../shm/circuit-table.ts';
+import type { CheckTargetPlan, HealthCheckPlan, OutlierPlan } from '../plan/health-plan.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
+import { compileCheckTarget, compileHealthChecks } from './health/config.ts';
+import { compileOutlier, votingOf } from './outlier/config.ts';
 
 /** An endpoint before it has a record of its own; DNS names still to be resolved. */
-export interface EndpointPlan extends Omit<HostPlan, 'index'> { readonly health: 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED' | 'UNKNOWN' }
+export interface EndpointPlan extends Omit<HostPlan, 'index'> { readonly health: 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED' | 'UNKNOWN'; readonly check: CheckTargetPlan }
 export interface DnsPlan { readonly family: 'AUTO' | 'V4_ONLY' | 'V6_ONLY' | 'V4_PREFERRED' | 'ALL'; readonly refreshMs: number; readonly respectTtl: boolean; readonly jitterMs: number; readonly failureBaseMs: number; readonly failureMaxMs: number; readonly resolvers: readonly string[] }
 export interface CompiledCluster {
   readonly cluster: Omit<ClusterPlan, 'circuits'>;
@@ -16,6 +19,10 @@ export interface CompiledCluster {
   readonly endpoints: readonly EndpointPlan[];
   readonly dns: DnsPlan;
   readonly limits: readonly [CircuitLimits, CircuitLimits];
+  readonly healthCheck: HealthCheckPlan | null;
+  readonly outlier: OutlierPlan | null;
+  /** A host that discovery took away goes at once, though its checks pass. */
+  readonly ignoreHealthOnRemoval: boolean;
 }
 
 const BALANCER: BalancerPlan = { kind: 'round-robin', choices: 2, activeBias: 1, minRing: 1024, maxRing: 8_388_608, murmur: false, tableSize: 65537, byHostname: false, balanceFactor: 0, localityWeighted: false };
@@ -95,10 +102,9 @@ function compileEndpoints(m: ConfigMessage | undefined, names: boolean): { endpo
     return l.list('lb_endpoints').map((e): EndpointPlan => {
       const inner = e.msg('endpoint');
       e.unsupported('endpoint_name');
-      inner?.noop('health_check_config', 'there are no health checks yet');
       inner?.unsupported('additional_addresses');
       const address = compileAddress(inner?.msg('address'), names);
-      return { address, hostname: inner?.str('hostname') || (names && address.kind === 'ip' ? address.ip : ''), weight: e.num('load_balancing_weight', 1), priority, locality, localityWeight, metadata: compileMetadata(e.msg('metadata')), health: e.enum('health_status') as EndpointPlan['health'] };
+      return { address, hostname: inner?.str('hostname') || (names && address.kind === 'ip' ? address.ip : ''), weight: e.num('load_balancing_weight', 1), priority, locality, localityWeight, metadata: compileMetadata(e.msg('metadata')), health: e.enum('health_status') as EndpointPlan['health'], check: compileCheckTarget(inner?.msg('health_check_config')) };
     });
   });
   return { endpoints, overprovisioning: policy?.num('overprovisioning_factor', 140) ?? 140 };
@@ -170,9 +176,9 @@ function discoveryOf(m: ConfigMessage): { discovery: CompiledCluster['discovery'
 }
 
 export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
-  for (const f of ['transport_socket_matches', 'eds_cluster_config', 'health_checks', 'outlier_detection', 'wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
+  for (const f of ['transport_socket_matches', 'eds_cluster_config', 'wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
   rawBufferOnly(m);
-  m.noop('ignore_health_on_host_removal', 'there are no health checks yet'); m.noop('close_connections_on_host_health_failure', 'there are no health checks yet'); m.noop('connection_pool_per_downstream_connection', 'pools are per worker'); m.noop('cleanup_interval', 'only ORIGINAL_DST clusters are cleaned'); m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
+  m.unsupported('close_connections_on_host_health_failure'); m.noop('connection_pool_per_downstream_connection', 'pools are per worker'); m.noop('cleanup_interval', 'only ORIGINAL_DST clusters are cleaned'); m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
   const track = m.msg('track_cluster_stats');
   for (const f of ['timeout_budgets', 'request_response_sizes', 'per_endpoint_stats']) track?.noop(f, 'not recorded yet');
   const { discovery, dns } = discoveryOf(m);
@@ -189,13 +195,14 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   const preconnect = m.msg('preconnect_policy');
   preconnect?.unsupported('predictive_preconnect_ratio');
   const bindAddress: Address | null = source === undefined ? null : { kind: 'ip', ip: source.str('address'), port: source.num('port_value'), family: source.str('address').includes(':') ? 6 : 4 };
+  const healthCheck = compileHealthChecks(m, ctx), outlier = compileOutlier(m.msg('outlier_detection'));
   const connectTimeoutMs = m.ms('connect_timeout', 5000);
   return {
-    discovery, endpoints, limits, dns: compileDns(m, dns),
+    discovery, endpoints, limits, dns: compileDns(m, dns), healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'),
     cluster: {
       name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m), panicPercent: panic === undefined ? 50 : panic.num('value'), failOnPanic: common?.msg('zone_aware_lb_config')?.bool('fail_traffic_on_panic') ?? false, overprovisioning, bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
       http1: http.http1 ?? HTTP1_DEFAULTS, idleTimeoutMs: http.idleTimeoutMs, maxConnectionDurationMs: http.maxConnectionDurationMs, maxRequestsPerConnection: m.num('max_requests_per_connection', http.maxRequests), maxStreamDurationMs: http.maxStreamDurationMs, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
-      keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind: bindAddress, socketOptions: compileSocketOptions(bind?.list('socket_options') ?? []), metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost,
+      keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind: bindAddress, socketOptions: compileSocketOptions(bind?.list('socket_options') ?? []), metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
     },
   };
 }

@@ -1,5 +1,5 @@
 // The hosts of a cluster by priority and health, and which priority takes how much (Envoy: LoadBalancerBase). Rebuilt when endpoints change or a health flag moved.
-import { DEGRADED, HOST_FLAG, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
+import { DEGRADED, EXCLUDED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
 import type { Host } from './upstream.ts';
 
 export class HostSet<H extends Host = Host> {
@@ -13,7 +13,7 @@ export class HostSet<H extends Host = Host> {
     this.all = all;
     for (const h of all) {
       const flags = table.flags(h.index);
-      if (flags & HOST_FLAG.PENDING_ACTIVE_HC) this.excluded++;
+      if (flags & EXCLUDED) this.excluded++;
       if (flags & UNHEALTHY) continue;
       if (flags & DEGRADED) this.degraded.push(h); else this.healthy.push(h);
     }

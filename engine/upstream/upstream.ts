@@ -104,6 +104,10 @@ export interface Cluster {
   /** Stats and outlier input for a finished attempt. `status` 0: no response. */
   onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number): void;
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', reason: ResetReason, fault: PeerFault | null): void;
+  /** Hosts are checked actively. */
+  readonly healthChecked: boolean;
+  /** The host said in an answer that it is to be taken out. */
+  failHealth(host: Host): void;
   readonly stats: import('../observe/stats/stat-block.ts').StatBlock;
 }
 

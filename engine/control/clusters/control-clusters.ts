@@ -3,18 +3,19 @@ import { formatAddress, ipAddress } from '../../net/address.ts';
 import { pack } from '../../plan/plan-wire.ts';
 import type { ClusterPlan, HostPlan } from '../../plan/cluster-plan.ts';
 import type { PlanRecord } from '../../plan/records.ts';
-import { HOST_FLAG, RecordAllocator, type HostTable } from '../../shm/host-table.ts';
+import { DEGRADED, EXCLUDED, HOST_FLAG, RecordAllocator, UNHEALTHY, type HostTable } from '../../shm/host-table.ts';
 import type { CircuitTable } from '../../shm/circuit-table.ts';
 import type { SharedWords } from '../../shm/shared-words.ts';
 import type { CompiledCluster, EndpointPlan } from '../../upstream/config.ts';
 import type { Random } from '../../loop/random.ts';
 import type { NameResolver } from '../dns/resolver.ts';
+import type { ClusterHealth } from '../health/cluster-health.ts';
 
 export interface ControlClustersEnv {
   emit(records: readonly PlanRecord[]): void;
   /** Runs `task` in `ms`; gives its canceller. */
   after(ms: number, task: () => void): () => void;
-  readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly resolver: NameResolver; readonly random: Random;
+  readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly resolver: NameResolver; readonly random: Random; readonly health: ClusterHealth;
   /** Sets or adds to a stat of control's own. */
   stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
   warn(message: string): void;
@@ -22,7 +23,7 @@ export interface ControlClustersEnv {
 
 const STATUS_FLAGS: Record<EndpointPlan['health'], number> = { HEALTHY: 0, UNKNOWN: 0, UNHEALTHY: HOST_FLAG.FAILED_EDS, TIMEOUT: HOST_FLAG.FAILED_EDS, DRAINING: HOST_FLAG.EDS_DRAINING, DEGRADED: HOST_FLAG.DEGRADED_EDS };
 
-export interface LiveHost extends HostPlan { readonly health: EndpointPlan['health'] }
+export interface LiveHost extends HostPlan { readonly health: EndpointPlan['health']; readonly check: EndpointPlan['check'] }
 
 class LiveCluster {
   compiled: CompiledCluster;
@@ -50,6 +51,7 @@ export class ControlClusters {
     this.env = env;
     this.hostRecords = new RecordAllocator(env.hosts.capacity);
     this.circuitRecords = new RecordAllocator(env.circuits.capacity);
+    env.health.onChanged = (name) => this.healthChanged(name);
   }
 
   /** Installs a cluster, or a changed one; records go out through `emit`. */
@@ -61,6 +63,7 @@ export class ControlClusters {
       this.live.set(name, c);
     } else { for (const cancel of c.cancels.values()) cancel(); c.cancels.clear(); c.resolved.clear(); c.compiled = compiled; }
     c.version = version;
+    this.env.health.apply(name, compiled);
     this.env.circuits.setLimits(c.circuits[0], compiled.limits[0]);
     this.env.circuits.setLimits(c.circuits[1], compiled.limits[1]);
     const before = c.hosts;
@@ -75,6 +78,7 @@ export class ControlClusters {
     if (c === undefined) return;
     c.gone = true;
     this.live.delete(name);
+    this.env.health.remove(name);
     for (const cancel of c.cancels.values()) cancel();
     for (const h of c.hosts.values()) this.hostRecords.release(h.index);
     for (const r of c.circuits) this.circuitRecords.release(r);
@@ -87,9 +91,9 @@ export class ControlClusters {
     return [...this.live.values()].flatMap((c): PlanRecord[] => [{ kind: 'cluster', name: c.compiled.cluster.name, version: c.version, body: pack(c.plan) }, this.hostsRecord(c)]);
   }
 
-  /** Resolves when every cluster has been resolved once, or has failed to. */
+  /** Resolves when every cluster has been resolved once, or has failed to, and its hosts have been checked once. */
   ready(): Promise<void> {
-    return Promise.all([...this.live.values()].filter((c) => c.waiting > 0).map((c) => new Promise<void>((r) => { c.whenReady.push(r); }))).then(() => undefined);
+    return Promise.all([...this.live.values()].filter((c) => !this.isReady(c)).map((c) => new Promise<void>((r) => { c.whenReady.push(r); }))).then(() => undefined);
   }
 
   names(): string[] { return [...this.live.keys()]; }
@@ -107,12 +111,37 @@ export class ControlClusters {
       for (const ip of discovery === 'logical-dns' ? addresses.slice(0, 1) : addresses) this.keep(c, next, e, { ...e, address: ipAddress(ip, port) });
     });
     let changed = next.size !== c.hosts.size;
-    for (const [key, h] of c.hosts) if (!next.has(key)) { changed = true; this.hostRecords.release(h.index); }
+    for (const [key, h] of c.hosts) {
+      if (next.has(key)) continue;
+      // A host that discovery no longer names stays as long as its checks pass (Envoy: ignore_health_on_host_removal).
+      if (this.stays(c, h)) { this.env.hosts.setFlags(h.index, HOST_FLAG.PENDING_DYNAMIC_REMOVAL); next.set(key, h); continue; }
+      changed = true;
+      this.hostRecords.release(h.index);
+    }
     for (const key of next.keys()) if (!c.hosts.has(key)) changed = true;
     c.hosts = next;
+    this.env.health.setHosts(c.compiled.cluster.name, [...next.values()]);
     this.membership(c, changed);
     if (emit) { this.env.words.bumpHealthEpoch(); this.env.emit([this.hostsRecord(c)]); }
   }
+
+  private stays(c: LiveCluster, h: LiveHost): boolean {
+    const { healthCheck, discovery, ignoreHealthOnRemoval } = c.compiled;
+    return healthCheck !== null && discovery !== 'static' && !ignoreHealthOnRemoval && !h.check.disabled && (this.env.hosts.flags(h.index) & HOST_FLAG.FAILED_ACTIVE_HC) === 0;
+  }
+
+  /** Checks or outlier detection moved flags of hosts. */
+  private healthChanged(name: string): void {
+    const c = this.live.get(name);
+    if (c === undefined) return;
+    const gone = [...c.hosts.values()].some((h) => (this.env.hosts.flags(h.index) & HOST_FLAG.PENDING_DYNAMIC_REMOVAL) !== 0 && !this.stays(c, h));
+    if (gone) this.update(c, true); else { this.env.words.bumpHealthEpoch(); this.membership(c, false); }
+    this.settle(c);
+  }
+
+  /** Those who wait for the cluster are told once its names are resolved and its hosts were checked once. */
+  private settle(c: LiveCluster): void { if (this.isReady(c)) for (const f of c.whenReady.splice(0)) f(); }
+  private isReady(c: LiveCluster): boolean { return c.waiting === 0 && this.env.health.settled(c.compiled.cluster.name); }
 
   private keep(c: LiveCluster, next: Map<string, LiveHost>, e: EndpointPlan, at: EndpointPlan): void {
     const key = formatAddress(at.address);
@@ -120,8 +149,12 @@ export class ControlClusters {
     const known = c.hosts.get(key);
     const index = known?.index ?? this.hostRecords.allocate();
     if (index < 0) { this.env.warn(`cluster ${c.compiled.cluster.name}: no room for host ${key}`); return; }
-    if (known === undefined) this.env.hosts.reset(index);
-    this.env.hosts.clearFlags(index, HOST_FLAG.FAILED_EDS | HOST_FLAG.EDS_DRAINING | HOST_FLAG.DEGRADED_EDS);
+    if (known === undefined) {
+      this.env.hosts.reset(index);
+      // Nothing is sent to a host before its first check has passed.
+      if (c.compiled.healthCheck !== null && !at.check.disabled) this.env.hosts.setFlags(index, HOST_FLAG.FAILED_ACTIVE_HC);
+    }
+    this.env.hosts.clearFlags(index, HOST_FLAG.PENDING_DYNAMIC_REMOVAL | HOST_FLAG.FAILED_EDS | HOST_FLAG.EDS_DRAINING | HOST_FLAG.DEGRADED_EDS);
     this.env.hosts.setFlags(index, STATUS_FLAGS[e.health]);
     this.env.hosts.setWeight(index, e.weight);
     next.set(key, { ...at, index });
@@ -129,11 +162,17 @@ export class ControlClusters {
 
   private membership(c: LiveCluster, changed: boolean): void {
     const prefix = `cluster.${c.compiled.cluster.statName}`, hosts = [...c.hosts.values()];
-    const of = (...health: string[]): number => hosts.filter((h) => health.includes(h.health)).length;
+    let healthy = 0, degraded = 0, excluded = 0;
+    for (const h of hosts) {
+      const flags = this.env.hosts.flags(h.index);
+      if (flags & EXCLUDED) excluded++;
+      if (flags & UNHEALTHY) continue;
+      if (flags & DEGRADED) degraded++; else healthy++;
+    }
     this.env.stat(`${prefix}.membership_total`, 'gauge', { set: hosts.length });
-    this.env.stat(`${prefix}.membership_healthy`, 'gauge', { set: of('HEALTHY', 'UNKNOWN') });
-    this.env.stat(`${prefix}.membership_degraded`, 'gauge', { set: of('DEGRADED') });
-    this.env.stat(`${prefix}.membership_excluded`, 'gauge', { set: of('DRAINING') });
+    this.env.stat(`${prefix}.membership_healthy`, 'gauge', { set: healthy });
+    this.env.stat(`${prefix}.membership_degraded`, 'gauge', { set: degraded });
+    this.env.stat(`${prefix}.membership_excluded`, 'gauge', { set: excluded });
     if (changed) this.env.stat(`${prefix}.membership_change`, 'counter', { add: 1 });
   }
 
@@ -167,7 +206,7 @@ export class ControlClusters {
         c.failures.set(i, n);
         next = Math.min(dns.failureMaxMs, dns.failureBaseMs * 2 ** Math.min(n - 1, 20));
       }
-      if (first && --c.waiting === 0) { for (const f of c.whenReady.splice(0)) f(); }
+      if (first && --c.waiting === 0) this.settle(c);
       c.cancels.set(i, this.env.after(next + this.env.random.unit() * dns.jitterMs, () => this.resolve(c, i, false)));
     });
   }

@@ -13,6 +13,8 @@ export interface ProcessPlan {
   readonly statsFlushMs: number;
   readonly stats: StatsPlan;
   readonly localCluster: string;
+  /** cluster_manager.outlier_detection.event_log_path. */
+  readonly outlierLog: string;
 }
 
 function compileAdmin(m: ConfigMessage | undefined, ctx: CompileContext, address: (m: ConfigMessage | undefined) => Address): AdminPlan | null {
@@ -76,13 +78,14 @@ export function compileProcess(m: ConfigMessage, ctx: CompileContext, address: (
   for (const f of ['dynamic_parameters', 'client_features', 'listening_addresses', 'extensions', 'user_agent_name', 'user_agent_version', 'user_agent_build_version']) node?.noop(f, 'no control plane is asked');
   m.noop('deferred_stat_options', 'statistics are always made at first use'); m.noop('enable_dispatcher_stats', 'there are no dispatchers'); m.unsupported('header_prefix'); m.noop('perf_tracing_file_path', 'there is no perf tracing'); m.noop('memory_allocator_manager', 'memory is V8\'s'); m.noop('stats_server_version_override', 'the version is ours');
   m.noop('default_socket_interface', 'the transport is chosen by --transport'); m.noop('use_tcp_for_dns_lookups', 'the resolver decides'); m.noop('default_regex_engine', 'the regex engine is RE2');
-  const manager = m.msg('cluster_manager');
-  manager?.noop('outlier_detection', 'there is no outlier detection yet'); manager?.unsupported('upstream_bind_config'); manager?.unsupported('load_stats_config'); manager?.noop('enable_deferred_cluster_creation', 'clusters are always made at first use');
+  const manager = m.msg('cluster_manager'), outliers = manager?.msg('outlier_detection');
+  outliers?.unsupported('event_service');
+  manager?.unsupported('upstream_bind_config'); manager?.unsupported('load_stats_config'); manager?.noop('enable_deferred_cluster_creation', 'clusters are always made at first use');
   const logs = m.msg('application_log_config')?.msg('log_format');
   for (const f of ['json_format', 'text_format']) logs?.unsupported(f, 'use --log-format');
   m.unsupported('flags_path'); manager?.noop('local_cluster_name', 'all zones are used alike');
   return {
     nodeId: node?.str('id') ?? '', nodeCluster: node?.str('cluster') ?? '', nodeZone: locality?.str('zone') ?? '', node: node === undefined ? null : nodeJson(node), admin: compileAdmin(m.msg('admin'), ctx, address), layers: compileLayers(m.msg('layered_runtime')),
-    maxDownstreamConnections: compileOverload(m.msg('overload_manager')), statsFlushMs: m.ms('stats_flush_interval', 5000), stats: compileStats(m.msg('stats_config')), localCluster: manager?.str('local_cluster_name') ?? '',
+    maxDownstreamConnections: compileOverload(m.msg('overload_manager')), statsFlushMs: m.ms('stats_flush_interval', 5000), stats: compileStats(m.msg('stats_config')), localCluster: manager?.str('local_cluster_name') ?? '', outlierLog: outliers?.str('event_log_path') ?? '',
   };
 }

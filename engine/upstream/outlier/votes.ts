@@ -1,0 +1,44 @@
+// What a worker contributes to outlier detection: outcomes counted in the shared host table, and a vote to control when a row of failures reaches its threshold.
+// Deciding is control's (control/outlier). Counts hold for the whole process: failures in a row are seen whichever worker met them.
+import type { OutlierVotingPlan } from '../../plan/health-plan.ts';
+import { CONSECUTIVE, WINDOW, type HostTable } from '../../shm/host-table.ts';
+
+export type ConsecutiveKind = (typeof CONSECUTIVE)[keyof typeof CONSECUTIVE];
+/** A row of failures has reached its threshold. Called on the request path, outside of any stream's hook. */
+export type Vote = (host: number, kind: ConsecutiveKind) => void;
+
+export class OutlierVotes {
+  private readonly plan: OutlierVotingPlan;
+  private readonly table: HostTable;
+  private readonly vote: Vote;
+  constructor(plan: OutlierVotingPlan, table: HostTable, vote: Vote) { this.plan = plan; this.table = table; this.vote = vote; }
+
+  /** The host answered with `status`, or in its place the proxy with 503 (connection failed) or 504 (timeout) where errors are not split by origin. */
+  onStatus(host: number, status: number): void {
+    const { table, plan } = this;
+    const error = status >= 500;
+    table.addOutcome(host, !error);
+    if (!error) { clear(table, host, CONSECUTIVE.FIVE_XX); clear(table, host, CONSECUTIVE.GATEWAY); if (plan.splitLocalOrigin) this.onReached(host); return; }
+    if (status === 502 || status === 503 || status === 504) this.count(host, CONSECUTIVE.GATEWAY, plan.consecutiveGatewayFailure); else clear(table, host, CONSECUTIVE.GATEWAY);
+    this.count(host, CONSECUTIVE.FIVE_XX, plan.consecutive5xx);
+    if (plan.splitLocalOrigin) this.onReached(host);
+  }
+
+  /** The host could not be reached, reset the connection, or did not answer in time (`timeout`). */
+  onLocalFailure(host: number, timeout: boolean): void {
+    if (!this.plan.splitLocalOrigin) { this.onStatus(host, timeout ? 504 : 503); return; }
+    this.table.addOutcome(host, false, WINDOW.LOCAL_ORIGIN);
+    this.count(host, CONSECUTIVE.LOCAL_ORIGIN, this.plan.consecutiveLocalOriginFailure);
+  }
+
+  /** It answered, so it was reached. */
+  private onReached(host: number): void {
+    this.table.addOutcome(host, true, WINDOW.LOCAL_ORIGIN);
+    clear(this.table, host, CONSECUTIVE.LOCAL_ORIGIN);
+  }
+
+  private count(host: number, kind: ConsecutiveKind, threshold: number): void { if (this.table.addConsecutive(host, kind) === threshold) this.vote(host, kind); }
+}
+
+/** A row is broken; the store is left out where there is none, so that a healthy host's line is not written by every worker. */
+function clear(table: HostTable, host: number, kind: ConsecutiveKind): void { if (table.consecutive(host, kind) !== 0) table.clearConsecutive(host, kind); }
