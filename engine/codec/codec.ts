@@ -84,7 +84,9 @@ export interface ServerCodec {
   /** Socket marks: what was written is (no longer) stuck. */
   onBlocked(): void;
   onDrained(): void;
-  /** Begins a graceful end: h1 `connection: close` on the next response, h2 GOAWAY. */
+  /** Says that `shutdown` will follow: h2 GOAWAY that refuses nothing yet; h1 nothing. */
+  announceShutdown(): void;
+  /** Begins a graceful end: h1 `connection: close` on the next response, h2 GOAWAY; the connection ends with the last exchange. */
   shutdown(): void;
   /** Exchanges under way. */
   readonly activeStreams: number;
@@ -117,10 +119,13 @@ export interface ClientStream {
 
 /** What a client codec needs of its owner, the pool's connection. */
 export interface ClientHost {
-  /** An exchange has ended whole in both directions; `reusable` false: close this connection. */
+  /** An exchange is over: h1, whole in both directions, `reusable` false: close this connection. h2, by whatever end; `reusable` false: no new exchange here, close after the last one. */
   onStreamDone(reusable: boolean): void;
   onConnectionClose(how: 'flush' | 'now', fault: PeerFault | null): void;
+  /** h2: no new exchange here. Those that the peer has not seen were reset 'refused', the others go on. */
   onGoAway(): void;
+  /** h2: the peer's limit of exchanges at a time was announced or has changed. */
+  onStreamLimit?(): void;
 }
 
 export interface ClientCodec {

@@ -1,5 +1,17 @@
 // Http2ProtocolOptions as the codec takes them (Envoy: config.core.v3.Http2ProtocolOptions), with Envoy's defaults filled in.
 
+/** connection_keepalive; times in ms. */
+export interface KeepalivePlan {
+  /** Between pings; 0: none at an interval. */
+  readonly intervalMs: number;
+  /** An answer must come within. */
+  readonly timeoutMs: number;
+  /** Part of the interval that is added at random, percent. */
+  readonly jitterPercent: number;
+  /** A request on a connection that was idle this long sends a ping first; 0: never. */
+  readonly idleIntervalMs: number;
+}
+
 export interface Http2OptionsPlan {
   readonly hpackTableSize: number;
   readonly maxConcurrentStreams: number;
@@ -12,6 +24,7 @@ export interface Http2OptionsPlan {
   readonly maxInboundPriorityFramesPerStream: number;
   readonly maxInboundWindowUpdateFramesPerDataFrameSent: number;
   readonly streamErrorOnInvalidHttpMessage: boolean;
+  readonly keepalive: KeepalivePlan | null;
   readonly maxHeadersKb: number;
   readonly maxHeadersCount: number;
   readonly headersWithUnderscores: 'allow' | 'reject' | 'drop';
@@ -20,5 +33,5 @@ export interface Http2OptionsPlan {
 export const HTTP2_DEFAULTS: Http2OptionsPlan = {
   hpackTableSize: 4096, maxConcurrentStreams: 1024, initialStreamWindowSize: 16 << 20, initialConnectionWindowSize: 24 << 20, allowConnect: false,
   maxOutboundFrames: 10_000, maxOutboundControlFrames: 1000, maxConsecutiveInboundFramesWithEmptyPayload: 1, maxInboundPriorityFramesPerStream: 100, maxInboundWindowUpdateFramesPerDataFrameSent: 10,
-  streamErrorOnInvalidHttpMessage: false, maxHeadersKb: 60, maxHeadersCount: 100, headersWithUnderscores: 'allow',
+  streamErrorOnInvalidHttpMessage: false, keepalive: null, maxHeadersKb: 60, maxHeadersCount: 100, headersWithUnderscores: 'allow',
 };

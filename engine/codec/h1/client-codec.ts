@@ -12,7 +12,7 @@ import { UNASKED_BYTES, UPSTREAM_FAULT } from './faults.ts';
 import { FieldParser, hasToken, parseLength, type FieldLimits } from './field-parser.ts';
 import { HeadBuffer } from './head-buffer.ts';
 import { fieldLines, ownName } from './head-writer.ts';
-import { PauseSet } from './pause-set.ts';
+import { PauseSet } from '../pause-set.ts';
 
 /** Methods whose requests carry no `content-length: 0` when they have no body, as in Envoy. */
 const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'TRACE', 'CONNECT']);

@@ -316,6 +316,8 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
   onBlocked(): void { if (!this.outputBlocked) { this.outputBlocked = true; this.stream?.sink?.onBlocked(); } }
   onDrained(): void { if (this.outputBlocked) { this.outputBlocked = false; this.stream?.sink?.onDrained(); } }
 
+  announceShutdown(): void { /* the next response says it */ }
+
   shutdown(): void {
     this.shuttingDown = true;
     if (this.stream !== null) this.stream.closing = true;

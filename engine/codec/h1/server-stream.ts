@@ -2,7 +2,7 @@
 import type { HttpProtocol, PauseReason, RequestSink, ResetReason, ServerStream } from '../codec.ts';
 import type { Headers, ResponseHeaders } from '../../headers/headers.ts';
 import { fieldLines, ownName, statusLine, type NameFormat } from './head-writer.ts';
-import { PauseSet } from './pause-set.ts';
+import { PauseSet } from '../pause-set.ts';
 
 /** What the stream needs of its codec. */
 export interface ServerStreamOwner {

@@ -3,12 +3,12 @@
 import { FLAG, FRAME, FRAME_SIZE } from './frames.ts';
 
 export interface FrameSink {
-  /** The head of a DATA frame: `length` counts padding. Returns an HTTP/2 error code for a connection error, or -1. */
+  /** The head of a DATA frame: `length` counts padding. All calls return -1, or an HTTP/2 error code that ends the connection (0: it has ended already). */
   onDataHead(stream: number, length: number, flags: number): number;
-  /** A piece of its content; padding is told apart. */
-  onDataPiece(stream: number, bytes: Buffer, start: number, end: number): number;
-  /** The frame is over; `padding` bytes (with the length octet) were not content. */
-  onDataEnd(stream: number, padding: number, endStream: boolean): number;
+  /** A piece of its content; padding is told apart. `last`: the stream ends with this piece. */
+  onDataPiece(bytes: Buffer, start: number, end: number, last: boolean): number;
+  /** The frame is over. */
+  onDataEnd(endStream: boolean): number;
   /** Any other frame, whole: payload is [start, end). */
   onFrame(type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number): number;
 }
@@ -52,7 +52,7 @@ export class FrameReader {
         }
         case 'data': {
           const n = Math.min(this.left, end - at);
-          if (n > 0) { const error = this.sink.onDataPiece(this.stream, bytes, at, at + n); if (error >= 0) return error; }
+          if (n > 0) { const error = this.sink.onDataPiece(bytes, at, at + n, n === this.left && this.padding === 0 && (this.flags & FLAG.END_STREAM) !== 0); if (error >= 0) return error; }
           at += n; this.left -= n;
           if (this.left > 0) return -1;
           this.state = 'padding';
@@ -64,7 +64,7 @@ export class FrameReader {
           at += n; this.left -= n;
           if (this.left > 0) return -1;
           this.state = 'head';
-          const error = this.sink.onDataEnd(this.stream, this.flags & FLAG.PADDED ? this.padding + 1 : 0, (this.flags & FLAG.END_STREAM) !== 0);
+          const error = this.sink.onDataEnd((this.flags & FLAG.END_STREAM) !== 0);
           if (error >= 0) return error;
           break;
         }
