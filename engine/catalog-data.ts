@@ -1,6 +1,8 @@
 // Every extension's data side, by the full name of its message: how a worker makes runtime objects of compiled plans.
 import type { ClusterDirectory } from './upstream/upstream.ts';
+import { HealthCheckFactory } from './filters/http/health-check/filter.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
+import type { HealthCheckFilterPlan } from './plan/health-check-filter-plan.ts';
 import { HttpConnectionManagerFactory } from './http/connection-manager.ts';
 import { HcmRuntime, type BodyFormatter, type HcmParts } from './http/hcm-runtime.ts';
 import { makeAccessLog, type AccessLogEnv } from './observe/accesslog/make-access-log.ts';
@@ -20,7 +22,7 @@ import type { RouteTables } from './router/route-table.ts';
 import { RouterFactory } from './router/router.ts';
 
 /** What factories may reach in a worker. */
-export interface CatalogParts { readonly clusters: ClusterDirectory; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly nodeCluster: () => string }
+export interface CatalogParts { /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly nodeCluster: () => string }
 
 /** What a network filter's factory is made with. */
 interface NetworkParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly listenerStatPrefix: string }
@@ -36,6 +38,7 @@ const NETWORK_FILTERS: ReadonlyMap<string, NetworkFilterMaker> = new Map<string,
 ]);
 
 const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpFilterMaker>([
+  ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.nodeCluster(), healthFailed: () => p.parts.healthFailed() })],
   ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, clusters: p.parts.clusters, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],
 ]);
 

@@ -24,7 +24,7 @@ export class ControlAdmin implements AdminSource {
     };
   }
   reopenLogs(): void { this.engine.onSignal('SIGUSR1'); }
-  failHealthCheck(failed: boolean): void { this.engine.state.failedHealthCheck = failed; this.engine.broadcast([{ kind: 'command', command: { name: 'health-check-fail', failed } }]); }
+  failHealthCheck(failed: boolean): void { this.engine.state.failedHealthCheck = failed; this.engine.host.shared.words.setHealthFailed(failed); }
   drainListeners(graceful: boolean, inboundOnly: boolean, _skipExit: boolean): void { this.engine.drainListeners(inboundOnly, graceful); }
   quit(): void { this.engine.shutDown(); }
 }

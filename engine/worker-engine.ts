@@ -43,7 +43,7 @@ export class WorkerEngine {
     this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
     this.clusters = new ClusterSet(env, shared, { vote: (host, row) => tell({ kind: 'outlier-vote', host, row }), failHealth: (host) => tell({ kind: 'health-fail', host }) });
     this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators });
-    const catalog = new WorkerCatalog({ clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), nodeCluster: () => this.settings?.nodeCluster ?? '' });
+    const catalog = new WorkerCatalog({ healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), nodeCluster: () => this.settings?.nodeCluster ?? '' });
     this.listeners = new ListenerSet(env, catalog, shared.words);
     this.listeners.onBound = (name, addresses, error) => this.tell({ kind: 'listener-bound', name, addresses, error });
   }
@@ -70,7 +70,6 @@ export class WorkerEngine {
       case 'drain': this.listeners.drain(false, true); break;
       case 'reopen-logs': this.logFiles.reopenAll(); break;
       case 'stop': this.logFiles.drainAll(() => this.tell({ kind: 'drained' })); break;
-      case 'health-check-fail': break; // no filter looks at it yet
     }
   }
 

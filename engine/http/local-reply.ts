@@ -46,7 +46,7 @@ export function buildLocalReply(runtime: HcmRuntime, stream: StreamView, facts: 
   }
   facts.status = headers.status;
   if (isGrpc(facts.request)) return grpcReply(headers, reply, body);
-  if (body !== '') { headers.set('content-length', String(body.length)); if (!headers.has('content-type')) headers.add('content-type', contentType); } else { headers.remove('content-type'); if (headers.status !== 204 && headers.status !== 304) headers.set('content-length', '0'); }
+  if (body !== '') { headers.set('content-length', String(body.length)); if (!headers.has('content-type')) headers.add('content-type', contentType); } else { headers.remove('content-type'); headers.remove('content-length'); }
   return { headers, body };
 }
 

@@ -267,7 +267,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.state = 'responding';
     facts.status = headers.status;
     finishResponse(runtime, this.request, headers, facts, this.upgraded);
-    countResponse(runtime, headers.status);
+    if (!this.facts.healthCheck) countResponse(runtime, headers.status); // Envoy counts no health checks
     if (!this.requestComplete && !this.upgraded) runtime.stats.inc(HCM.downstream_rq_response_before_rq_complete);
     facts.firstTxMs = runtime.env.clock.nowMs();
     const before = this.codec.bytesSent;

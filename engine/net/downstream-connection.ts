@@ -21,7 +21,7 @@ export interface ListenerState {
   readonly statPrefix: string;
   readonly bufferLimit: number;
   readonly accessLogs: readonly AccessLog[];
-  draining: boolean;
+  readonly draining: boolean;
   /** The connection has ended. */
   left(connection: AcceptedConnection): void;
 }

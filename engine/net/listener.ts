@@ -14,7 +14,7 @@ import type { ListenerSocket, TransportSocket } from './transport/transport.ts';
 import type { WorkerEnv } from './worker-env.ts';
 
 /** The process-wide limit of downstream connections. */
-export interface ConnectionBudget { tryConnection(): boolean; releaseConnections(count: number): void }
+export interface ConnectionBudget { tryConnection(): boolean; releaseConnections(count: number): void; /** The process fails its health checks: connections are not kept. */ healthFailed(): boolean }
 
 interface Chain { readonly name: string; readonly factories: readonly NetworkFilterFactory[]; readonly metadata: FilterChainPlan['metadata'] }
 
@@ -34,7 +34,7 @@ class ListenerVersion implements ListenerState {
   readonly matcher: FilterChainMatcher<Chain>;
   readonly connections = new Set<AcceptedConnection>();
   private readonly budget: ConnectionBudget;
-  draining = false;
+  private drainBegun = false;
 
   constructor(plan: ListenerPlan, env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget) {
     this.plan = plan;
@@ -47,6 +47,9 @@ class ListenerVersion implements ListenerState {
     const build = (c: FilterChainPlan): Chain => ({ name: c.name, metadata: c.metadata, factories: c.filters.map((f) => catalog.networkFilter(f.kind, f.body, env, this.statPrefix)) });
     this.matcher = new FilterChainMatcher(plan.chains.map((c) => ({ chain: build(c), match: c.match })), plan.defaultChain === null ? null : build(plan.defaultChain));
   }
+
+  get draining(): boolean { return this.drainBegun || (this.plan.drainType === 'DEFAULT' && this.budget.healthFailed()); }
+  beginDrain(): void { this.drainBegun = true; }
 
   left(connection: AcceptedConnection): void { if (this.connections.delete(connection)) this.budget.releaseConnections(1); }
 }
@@ -167,7 +170,7 @@ export class ListenerSet {
   }
 
   private drainVersion(version: ListenerVersion): void {
-    version.draining = true;
+    version.beginDrain();
     for (const c of [...version.connections]) c.drain();
   }
 

@@ -23,7 +23,6 @@ export type WorkerCommand =
   | { readonly name: 'reopen-logs' }
   /** Process drain: connections are told to go over `drainTimeS`, strategy as --drain-strategy. */
   | { readonly name: 'drain'; readonly drainTimeS: number; readonly strategy: 'gradual' | 'immediate' }
-  | { readonly name: 'health-check-fail'; readonly failed: boolean }
   | { readonly name: 'stop' };
 
 /** What holds for the whole process. */

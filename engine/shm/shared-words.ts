@@ -1,8 +1,9 @@
 // Single words of the whole process: epochs that workers compare before they pick a host, and the count of downstream connections.
 //
 //   word 0: health epoch (control moves it whenever flags of any host change)   word 1: downstream connections   word 2: their limit (0: none)
+//   word 3: 1 while the process fails its own health checks (/healthcheck/fail)
 //
-// Control writes the epoch and the limit; every worker adds and takes away connections. All access is atomic.
+// Control writes the epoch, the limit and the failing; every worker adds and takes away connections. All access is atomic.
 
 export class SharedWords {
   private readonly words: Int32Array;
@@ -22,5 +23,7 @@ export class SharedWords {
   }
   releaseConnections(count: number): void { Atomics.sub(this.words, 1, count); }
   connections(): number { return Atomics.load(this.words, 1); }
+  healthFailed(): boolean { return Atomics.load(this.words, 3) === 1; }
+  setHealthFailed(failed: boolean): void { Atomics.store(this.words, 3, failed ? 1 : 0); }
   setConnectionLimit(limit: number): void { Atomics.store(this.words, 2, limit); }
 }

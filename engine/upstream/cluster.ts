@@ -7,7 +7,7 @@ import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA,
 import { StatBlock } from '../observe/stats/stat-block.ts';
 import type { ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
-import type { HostTable } from '../shm/host-table.ts';
+import { UNHEALTHY, type HostTable } from '../shm/host-table.ts';
 import type { SharedWords } from '../shm/shared-words.ts';
 import { ClusterBalancer, type WithLocality } from './balancer.ts';
 import { H1Pool } from './pool/h1-pool.ts';
@@ -166,6 +166,11 @@ export class ClusterEntry implements Cluster {
 
   /** Lets go of everything when the cluster is replaced or removed: streams under way go on. */
   drain(): void { for (const h of this.hosts) for (const p of h.pools) p?.drain(); }
+  membership(): { readonly total: number; readonly available: number } {
+    let available = 0;
+    for (const h of this.hosts) if ((this.shared.hosts.flags(h.index) & UNHEALTHY) === 0) available++;
+    return { total: this.hosts.length, available };
+  }
   get healthChecked(): boolean { return this.plan.healthChecked; }
   failHealth(host: Host): void { this.reports.failHealth(host.index); }
   get hostCount(): number { return this.hosts.length; }

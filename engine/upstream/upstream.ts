@@ -104,6 +104,8 @@ export interface Cluster {
   /** Stats and outlier input for a finished attempt. `status` 0: no response. */
   onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number): void;
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', reason: ResetReason, fault: PeerFault | null): void;
+  /** Hosts, and how many of them take traffic (healthy or degraded). */
+  membership(): { readonly total: number; readonly available: number };
   /** Hosts are checked actively. */
   readonly healthChecked: boolean;
   /** The host said in an answer that it is to be taken out. */

@@ -57,3 +57,20 @@ test('x-envoy-immediate-health-check-fail takes a backend out at once', async (t
   await until('it is out', async () => (await ask(port, '/')).status === 503);
   assert.equal((await weir.stats('passive_failure'))['cluster.a.health_check.passive_failure'], 1);
 });
+
+test('/healthcheck/fail ends kept connections with their next answer, and the health_check filter says 503', async (t) => {
+  const a = await httpBackend('a', (_req, res) => res.end('a'));
+  const port = await freePort();
+  const filter = '{name: hc, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.health_check.v3.HealthCheck, pass_through_mode: false, headers: [{name: ":path", string_match: {exact: /own}}]}}';
+  const weir = await startWeir(bootstrapYaml([{ port }], [clusterYaml('a', [a.port])]).replace('http_filters:', `http_filters:\n          - ${filter}`));
+  t.after(async () => { await weir.stop(); await a.stop(); });
+  const keep = { headers: { connection: 'keep-alive' } };
+  assert.equal((await ask(port, '/', keep)).headers['connection'], undefined);
+  assert.equal((await ask(port, '/own')).status, 200);
+  await ask(weir.admin, '/healthcheck/fail', { method: 'POST' });
+  const failed = await ask(port, '/', keep);
+  assert.deepEqual([failed.headers['connection'], failed.headers['x-envoy-immediate-health-check-fail']], ['close', 'true']);
+  assert.equal((await ask(port, '/own')).status, 503);
+  await ask(weir.admin, '/healthcheck/ok', { method: 'POST' });
+  assert.equal((await ask(port, '/own')).status, 200);
+});

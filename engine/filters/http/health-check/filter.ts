@@ -1,0 +1,88 @@
+// The health_check filter (Envoy: HealthCheckFilter): answers health checks of this proxy itself, by its own state, by the state of clusters, or by what the
+// backend said a moment ago; or passes them through and marks the answer.
+import type { RequestHeaders, ResponseHeaders } from '../../../headers/headers.ts';
+import { HeaderMatcher, matchesAll } from '../../../headers/header-matcher.ts';
+import { LocalReply, type HttpFilter, type HttpFilterFactory, type StreamView, type Verdict } from '../../../http/filter.ts';
+import type { Clock } from '../../../loop/clock.ts';
+import { flagBit } from '../../../observe/response-flags.ts';
+import type { HealthCheckFilterPlan } from '../../../plan/health-check-filter-plan.ts';
+import type { ClusterDirectory } from '../../../upstream/upstream.ts';
+
+/** What the filter looks at besides the request. */
+export interface HealthCheckParts { readonly clock: Clock; readonly clusters: ClusterDirectory; readonly nodeCluster: string; /** /healthcheck/fail was called. */ healthFailed(): boolean }
+
+const LH = flagBit('LH');
+const degradedHeader = (h: ResponseHeaders): void => { h.set('x-envoy-degraded', ''); };
+const OK = new LocalReply(200, '', 'health_check_ok');
+const FAILED = new LocalReply(503, '', 'health_check_failed', LH);
+const NO_CLUSTER = new LocalReply(503, '', 'health_check_no_cluster', LH);
+const EMPTY_CLUSTER = new LocalReply(503, '', 'health_check_cluster_empty', LH);
+const UNHEALTHY_CLUSTER = new LocalReply(503, '', 'health_check_cluster_unhealthy', LH);
+
+export class HealthCheckFactory implements HttpFilterFactory {
+  readonly name: string;
+  readonly plan: HealthCheckFilterPlan;
+  readonly parts: HealthCheckParts;
+  private readonly matchers: readonly HeaderMatcher[];
+  /** The last answer that was passed through, and until when it stands for others, ms on the clock. */
+  private cached: LocalReply | null = null;
+  private cachedUntilMs = 0;
+
+  constructor(name: string, plan: HealthCheckFilterPlan, parts: HealthCheckParts) { this.name = name; this.plan = plan; this.parts = parts; this.matchers = plan.headers.map((h) => new HeaderMatcher(h)); }
+
+  create(): HttpFilter { return new HealthCheckFilter(this); }
+
+  isCheck(headers: RequestHeaders): boolean { return matchesAll(this.matchers, headers); }
+
+  private get useCached(): boolean { return this.cached !== null && this.parts.clock.nowMs() < this.cachedUntilMs; }
+  /** Whether a check is answered here. */
+  get answersItself(): boolean { return !this.plan.passThrough || this.parts.healthFailed() || this.useCached; }
+
+  reply(): LocalReply {
+    if (this.parts.healthFailed()) return FAILED;
+    if (this.useCached) return this.cached!;
+    for (const { cluster: name, percent } of this.plan.minimums) {
+      const cluster = this.parts.clusters.get(name);
+      if (cluster === null) return NO_CLUSTER;
+      const { total, available } = cluster.membership();
+      if (total === 0) { if (percent === 0) continue; return EMPTY_CLUSTER; }
+      if (100 * available < total * percent) return UNHEALTHY_CLUSTER;
+    }
+    return OK;
+  }
+
+  remember(status: number, degraded: boolean): void {
+    if (this.plan.cacheMs <= 0) return;
+    this.cached = new LocalReply(status, '', 'health_check_cached', status === 200 ? 0 : LH, degraded ? degradedHeader : null);
+    this.cachedUntilMs = this.parts.clock.nowMs() + this.plan.cacheMs;
+  }
+}
+
+class HealthCheckFilter implements HttpFilter {
+  private readonly factory: HealthCheckFactory;
+  private check = false;
+  private answering = false;
+  constructor(factory: HealthCheckFactory) { this.factory = factory; }
+
+  onRequestHeaders(s: StreamView, headers: RequestHeaders, end: boolean): Verdict {
+    const { factory } = this;
+    if (!factory.isCheck(headers)) return 'next';
+    this.check = true;
+    s.facts.healthCheck = true;
+    if (!factory.answersItself) return 'next';
+    this.answering = true;
+    return end ? factory.reply() : 'hold';
+  }
+  // A body is read to its end and dropped before the answer, as Envoy does.
+  onRequestData(_s: StreamView, _data: Uint8Array, _start: number, _end: number, last: boolean): Verdict { return this.answering ? (last ? this.factory.reply() : 'taken') : 'next'; }
+  onRequestTrailers(): Verdict { return this.answering ? this.factory.reply() : 'next'; }
+
+  onResponseHeaders(_s: StreamView, headers: ResponseHeaders): Verdict {
+    const { factory } = this, { parts } = factory;
+    if (this.check) {
+      if (!this.answering) factory.remember(headers.status, headers.has('x-envoy-degraded'));
+      headers.set('x-envoy-upstream-healthchecked-cluster', parts.nodeCluster);
+    } else if (parts.healthFailed()) headers.set('x-envoy-immediate-health-check-fail', 'true');
+    return 'next';
+  }
+}
