@@ -1,7 +1,6 @@
 // Health of all clusters that are checked or watched for outliers: keeps a checker and a detector for each, and passes to them what workers report.
 // One for the process, in the control thread; what it decides stands in the shared host table.
 import type { ClientCodec, ClientHost, CodecOutput } from '../../codec/codec.ts';
-import { H1ClientCodec } from '../../codec/h1/client-codec.ts';
 import type { Clock } from '../../loop/clock.ts';
 import type { Random } from '../../loop/random.ts';
 import type { Transport } from '../../net/transport/transport.ts';
@@ -13,7 +12,9 @@ import { OutlierDetector } from '../outlier/detector.ts';
 import { OutlierEvents } from '../outlier/outlier-events.ts';
 import { HealthChecker, type CheckedHost } from './health-checker.ts';
 import { HealthEvents } from './health-events.ts';
+import { GrpcProbe } from './grpc-probe.ts';
 import { HttpProbe } from './http-probe.ts';
+import { makeProbeCodec } from './probe-codecs.ts';
 import { TransportConnector, type Probe, type ProbeTarget } from './probe.ts';
 import { TcpProbe } from './tcp-probe.ts';
 
@@ -83,12 +84,11 @@ export class ClusterHealth {
 
   private checker(name: string, s: HealthSettings, plan: HealthCheckPlan): HealthChecker {
     const { env } = this, { statName } = s.cluster, connector = new TransportConnector(env.transport, s.cluster);
-    const makeCodec = (host: ClientHost, output: CodecOutput): ClientCodec => new H1ClientCodec(host, output, s.cluster.http1);
+    const http2 = plan.check.kind === 'grpc' || (plan.check.kind === 'http' && plan.check.http2);
+    const makeCodec = (host: ClientHost, output: CodecOutput): ClientCodec => makeProbeCodec(http2, s.cluster, (task) => env.after(0, task), host, output);
     const makeProbe = (_: HealthCheckPlan, target: ProbeTarget): Probe => {
-      const { check } = plan;
-      if (check.kind === 'tcp') return new TcpProbe(check, target, connector, plan.reuseConnection);
-      if (check.kind === 'http') return new HttpProbe(check, target, { connector, makeCodec, reuse: plan.reuseConnection, operators: env.operators, clock: env.clock });
-      throw new Error(`no probe for ${check.kind}`); // refused when it is compiled
+      const { check } = plan, of = { connector, makeCodec, reuse: plan.reuseConnection, operators: env.operators, clock: env.clock };
+      return check.kind === 'tcp' ? new TcpProbe(check, target, connector, plan.reuseConnection) : check.kind === 'http' ? new HttpProbe(check, target, of) : new GrpcProbe(check, target, of);
     };
     for (const n of ['attempt', 'success', 'failure', 'passive_failure', 'network_failure', 'verify_cluster']) env.stat(`cluster.${statName}.health_check.${n}`, 'counter', { add: 0 });
     return new HealthChecker(plan, name, {
