@@ -19,7 +19,7 @@ import type { BodyFormatPlan, HcmPlan } from './plan/hcm-plan.ts';
 import type { RouterConfig } from './plan/router-plan.ts';
 import type { TcpProxyPlan } from './plan/tcp-proxy-plan.ts';
 import type { RouteTables } from './router/route-table.ts';
-import { RouterFactory } from './router/router.ts';
+import { RouterFactory } from './router/router-factory.ts';
 
 /** What factories may reach in a worker. */
 export interface CatalogParts { /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly nodeCluster: () => string }

@@ -17,6 +17,7 @@ export const REPLY = {
   idleLate: new LocalReply(504, 'stream timeout', 'stream_idle_timeout', STREAM_FLAG.SI),
   maxDuration: new LocalReply(408, 'downstream duration timeout', 'max_duration_timeout', STREAM_FLAG.DT),
   responseTooLarge: new LocalReply(500, 'Internal Server Error', 'response_payload_too_large'),
+  maxDurationLate: new LocalReply(504, 'downstream duration timeout', 'max_duration_timeout', STREAM_FLAG.DT),
   tooLarge: new LocalReply(413, 'Payload Too Large', 'request_payload_too_large'),
 } as const;
 

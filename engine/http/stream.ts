@@ -127,7 +127,8 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
       if (verdict === 'refused') { this.locally(REPLY.upgradeRefused); return; }
       this.upgraded = verdict === 'allowed';
     }
-    const max = route !== null && route.maxStreamDurationMs >= 0 ? route.maxStreamDurationMs : plan.maxStreamDurationMs;
+    const own = route === null ? -1 : route.streamDurationMs(headers);
+    const max = own >= 0 ? own : plan.maxStreamDurationMs;
     if (max > 0) this.clock.armLife(max);
     if (plan.logOnStart) for (const log of runtime.accessLogs) log.log(facts, 'DownstreamStart');
     this.makeFilters(route);
@@ -299,7 +300,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
 
   onRequestTimeout(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_timeout); this.locally(REPLY.requestTimeout); }
   onHeadersTimeout(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_header_timeout); this.facts.protocol = this.codec.protocol; this.locally(REPLY.headersTimeout); }
-  onMaxDuration(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_max_duration_reached); this.locally(REPLY.maxDuration); }
+  onMaxDuration(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_max_duration_reached); this.locally(this.requestComplete ? REPLY.maxDurationLate : REPLY.maxDuration); }
 
   untilIdle(now: number): number { return this.state === 'ended' ? Infinity : this.clock.untilIdle(now); }
 

@@ -2,9 +2,9 @@
 // of indexes into this list, printed in this order (Envoy's order of bits).
 
 export const RESPONSE_FLAGS = [
-  ['LH', 'FailedLocalHealthCheck'], ['UH', 'NoHealthyUpstream'], ['UT', 'UpstreamRequestTimeout'], ['LR', 'LocalReset'], ['UR', 'UpstreamRemoteReset'], ['UF', 'UpstreamConnectionFailure'],
-  ['UC', 'UpstreamConnectionTermination'], ['UO', 'UpstreamOverflow'], ['NR', 'NoRouteFound'], ['DI', 'DelayInjected'], ['FI', 'FaultInjected'], ['RL', 'RateLimited'], ['UAEX', 'UnauthorizedExternalService'],
-  ['RLSE', 'RateLimitServiceError'], ['DC', 'DownstreamConnectionTermination'], ['URX', 'UpstreamRetryLimitExceeded'], ['SI', 'StreamIdleTimeout'], ['IH', 'InvalidEnvoyRequestHeaders'], ['DPE', 'DownstreamProtocolError'],
+  ['LH', 'FailedLocalHealthCheck'], ['DI', 'DelayInjected'], ['FI', 'FaultInjected'], ['RL', 'RateLimited'], ['UAEX', 'UnauthorizedExternalService'], ['RLSE', 'RateLimitServiceError'], ['URX', 'UpstreamRetryLimitExceeded'], ['UO', 'UpstreamOverflow'],
+  ['UH', 'NoHealthyUpstream'], ['UT', 'UpstreamRequestTimeout'], ['LR', 'LocalReset'], ['UR', 'UpstreamRemoteReset'], ['UF', 'UpstreamConnectionFailure'], ['UC', 'UpstreamConnectionTermination'], ['NR', 'NoRouteFound'],
+  ['DC', 'DownstreamConnectionTermination'], ['SI', 'StreamIdleTimeout'], ['IH', 'InvalidEnvoyRequestHeaders'], ['DPE', 'DownstreamProtocolError'],
   ['UMSDR', 'UpstreamMaxStreamDurationReached'], ['RFCF', 'ResponseFromCacheFilter'], ['NFCF', 'NoFilterConfigFound'], ['DT', 'DurationTimeout'], ['UPE', 'UpstreamProtocolError'], ['NC', 'NoClusterFound'], ['OM', 'OverloadManagerTerminated'],
   ['DF', 'DnsResolutionFailed'], ['DO', 'DropOverload'], ['DR', 'DownstreamRemoteReset'], ['UDO', 'UnconditionalDropOverload'],
 ] as const;

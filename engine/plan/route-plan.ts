@@ -31,6 +31,9 @@ export interface VirtualHostPlan {
   readonly filterConfigs: readonly FilterConfigPlan[];
   readonly virtualClusters: readonly { readonly name: string; readonly headers: readonly HeaderMatcherPlan[] }[];
   readonly bufferLimit: number;
+  readonly includeTimeoutRetry: boolean;
+  readonly retry: RetryPlan | null;
+  readonly hedge: boolean | null;
 }
 
 export type PathMatchPlan =
@@ -86,12 +89,36 @@ export interface ForwardPlan {
   readonly hostLiteral: string; readonly hostHeader: string; readonly hostRegex: RewritePlan | null; readonly autoHost: boolean; readonly appendForwardedHost: boolean;
   /** ms; 0: off, -1: the default of 15 s. */
   readonly timeoutMs: number; readonly idleTimeoutMs: number; readonly flushTimeoutMs: number; readonly maxStreamDurationMs: number; readonly maxGrpcTimeoutMs: number; readonly grpcTimeoutOffsetMs: number;
+  /** A max_stream_duration is there: `timeoutMs` has no effect, grpc-timeout bounds the stream by grpcHeaderMaxMs (-1: it does not). */
+  readonly newTimeouts: boolean; readonly grpcHeaderMaxMs: number; readonly grpcHeaderOffsetMs: number;
   readonly priority: 'default' | 'high';
   readonly hashPolicies: readonly HashPolicyPlan[];
   readonly metadataMatch: Meta;
   readonly upgrades: readonly { readonly type: string; readonly enabled: boolean }[];
   readonly connectTerminate: boolean;
+  /** null: the virtual host's. */
   readonly retry: RetryPlan | null;
+  /** hedge_on_per_try_timeout; null: the virtual host's. */
+  readonly hedge: boolean | null;
 }
 
-export interface RetryPlan { readonly on: string; readonly retries: number; readonly perTryTimeoutMs: number; readonly statusCodes: readonly number[]; readonly baseMs: number; readonly maxMs: number }
+/** retry_host_predicate of a policy; `match` is of the namespace envoy.lb. */
+export type RetryHostPlan = { readonly kind: 'previous' } | { readonly kind: 'canary' } | { readonly kind: 'metadata'; readonly match: { readonly [key: string]: MetadataValue } };
+
+/** A retry policy. Times in ms, 0: none. */
+export interface RetryPlan {
+  /** Bit set of router/retry-on.ts. */
+  readonly on: number;
+  readonly retries: number; readonly perTryTimeoutMs: number; readonly perTryIdleTimeoutMs: number;
+  readonly statusCodes: readonly number[]; readonly headers: readonly HeaderMatcherPlan[]; readonly requestHeaders: readonly HeaderMatcherPlan[];
+  readonly baseMs: number; readonly maxMs: number;
+  readonly hosts: readonly RetryHostPlan[];
+  /** host_selection_retry_max_attempts. */
+  readonly reselects: number;
+  /** update_frequency of previous_priorities; 0: priorities are chosen as ever. */
+  readonly priorityFrequency: number;
+  /** rate_limited_retry_back_off: headers that say when to come back, in seconds from now or since 1970. */
+  readonly resets: readonly { readonly name: string; readonly timestamp: boolean }[];
+  readonly resetMaxMs: number;
+  readonly refreshCluster: boolean;
+}

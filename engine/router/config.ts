@@ -8,6 +8,7 @@ import type { DirectPlan, FilterConfigPlan, FractionPlan, LevelPlan, MetadataMat
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import { compileForward } from './forward-config.ts';
 import { PathTemplate, TemplateError } from './match/path-template.ts';
+import { compileHedge, compileRetry } from './retry-config.ts';
 
 export function compileLevel(m: ConfigMessage): LevelPlan {
   return { request: compileMutation(m, 'request_headers_to_add', 'request_headers_to_remove'), response: compileMutation(m, 'response_headers_to_add', 'response_headers_to_remove') };
@@ -108,16 +109,17 @@ function compileRoute(m: ConfigMessage, ctx: CompileContext): RoutePlan {
   for (const f of ['tracing', 'stat_prefix', 'route_stats_config']) { m.unsupported(f); }
   return {
     name: m.str('name'), match: match === undefined ? { path: { kind: 'connect' }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [] } : compileMatch(match), level: compileLevel(m), metadata: compileMetadata(m.msg('metadata')),
-    filterConfigs: compileFilterConfigs(m, ctx), bufferLimit: m.num('per_request_buffer_limit_bytes', m.num('request_body_buffer_limit', -1)), action: compileAction(m, ctx),
+    filterConfigs: compileFilterConfigs(m, ctx), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)), action: compileAction(m, ctx),
   };
 }
 
 function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): VirtualHostPlan {
-  for (const f of ['matcher', 'retry_policy', 'retry_policy_typed_config', 'hedge_policy', 'request_mirror_policies', 'cors', 'include_is_timeout_retry_header']) m.unsupported(f);
+  for (const f of ['matcher', 'retry_policy_typed_config', 'request_mirror_policies', 'cors']) m.unsupported(f);
   if (m.list('rate_limits').length > 0) m.noop('rate_limits', 'no rate limit filter is there yet');
   return {
     name: m.str('name'), level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE', routes: m.list('routes').map((r) => compileRoute(r, ctx)), includeAttemptCount: m.bool('include_request_attempt_count'), includeAttemptCountInResponse: m.bool('include_attempt_count_in_response'),
-    metadata: compileMetadata(m.msg('metadata')), filterConfigs: compileFilterConfigs(m, ctx), virtualClusters: m.list('virtual_clusters').map((c) => ({ name: c.str('name'), headers: c.list('headers').map(compileHeaderMatcher) })), bufferLimit: m.num('per_request_buffer_limit_bytes', m.num('request_body_buffer_limit', -1)),
+    metadata: compileMetadata(m.msg('metadata')), filterConfigs: compileFilterConfigs(m, ctx), virtualClusters: m.list('virtual_clusters').map((c) => ({ name: c.str('name'), headers: c.list('headers').map(compileHeaderMatcher) })), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)),
+    includeTimeoutRetry: m.bool('include_is_timeout_retry_header'), retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')),
   };
 }
 

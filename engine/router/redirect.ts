@@ -9,14 +9,21 @@ import type { RouteEntry } from './route-entry.ts';
 /** Renders a direct response's body_format; given by the worker, which knows formatters. */
 export type BodyRenderer = (entry: RouteEntry, facts: StreamFacts) => { readonly body: string; readonly contentType: string } | null;
 
-export function tlsRedirect(entry: RouteEntry, headers: RequestHeaders, facts: StreamFacts): LocalReply | null {
+/** The answer of a route that needs no upstream; null: the request goes on. */
+export function replyOf(entry: RouteEntry, headers: RequestHeaders, facts: StreamFacts, render: BodyRenderer): LocalReply | null {
+  const { action } = entry.plan, tls = tlsRedirect(entry, headers, facts);
+  if (tls !== null || action.kind === 'forward') return tls;
+  return action.kind === 'direct' ? directReply(entry, action, facts, headers, render) : redirectReply(entry, action, headers);
+}
+
+function tlsRedirect(entry: RouteEntry, headers: RequestHeaders, facts: StreamFacts): LocalReply | null {
   const { requireTls } = entry.host.plan;
   if (requireTls === 'NONE' || headers.get('x-forwarded-proto') === 'https' || (requireTls === 'EXTERNAL_ONLY' && facts.internal)) return null;
   const location = `https://${headers.authority}${headers.path}`;
   return new LocalReply(301, '', 'direct_response', 0, (h) => h.set('location', location));
 }
 
-export function redirectReply(entry: RouteEntry, plan: RedirectPlan, headers: RequestHeaders): LocalReply {
+function redirectReply(entry: RouteEntry, plan: RedirectPlan, headers: RequestHeaders): LocalReply {
   const location = redirectLocation(entry, plan, headers);
   return new LocalReply(plan.status, '', 'direct_response', 0, (h) => h.set('location', location));
 }
@@ -44,7 +51,7 @@ function redirectPath(entry: RouteEntry, plan: RedirectPlan, headers: RequestHea
   return path + query;
 }
 
-export function directReply(entry: RouteEntry, plan: DirectPlan, facts: StreamFacts, headers: RequestHeaders, render: BodyRenderer): LocalReply {
+function directReply(entry: RouteEntry, plan: DirectPlan, facts: StreamFacts, headers: RequestHeaders, render: BodyRenderer): LocalReply {
   const made = plan.format === null ? null : render(entry, facts);
   // Envoy names the new resource in answers with 201.
   const located = plan.status === 201 ? `${headers.scheme}://${headers.authority}${headers.path}` : '';

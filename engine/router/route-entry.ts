@@ -8,7 +8,9 @@ import { HashPolicies } from './hash-policy.ts';
 import { Level, type RouteEnv } from './level.ts';
 import { PathTemplate, fillTemplate } from './match/path-template.ts';
 import type { MatchInput } from './match/route-matcher.ts';
+import { RetryPolicy } from './retry-policy.ts';
 import { RegexRewrite } from './rewrite.ts';
+import { grpcTimeout } from './timeouts.ts';
 import type { VirtualHost } from './virtual-host.ts';
 
 interface Weighted { readonly plan: WeightedPlan; readonly level: Level; readonly cell: RuntimeCell | null; readonly route: RouteEntry }
@@ -31,6 +33,9 @@ export class RouteEntry implements Route {
   /** typed_per_filter_config of all levels, the least specific first. */
   private readonly configs: readonly FilterConfigPlan[];
   private readonly upgrades: ReadonlyMap<string, boolean>;
+  /** The route's, else the virtual host's; null: retries only as request headers say. */
+  readonly retryPolicy: RetryPolicy | null;
+  readonly hedge: boolean;
   /** Of the chains that asked; nearly always one. */
   private readonly resolved: { readonly chain: ChainFilters; readonly configs: readonly RouteFilterConfig[] }[] = [];
 
@@ -48,6 +53,9 @@ export class RouteEntry implements Route {
     this.weighted = ofCluster === null && forward?.target.kind === 'weighted'
       ? forward.target.clusters.map((c) => ({ plan: c, level: new Level(c.level, env), cell: c.runtimeKey === '' ? null : env.runtime.cell(c.runtimeKey), route: new RouteEntry(plan, host, env, c) })) : [];
     this.configs = [...host.table.plan.filterConfigs, ...host.plan.filterConfigs, ...plan.filterConfigs, ...(ofCluster?.filterConfigs ?? [])];
+    const retry = forward?.retry ?? host.plan.retry;
+    this.retryPolicy = forward === null || retry === null ? null : new RetryPolicy(retry);
+    this.hedge = forward?.hedge ?? host.plan.hedge ?? false;
     this.upgrades = new Map((forward?.upgrades ?? []).map((u) => [u.type.toLowerCase(), u.enabled]));
   }
 
@@ -55,8 +63,21 @@ export class RouteEntry implements Route {
   get virtualHostName(): string { return this.host.plan.name; }
   get idleTimeoutMs(): number { return this.forward?.idleTimeoutMs ?? -1; }
   get flushTimeoutMs(): number { return this.forward?.flushTimeoutMs ?? -1; }
-  get maxStreamDurationMs(): number { return this.forward?.maxStreamDurationMs ?? -1; }
+  /** The route's max_stream_duration; with grpc_timeout_header_max, what the request's grpc-timeout allows. */
+  streamDurationMs(request: RequestHeaders): number {
+    const f = this.forward;
+    if (f === null) return -1;
+    if (f.grpcHeaderMaxMs < 0) return f.maxStreamDurationMs;
+    let ms = grpcTimeout(request.get('grpc-timeout'));
+    if (ms < 0) return f.maxStreamDurationMs;
+    if (f.grpcHeaderOffsetMs < ms) ms -= f.grpcHeaderOffsetMs;
+    return f.grpcHeaderMaxMs > 0 && (ms === 0 || ms > f.grpcHeaderMaxMs) ? f.grpcHeaderMaxMs : ms;
+  }
   get bufferLimit(): number { return this.plan.bufferLimit >= 0 ? this.plan.bufferLimit : this.host.plan.bufferLimit; }
+  /** Most of a request's body that is kept for retries, bytes; -1: the connection's buffer limit. */
+  get keepLimit(): number { return this.bufferLimit; }
+  /** Some level adds request headers, x-envoy-retry-on maybe. */
+  get addsRequestHeaders(): boolean { return (this.cachedLevels ??= this.levels()).some((l) => !l.request.empty); }
   upgradeAllowed(token: string): boolean | undefined { return this.upgrades.get(token); }
 
   filterConfigs(chain: ChainFilters): readonly RouteFilterConfig[] | null {

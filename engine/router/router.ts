@@ -1,70 +1,66 @@
-// The router filter: the last of a chain. Finds cluster and host for a request, leases a stream to it, carries both directions with their back-pressure, and turns
-// what goes wrong into Envoy's answers. One object per request; it is the response's sink and the lease's waiter itself.
+// The router filter: the last of a chain. Finds route, cluster and host for a request, makes attempts (attempt.ts) until one is good or none is left (retry.ts),
+// carries both directions with their back-pressure, and turns what goes wrong into Envoy's answers. One object per request.
 //
-//   start ──▶ choosing ──▶ waiting (for a connection) ──▶ active ──▶ done          any ──▶ done (local reply, reset, timeout)
-import { ByteQueue } from '../base/byte-queue.ts';
+//   route ──▶ attempt ──▶ answer accepted (final) ──▶ over        attempt ──failed, bad or slow──▶ back-off ──▶ attempt …        any ──▶ over (reply, reset, timeout)
 import type { PeerFault } from '../base/fault.ts';
-import type { ClientStream, HttpProtocol, ResetReason, ResponseSink } from '../codec/codec.ts';
+import type { ClientStream, HttpProtocol, ResetReason } from '../codec/codec.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
-import { LocalReply, type DownstreamWatcher, type HttpFilter, type HttpFilterFactory, type ResponseEntry, type StreamEnd, type StreamView, type Verdict } from '../http/filter.ts';
+import { LocalReply, type DownstreamWatcher, type HttpFilter, type ResponseEntry, type StreamEnd, type StreamView, type Verdict } from '../http/filter.ts';
 import { Timer } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
-import { flagBit } from '../observe/response-flags.ts';
-import { CLUSTER, HCM, HCM_SCHEMA } from '../observe/stats/schemas.ts';
-import { StatBlock } from '../observe/stats/stat-block.ts';
-import { UpstreamFacts } from '../observe/stream-facts.ts';
-import type { Cluster, ClusterDirectory, Host, LeaseWaiter, PickContext, Waiting } from '../upstream/upstream.ts';
+import { CLUSTER, HCM } from '../observe/stats/schemas.ts';
+import type { Cluster, Host, PickContext } from '../upstream/upstream.ts';
+import { AttemptSet } from './attempt-set.ts';
+import { Attempt, type AttemptOwner } from './attempt.ts';
+import { FLAG, LOCAL_RESET, failureDetails, failureReply, type Failure } from './failure.ts';
 import { addCookies, type HashResult } from './hash-policy.ts';
-import { directReply, redirectReply, tlsRedirect, type BodyRenderer } from './redirect.ts';
+import { replyOf } from './redirect.ts';
+import { BODY_TOO_LARGE, NO_HOST, NO_ROUTE, durationReply, timeoutReply, withAttempts } from './replies.ts';
+import { RequestBody } from './request-body.ts';
+import { DEFAULT_POLICY } from './retry-policy.ts';
+import { RetryState, type RetryOwner, type RetryVerdict } from './retry.ts';
 import type { RouteEntry } from './route-entry.ts';
-import type { RouterConfig } from '../plan/router-plan.ts';
-import { settleTimeouts, type Timeouts } from './timeouts.ts';
+import type { RouterFactory } from './router-factory.ts';
+import { dropSteering, expectedTimeout, hasSteering, settleTimeouts, tellTimeout, type Timeouts } from './timeouts.ts';
 
-const FLAG = { NR: flagBit('NR'), NC: flagBit('NC'), UH: flagBit('UH'), UO: flagBit('UO'), UF: flagBit('UF'), UC: flagBit('UC'), UT: flagBit('UT'), UPE: flagBit('UPE'), UR: flagBit('UR'), LR: flagBit('LR') };
-const NO_ROUTE = new LocalReply(404, '', 'route_not_found', FLAG.NR);
-const NO_HOST = new LocalReply(503, 'no healthy upstream', 'no_healthy_upstream', FLAG.UH);
-const TIMEOUT = new LocalReply(504, 'upstream request timeout', 'response_timeout', FLAG.UT);
-const PREFIX = 'upstream connect error or disconnect/reset before headers. reset reason: ';
-
-
-
-/** What all requests of one router share. */
-export interface RouterParts { readonly env: WorkerEnv; readonly clusters: ClusterDirectory; readonly renderBody: BodyRenderer }
-
-const timeouts: Timeouts = { globalMs: 0, perTryMs: 0 };
+const timeouts: Timeouts = { globalMs: 0, perTryMs: 0, perTryIdleMs: 0, streamDurationMs: 0, hedge: false, timeoutStatus: 504 };
 const hashResult: HashResult = { has: false, high: 0, low: 0, cookies: null };
 
-class RouterFilter implements HttpFilter, ResponseSink, LeaseWaiter, PickContext, DownstreamWatcher {
+export class RouterFilter implements HttpFilter, AttemptOwner, RetryOwner, PickContext, DownstreamWatcher {
   private readonly s: StreamView & ResponseEntry;
   private readonly router: RouterFactory;
-  private state: 'start' | 'waiting' | 'active' | 'done' = 'start';
+  readonly env: WorkerEnv;
+  private over = false;
   private entry: RouteEntry | null = null;
   private cluster: Cluster | null = null;
-  private host: Host | null = null;
-  private waiting: Waiting | null = null;
-  private upstream: ClientStream | null = null;
-  private upstreamFacts: UpstreamFacts | null = null;
-  private priority: 'default' | 'high' = 'default';
-  /** Request body that came before there was a connection. */
-  private early: ByteQueue | null = null;
-  private requestEnd = false;
-  private trailers: Headers | null = null;
-  private responded = false;
-  private counted = false;
+  private readonly under = new AttemptSet();
+  private attempts = 0;
+  private retry: RetryState | null = null;
+  private body: RequestBody | null = null;
+  /** The body is kept for another attempt. */
+  private keeping = false;
+  private requestEndMs = -1;
   private resent = false;
+  private timeoutRetry = false;
+  private requestStarted = false;
+  private blocked = false;
   private timer: Timer | null = null;
-  private startMs = 0;
   private cookies: string[] | null = null;
+  priority: 'default' | 'high' = 'default';
+  // Of the timeouts and the hedging of this request
+  private globalMs = 0; perTryMs = 0; perTryIdleMs = 0; streamDurationMs = 0; private hedge = false; private timeoutStatus = 504;
   // PickContext
   hasHash = false; hashHigh = 0; hashLow = 0;
   avoid: ((host: Host) => boolean) | null = null;
   maxReselect = 0;
   overrideHost: string | null = null;
+  triedPriorities = 0;
   get request(): RequestHeaders { return this.s.request; }
   get facts(): StreamView['facts'] { return this.s.facts; }
+  get downstreamProtocol(): HttpProtocol { return this.s.facts.protocol as HttpProtocol; }
   get metadataMatch(): PickContext['metadataMatch'] { return this.entry!.forward!.metadataMatch; }
 
-  constructor(s: StreamView & ResponseEntry, router: RouterFactory) { this.s = s; this.router = router; }
+  constructor(s: StreamView & ResponseEntry, router: RouterFactory) { this.s = s; this.router = router; this.env = router.parts.env; }
 
   // ---- request ---------------------------------------------------------------------------------------------------------------
 
@@ -77,259 +73,327 @@ class RouterFilter implements HttpFilter, ResponseSink, LeaseWaiter, PickContext
     const facts = s.facts;
     facts.routeMetadata = entry.plan.metadata;
     facts.virtualHostMetadata = entry.host.plan.metadata;
-    const action = entry.plan.action;
-    const tls = tlsRedirect(entry, headers, facts);
-    if (tls !== null) { stats.inc(HCM.rq_direct_response); return tls; }
-    if (action.kind === 'direct') { stats.inc(HCM.rq_direct_response); return directReply(entry, action, facts, headers, parts.renderBody); }
-    if (action.kind === 'redirect') { stats.inc(HCM.rq_direct_response); return redirectReply(entry, action, headers); }
+    const action = entry.forward, immediate = replyOf(entry, headers, facts, parts.renderBody);
+    if (immediate !== null || action === null) { stats.inc(HCM.rq_direct_response); return immediate!; }
     const name = entry.clusterName(headers);
-    const cluster = parts.clusters.get(name);
+    const cluster = this.cluster = parts.clusters.get(name);
     if (cluster === null) { stats.inc(HCM.no_cluster); return new LocalReply(action.notFoundStatus, '', 'cluster_not_found', FLAG.NC); }
-    this.cluster = cluster;
     this.priority = action.priority;
-    const up = this.upstreamFacts = facts.upstream = new UpstreamFacts();
-    up.cluster = cluster.statName; up.clusterRaw = name; up.clusterMetadata = cluster.metadata;
     if (entry.hashPolicies !== null) { entry.hashPolicies.compute(headers, facts, hashResult); this.hasHash = hashResult.has; this.hashHigh = hashResult.high; this.hashLow = hashResult.low; this.cookies = hashResult.cookies; }
-    settleTimeouts(action, headers, plan.suppressEnvoyHeaders, plan.respectExpectedTimeout, timeouts);
+    const steered = this.settle(entry, headers);
+    this.attempts = 1;
     if (entry.host.plan.includeAttemptCount) headers.set('x-envoy-attempt-count', '1');
-    up.attempts = 1;
     facts.virtualClusterName = entry.host.virtualCluster(headers);
     entry.finalizeRequest(headers, facts, !plan.suppressEnvoyHeaders);
+    if (entry.retryPolicy !== null || steered || entry.addsRequestHeaders) this.prepareRetries(entry, headers, cluster);
     const host = cluster.choose(this);
-    if (host === null) { cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); cluster.onResponse(null, 503, facts.internal, false, -1); return NO_HOST; }
-    this.noteHost(host);
+    if (host === null) return this.noHost(cluster);
     if (action.autoHost && host.hostname !== '') entry.setHost(headers, host.hostname, !plan.suppressEnvoyHeaders);
-    this.requestEnd = end;
-    if (!cluster.beginRequest(host, this.priority)) return new LocalReply(503, PREFIX + 'overflow', 'upstream_reset_before_response_started{overflow}', FLAG.UO, overloaded);
-    this.counted = true;
-    this.startMs = parts.env.clock.nowMs();
-    if (timeouts.globalMs > 0 && end && headers.protocol === '') this.armTimer(timeouts.globalMs);
-    this.globalMs = timeouts.globalMs;
-    return this.lease(host);
-  }
-  private globalMs = 0;
-
-  private noteHost(host: Host): void {
-    this.host = host;
-    const up = this.upstreamFacts!;
-    up.hostText = host.text; up.hostName = host.hostname; up.metadata = host.metadata; up.locality = host.locality;
-    if (host.address.kind === 'ip') { up.hostIp = host.address.ip; up.hostPort = host.address.port; }
+    if (end) this.requestComplete();
+    return this.attempt(cluster, name, host, false) ?? 'taken';
   }
 
-  private lease(host: Host): Verdict {
-    const result = this.cluster!.lease(host, { priority: this.priority, sink: this, facts: this.upstreamFacts!, downstreamProtocol: this.s.facts.protocol as HttpProtocol, fresh: this.resent }, this);
-    if (result.kind === 'stream') { this.started(result.stream); return 'taken'; }
-    if (result.kind === 'waiting') { this.state = 'waiting'; this.waiting = result.waiting; return 'taken'; }
-    return this.failureReply(result.why, result.reason);
+  private settle(entry: RouteEntry, headers: RequestHeaders): boolean {
+    const { plan } = this.router, steered = hasSteering(headers);
+    settleTimeouts(entry.forward!, entry.retryPolicy, entry.hedge, headers, steered, plan.respectExpectedTimeout, timeouts);
+    this.globalMs = timeouts.globalMs; this.perTryMs = timeouts.perTryMs; this.perTryIdleMs = timeouts.perTryIdleMs; this.streamDurationMs = timeouts.streamDurationMs; this.hedge = timeouts.hedge; this.timeoutStatus = timeouts.timeoutStatus;
+    tellTimeout(headers, expectedTimeout(timeouts, 0), plan.suppressEnvoyHeaders);
+    return steered;
   }
 
-  /** A stream is open: the head and what was held goes out. */
-  private started(stream: ClientStream): void {
-    this.waiting = null;
-    this.upstream = stream;
-    this.state = 'active';
-    const { clock } = this.router.parts.env, up = this.upstreamFacts!;
-    up.poolReadyMs = up.firstTxMs = clock.nowMs();
-    up.protocol = stream.protocol;
-    const held = this.early, ended = this.requestEnd;
-    stream.headers(this.s.request, ended && held === null && this.trailers === null);
-    up.headerBytesSent = stream.bytesSent;
-    if (held !== null) {
-      this.early = null;
-      for (let c = held.shift(); c !== undefined; c = held.shift()) stream.data(c, 0, c.length, ended && held.length === 0 && this.trailers === null);
-      this.s.resumeRequest('upstream-wait');
+  /** What steers retries ends at this hop. */
+  private prepareRetries(entry: RouteEntry, headers: RequestHeaders, cluster: Cluster): void {
+    const policy = entry.retryPolicy ?? (headers.has('x-envoy-retry-on') || headers.has('x-envoy-retry-grpc-on') ? DEFAULT_POLICY : null);
+    if (policy !== null && headers.protocol === '' && headers.method !== 'CONNECT') {
+      const retry = new RetryState(this.env, policy, headers, cluster, this.priority, this);
+      if (retry.enabled || this.hedge) { this.retry = retry; this.keeping = true; }
     }
-    if (this.trailers !== null) stream.trailers(this.trailers);
-    if (ended) this.requestSent();
+    dropSteering(headers);
   }
 
-  private requestSent(): void {
-    this.upstreamFacts!.lastTxMs = this.router.parts.env.clock.nowMs();
-    if (this.globalMs > 0 && this.timer === null && this.s.request.protocol === '' && !this.responded) this.armTimer(this.globalMs);
+  /** Makes an attempt. A reply is returned when it failed at once and none is to follow. */
+  private attempt(cluster: Cluster, name: string, host: Host, fresh: boolean): LocalReply | null {
+    const a = this.under.current = new Attempt(this, cluster, name, host, this.attempts, fresh);
+    this.s.facts.upstream = a.facts;
+    this.retry?.noteHost(host);
+    const failure = a.begin();
+    if (failure === null) return null;
+    return this.settleFailure(a, failure, failure.kind === 'overflow' ? 'overflow' : 'connection-failure', null);
+  }
+
+  private noHost(cluster: Cluster): LocalReply {
+    cluster.stats.inc(CLUSTER.upstream_cx_none_healthy);
+    cluster.onResponse(null, 503, this.s.facts.internal, false, -1);
+    return this.counted(NO_HOST);
+  }
+
+  attemptOpen(a: Attempt, stream: ClientStream): void {
+    const { body } = this, ended = this.requestEndMs >= 0;
+    this.requestStarted = true;
+    stream.headers(this.s.request, ended && (body === null || body.empty));
+    if (body !== null) {
+      body.send(stream, this.keeping, ended);
+      if (!this.keeping) { this.body = null; this.s.resumeRequest('upstream-wait'); }
+    }
+    if (ended) a.requestSent();
   }
 
   onRequestData(_s: StreamView, bytes: Uint8Array, start: number, end: number, last: boolean): Verdict {
-    if (last) this.requestEnd = true;
-    if (this.state === 'active') {
-      this.upstream!.data(bytes, start, end, last);
-      if (last) this.requestSent();
-    } else if (this.state === 'waiting') {
-      this.early ??= new ByteQueue();
-      this.early.pushCopy(bytes, start, end);
-      if (this.early.length > this.s.bufferLimit) this.s.pauseRequest('upstream-wait');
-      if (last && this.globalMs > 0) this.armTimer(this.globalMs);
+    if (this.over) return 'taken';
+    if (this.keeping && (this.body?.length ?? 0) + end - start > this.keepLimit && !this.stopKeeping()) { this.finish(); return this.counted(BODY_TOO_LARGE); }
+    const a = this.under.current, active = a !== null && a.active;
+    if (this.keeping || !active) {
+      const body = this.body ??= new RequestBody();
+      body.add(bytes, start, end);
+      if (!this.keeping && body.length > this.s.bufferLimit) this.s.pauseRequest('upstream-wait');
     }
+    if (active) a.data(bytes, start, end, last);
+    if (last) this.requestComplete();
     return 'taken';
   }
 
   onRequestTrailers(_s: StreamView, trailers: Headers): Verdict {
-    this.requestEnd = true;
-    if (this.state === 'active') { this.upstream!.trailers(trailers); this.requestSent(); } else this.trailers = trailers;
+    if (this.over) return 'taken';
+    const a = this.under.current;
+    if (this.keeping || a === null || !a.active) (this.body ??= new RequestBody()).trailers = trailers;
+    if (a !== null && a.active) a.trailers(trailers);
+    this.requestComplete();
     return 'taken';
   }
 
-  // ---- the lease -------------------------------------------------------------------------------------------------------------
-
-  onLease(stream: ClientStream, _host: Host): void { if (this.state === 'waiting') this.started(stream); else stream.reset('local'); }
-  onLeaseFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string, _host: Host): void {
-    if (this.state !== 'waiting') return;
-    this.waiting = null;
-    this.fail(this.failureReply(why, reason));
+  private requestComplete(): void {
+    this.requestEndMs = this.env.clock.nowMs();
+    if (this.under.current !== null && this.under.current.active) this.under.current.requestSent();
+    if (this.globalMs > 0 && this.s.request.protocol === '') { this.timer = new Timer(() => this.timedOut()); this.env.wheel.arm(this.timer, this.globalMs); }
   }
 
-  private failureReply(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string): LocalReply {
-    const cluster = this.cluster!, host = this.host!;
-    if (why === 'overflow') return new LocalReply(503, PREFIX + 'overflow', 'upstream_reset_before_response_started{overflow}', FLAG.UO, overloaded);
-    this.upstreamFacts!.transportFailure = reason;
-    cluster.onAttemptFailure(host, 'connect', 'connection-failure', null);
-    const word = why === 'connect-timeout' ? 'connection timeout' : 'remote connection failure';
-    return new LocalReply(503, PREFIX + word, `upstream_reset_before_response_started{${word.replaceAll(' ', '_')}${reason === '' ? '' : `|${reason}`}}`, FLAG.UF);
+  private get keepLimit(): number { const own = this.entry!.keepLimit; return own >= 0 ? own : this.s.bufferLimit; }
+
+  /** The body is larger than may be kept: no retry any more. False: no attempt is there that could take it. */
+  private stopKeeping(): boolean {
+    this.cluster!.stats.inc(CLUSTER.retry_or_shadow_abandoned);
+    this.retry?.stop();
+    this.retry = null;
+    this.keeping = false;
+    if (this.under.current === null) return false;
+    if (this.under.current.active) this.body = null;
+    return true;
   }
 
-  private fail(reply: LocalReply): void {
-    this.charge(reply.status, true);
+  // ---- what comes of an attempt ----------------------------------------------------------------------------------------------
+
+  attemptInformational(headers: ResponseHeaders): void { this.s.respondInformational(headers); }
+
+  attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void {
+    const { retry } = this;
+    if (a.cluster.healthChecked && headers.has('x-envoy-immediate-health-check-fail')) a.cluster.failHealth(a.host);
+    if (retry !== null) {
+      let bad: boolean;
+      if (a.hedged) bad = retry.wouldRetry(headers);
+      else {
+        const v = retry.afterHeaders(headers);
+        if (v === 'yes') { a.cluster.onRetriedResponse(a.host, headers.status); this.timeoutRetry = false; this.drop(a); return; }
+        bad = v !== 'no';
+        this.flagVerdict(v);
+      }
+      // A bad answer waits for what the others bring.
+      if (bad && this.moreToCome(a)) { a.cluster.onRetriedResponse(a.host, 0); this.drop(a); return; }
+    }
+    this.accept(a, headers, end);
+  }
+
+  private accept(a: Attempt, headers: ResponseHeaders, end: boolean): void {
+    const { s, router: { plan } } = this, { facts, request } = s, up = a.facts;
+    if (this.retry !== null) { this.retry.stop(); this.retry = null; this.keeping = false; this.body = null; }
+    this.under.settleOn(a);
+    facts.upstream = up;
+    if (!plan.suppressEnvoyHeaders && this.requestEndMs >= 0 && request.protocol === '' && request.method !== 'CONNECT') headers.set('x-envoy-upstream-service-time', String(Math.round(Math.max(0, up.firstRxMs - this.requestEndMs))));
+    if (this.timer !== null && headers.status === 101) this.stopTimer();
+    facts.status = headers.status;
+    facts.response = headers;
+    facts.statusDetails = 'via_upstream';
+    this.charge(a, headers.status, headers);
+    if (this.entry!.host.plan.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(this.attempts));
+    addCookies(headers, this.cookies);
+    s.downstreamWatcher = this;
+    this.entry!.finalizeResponse(headers, facts);
+    if (end) this.received();
+    s.respondHeaders(headers, end);
+  }
+
+  attemptData(a: Attempt, bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    if (a !== this.under.final) return;
+    if (last) this.received();
+    this.s.respondData(bytes, start, end, last);
+  }
+  attemptTrailers(a: Attempt, trailers: Headers): void {
+    if (a !== this.under.final) return;
+    this.received();
+    this.s.respondTrailers(trailers);
+  }
+  /** The answer is whole. */
+  private received(): void { if (this.requestEndMs >= 0) this.finish(); }
+
+  attemptFailed(a: Attempt, failure: Failure, reason: ResetReason, fault: PeerFault | null): void {
+    const reply = this.settleFailure(a, failure, reason, fault);
+    if (reply === null) return;
     this.finish();
     this.s.respondLocally(reply);
   }
 
-  // ---- response --------------------------------------------------------------------------------------------------------------
-
-  onInformational(headers: ResponseHeaders): void { this.s.respondInformational(headers); }
-
-  onHeaders(headers: ResponseHeaders, end: boolean): void {
-    if (this.state !== 'active') return;
-    const { env } = this.router.parts, now = env.clock.nowMs(), up = this.upstreamFacts!;
-    if (!this.router.plan.suppressEnvoyHeaders && this.s.request.protocol === '' && this.s.request.method !== 'CONNECT') headers.set('x-envoy-upstream-service-time', String(Math.round(Math.max(0, now - (up.lastTxMs < 0 ? this.startMs : up.lastTxMs)))));
-    if (this.timer !== null && headers.status === 101) { env.wheel.cancel(this.timer); this.timer = null; }
-    this.responded = true;
-    this.s.facts.status = headers.status;
-    this.s.facts.response = headers;
-    up.firstRxMs = now;
-    up.headerBytesReceived = this.upstream!.bytesReceived;
-    this.s.facts.statusDetails = 'via_upstream';
-    this.charge(headers.status, false, headers);
-    if (this.cluster!.healthChecked && headers.has('x-envoy-immediate-health-check-fail')) this.cluster!.failHealth(this.host!);
-    if (this.entry!.host.plan.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(up.attempts));
-    addCookies(headers, this.cookies);
-    this.s.downstreamWatcher = this;
-    this.entry!.finalizeResponse(headers, this.s.facts);
-    if (end) this.finishReceived();
-    this.s.respondHeaders(headers, end);
-  }
-
-  onData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
-    if (last) this.finishReceived();
-    this.s.respondData(bytes, start, end, last);
-  }
-  onTrailers(trailers: Headers): void {
-    this.finishReceived();
-    this.s.respondTrailers(trailers);
-  }
-
-  onReset(reason: ResetReason, fault: PeerFault | null): void {
-    if (this.state !== 'active') return;
-    const cluster = this.cluster!, host = this.host!;
-    const stream = this.upstream!;
-    this.upstream = null;
-    // The keep-alive race: a used connection that ends before a byte of the answer costs a replayable request nothing.
-    if (reason === 'connection-end' && fault === null && !this.responded && !this.resent && stream.bytesReceived === 0 && this.upstreamFacts!.requestsOfConnection > 1 && this.replayable()) { this.resent = true; this.again(); return; }
-    if (reason === 'remote' || reason === 'refused') cluster.stats.inc(CLUSTER.upstream_rq_rx_reset);
-    cluster.onAttemptFailure(host, 'reset', reason, fault);
-    const flag = fault !== null ? FLAG.UPE : reason === 'remote' || reason === 'refused' ? FLAG.UR : reason === 'local' ? FLAG.LR : FLAG.UC;
-    if (this.responded) {
-      const details = `upstream_reset_after_response_started{${fault !== null ? 'protocol_error' : RESET_WORDS[reason] ?? 'connection_termination'}}`;
+  /** After an attempt without an answer: another one, or the reply that the client gets; null when it gets none now. */
+  private settleFailure(a: Attempt, failure: Failure, reason: ResetReason, fault: PeerFault | null): LocalReply | null {
+    if (failure.kind !== 'overflow') a.cluster.onAttemptFailure(a.host, failure.kind === 'connect' ? 'connect' : 'reset', reason, fault);
+    if (this.under.final !== null) {
+      if (a !== this.under.final) return null;
       this.router.stats.inc(HCM.rq_reset_after_downstream_response_started);
       this.finish();
-      this.s.respondReset(reason, flag, details);
-      return;
+      this.s.respondReset(reason, failure.flag, failureDetails(failure, true));
+      return null;
     }
-    const word = fault !== null ? 'protocol error' : (RESET_WORDS[reason] ?? 'connection_termination').replaceAll('_', ' ');
-    this.fail(new LocalReply(fault !== null ? 502 : 503, PREFIX + word, `upstream_reset_before_response_started{${word.replaceAll(' ', '_')}}`, flag));
+    this.forget(a);
+    const { retry } = this;
+    if (retry !== null && !a.hedged && this.retryAfter(retry, a, failure)) return null;
+    // The keep-alive race: a used connection that ends before a byte of the answer costs a replayable request nothing.
+    if (reason === 'connection-end' && fault === null && !this.resent && retry === null && a.facts.bytesReceived === 0 && a.facts.requestsOfConnection > 1 && this.replayable()) {
+      this.resent = true;
+      return this.attempt(a.cluster, a.facts.clusterRaw, a.cluster.choose(this) ?? a.host, true);
+    }
+    this.charge(a, failure.status, null);
+    if (this.moreToCome(a)) return null;
+    return this.counted(failureReply(failure, this.attempts > 1, this.router.plan.suppressEnvoyHeaders));
   }
 
-  private replayable(): boolean { return this.requestEnd && this.s.facts.requestBodyBytes === 0 && this.s.request.protocol === '' && this.s.request.method !== 'CONNECT'; }
+  private retryAfter(retry: RetryState, a: Attempt, failure: Failure): boolean {
+    const v = retry.afterReset(failure.kind, this.requestStarted);
+    if (v === 'yes') { a.cluster.onRetriedResponse(a.host, 0); return true; }
+    this.flagVerdict(v);
+    return false;
+  }
+  private flagVerdict(v: RetryVerdict): void { if (v === 'limit') this.s.facts.flags |= FLAG.URX; else if (v === 'overflow') this.s.facts.flags |= FLAG.UO; }
 
-  /** Once more, on a fresh connection where there is one. */
-  private again(): void {
-    const host = this.cluster!.choose(this) ?? this.host!;
-    this.noteHost(host);
-    this.state = 'start';
-    const verdict = this.lease(host);
-    if (verdict instanceof LocalReply) this.fail(verdict);
+  private replayable(): boolean { return this.requestEndMs >= 0 && this.s.facts.requestBodyBytes === 0 && this.s.request.protocol === '' && this.s.request.method !== 'CONNECT'; }
+
+  /** The back-off is over (RetryOwner). */
+  retryNow(): void {
+    const entry = this.entry!, { plan, parts } = this.router, headers = this.s.request, retry = this.retry!;
+    this.attempts++;
+    const name = retry.refreshCluster ? entry.clusterName(headers) : this.s.facts.upstream!.clusterRaw;
+    const cluster = parts.clusters.get(name);
+    this.avoid = retry.avoid; this.maxReselect = retry.reselects; this.triedPriorities = retry.triedPriorities();
+    const host = cluster?.choose(this) ?? null;
+    if (cluster === null || host === null) { const reply = this.noHost(cluster ?? this.cluster!); this.finish(); this.s.respondLocally(reply); return; }
+    if (this.triedPriorities < 0) retry.forgetPriorities();
+    this.cluster = cluster;
+    if (entry.host.plan.includeAttemptCount) headers.set('x-envoy-attempt-count', String(this.attempts));
+    if (entry.host.plan.includeTimeoutRetry) headers.set('x-envoy-is-timeout-retry', String(this.timeoutRetry));
+    timeouts.globalMs = this.globalMs; timeouts.perTryMs = this.perTryMs; timeouts.hedge = this.hedge;
+    tellTimeout(headers, expectedTimeout(timeouts, this.requestEndMs < 0 ? 0 : this.env.clock.nowMs() - this.requestEndMs), plan.suppressEnvoyHeaders);
+    if (entry.forward!.autoHost && host.hostname !== '') headers.authority = host.hostname;
+    const reply = this.attempt(cluster, name, host, false);
+    if (reply !== null) { this.finish(); this.s.respondLocally(reply); }
   }
 
-  onDownstreamBlocked(): void { this.upstream?.pause('downstream-full'); }
-  onDownstreamDrained(): void { this.upstream?.resume('downstream-full'); }
-  onBlocked(): void { this.s.pauseRequest('upstream-full'); }
-  onDrained(): void { this.s.resumeRequest('upstream-full'); }
+  countRetry(what: 'upstream_rq_retry' | 'upstream_rq_retry_success' | 'upstream_rq_retry_limit_exceeded' | 'upstream_rq_retry_overflow'): void { this.entry!.host.count(this.s.facts.virtualClusterName, what, this.env.stats); }
 
-  /** The answer is whole. */
-  private finishReceived(): void {
-    const up = this.upstreamFacts!;
-    up.lastRxMs = this.router.parts.env.clock.nowMs();
-    up.bytesReceived = this.upstream?.bytesReceived ?? 0;
-    up.bytesSent = this.upstream?.bytesSent ?? 0;
-    if (this.requestEnd) this.finish();
+  onDownstreamBlocked(): void { this.under.final?.pause('downstream-full'); }
+  onDownstreamDrained(): void { this.under.final?.resume('downstream-full'); }
+  attemptBlocked(_a: Attempt, blocked: boolean): void {
+    this.blocked = blocked;
+    if (blocked) this.s.pauseRequest('upstream-full'); else this.s.resumeRequest('upstream-full');
   }
 
-  /** Stats of an answer: by code, by class, its time. */
-  private charge(status: number, local: boolean, headers: ResponseHeaders | null = null): void {
-    const cluster = this.cluster!, host = this.host!;
-    const time = this.router.parts.env.clock.nowMs() - this.startMs;
-    cluster.onResponse(host, status, this.s.facts.internal, headers !== null && headers.get('x-envoy-upstream-canary') === 'true', local ? -1 : time);
+  /** Stats of an answer: by code, by class, its time. `headers` null: it is our own. */
+  private charge(a: Attempt, status: number, headers: ResponseHeaders | null): void {
+    a.cluster.onResponse(a.host, status, this.s.facts.internal, headers !== null && headers.get('x-envoy-upstream-canary') === 'true', headers === null ? -1 : a.facts.firstRxMs - a.startMs);
     const { virtualClusterName } = this.s.facts;
-    if (virtualClusterName !== '') this.entry!.host.charge(virtualClusterName, status, this.router.parts.env.stats);
+    if (virtualClusterName !== '') this.entry!.host.charge(virtualClusterName, status, this.env.stats);
+  }
+
+  /** A reply of ours, with the count of attempts where answers carry it. */
+  private counted(reply: LocalReply): LocalReply {
+    return this.entry!.host.plan.includeAttemptCountInResponse ? withAttempts(reply, this.attempts) : reply;
+  }
+
+  // ---- time ------------------------------------------------------------------------------------------------------------------
+
+  /** The time of the whole request is up. */
+  private timedOut(): void {
+    this.timer = null;
+    if (this.over) return;
+    for (const a of this.under.all()) {
+      a.cluster.stats.inc(CLUSTER.upstream_rq_timeout);
+      this.entry!.host.count(this.s.facts.virtualClusterName, 'upstream_rq_timeout', this.env.stats);
+      if (a.awaitingHeaders) a.cluster.onAttemptFailure(a.host, 'timeout', 'local', null);
+      if (this.under.final === null) this.charge(a, this.timeoutStatus, null);
+    }
+    this.timeUp('response_timeout', 'upstream_response_timeout');
+  }
+
+  private timeUp(details: string, late: string): void { this.cut(timeoutReply(this.timeoutStatus, details), late); }
+  /** Ends the request: with a reply, or, when the answer has begun, with its end. */
+  private cut(reply: LocalReply, late: string): void {
+    const started = this.under.final !== null;
+    this.finish();
+    if (started) this.s.respondReset('local', reply.flags, late); else this.s.respondLocally(this.counted(reply));
+  }
+
+  /** A clock of one attempt ran out. */
+  attemptSlow(a: Attempt, why: 'per-try' | 'per-try-idle' | 'duration'): void {
+    if (this.over || (why === 'per-try' && this.under.final !== null)) return;
+    if (why === 'duration') { this.tooLong(a); return; }
+    if (this.hedge) { this.hedgeBeside(a); return; }
+    a.cluster.stats.inc(why === 'per-try' ? CLUSTER.upstream_rq_per_try_timeout : CLUSTER.upstream_rq_per_try_idle_timeout);
+    a.cluster.onAttemptFailure(a.host, 'timeout', 'local', null);
+    if (this.under.final === null) {
+      this.drop(a);
+      this.timeoutRetry = true;
+      if (this.retry !== null && this.retryAfter(this.retry, a, LOCAL_RESET)) return;
+      this.charge(a, this.timeoutStatus, null);
+    }
+    this.timeUp(`upstream_${why === 'per-try' ? 'per_try_timeout' : 'per_try_idle_timeout'}`, 'upstream_per_try_idle_timeout');
+  }
+
+  /** Leaves a slow attempt running and begins another (hedge_on_per_try_timeout). */
+  private hedgeBeside(a: Attempt): void {
+    if (this.under.final !== null || this.retry === null || a.hedged) return;
+    const v = this.retry.afterSlowTry();
+    if (v !== 'yes') { this.flagVerdict(v); return; }
+    a.hedged = true;
+    this.timeoutRetry = true;
+    this.under.setAside();
+  }
+
+  private tooLong(a: Attempt): void {
+    if (this.under.final === null) {
+      this.drop(a);
+      this.timeoutRetry = false;
+      if (this.retry !== null && !a.hedged && this.retryAfter(this.retry, a, LOCAL_RESET)) return;
+    }
+    this.cut(durationReply(this.requestEndMs >= 0), 'upstream_max_stream_duration_reached');
+  }
+
+  private moreToCome(a: Attempt): boolean { return this.retry !== null && (this.retry.pending || this.under.othersAwaited(a)); }
+  /** Lets go of an attempt, which is reset if it is not whole. */
+  private drop(a: Attempt): void { this.forget(a); a.end(); }
+  private forget(a: Attempt): void {
+    this.under.remove(a);
+    if (this.blocked) { this.blocked = false; this.s.resumeRequest('upstream-full'); }
   }
 
   // ---- the end ---------------------------------------------------------------------------------------------------------------
 
-  private armTimer(ms: number): void {
-    const { wheel } = this.router.parts.env;
-    this.timer = new Timer(() => this.timedOut());
-    wheel.arm(this.timer, ms);
-  }
-
-  private timedOut(): void {
-    this.timer = null;
-    if (this.state === 'done') return;
-    const cluster = this.cluster!;
-    cluster.stats.inc(CLUSTER.upstream_rq_timeout);
-    if (this.responded) { this.finish(); this.s.respondReset('local', FLAG.UT, 'upstream_response_timeout'); return; }
-    cluster.onAttemptFailure(this.host!, 'timeout', 'local', null);
-    this.fail(TIMEOUT);
-  }
+  private stopTimer(): void { if (this.timer !== null) { this.env.wheel.cancel(this.timer); this.timer = null; } }
 
   onEnd(_s: StreamView, _how: StreamEnd): void { this.finish(); }
 
   /** Lets go of everything, once. */
   private finish(): void {
-    if (this.state === 'done') return;
-    const upstream = this.upstream, waiting = this.waiting;
-    this.state = 'done';
-    if (this.timer !== null) { this.router.parts.env.wheel.cancel(this.timer); this.timer = null; }
-    this.early = null;
-    if (waiting !== null) { this.waiting = null; waiting.cancel(); this.cluster!.stats.inc(CLUSTER.upstream_rq_cancelled); }
-    if (upstream !== null) {
-      const up = this.upstreamFacts!;
-      if (up.lastRxMs < 0 || !this.requestEnd) { this.cluster!.stats.inc(CLUSTER.upstream_rq_tx_reset); upstream.reset('local'); }
-      this.upstream = null;
-    }
-    if (this.counted) { this.counted = false; this.cluster!.endRequest(this.host!, this.priority); }
+    if (this.over) return;
+    this.over = true;
+    this.stopTimer();
+    this.body = null;
+    if (this.retry !== null) { this.retry.stop(); this.retry = null; }
+    this.under.end();
   }
 }
-
-const RESET_WORDS: Partial<Record<ResetReason, string>> = { remote: 'remote_reset', refused: 'remote_refused_stream_reset', local: 'local_reset', 'connection-end': 'connection_termination', 'connection-failure': 'remote_connection_failure', overflow: 'overflow', 'protocol-error': 'protocol_error' };
-function overloaded(h: ResponseHeaders): void { h.set('x-envoy-overloaded', 'true'); }
-
-export class RouterFactory implements HttpFilterFactory {
-  readonly name: string;
-  readonly plan: RouterConfig;
-  readonly parts: RouterParts;
-  readonly stats: StatBlock;
-  constructor(name: string, plan: RouterConfig, parts: RouterParts, statPrefix: string) {
-    this.name = name; this.plan = plan; this.parts = parts;
-    this.stats = new StatBlock(parts.env.stats, HCM_SCHEMA, `http.${statPrefix}`);
-  }
-  create(s: StreamView & ResponseEntry): HttpFilter { return new RouterFilter(s, this); }
-}
-

@@ -1,13 +1,19 @@
-// The timeouts of a request (Envoy: FilterUtility::finalTimeout): the route's, overridden by x-envoy-* of trusted requests, and by grpc-timeout where allowed.
+// The timeouts of a request (Envoy: FilterUtility::finalTimeout, finalHedgingParams, setTimeoutHeaders): the route's, overridden by x-envoy-* of trusted requests, and
+// by grpc-timeout where allowed.
 import type { RequestHeaders } from '../headers/headers.ts';
 import type { ForwardPlan } from '../plan/route-plan.ts';
 import { isGrpc } from '../http/local-reply.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 
 const DEFAULT_TIMEOUT_MS = 15_000;
-const RETRY_HEADERS = new Set(['x-envoy-retry-on', 'x-envoy-retry-grpc-on', 'x-envoy-max-retries', 'x-envoy-retriable-status-codes', 'x-envoy-retriable-header-names', 'x-envoy-hedge-on-per-try-timeout', 'x-envoy-upstream-alt-stat-name', 'x-envoy-upstream-stream-duration-ms', 'x-envoy-upstream-rq-timeout-alt-response']);
+/** What steers timeouts and retries of this hop; taken off before the request goes on. (x-envoy-upstream-rq-timeout-ms and its per-try kin go only when they are understood, as in Envoy.) */
+const STEERING = new Set(['x-envoy-retry-on', 'x-envoy-retry-grpc-on', 'x-envoy-max-retries', 'x-envoy-retriable-status-codes', 'x-envoy-retriable-header-names', 'x-envoy-hedge-on-per-try-timeout', 'x-envoy-upstream-alt-stat-name',
+  'x-envoy-upstream-stream-duration-ms', 'x-envoy-upstream-rq-timeout-alt-response', 'x-envoy-is-timeout-retry']);
+const LOOKED_AT = new Set([...STEERING, 'x-envoy-upstream-rq-timeout-ms', 'x-envoy-upstream-rq-per-try-timeout-ms', 'x-envoy-expected-rq-timeout-ms']);
 const UNITS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
 
-export interface Timeouts { globalMs: number; perTryMs: number }
+/** Times in ms, 0: none. `timeoutStatus`: of the reply when time is up. */
+export interface Timeouts { globalMs: number; perTryMs: number; perTryIdleMs: number; streamDurationMs: number; hedge: boolean; timeoutStatus: number }
 
 /** grpc-timeout in ms (gRPC over HTTP/2: up to 8 digits and a unit); -1 for none or nonsense. */
 export function grpcTimeout(value: string | undefined): number {
@@ -15,27 +21,60 @@ export function grpcTimeout(value: string | undefined): number {
   return m === null ? -1 : Math.ceil(Number(m[1]) * UNITS[m[2]!]!);
 }
 
-/** Settles the timeouts and the headers that tell the upstream of them. 0: no timeout. */
-export function settleTimeouts(plan: ForwardPlan, headers: RequestHeaders, suppress: boolean, respectExpected: boolean, out: Timeouts): void {
-  out.globalMs = plan.timeoutMs < 0 ? DEFAULT_TIMEOUT_MS : plan.timeoutMs;
-  out.perTryMs = plan.retry?.perTryTimeoutMs ?? 0;
-  if (plan.maxGrpcTimeoutMs >= 0 && isGrpc(headers)) {
-    const asked = grpcTimeout(headers.get('grpc-timeout'));
-    let ms = asked < 0 ? plan.maxGrpcTimeoutMs : plan.maxGrpcTimeoutMs > 0 ? Math.min(asked, plan.maxGrpcTimeoutMs) : asked;
-    if (ms > plan.grpcTimeoutOffsetMs) ms -= plan.grpcTimeoutOffsetMs;
-    out.globalMs = ms;
-  }
+/** Whether a request carries any header that steers timeouts or retries. */
+export function hasSteering(headers: RequestHeaders): boolean {
+  const { flat } = headers;
+  for (let i = 0; i < flat.length; i += 2) { const name = flat[i]!; if (name.charCodeAt(0) === 120 && name.charCodeAt(2) === 101 && LOOKED_AT.has(name)) return true; }
+  return false;
+}
+
+/** Takes off what steers retries. */
+export function dropSteering(headers: RequestHeaders): void { headers.removeIf((name) => name.charCodeAt(0) === 120 && STEERING.has(name)); }
+
+/** Settles the timeouts of a request. `steered`: hasSteering. */
+export function settleTimeouts(plan: ForwardPlan, retry: RetryPolicy | null, hedge: boolean, headers: RequestHeaders, steered: boolean, respectExpected: boolean, out: Timeouts): void {
+  // With a max_stream_duration the route's timeout does not hold: the connection manager ends the stream.
+  out.globalMs = plan.newTimeouts ? 0 : plan.timeoutMs < 0 ? DEFAULT_TIMEOUT_MS : plan.timeoutMs;
+  out.perTryMs = retry === null ? 0 : retry.plan.perTryTimeoutMs;
+  out.perTryIdleMs = retry === null ? 0 : retry.plan.perTryIdleTimeoutMs;
+  out.hedge = hedge;
+  out.streamDurationMs = 0;
+  out.timeoutStatus = 504;
+  if (plan.maxGrpcTimeoutMs >= 0 && !plan.newTimeouts && isGrpc(headers)) out.globalMs = ofGrpc(plan, headers);
+  if (steered) override(headers, respectExpected, out);
+  if (out.globalMs > 0 && out.perTryMs >= out.globalMs) out.perTryMs = 0;
+}
+
+/** max_grpc_timeout: the request's own deadline, less the offset, up to the maximum (0: none). */
+function ofGrpc(plan: ForwardPlan, headers: RequestHeaders): number {
+  const { maxGrpcTimeoutMs: max, grpcTimeoutOffsetMs: offset } = plan;
+  let ms = Math.max(0, grpcTimeout(headers.get('grpc-timeout')));
+  if (offset < ms) ms -= offset;
+  if (max !== 0 && (ms === 0 || ms > max)) ms = max;
+  return ms;
+}
+
+function override(headers: RequestHeaders, respectExpected: boolean, out: Timeouts): void {
   const expected = respectExpected ? number(headers.get('x-envoy-expected-rq-timeout-ms')) : -1;
-  const asked = expected >= 0 ? expected : number(headers.get('x-envoy-upstream-rq-timeout-ms'));
-  if (asked >= 0) { out.globalMs = asked; headers.remove('x-envoy-upstream-rq-timeout-ms'); }
+  if (expected >= 0) out.globalMs = expected;
+  else { const asked = number(headers.get('x-envoy-upstream-rq-timeout-ms')); if (asked >= 0) { out.globalMs = asked; headers.remove('x-envoy-upstream-rq-timeout-ms'); } }
   const perTry = number(headers.get('x-envoy-upstream-rq-per-try-timeout-ms'));
   if (perTry >= 0) { out.perTryMs = perTry; headers.remove('x-envoy-upstream-rq-per-try-timeout-ms'); }
-  if (out.globalMs > 0 && out.perTryMs >= out.globalMs) out.perTryMs = 0;
-  const hedged = headers.get('x-envoy-hedge-on-per-try-timeout') === 'true';
-  // What steers retries ends at this hop.
-  headers.removeIf((name) => name.charCodeAt(0) === 120 && RETRY_HEADERS.has(name));
-  const tell = out.perTryMs > 0 && !hedged ? out.perTryMs : out.globalMs;
-  if (tell > 0 && !suppress) headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(tell)));
+  const duration = number(headers.get('x-envoy-upstream-stream-duration-ms'));
+  if (duration > 0) out.streamDurationMs = duration;
+  const hedge = headers.get('x-envoy-hedge-on-per-try-timeout');
+  if (hedge === 'true') out.hedge = true; else if (hedge === 'false') out.hedge = false;
+  if (headers.has('x-envoy-upstream-rq-timeout-alt-response')) out.timeoutStatus = 204;
 }
+
+/** What an upstream may expect to have, ms: of the try, or (none, or the try may go on beside another) of the whole, less what has passed of it. 0: no limit. */
+export function expectedTimeout(t: Timeouts, elapsedMs: number): number {
+  const ms = t.hedge || t.perTryMs === 0 ? t.globalMs : t.perTryMs;
+  if (ms === 0 || t.globalMs === 0) return ms;
+  return elapsedMs >= t.globalMs ? 1 : Math.min(ms, t.globalMs - elapsedMs);
+}
+
+/** Tells the upstream of it. */
+export function tellTimeout(headers: RequestHeaders, ms: number, suppress: boolean): void { if (ms > 0 && !suppress) headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(ms))); }
 
 function number(text: string | undefined): number { return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : -1; }

@@ -48,6 +48,9 @@ export class VirtualHost {
     for (const s of slots) stats.column[s]!++;
   }
 
+  /** Counts one of vhost.NAME.vcluster.NAME's other counters; nothing outside of a virtual cluster. */
+  count(cluster: string, what: string, stats: StatStore): void { if (cluster !== '') stats.column[stats.claimOne(`vhost.${this.plan.name}.vcluster.${cluster}.${what}`, 'counter')]!++; }
+
   /** Name of the virtual cluster that a request falls into; '' without any configured, 'other' where none fits. */
   virtualCluster(headers: RequestHeaders): string {
     if (this.clusters.length === 0) return '';

@@ -39,12 +39,22 @@ export class ClusterBalancer {
 
   pick(ctx: PickContext): Host | null {
     if (this.all) return this.healthy[0]!.pick(ctx);
+    if (ctx.triedPriorities > 0) { const picked = this.elsewhere(ctx); if (picked !== null) return picked; }
     const choice = this.loads.choose(ctx.hasHash ? (ctx.hashLow >>> 0) % 100 : this.parts.random.u32() % 100);
     if (choice < 0) return null;
     const priority = choice & 0xffff;
     if (choice & 0x10000) return this.degraded[priority]!.pick(ctx);
     if (this.loads.panic[priority]) { this.parts.onPanic(); if (this.parts.failOnPanic) return null; }
     return this.healthy[priority]!.pick(ctx);
+  }
+
+  /** A host of the priorities that were not tried; null, and `triedPriorities` -1, where there is none (Envoy: previous_priorities). */
+  private elsewhere(ctx: PickContext): Host | null {
+    const load = this.loads.without(ctx.triedPriorities);
+    if (load === null) { ctx.triedPriorities = -1; return null; }
+    let percent = this.parts.random.u32() % 100;
+    for (let i = 0; i < load.length; i++) { percent -= load[i]!; if (percent < 0) return this.healthy[i]!.pick(ctx); }
+    return null;
   }
 
   private picker(hosts: readonly WithLocality[]): Picker {

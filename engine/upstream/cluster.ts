@@ -159,6 +159,13 @@ export class ClusterEntry implements Cluster {
     return scopes.flatMap((s) => [`${prefix}${s}upstream_rq_${status}`, `${prefix}${s}upstream_rq_${group}`, ...(s === '' ? [] : [`${prefix}${s}upstream_rq_completed`])]).map((n) => this.env.stats.claimOne(n, 'counter'));
   }
 
+  onRetriedResponse(host: Host, status: number): void {
+    (host as HostEntry).stats.inc(HOST.rq_error);
+    if (status === 0) return;
+    const prefix = `cluster.${this.plan.statName}.retry.`, { stats } = this.env;
+    for (const n of [`upstream_rq_${status}`, `upstream_rq_${Math.floor(status / 100)}xx`, 'upstream_rq_completed']) stats.column[stats.claimOne(prefix + n, 'counter')]!++;
+  }
+
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', _reason: ResetReason, _fault: PeerFault | null): void {
     if (why === 'timeout') (host as HostEntry).stats.inc(HOST.rq_timeout);
     this.outlier?.onLocalFailure(host.index, why === 'timeout');

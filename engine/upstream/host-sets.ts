@@ -28,10 +28,13 @@ export class PriorityLoads {
   readonly degraded: number[] = [];
   /** Priorities whose hosts are all used whatever their health. */
   readonly panic: boolean[] = [];
+  /** Availability of each priority in percent, healthy and degraded together. */
+  private readonly available: number[];
 
   constructor(sets: readonly HostSet[], overprovisioning: number, panicPercent: number) {
     const share = (n: number, of: number): number => (of === 0 ? 0 : Math.min(100, (overprovisioning * n) / of));
     const h = sets.map((s) => share(s.healthy.length, s.considered)), d = sets.map((s) => share(s.degraded.length, s.considered));
+    this.available = h.map((n, i) => n + d[i]!);
     const total = Math.min(100, [...h, ...d].reduce((a, b) => a + b, 0));
     let left = 100;
     const give = (n: number): number => { const take = total === 0 ? 0 : Math.min(left, Math.floor((n * 100) / total)); left -= take; return take; };
@@ -55,6 +58,16 @@ export class PriorityLoads {
     sets.forEach((s, i) => { this.degraded[i] = 0; this.healthy[i] = hosts === 0 ? 0 : Math.floor((100 * s.all.length) / hosts); left -= this.healthy[i]!; });
     const first = sets.findIndex((s) => s.all.length > 0);
     if (first >= 0) this.healthy[first]! += left;
+  }
+
+  /** Percent of the load of each priority when those of `mask` take none; null: no other can take any. */
+  without(mask: number): number[] | null {
+    const left = this.available.map((n, i) => (mask & (1 << i) ? 0 : n)), total = Math.min(100, left.reduce((a, b) => a + b, 0));
+    if (total === 0) return null;
+    let rest = 100;
+    const load = left.map((n) => { const take = Math.min(rest, Math.floor((n * 100) / total)); rest -= take; return take; });
+    load[load.findIndex((n) => n > 0)]! += rest;
+    return load;
   }
 
   /** Priority for a number 0..99; bit 16 set: its degraded hosts. */

@@ -32,6 +32,8 @@ export interface PickContext {
   /** True for a host that must not be chosen again (retry host predicates); asked up to `maxReselect` times. */
   avoid: ((host: Host) => boolean) | null;
   maxReselect: number;
+  /** Bit set of priorities that a retry leaves out; 0: none. A choice that finds no other sets it to -1 and goes as ever. */
+  triedPriorities: number;
   /** Override from e.g. a stateful session, null: none. */
   overrideHost: string | null;
 }
@@ -103,6 +105,8 @@ export interface Cluster {
   endRetry(priority: 'default' | 'high'): void;
   /** Stats and outlier input for a finished attempt. `status` 0: no response. */
   onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number): void;
+  /** An attempt that another follows: its status counts under retry. (0: it had none), the host has an error. */
+  onRetriedResponse(host: Host, status: number): void;
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', reason: ResetReason, fault: PeerFault | null): void;
   /** Hosts, and how many of them take traffic (healthy or degraded). */
   membership(): { readonly total: number; readonly available: number };

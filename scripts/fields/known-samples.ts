@@ -67,6 +67,7 @@ export const VALUES: Record<string, readonly unknown[]> = {
   'envoy.config.cluster.v3.Cluster.MaglevLbConfig.table_size': [101, 103],
   'envoy.extensions.load_balancing_policies.maglev.v3.Maglev.table_size': [101, 103],
   'envoy.config.route.v3.RouteAction.prefix_rewrite': ['/a', '/b'],
+  'envoy.config.route.v3.RetryPolicy.retry_on': ['5xx', 'reset'],
   'envoy.config.core.v3.ProxyProtocolConfig.version': ['V1', 'V2'],
   '*.cluster:scalar': ['c0', 'c1'], '*.cluster_name:scalar': ['c0', 'c1'],
 };

@@ -21,6 +21,7 @@ export class TcpPick implements PickContext {
   metadataMatch: PickContext['metadataMatch'] = null;
   avoid: PickContext['avoid'] = null;
   maxReselect = 0;
+  triedPriorities = 0;
   overrideHost: string | null = null;
   constructor(facts: StreamFacts) { this.facts = facts; }
 }

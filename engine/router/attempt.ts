@@ -1,0 +1,190 @@
+// One attempt of a request towards one host: takes the circuit breaker's request and a stream, passes the response's events on to the request that made it, keeps
+// the clocks of one try, and lets go of everything once.
+//
+//   new ──begin──▶ waiting (for a connection) ──▶ active ──▶ over          any ──end──▶ over
+import type { PeerFault } from '../base/fault.ts';
+import type { ClientStream, HttpProtocol, PauseReason, ResetReason, ResponseSink } from '../codec/codec.ts';
+import type { Headers, ResponseHeaders } from '../headers/headers.ts';
+import { Timer } from '../loop/timer-wheel.ts';
+import type { WorkerEnv } from '../net/worker-env.ts';
+import { CLUSTER } from '../observe/stats/schemas.ts';
+import { UpstreamFacts } from '../observe/stream-facts.ts';
+import type { Cluster, Host, LeaseContext, LeaseWaiter, Waiting } from '../upstream/upstream.ts';
+import { leaseFailure, resetFailure, type Failure } from './failure.ts';
+
+/** The request that an attempt is made for. Each call may end the attempt. */
+export interface AttemptOwner {
+  readonly env: WorkerEnv;
+  readonly priority: 'default' | 'high';
+  readonly downstreamProtocol: HttpProtocol;
+  /** ms, 0: none. */
+  readonly perTryMs: number;
+  readonly perTryIdleMs: number;
+  readonly streamDurationMs: number;
+  /** The stream is open: the request's head and what there is of its body is to be sent. */
+  attemptOpen(a: Attempt, stream: ClientStream): void;
+  attemptInformational(headers: ResponseHeaders): void;
+  attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void;
+  attemptData(a: Attempt, bytes: Uint8Array, start: number, end: number, last: boolean): void;
+  attemptTrailers(a: Attempt, trailers: Headers): void;
+  attemptFailed(a: Attempt, failure: Failure, reason: ResetReason, fault: PeerFault | null): void;
+  attemptSlow(a: Attempt, why: 'per-try' | 'per-try-idle' | 'duration'): void;
+  attemptBlocked(a: Attempt, blocked: boolean): void;
+}
+
+export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
+  readonly owner: AttemptOwner;
+  readonly cluster: Cluster;
+  readonly host: Host;
+  readonly facts: UpstreamFacts;
+  readonly startMs: number;
+  private state: 'new' | 'waiting' | 'active' | 'over' = 'new';
+  private stream: ClientStream | null = null;
+  private waiting: Waiting | null = null;
+  private counted = false;
+  /** No final response head was seen yet. */
+  awaitingHeaders = true;
+  /** Another attempt was begun beside this slow one. */
+  hedged = false;
+  private responseEnded = false;
+  private requestEnded = false;
+  private perTry: Timer | null = null;
+  private idle: Timer | null = null;
+  private duration: Timer | null = null;
+  // LeaseContext
+  readonly fresh: boolean;
+  get sink(): ResponseSink { return this; }
+  get priority(): 'default' | 'high' { return this.owner.priority; }
+  get downstreamProtocol(): HttpProtocol { return this.owner.downstreamProtocol; }
+
+  constructor(owner: AttemptOwner, cluster: Cluster, clusterName: string, host: Host, count: number, fresh: boolean) {
+    this.owner = owner; this.cluster = cluster; this.host = host; this.fresh = fresh;
+    this.startMs = owner.env.clock.nowMs();
+    const up = this.facts = new UpstreamFacts();
+    up.attempts = count;
+    up.cluster = cluster.statName; up.clusterRaw = clusterName; up.clusterMetadata = cluster.metadata;
+    up.hostText = host.text; up.hostName = host.hostname; up.metadata = host.metadata; up.locality = host.locality;
+    if (host.address.kind === 'ip') { up.hostIp = host.address.ip; up.hostPort = host.address.port; }
+  }
+
+  /** Goes for a stream. A failure is returned, not told: the attempt is over then. */
+  begin(): Failure | null {
+    const { cluster, host } = this;
+    if (!cluster.beginRequest(host, this.owner.priority)) { this.state = 'over'; return leaseFailure('overflow', ''); }
+    this.counted = true;
+    const leased = cluster.lease(host, this, this);
+    if (leased.kind === 'stream') { this.open(leased.stream); return null; }
+    if (leased.kind === 'waiting') { this.state = 'waiting'; this.waiting = leased.waiting; return null; }
+    this.end();
+    return this.noLease(leased.why, leased.reason);
+  }
+
+  get active(): boolean { return this.state === 'active'; }
+  get over(): boolean { return this.state === 'over'; }
+  /** Bytes of the request have gone out. */
+  get started(): boolean { return this.facts.firstTxMs >= 0; }
+  get bytesReceived(): number { return this.stream?.bytesReceived ?? 0; }
+
+  private open(stream: ClientStream): void {
+    this.waiting = null;
+    this.stream = stream;
+    this.state = 'active';
+    const { env, perTryIdleMs, streamDurationMs } = this.owner, up = this.facts;
+    up.poolReadyMs = up.firstTxMs = env.clock.nowMs();
+    up.protocol = stream.protocol;
+    const max = streamDurationMs > 0 ? streamDurationMs : this.cluster.maxStreamDurationMs;
+    if (max > 0) this.duration = env.wheel.after(max, () => { this.cluster.stats.inc(CLUSTER.upstream_rq_max_duration_reached); this.owner.attemptSlow(this, 'duration'); });
+    if (perTryIdleMs > 0) { this.idle = new Timer(() => this.owner.attemptSlow(this, 'per-try-idle')); this.touch(); }
+    this.owner.attemptOpen(this, stream);
+    up.headerBytesSent = stream.bytesSent;
+  }
+
+  // ---- the request, written by the owner while active ------------------------------------------------------------------------
+
+  data(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    if (this.idle !== null) this.touch();
+    this.stream!.data(bytes, start, end, last);
+  }
+  trailers(trailers: Headers): void { this.stream!.trailers(trailers); }
+  /** All of the request was written: the try's clock runs from here. */
+  requestSent(): void {
+    const { env, perTryMs } = this.owner;
+    this.requestEnded = true;
+    this.facts.lastTxMs = env.clock.nowMs();
+    if (perTryMs > 0 && this.awaitingHeaders && this.perTry === null) this.perTry = env.wheel.after(perTryMs, () => this.owner.attemptSlow(this, 'per-try'));
+  }
+  pause(why: PauseReason): void { this.stream?.pause(why); }
+  resume(why: PauseReason): void { this.stream?.resume(why); }
+
+  // ---- the lease -------------------------------------------------------------------------------------------------------------
+
+  onLease(stream: ClientStream, _host: Host): void { if (this.state === 'waiting') this.open(stream); else stream.reset('local'); }
+  onLeaseFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string, _host: Host): void {
+    if (this.state !== 'waiting') return;
+    this.waiting = null;
+    this.end();
+    this.owner.attemptFailed(this, this.noLease(why, reason), why === 'overflow' ? 'overflow' : 'connection-failure', null);
+  }
+  private noLease(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string): Failure {
+    this.facts.transportFailure = reason;
+    return leaseFailure(why, reason);
+  }
+
+  // ---- the response ----------------------------------------------------------------------------------------------------------
+
+  onInformational(headers: ResponseHeaders): void { if (this.state === 'active') this.owner.attemptInformational(headers); }
+  onHeaders(headers: ResponseHeaders, end: boolean): void {
+    if (this.state !== 'active') return;
+    const up = this.facts;
+    this.awaitingHeaders = false;
+    up.firstRxMs = this.owner.env.clock.nowMs();
+    up.headerBytesReceived = this.stream!.bytesReceived;
+    if (this.idle !== null) this.touch();
+    if (this.perTry !== null) { this.owner.env.wheel.cancel(this.perTry); this.perTry = null; }
+    if (end) this.received();
+    this.owner.attemptHeaders(this, headers, end);
+  }
+  onData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    if (this.state !== 'active') return;
+    if (last) this.received(); else if (this.idle !== null) this.touch();
+    this.owner.attemptData(this, bytes, start, end, last);
+  }
+  onTrailers(trailers: Headers): void {
+    if (this.state !== 'active') return;
+    this.received();
+    this.owner.attemptTrailers(this, trailers);
+  }
+  onReset(reason: ResetReason, fault: PeerFault | null): void {
+    if (this.state !== 'active') return;
+    if (reason === 'remote' || reason === 'refused') this.cluster.stats.inc(CLUSTER.upstream_rq_rx_reset);
+    const failure = resetFailure(reason, fault);
+    this.noteBytes();
+    this.stream = null;
+    this.end();
+    this.owner.attemptFailed(this, failure, reason, fault);
+  }
+  onBlocked(): void { if (this.state === 'active') this.owner.attemptBlocked(this, true); }
+  onDrained(): void { if (this.state === 'active') this.owner.attemptBlocked(this, false); }
+
+  private received(): void { this.responseEnded = true; this.facts.lastRxMs = this.owner.env.clock.nowMs(); this.noteBytes(); }
+  private noteBytes(): void { if (this.stream !== null) { this.facts.bytesReceived = this.stream.bytesReceived; this.facts.bytesSent = this.stream.bytesSent; } }
+  private touch(): void { this.owner.env.wheel.arm(this.idle!, this.owner.perTryIdleMs); }
+
+  /** Lets go of everything, once: what is not whole in both directions is reset, a wait is cancelled. */
+  end(): void {
+    if (this.state === 'over') return;
+    this.state = 'over';
+    const { stream, waiting, cluster } = this, { wheel } = this.owner.env;
+    this.stream = null;
+    this.waiting = null;
+    if (this.perTry !== null) wheel.cancel(this.perTry);
+    if (this.idle !== null) wheel.cancel(this.idle);
+    if (this.duration !== null) wheel.cancel(this.duration);
+    if (waiting !== null) { waiting.cancel(); cluster.stats.inc(CLUSTER.upstream_rq_cancelled); }
+    if (stream !== null && !(this.responseEnded && this.requestEnded)) {
+      if (stream.protocol !== 'HTTP/1.1') cluster.stats.inc(CLUSTER.upstream_rq_tx_reset);
+      stream.reset('local');
+    }
+    if (this.counted) { this.counted = false; cluster.endRequest(this.host, this.owner.priority); }
+  }
+}

@@ -1,0 +1,18 @@
+// The router's own answers, with Envoy's texts, details and flags.
+import { LocalReply } from '../http/filter.ts';
+import { FLAG } from './failure.ts';
+
+export const NO_ROUTE = new LocalReply(404, '', 'route_not_found', FLAG.NR);
+export const NO_HOST = new LocalReply(503, 'no healthy upstream', 'no_healthy_upstream', FLAG.UH);
+export const BODY_TOO_LARGE = new LocalReply(507, 'exceeded request buffer limit while retrying upstream', 'request_payload_exceeded_retry_buffer_limit');
+
+/** Time is up. `status` 204: x-envoy-upstream-rq-timeout-alt-response asked for it. */
+export function timeoutReply(status: number, details: string): LocalReply { return new LocalReply(status, status === 504 ? 'upstream request timeout' : '', details, FLAG.UT); }
+
+/** The upstream's max_stream_duration is over. */
+export function durationReply(requestEnded: boolean): LocalReply { return new LocalReply(requestEnded ? 504 : 408, 'upstream max stream duration reached', 'upstream_max_stream_duration_reached', FLAG.UMSDR); }
+
+/** A reply that also says how many attempts there were (include_attempt_count_in_response). */
+export function withAttempts(reply: LocalReply, attempts: number): LocalReply {
+  return new LocalReply(reply.status, reply.body, reply.details, reply.flags, (h, s) => { reply.headers?.(h, s); h.set('x-envoy-attempt-count', String(attempts)); }, reply.grpcStatus, reply.contentType);
+}

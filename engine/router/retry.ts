@@ -1,0 +1,96 @@
+// Retries of one request (Envoy: RetryStateImpl): decides after each attempt, holds the circuit breaker's retry from the decision to the next one, waits the
+// back-off, remembers the hosts that were tried. Made only for requests that may be retried; ends with `stop`.
+//
+//   idle ──decide: yes──▶ backing off ──timer──▶ trying ──decide──▶ …          any ──stop──▶ idle
+import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import { Timer } from '../loop/timer-wheel.ts';
+import type { WorkerEnv } from '../net/worker-env.ts';
+import { CLUSTER } from '../observe/stats/schemas.ts';
+import type { Cluster, Host } from '../upstream/upstream.ts';
+import { rejectedBy, type ResetKind, type RetryPolicy, RetryRules } from './retry-policy.ts';
+
+/** 'no': not wanted. 'limit': no retry is left (URX). 'overflow': the circuit breaker has none (UO). */
+export type RetryVerdict = 'yes' | 'no' | 'limit' | 'overflow';
+
+/** Who makes the attempt when the back-off is over; and counts for the virtual cluster. */
+export interface RetryOwner { retryNow(): void; countRetry(what: 'upstream_rq_retry' | 'upstream_rq_retry_success' | 'upstream_rq_retry_limit_exceeded' | 'upstream_rq_retry_overflow'): void }
+
+export class RetryState {
+  private readonly env: WorkerEnv;
+  private readonly cluster: Cluster;
+  private readonly priority: 'default' | 'high';
+  private readonly owner: RetryOwner;
+  private readonly rules: RetryRules;
+  private readonly timer = new Timer(() => this.owner.retryNow());
+  /** The next back-off's upper bound, ms. */
+  private backOffMs: number;
+  /** A retry of the circuit breaker is held: an attempt is waited for, or under way. */
+  private held = false;
+  private readonly tried: Host[] = [];
+
+  constructor(env: WorkerEnv, policy: RetryPolicy, request: RequestHeaders, cluster: Cluster, priority: 'default' | 'high', owner: RetryOwner) {
+    this.env = env; this.cluster = cluster; this.priority = priority; this.owner = owner;
+    this.rules = new RetryRules(policy, request);
+    this.backOffMs = policy.plan.baseMs;
+  }
+
+  /** False: nothing can make a retry, so the request need not be kept. */
+  get enabled(): boolean { return this.rules.on !== 0; }
+  /** A back-off is running. */
+  get pending(): boolean { return this.timer.armed; }
+  get reselects(): number { return this.rules.policy.plan.hosts.length === 0 ? 0 : this.rules.policy.plan.reselects; }
+  get refreshCluster(): boolean { return this.rules.policy.plan.refreshCluster; }
+  /** PickContext.avoid of a retry; null where there are no predicates. */
+  get avoid(): ((host: Host) => boolean) | null { const { hosts } = this.rules.policy.plan; return hosts.length === 0 ? null : (host) => rejectedBy(hosts, host, this.tried); }
+
+  /** Priorities to leave out (previous_priorities), as a bit set. */
+  triedPriorities(): number {
+    const every = this.rules.policy.plan.priorityFrequency;
+    let mask = 0;
+    if (every > 0) for (let i = 0; i < this.tried.length - (this.tried.length % every); i++) mask |= 1 << this.tried[i]!.priority;
+    return mask;
+  }
+  /** Every priority was tried: from the start. */
+  forgetPriorities(): void { this.tried.length = 0; }
+  noteHost(host: Host): void { this.tried.push(host); }
+
+  afterReset(kind: ResetKind, started: boolean): RetryVerdict { return this.decide(this.rules.wantsAfterReset(kind, started), -1); }
+  afterHeaders(headers: ResponseHeaders): RetryVerdict {
+    const wanted = this.rules.wantsAnother(headers);
+    return this.decide(wanted, wanted && this.rules.policy.plan.resets.length > 0 ? this.rules.resetInterval(headers, this.env.clock.wallMs()) : -1);
+  }
+  /** A slow attempt is left running and another one begun, whatever retry_on says. */
+  afterSlowTry(): RetryVerdict { return this.decide(true, -1); }
+  wouldRetry(headers: ResponseHeaders): boolean { return this.rules.wantsAnother(headers); }
+
+  private decide(wanted: boolean, waitMs: number): RetryVerdict {
+    const { stats } = this.cluster;
+    if (this.held && !wanted) { stats.inc(CLUSTER.upstream_rq_retry_success); this.owner.countRetry('upstream_rq_retry_success'); }
+    this.release();
+    if (!wanted) return 'no';
+    if (this.rules.retries === 0) { stats.inc(CLUSTER.upstream_rq_retry_limit_exceeded); this.owner.countRetry('upstream_rq_retry_limit_exceeded'); return 'limit'; }
+    this.rules.retries--;
+    if (!this.cluster.beginRetry(this.priority)) { this.owner.countRetry('upstream_rq_retry_overflow'); return 'overflow'; }
+    this.held = true;
+    stats.inc(CLUSTER.upstream_rq_retry);
+    this.owner.countRetry('upstream_rq_retry');
+    this.env.wheel.arm(this.timer, waitMs > 1 ? this.rateLimited(waitMs) : this.exponential());
+    return 'yes';
+  }
+
+  private exponential(): number {
+    this.cluster.stats.inc(CLUSTER.upstream_rq_retry_backoff_exponential);
+    const { plan } = this.rules.policy, bound = this.backOffMs;
+    this.backOffMs = Math.min(bound * 2, plan.maxMs);
+    return Math.min(Math.floor(this.env.random.unit() * bound), plan.maxMs);
+  }
+  /** At least what was asked for, at most half as much again, so that those who wait do not come back at once. */
+  private rateLimited(ms: number): number {
+    this.cluster.stats.inc(CLUSTER.upstream_rq_retry_backoff_ratelimited);
+    return ms + Math.floor(this.env.random.unit() * Math.floor((ms + 1) / 2));
+  }
+
+  private release(): void { if (this.held) { this.held = false; this.cluster.endRetry(this.priority); } }
+  /** No further retry: the answer goes downstream, or the request is over. */
+  stop(): void { this.env.wheel.cancel(this.timer); this.release(); }
+}

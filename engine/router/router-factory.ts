@@ -1,0 +1,23 @@
+// What all requests of one router filter share, resolved when the listener is installed.
+import type { HttpFilter, HttpFilterFactory, ResponseEntry, StreamView } from '../http/filter.ts';
+import type { WorkerEnv } from '../net/worker-env.ts';
+import { HCM_SCHEMA } from '../observe/stats/schemas.ts';
+import { StatBlock } from '../observe/stats/stat-block.ts';
+import type { RouterConfig } from '../plan/router-plan.ts';
+import type { ClusterDirectory } from '../upstream/upstream.ts';
+import type { BodyRenderer } from './redirect.ts';
+import { RouterFilter } from './router.ts';
+
+export interface RouterParts { readonly env: WorkerEnv; readonly clusters: ClusterDirectory; readonly renderBody: BodyRenderer }
+
+export class RouterFactory implements HttpFilterFactory {
+  readonly name: string;
+  readonly plan: RouterConfig;
+  readonly parts: RouterParts;
+  readonly stats: StatBlock;
+  constructor(name: string, plan: RouterConfig, parts: RouterParts, statPrefix: string) {
+    this.name = name; this.plan = plan; this.parts = parts;
+    this.stats = new StatBlock(parts.env.stats, HCM_SCHEMA, `http.${statPrefix}`);
+  }
+  create(s: StreamView & ResponseEntry): HttpFilter { return new RouterFilter(s, this); }
+}
