@@ -12,11 +12,14 @@ import { HeaderMutations, MutableContext } from './observe/format/header-mutatio
 import { makeFormatter, makeJsonFormatter, type JsonPlan } from './observe/format/make-formatter.ts';
 import { fromByteString } from './headers/headers.ts';
 import type { DataCatalog, NetworkFilterFactory } from './net/connection.ts';
+import type { ListenerFilterFactory } from './net/listener-filter.ts';
+import { TlsInspectorFactory } from './filters/listener/tls-inspector/tls-inspector.ts';
 import { TcpProxyRuntime } from './filters/network/tcp-proxy/tcp-proxy-runtime.ts';
 import type { WorkerEnv } from './net/worker-env.ts';
 import type { AccessLogFilterPlan, AccessLogPlan } from './plan/accesslog-plan.ts';
 import type { BodyFormatPlan, HcmPlan } from './plan/hcm-plan.ts';
 import type { RouterConfig } from './plan/router-plan.ts';
+import type { TlsInspectorPlan } from './plan/listener-filter-plan.ts';
 import type { TcpProxyPlan } from './plan/tcp-proxy-plan.ts';
 import type { RouteTables } from './router/route-table.ts';
 import { RouterFactory } from './router/router-factory.ts';
@@ -37,6 +40,11 @@ const NETWORK_FILTERS: ReadonlyMap<string, NetworkFilterMaker> = new Map<string,
   ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', (body, p) => { const plan = body as TcpProxyPlan; return new TcpProxyRuntime(plan, p.env, p.parts.clusters, plan.accessLogs.map((l) => p.catalog.accessLog(l.kind, l.body, p.env))); }],
 ]);
 
+type ListenerFilterMaker = (body: unknown, p: NetworkParts) => ListenerFilterFactory;
+const LISTENER_FILTERS: ReadonlyMap<string, ListenerFilterMaker> = new Map<string, ListenerFilterMaker>([
+  ['envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', (body, p) => new TlsInspectorFactory(body as TlsInspectorPlan, p.env)],
+]);
+
 const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpFilterMaker>([
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.nodeCluster(), healthFailed: () => p.parts.healthFailed() })],
   ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, clusters: p.parts.clusters, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],
@@ -54,6 +62,10 @@ export class WorkerCatalog implements DataCatalog {
 
   networkFilter(kind: string, body: unknown, env: WorkerEnv, listenerStatPrefix: string): NetworkFilterFactory {
     return maker(NETWORK_FILTERS, kind)(body, { catalog: this, parts: this.parts, env, listenerStatPrefix });
+  }
+
+  listenerFilter(kind: string, body: unknown, env: WorkerEnv, listenerStatPrefix: string): ListenerFilterFactory {
+    return maker(LISTENER_FILTERS, kind)(body, { catalog: this, parts: this.parts, env, listenerStatPrefix });
   }
 
   accessLog(_kind: string, body: unknown, _env: WorkerEnv): AccessLog { return makeAccessLog(body as AccessLogPlan, this.parts.logs); }

@@ -3,7 +3,7 @@ import type { ListenerPlan } from '../plan/listener-plan.ts';
 import { listenerStatName } from '../net/listener.ts';
 import type { HcmPlan } from '../plan/hcm-plan.ts';
 import { CIRCUIT_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA, HTTP1_SCHEMA, LISTENER_HTTP_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA } from '../observe/stats/schemas.ts';
-import { L4_SCHEMAS, networkFilterScopes } from '../observe/stats/l4-schemas.ts';
+import { L4_SCHEMAS, listenerFilterScopes, networkFilterScopes } from '../observe/stats/l4-schemas.ts';
 import { SystemClock } from '../loop/clock.ts';
 import { StatReader } from './stats/stat-reader.ts';
 import type { ProcessPlan } from './compile/process-config.ts';
@@ -85,6 +85,7 @@ export class ServerState {
       const prefix = `listener.${listenerStatName(l)}`;
       this.stats.declare(LISTENER_SCHEMA, prefix);
       for (let i = 0; i < this.host.flags.concurrency; i++) this.stats.declare(LISTENER_WORKER_SCHEMA, `${prefix}.worker_${i}`);
+      for (const f of l.listenerFilters) for (const [schema, scope] of listenerFilterScopes(f.filter.kind)) this.stats.declare(schema, scope);
       for (const f of [...l.chains, ...(l.defaultChain === null ? [] : [l.defaultChain])].flatMap((c) => c.filters)) {
         const { statPrefix } = f.body as HcmPlan;
         if (typeof statPrefix === 'string' && f.kind.endsWith('HttpConnectionManager')) { this.stats.declare(HCM_SCHEMA, `http.${statPrefix}`); this.stats.declare(LISTENER_HTTP_SCHEMA, `${prefix}.http.${statPrefix}`); }

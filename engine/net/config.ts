@@ -1,7 +1,7 @@
 // Listeners, addresses and what hangs on them, from configuration.
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import type { ExtensionPlan } from '../plan/extension-plan.ts';
-import type { CidrPlan, FilterChainMatchPlan, FilterChainPlan, ListenerPlan } from '../plan/listener-plan.ts';
+import type { CidrPlan, FilterChainMatchPlan, FilterChainPlan, FilterDisabledPlan, ListenerFilterPlan, ListenerPlan } from '../plan/listener-plan.ts';
 import { ipAddress, type Address } from './address.ts';
 import { parseIp } from './cidr.ts';
 import type { SocketOption, TcpKeepalive } from './transport/transport.ts';
@@ -55,9 +55,7 @@ export function compileMetadata(m: ConfigMessage | undefined): Meta {
 function compileMatch(m: ConfigMessage | undefined): FilterChainMatchPlan | null {
   if (m === undefined) return null;
   m.unsupported('address_suffix'); m.unsupported('suffix_len');
-  for (const f of ['server_names', 'application_protocols']) if (m.has(f)) m.error(f, `'${f}' is not supported yet (it needs TLS inspection)`);
   const protocol = m.str('transport_protocol');
-  if (protocol === 'tls') m.error('transport_protocol', 'TLS is not supported yet');
   for (const n of m.strings('server_names')) if (n.includes('*') && !n.startsWith('*.')) m.error('server_names', `partial wildcards are not supported in server_names: ${n}`);
   return {
     destinationPort: m.num('destination_port', -1), prefixRanges: m.list('prefix_ranges').map(compileCidr), serverNames: m.strings('server_names').map((s) => s.toLowerCase()), transportProtocol: protocol, applicationProtocols: m.strings('application_protocols'),
@@ -65,15 +63,20 @@ function compileMatch(m: ConfigMessage | undefined): FilterChainMatchPlan | null
   };
 }
 
+/** Network filters that take the bytes: the last of every chain. */
+const TERMINAL = /\.(HttpConnectionManager|TcpProxy|echo\.v3\.Echo|direct_response\.v3\.Config)$/;
+
 function compileChain(m: ConfigMessage, ctx: CompileContext, isDefault: boolean): FilterChainPlan {
-  const filters: ExtensionPlan[] = [];
-  for (const f of m.list('filters')) {
+  const filters: ExtensionPlan[] = [], list = m.list('filters');
+  for (const f of list) {
     f.str('name');
     f.unsupported('config_discovery');
     const config = f.any('typed_config');
     if (config === undefined) { f.error('', `no typed_config for filter '${f.str('name')}'`); continue; }
-    const plan = ctx.extension('envoy.filters.network', config);
-    if (plan !== null) filters.push(plan);
+    const plan = ctx.extension('envoy.filters.network', config), last = f === list[list.length - 1];
+    if (plan === null) continue;
+    if (TERMINAL.test(plan.kind) !== last) f.error('', last ? `Error: non-terminal filter named ${f.str('name')} of type ${plan.kind} is the last filter in a network filter chain.` : `Error: terminal filter named ${f.str('name')} of type ${plan.kind} must be the last filter in a network filter chain.`);
+    filters.push(plan);
   }
   rawBufferOnly(m);
   m.noop('transport_socket_connect_timeout', 'only TLS handshakes take time'); m.unsupported('on_demand_configuration'); m.unsupported('use_proxy_proto');
@@ -91,8 +94,8 @@ export function rawBufferOnly(m: ConfigMessage): void {
 }
 
 export function compileListener(m: ConfigMessage, ctx: CompileContext): ListenerPlan {
-  m.noop('bypass_overload_manager', 'there are no overload actions'); m.noop('continue_on_listener_filters_timeout', 'there are no listener filters'); m.noop('listener_filters_timeout', 'there are no listener filters');
-  for (const f of ['use_original_dst', 'udp_listener_config', 'api_listener', 'internal_listener', 'filter_chain_matcher', 'tcp_fast_open_queue_length', 'enable_mptcp', 'fcds_config', 'listener_specifier', 'connection_balance_config', 'listener_filters']) m.unsupported(f);
+  m.noop('bypass_overload_manager', 'there are no overload actions'); 
+  for (const f of ['use_original_dst', 'udp_listener_config', 'api_listener', 'internal_listener', 'filter_chain_matcher', 'tcp_fast_open_queue_length', 'enable_mptcp', 'fcds_config', 'listener_specifier', 'connection_balance_config']) m.unsupported(f);
   m.unsupported('deprecated_v1');
   m.noop('reuse_port', 'enable_reuse_port decides');
   const address = compileAddress(m.msg('address'));
@@ -106,8 +109,41 @@ export function compileListener(m: ConfigMessage, ctx: CompileContext): Listener
     name: ctx.resource, address, additional: m.list('additional_addresses').map((a) => { a.unsupported('socket_options'); a.unsupported('tcp_keepalive'); return compileAddress(a.msg('address')); }), statPrefix: m.str('stat_prefix').replaceAll(':', '_'),
     bindToPort: m.bool('bind_to_port', true), reusePort: m.bool('enable_reuse_port', true), backlog: m.num('tcp_backlog_size', 511), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20), acceptsPerTurn: m.num('max_connections_to_accept_per_socket_event', 0),
     transparent: m.bool('transparent'), freebind: m.bool('freebind'), ipv6Only: !(m.msg('address')?.msg('socket_address')?.bool('ipv4_compat') ?? false), options: compileSocketOptions(m.list('socket_options')), keepalive: compileKeepalive(m.msg('tcp_keepalive')), ignoreGlobalLimit: m.bool('ignore_global_conn_limit'),
-    direction: m.enum('traffic_direction') as ListenerPlan['direction'], drainType: m.enum('drain_type') as ListenerPlan['drainType'], chains, defaultChain: fallback === undefined ? null : compileChain(fallback, ctx, true), accessLogs, metadata: compileMetadata(m.msg('metadata')),
+    direction: m.enum('traffic_direction') as ListenerPlan['direction'], drainType: m.enum('drain_type') as ListenerPlan['drainType'], chains, listenerFilters: compileListenerFilters(m, ctx, chains), listenerFiltersTimeoutMs: m.ms('listener_filters_timeout', 15_000), continueOnTimeout: m.bool('continue_on_listener_filters_timeout'),
+    defaultChain: fallback === undefined ? null : compileChain(fallback, ctx, true), accessLogs, metadata: compileMetadata(m.msg('metadata')),
   };
+}
+
+/** ListenerFilterChainMatchPredicate. */
+function compileDisabled(m: ConfigMessage): FilterDisabledPlan {
+  const kind = m.oneof('rule');
+  switch (kind) {
+    case 'or_match': case 'and_match': return { kind: kind === 'or_match' ? 'or' : 'and', rules: m.msg(kind)!.list('rules').map(compileDisabled) };
+    case 'not_match': return { kind: 'not', rule: compileDisabled(m.msg('not_match')!) };
+    case 'destination_port_range': { const r = m.msg('destination_port_range')!; return { kind: 'port', from: r.num('start'), to: r.num('end') }; }
+    default: m.bool('any_match'); return { kind: 'any' };
+  }
+}
+
+const TLS_INSPECTOR = 'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector';
+
+function compileListenerFilters(m: ConfigMessage, ctx: CompileContext, chains: readonly FilterChainPlan[]): ListenerFilterPlan[] {
+  const out: ListenerFilterPlan[] = [];
+  for (const f of m.list('listener_filters')) {
+    f.unsupported('config_discovery');
+    const config = f.any('typed_config'), disabled = f.msg('filter_disabled');
+    if (config === undefined) { if (!f.has('typed_config')) f.error('', `no typed_config for listener filter '${f.str('name')}'`); continue; }
+    f.str('name');
+    const plan = ctx.extension('envoy.filters.listener', config);
+    if (plan !== null) out.push({ filter: plan, disabled: disabled === undefined ? null : compileDisabled(disabled) });
+  }
+  // Envoy adds the inspector that chains need; without it they would never match.
+  const wanted = chains.some(({ match }) => match !== null && (match.transportProtocol === 'tls' || (match.transportProtocol === '' && (match.serverNames.length > 0 || match.applicationProtocols.length > 0))));
+  if (wanted && !out.some((f) => f.filter.kind === TLS_INSPECTOR || f.filter.kind.endsWith('.HttpInspector'))) {
+    m.warn('filter_chains', 'filter chain match rules require TLS Inspector listener filter, but it isn\'t configured: added');
+    out.push({ filter: { kind: TLS_INSPECTOR, body: { ja3: false, ja4: false, closeOnError: false, maxHelloBytes: 16384 } }, disabled: null });
+  }
+  return out;
 }
 
 function compileLog(l: ConfigMessage, ctx: CompileContext): ExtensionPlan | null { return ctx.accessLog(l); }

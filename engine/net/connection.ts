@@ -2,6 +2,7 @@
 // downstream-connection.ts; a terminal filter (HTTP connection manager, tcp_proxy) takes the bytes.
 import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import type { AccessLog } from '../observe/accesslog/access-log.ts';
+import type { ListenerFilterFactory } from './listener-filter.ts';
 import type { TransportSocket } from './transport/transport.ts';
 import type { WorkerEnv } from './worker-env.ts';
 
@@ -62,5 +63,6 @@ export interface NetworkFilterFactory {
 export interface DataCatalog {
   /** `listenerStatPrefix` is 'listener.ADDRESS'. */
   networkFilter(kind: string, body: unknown, env: WorkerEnv, listenerStatPrefix: string): NetworkFilterFactory;
+  listenerFilter(kind: string, body: unknown, env: WorkerEnv, listenerStatPrefix: string): ListenerFilterFactory;
   accessLog(kind: string, body: unknown, env: WorkerEnv): AccessLog;
 }

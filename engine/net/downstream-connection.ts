@@ -39,28 +39,26 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
   private begun = 0;
   /** The filter that said 'stop', -1: none. Bytes after it wait in `held`. */
   private holder = -1;
-  private readonly held = new ByteQueue();
+  /** Made when something has to wait: an idle connection owns none. */
+  private held: ByteQueue | null = null;
   private heldEnd = false;
   private pauses = 0;
   private ended = false;
   private closing: Timer | null = null;
   private ownStream: StreamFacts | null = null;
 
-  constructor(socket: TransportSocket, facts: ConnectionFacts, state: ListenerState, env: WorkerEnv) {
+  /** `stream`: the record that listener filters began, if any. */
+  constructor(socket: TransportSocket, facts: ConnectionFacts, state: ListenerState, env: WorkerEnv, stream: StreamFacts | null = null) {
     this.socket = socket; this.facts = facts; this.state = state; this.env = env;
+    if (stream !== null) this.ownStream = addresses(stream);
     socket.sink = this;
   }
 
   get bufferLimit(): number { return this.state.bufferLimit; }
   get listenerStatPrefix(): string { return this.state.statPrefix; }
   get draining(): boolean { return this.state.draining; }
-  get stream(): StreamFacts {
-    if (this.ownStream !== null) return this.ownStream;
-    const s = this.ownStream = new StreamFacts(this.facts), f = this.facts;
-    s.startMs = f.startMs; s.startWallMs = f.startWallMs;
-    s.remoteIp = f.remoteIp; s.remotePort = f.remotePort; s.remoteText = f.remoteText;
-    return s;
-  }
+  get stream(): StreamFacts { return this.ownStream ??= addresses(new StreamFacts(this.facts)); }
+  get live(): boolean { return !this.ended; }
 
   start(factories: readonly NetworkFilterFactory[]): void {
     this.filters = factories.map((f) => f.create(this));
@@ -77,29 +75,33 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
       if (this.ended) return;
       if (end > start && verdict !== 'close') {
         // The terminal filter's 'stop' is no answer to bytes; one that pauses reading as it begins gets them later.
-        if (i === last && this.pauses !== 0) { this.held.pushCopy(bytes, start, end); return; }
+        if (i === last && (this.pauses !== 0 || this.waiting > 0)) { this.hold(bytes, start, end); return; }
         if ((verdict === 'next' || i === last) && f.onData !== undefined) verdict = f.onData(bytes, start, end);
         if (this.ended) return;
       }
       if (verdict === 'next') continue;
       if (verdict === 'close') { this.close('now'); return; }
-      if (i < last) { this.holder = i; this.held.pushCopy(bytes, start, end); this.limitHeld(); }
+      if (i < last) { this.holder = i; this.hold(bytes, start, end); this.limitHeld(); }
       return;
     }
   }
 
+  private hold(bytes: Buffer, start: number, end: number): void { (this.held ??= new ByteQueue()).pushCopy(bytes, start, end); }
+  private get waiting(): number { return this.held === null ? 0 : this.held.length; }
+
   /** A filter that lets its bytes wait bounds them; what comes while reading is paused is bounded by the turn it was read in. */
-  private limitHeld(): void { if (this.holder >= 0 && this.held.length >= Math.max(1, this.state.bufferLimit)) this.pauseReading('filter'); }
+  private limitHeld(): void { if (this.holder >= 0 && this.waiting >= Math.max(1, this.state.bufferLimit)) this.pauseReading('filter'); }
 
   continueReading(filter: NetworkFilter): void {
     if (this.ended || this.holder < 0 || this.filters[this.holder] !== filter) return;
-    const next = this.holder + 1;
+    const next = this.holder + 1, wasPaused = this.pauses !== 0;
     this.holder = -1;
-    if (this.held.length === 0) this.run(next, NO_BYTES, 0, 0);
-    else { const b = this.held.takeAll(); this.run(next, Buffer.from(b.buffer, b.byteOffset, b.byteLength), 0, b.length); }
-    if (this.ended) return;
-    this.resumeReading('filter');
-    if (this.heldEnd && this.holder < 0 && this.held.length === 0 && this.pauses === 0) { this.heldEnd = false; this.passEnd(); }
+    this.pauses &= ~PAUSE_BIT.filter;
+    if (this.waiting === 0) this.run(next, NO_BYTES, 0, 0);
+    else { const b = this.held!.takeAll(); this.run(next, Buffer.from(b.buffer, b.byteOffset, b.byteLength), 0, b.length); }
+    if (this.ended || this.pauses !== 0) return;
+    if (wasPaused) this.socket.resume();
+    if (this.heldEnd && this.holder < 0 && this.waiting === 0) { this.heldEnd = false; this.passEnd(); }
   }
 
   pauseReading(why: ReadPause): void {
@@ -112,25 +114,25 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
     this.pauses &= ~PAUSE_BIT[why];
     if (this.pauses !== 0 || this.ended) return;
     this.socket.resume();
-    if (this.holder < 0 && (this.held.length > 0 || this.heldEnd)) this.env.later.soon(this.deliverHeld);
+    if (this.holder < 0 && (this.waiting > 0 || this.heldEnd)) this.env.later.soon(() => this.deliverHeld());
   }
-  /** What came while reading was paused; on a stack of its own, as resuming may happen inside a filter's hook. */
-  private readonly deliverHeld = (): void => {
+  /** What came for the terminal filter while reading was paused; on a stack of its own, as resuming may happen inside a filter's hook. */
+  private deliverHeld(): void {
     if (this.ended || this.pauses !== 0 || this.holder >= 0) return;
-    if (this.held.length > 0) { const b = this.held.takeAll(); this.run(0, Buffer.from(b.buffer, b.byteOffset, b.byteLength), 0, b.length); }
-    if (this.heldEnd && !this.ended && this.pauses === 0 && this.holder < 0 && this.held.length === 0) { this.heldEnd = false; this.passEnd(); }
-  };
+    if (this.waiting > 0) { const b = this.held!.takeAll(); this.run(this.filters.length - 1, Buffer.from(b.buffer, b.byteOffset, b.byteLength), 0, b.length); }
+    if (this.heldEnd && !this.ended && this.pauses === 0 && this.holder < 0 && this.waiting === 0) { this.heldEnd = false; this.passEnd(); }
+  }
 
   onConnect(): void { /* an accepted socket is connected */ }
   onData(bytes: Buffer, start: number, end: number): void {
     this.facts.bytesReceived += end - start;
     if (this.closing !== null) return;
-    if (this.holder >= 0 || this.pauses !== 0 || this.held.length > 0) { this.held.pushCopy(bytes, start, end); this.limitHeld(); return; }
-    if (this.filters.length === 1) this.filters[0]!.onData?.(bytes, start, end); else this.run(0, bytes, start, end);
+    if (this.holder >= 0) { this.hold(bytes, start, end); this.limitHeld(); return; }
+    if (this.filters.length === 1 && this.pauses === 0 && this.waiting === 0) this.filters[0]!.onData?.(bytes, start, end); else this.run(0, bytes, start, end);
   }
   onEnd(): void {
     if (this.closing !== null) { this.finish('now'); return; }
-    if (this.holder >= 0 || this.pauses !== 0 || this.held.length > 0) { this.heldEnd = true; return; }
+    if (this.holder >= 0 || this.pauses !== 0 || this.waiting > 0) { this.heldEnd = true; return; }
     this.passEnd();
   }
   private passEnd(): void { for (const f of this.filters) f.onEnd?.(); }
@@ -158,7 +160,7 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
   private end(error: string, local: boolean): void {
     if (this.ended) return;
     this.ended = true;
-    this.held.clear();
+    this.held?.clear();
     if (this.closing !== null) this.env.wheel.cancel(this.closing);
     for (const f of this.filters) f.onClose?.(error, local);
     const { stats, workerStats } = this.state;
@@ -166,12 +168,23 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
     stats.dec(LISTENER.downstream_cx_active);
     workerStats.dec(LISTENER_WORKER.downstream_cx_active);
     stats.record(LISTENER.downstream_cx_length_ms, this.env.clock.nowMs() - this.facts.startMs);
-    if (this.state.accessLogs.length > 0) {
-      const facts = this.stream;
-      facts.endMs = this.env.clock.nowMs();
-      facts.wireReceived = this.facts.bytesReceived; facts.wireSent = this.facts.bytesSent;
-      for (const log of this.state.accessLogs) log.log(facts, 'NotSet');
-    }
+    if (this.state.accessLogs.length > 0) logConnection(this.state.accessLogs, this.stream, this.env.clock.nowMs());
     this.state.left(this);
   }
+}
+
+function addresses(stream: StreamFacts): StreamFacts {
+  const f = stream.connection;
+  stream.startMs = f.startMs; stream.startWallMs = f.startWallMs;
+  stream.remoteIp = f.remoteIp; stream.remotePort = f.remotePort; stream.remoteText = f.remoteText;
+  return stream;
+}
+
+/** The listener's access logs at the end of a connection, also of one that found no filter chain. */
+export function logConnection(logs: readonly AccessLog[], stream: StreamFacts, nowMs: number): void {
+  if (logs.length === 0) return;
+  addresses(stream);
+  stream.endMs = nowMs;
+  stream.wireReceived = stream.connection.bytesReceived; stream.wireSent = stream.connection.bytesSent;
+  for (const log of logs) log.log(stream, 'NotSet');
 }

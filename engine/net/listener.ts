@@ -3,13 +3,15 @@
 import type { AccessLog } from '../observe/accesslog/access-log.ts';
 import { LISTENER, LISTENER_SCHEMA, LISTENER_WORKER, LISTENER_WORKER_SCHEMA } from '../observe/stats/schemas.ts';
 import { StatBlock } from '../observe/stats/stat-block.ts';
-import { ConnectionFacts } from '../observe/stream-facts.ts';
+import { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
 import type { FilterChainPlan, ListenerPlan } from '../plan/listener-plan.ts';
 import { formatAddress, type Address } from './address.ts';
+import { AcceptingConnection, type AcceptingOwner, type PlacedListenerFilter } from './accepting-connection.ts';
 import type { DataCatalog, NetworkFilterFactory } from './connection.ts';
-import { AcceptedConnection, type ListenerState } from './downstream-connection.ts';
+import { AcceptedConnection, logConnection, type ListenerState } from './downstream-connection.ts';
 import { FilterChainMatcher } from './filter-chain-match.ts';
+import { makeFilterDisabled } from './filter-disabled.ts';
 import type { ListenerSocket, TransportSocket } from './transport/transport.ts';
 import type { WorkerEnv } from './worker-env.ts';
 
@@ -24,7 +26,7 @@ let nextConnectionId = 0;
 export function listenerStatName(plan: ListenerPlan): string { return plan.statPrefix !== '' ? plan.statPrefix : formatAddress(plan.address).replaceAll(':', '_'); }
 
 /** One version of a listener: its chains and the connections that began with it. */
-class ListenerVersion implements ListenerState {
+class ListenerVersion implements ListenerState, AcceptingOwner {
   readonly plan: ListenerPlan;
   readonly stats: StatBlock;
   readonly workerStats: StatBlock;
@@ -33,23 +35,71 @@ class ListenerVersion implements ListenerState {
   readonly accessLogs: readonly AccessLog[];
   readonly matcher: FilterChainMatcher<Chain>;
   readonly connections = new Set<AcceptedConnection>();
+  /** Those whose filter chain is not chosen yet. */
+  readonly accepting = new Set<AcceptingConnection>();
+  readonly listenerFilters: readonly PlacedListenerFilter[];
+  readonly listenerFiltersTimeoutMs: number;
+  readonly continueOnTimeout: boolean;
+  private readonly env: WorkerEnv;
   private readonly budget: ConnectionBudget;
   private drainBegun = false;
 
   constructor(plan: ListenerPlan, env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget) {
     this.plan = plan;
+    this.env = env;
     this.budget = budget;
+    this.listenerFiltersTimeoutMs = plan.listenerFiltersTimeoutMs;
+    this.continueOnTimeout = plan.continueOnTimeout;
     this.statPrefix = `listener.${listenerStatName(plan)}`;
     this.stats = new StatBlock(env.stats, LISTENER_SCHEMA, this.statPrefix);
     this.workerStats = new StatBlock(env.stats, LISTENER_WORKER_SCHEMA, `${this.statPrefix}.worker_${env.workerId}`);
     this.bufferLimit = plan.bufferLimit;
     this.accessLogs = plan.accessLogs.map((l) => catalog.accessLog(l.kind, l.body, env));
+    this.listenerFilters = plan.listenerFilters.map((f) => ({ factory: catalog.listenerFilter(f.filter.kind, f.filter.body, env, this.statPrefix), disabled: f.disabled === null ? null : makeFilterDisabled(f.disabled) }));
     const build = (c: FilterChainPlan): Chain => ({ name: c.name, metadata: c.metadata, factories: c.filters.map((f) => catalog.networkFilter(f.kind, f.body, env, this.statPrefix)) });
     this.matcher = new FilterChainMatcher(plan.chains.map((c) => ({ chain: build(c), match: c.match })), plan.defaultChain === null ? null : build(plan.defaultChain));
   }
 
   get draining(): boolean { return this.drainBegun || (this.plan.drainType === 'DEFAULT' && this.budget.healthFailed()); }
   beginDrain(): void { this.drainBegun = true; }
+  get size(): number { return this.connections.size + this.accepting.size; }
+
+  /** A socket within the limits: its chain is chosen now, or after the listener filters have seen enough. */
+  accept(socket: TransportSocket, facts: ConnectionFacts): void {
+    if (this.listenerFilters.length === 0) { this.begin(socket, facts, null); return; }
+    const pending = new AcceptingConnection(socket, facts, this, this.env);
+    this.accepting.add(pending);
+    pending.start();
+  }
+  accepted(pending: AcceptingConnection, bytes: Buffer, start: number, end: number): void {
+    this.accepting.delete(pending);
+    const { socket } = pending;
+    // Bytes go in by the socket's sink, whoever that is: the connection, or TLS before it.
+    if (this.begin(socket, pending.facts, pending.begunStream) && end > start) socket.sink.onData(bytes, start, end);
+  }
+  dropped(pending: AcceptingConnection): void { if (this.accepting.delete(pending)) this.budget.releaseConnections(1); }
+
+  /** Chooses the filter chain and starts the connection on it; false where it is over at once. */
+  private begin(socket: TransportSocket, facts: ConnectionFacts, stream: StreamFacts | null): boolean {
+    const { stats } = this, chain = this.matcher.find(facts);
+    if (chain === null || chain.factories.length === 0) {
+      if (chain === null) { stats.inc(LISTENER.no_filter_chain_match); facts.terminationDetails = 'filter_chain_not_found'; }
+      socket.destroy('now');
+      this.budget.releaseConnections(1);
+      logConnection(this.accessLogs, stream ?? new StreamFacts(facts), this.env.clock.nowMs());
+      return false;
+    }
+    stats.inc(LISTENER.downstream_cx_total);
+    stats.inc(LISTENER.downstream_cx_active);
+    this.workerStats.inc(LISTENER_WORKER.downstream_cx_total);
+    this.workerStats.inc(LISTENER_WORKER.downstream_cx_active);
+    facts.filterChainName = chain.name;
+    facts.filterChainMetadata = chain.metadata;
+    const connection = new AcceptedConnection(socket, facts, this, this.env, stream);
+    this.connections.add(connection);
+    connection.start(chain.factories);
+    return connection.live;
+  }
 
   left(connection: AcceptedConnection): void { if (this.connections.delete(connection)) this.budget.releaseConnections(1); }
 }
@@ -79,7 +129,7 @@ export class ListenerSet {
     if (known !== undefined) {
       const before = known.version;
       known.version = version;
-      if (before.connections.size > 0) this.old.add(before);
+      if (before.size > 0) this.old.add(before);
       if (sameSockets(before.plan, plan)) { this.onBound(plan.name, known.sockets.map((s) => formatAddress(s.local)), ''); return; }
       for (const s of known.sockets) s.close();
       known.sockets.length = 0;
@@ -106,31 +156,14 @@ export class ListenerSet {
 
   private accept(listener: Listener, socket: TransportSocket): void {
     const version = listener.version, { stats, plan } = version;
-    stats.inc(LISTENER.downstream_cx_total);
-    if (version.connections.size >= runtimeNumber(listener.limit, Infinity)) { this.refuse(version, socket, LISTENER.downstream_cx_overflow); return; }
+    if (version.size >= runtimeNumber(listener.limit, Infinity)) { stats.inc(LISTENER.downstream_cx_overflow); socket.destroy('now'); return; }
     if (!this.budget.tryConnection()) {
-      if (!plan.ignoreGlobalLimit) { this.refuse(version, socket, LISTENER.downstream_global_cx_overflow); return; }
+      if (!plan.ignoreGlobalLimit) { stats.inc(LISTENER.downstream_global_cx_overflow); socket.destroy('now'); return; }
       this.budget.releaseConnections(-1);
     }
-    stats.inc(LISTENER.downstream_cx_active);
-    version.workerStats.inc(LISTENER_WORKER.downstream_cx_total);
-    version.workerStats.inc(LISTENER_WORKER.downstream_cx_active);
     if (plan.keepalive !== null) socket.setKeepalive(plan.keepalive);
     if (plan.bufferLimit > 0) socket.highMark = plan.bufferLimit;
-    const facts = this.factsOf(socket, plan);
-    const connection = new AcceptedConnection(socket, facts, version, this.env);
-    version.connections.add(connection);
-    const chain = version.matcher.find(facts);
-    if (chain === null) { stats.inc(LISTENER.no_filter_chain_match); connection.close('now', 'filter_chain_not_found'); return; }
-    facts.filterChainName = chain.name;
-    facts.filterChainMetadata = chain.metadata;
-    connection.start(chain.factories);
-  }
-
-  private refuse(version: ListenerVersion, socket: TransportSocket, stat: number): void {
-    version.stats.inc(stat);
-    version.stats.inc(LISTENER.downstream_cx_destroy);
-    socket.destroy('now');
+    version.accept(socket, this.factsOf(socket, plan));
   }
 
   private factsOf(socket: TransportSocket, plan: ListenerPlan): ConnectionFacts {
@@ -156,7 +189,7 @@ export class ListenerSet {
     this.listeners.delete(name);
     for (const s of listener.sockets) s.close();
     this.drainVersion(listener.version);
-    if (listener.version.connections.size > 0) this.old.add(listener.version);
+    if (listener.version.size > 0) this.old.add(listener.version);
   }
 
   /** /drain_listeners and process drain: connections finish what they do; sockets close now, or at once with the call where not graceful. */
@@ -176,15 +209,20 @@ export class ListenerSet {
 
   get connections(): number {
     let n = 0;
-    for (const l of this.listeners.values()) n += l.version.connections.size;
-    for (const v of this.old) { if (v.connections.size === 0) this.old.delete(v); n += v.connections.size; }
+    for (const l of this.listeners.values()) n += l.version.size;
+    for (const v of this.old) { if (v.size === 0) this.old.delete(v); n += v.size; }
     return n;
   }
 
   close(): void {
-    for (const l of this.listeners.values()) { for (const s of l.sockets) s.close(); for (const c of [...l.version.connections]) c.close('now'); }
-    for (const v of this.old) for (const c of [...v.connections]) c.close('now');
+    for (const l of this.listeners.values()) { for (const s of l.sockets) s.close(); closeVersion(l.version); }
+    for (const v of this.old) closeVersion(v);
   }
+}
+
+function closeVersion(v: ListenerVersion): void {
+  for (const p of [...v.accepting]) p.drop('now');
+  for (const c of [...v.connections]) c.close('now');
 }
 
 function sameSockets(a: ListenerPlan, b: ListenerPlan): boolean {

@@ -27,6 +27,10 @@ export class ConnectionFacts {
   serverName = '';
   transportProtocol = 'raw_buffer';
   applicationProtocol = '';
+  /** What the client offers, most wanted first: ALPN by tls_inspector, or what http_inspector found. */
+  requestedApplicationProtocols: readonly string[] = [];
+  /** Fingerprints of the ClientHello, '' where not asked for. */
+  ja3 = ''; ja4 = '';
   tls: TlsFacts | null = null;
   listenerName = '';
   filterChainName = '';

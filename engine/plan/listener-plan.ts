@@ -21,6 +21,13 @@ export interface FilterChainMatchPlan {
 
 export interface FilterChainPlan { readonly name: string; readonly match: FilterChainMatchPlan | null; readonly filters: readonly ExtensionPlan[]; readonly metadata: { readonly [key: string]: MetadataValue } | null }
 
+/** When a listener filter is passed over (ListenerFilterChainMatchPredicate); ports are [from, to). */
+export type FilterDisabledPlan =
+  | { readonly kind: 'any' } | { readonly kind: 'or' | 'and'; readonly rules: readonly FilterDisabledPlan[] } | { readonly kind: 'not'; readonly rule: FilterDisabledPlan }
+  | { readonly kind: 'port'; readonly from: number; readonly to: number };
+
+export interface ListenerFilterPlan { readonly filter: ExtensionPlan; readonly disabled: FilterDisabledPlan | null }
+
 export interface ListenerPlan {
   readonly name: string;
   readonly address: Address;
@@ -41,6 +48,10 @@ export interface ListenerPlan {
   readonly drainType: 'DEFAULT' | 'MODIFY_ONLY';
   readonly chains: readonly FilterChainPlan[];
   readonly defaultChain: FilterChainPlan | null;
+  readonly listenerFilters: readonly ListenerFilterPlan[];
+  /** 0: no limit. */
+  readonly listenerFiltersTimeoutMs: number;
+  readonly continueOnTimeout: boolean;
   readonly accessLogs: readonly ExtensionPlan[];
   readonly metadata: { readonly [key: string]: MetadataValue } | null;
 }

@@ -10,13 +10,28 @@ const tcpProxy = defineSchema(100, {
 export const TCP_PROXY_SCHEMA = tcpProxy.schema;
 export const TCP_PROXY = tcpProxy.index;
 
-export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA];
+/** Prefix 'tls_inspector'. */
+const tlsInspector = defineSchema(101, {
+  alpn_found: 'counter', alpn_not_found: 'counter', client_hello_too_large: 'counter', sni_found: 'counter', sni_not_found: 'counter', tls_found: 'counter', tls_not_found: 'counter', bytes_processed: 'histogram',
+});
+export const TLS_INSPECTOR_SCHEMA = tlsInspector.schema;
+export const TLS_INSPECTOR = tlsInspector.index;
+
+export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA, TLS_INSPECTOR_SCHEMA];
 
 /** Scopes that a network filter's configuration brings, so that they read 0 from the start. */
 export function networkFilterScopes(kind: string, body: unknown): readonly (readonly [StatSchema, string])[] {
   const { statPrefix = '' } = body as { readonly statPrefix?: string };
   switch (kind.slice('envoy.extensions.filters.network.'.length)) {
     case 'tcp_proxy.v3.TcpProxy': return [[TCP_PROXY_SCHEMA, `tcp.${statPrefix}`]];
+    default: return [];
+  }
+}
+
+/** The same of listener filters. */
+export function listenerFilterScopes(kind: string): readonly (readonly [StatSchema, string])[] {
+  switch (kind.slice('envoy.extensions.filters.listener.'.length)) {
+    case 'tls_inspector.v3.TlsInspector': return [[TLS_INSPECTOR_SCHEMA, 'tls_inspector']];
     default: return [];
   }
 }
