@@ -2,7 +2,7 @@
 import type { ListenerPlan } from '../plan/listener-plan.ts';
 import { listenerStatName } from '../net/listener.ts';
 import type { HcmPlan } from '../plan/hcm-plan.ts';
-import { CIRCUIT_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA, HTTP1_SCHEMA, LISTENER_HTTP_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA } from '../observe/stats/schemas.ts';
+import { CIRCUIT_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA, HTTP1_SCHEMA, HTTP2_SCHEMA, LISTENER_HTTP_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA } from '../observe/stats/schemas.ts';
 import { L4_SCHEMAS, listenerFilterScopes, networkFilterScopes } from '../observe/stats/l4-schemas.ts';
 import { SystemClock } from '../loop/clock.ts';
 import { StatReader } from './stats/stat-reader.ts';
@@ -12,7 +12,7 @@ export interface StateHost { readonly flags: { readonly concurrency: number }; r
 export interface WorkerState { readonly id: number; readonly column: SharedArrayBuffer; restarts: number; transport: string; up: boolean }
 
 export class ServerState {
-  readonly stats = new StatReader([CLUSTER_SCHEMA, CLUSTER_LB_SCHEMA, HOST_SCHEMA, HCM_SCHEMA, LISTENER_SCHEMA, LISTENER_HTTP_SCHEMA, LISTENER_WORKER_SCHEMA, HTTP1_SCHEMA, FILESYSTEM_SCHEMA, CIRCUIT_SCHEMA, ...L4_SCHEMAS], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id]);
+  readonly stats = new StatReader([CLUSTER_SCHEMA, CLUSTER_LB_SCHEMA, HOST_SCHEMA, HCM_SCHEMA, LISTENER_SCHEMA, LISTENER_HTTP_SCHEMA, LISTENER_WORKER_SCHEMA, HTTP1_SCHEMA, HTTP2_SCHEMA, FILESYSTEM_SCHEMA, CIRCUIT_SCHEMA, ...L4_SCHEMAS], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id]);
   readonly workers = new Map<number, WorkerState>();
   private readonly host: StateHost;
   private readonly own = new Map<string, number>();

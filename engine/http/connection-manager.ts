@@ -3,18 +3,28 @@
 import type { PeerFault } from '../base/fault.ts';
 import type { CodecOutput, RequestSink, ServerCodec, ServerHost, ServerStream } from '../codec/codec.ts';
 import { H1ServerCodec, type H1CodecCounters } from '../codec/h1/server-codec.ts';
+import type { H2Owner } from '../codec/h2/connection.ts';
+import type { H2Stat } from '../codec/h2/faults.ts';
+import { H2ServerCodec } from '../codec/h2/server-codec.ts';
+import { runtimeNumber } from '../loop/runtime.ts';
 import { Timer } from '../loop/timer-wheel.ts';
-import { HCM, HTTP1 } from '../observe/stats/schemas.ts';
-import type { ConnectionFacts } from '../observe/stream-facts.ts';
+import { HCM, HTTP1, HTTP2 } from '../observe/stats/schemas.ts';
+import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from '../net/connection.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
+import { PrefaceDetection } from './preface-detection.ts';
+import { PrematureResets } from './premature-resets.ts';
 import { Stream, type StreamOwner } from './stream.ts';
 
-export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, StreamOwner, H1CodecCounters {
+export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, StreamOwner, H1CodecCounters, H2Owner {
   readonly runtime: HcmRuntime;
   private readonly connection: DownstreamConnection;
   readonly facts: ConnectionFacts;
-  private readonly codec: ServerCodec;
+  /** null until the first bytes tell which one (codec_type AUTO). */
+  private codec: ServerCodec | null = null;
+  private h2: H2ServerCodec | null = null;
+  private detection: PrefaceDetection | null = null;
+  private resets: PrematureResets | null = null;
   private readonly streams = new Set<Stream>();
   private state: 'open' | 'draining' | 'closing' | 'closed' = 'open';
   private requests = 0;
@@ -29,11 +39,9 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.connection = connection;
     this.facts = connection.facts;
     const { stats, plan, env } = runtime;
-    this.codec = new H1ServerCodec(this, this, plan.http1, this, !plan.proxy100);
     stats.inc(HCM.downstream_cx_total);
     stats.inc(HCM.downstream_cx_active);
-    stats.inc(HCM.downstream_cx_http1_total);
-    stats.inc(HCM.downstream_cx_http1_active);
+    if (plan.codec === 'HTTP1') this.startHttp1(); else if (plan.codec === 'HTTP2') this.startHttp2();
     this.idleSince = env.clock.nowMs();
     this.sweep = new Timer(() => this.sweepNow());
     this.armSweep();
@@ -45,26 +53,75 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   // NetworkFilter
   onData(bytes: Buffer, start: number, end: number): 'stop' {
     this.runtime.stats.add(HCM.downstream_cx_rx_bytes_total, end - start);
-    if (this.state !== 'closed') this.codec.receive(bytes, start, end);
+    if (this.state === 'closed') return 'stop';
+    if (this.codec === null && !this.choose(bytes, start, end)) return 'stop';
+    this.codec!.receive(bytes, start, end);
     return 'stop';
   }
-  onEnd(): void { this.codec.receiveEnd(); }
-  onBlocked(): void { this.stuck = true; this.codec.onBlocked(); }
-  onDrained(): void { this.stuck = false; this.codec.onDrained(); }
-  onDrain(): void { if (this.state === 'open') { this.state = 'draining'; this.runtime.stats.inc(HCM.downstream_cx_drain_close); this.codec.shutdown(); } }
+  onEnd(): void { if (this.codec !== null) this.codec.receiveEnd(); else this.onConnectionClose('now', null); }
+  onBlocked(): void { this.stuck = true; this.codec?.onBlocked(); }
+  onDrained(): void { this.stuck = false; this.codec?.onDrained(); }
+  onDrain(): void {
+    if (this.state !== 'open') return;
+    this.runtime.stats.inc(HCM.downstream_cx_drain_close);
+    if (this.h2 !== null) { this.drainSoon(); return; }
+    this.state = 'draining';
+    if (this.codec !== null) this.codec.shutdown(); else this.onConnectionClose('flush', null);
+  }
+
+  // ---- which codec ---------------------------------------------------------------------------------------------------------------
+
+  /** ALPN decides, else the first bytes; false: too few have come. */
+  private choose(bytes: Buffer, start: number, end: number): boolean {
+    if (this.facts.applicationProtocol === 'h2') { this.startHttp2(); return true; }
+    if (this.facts.applicationProtocol !== '') { this.startHttp1(); return true; }
+    const detection = this.detection ??= new PrefaceDetection(), before = detection.length;
+    const what = detection.look(bytes, start, end);
+    if (what === 'more') return false;
+    this.detection = null;
+    if (what === 'h2') this.startHttp2(); else this.startHttp1();
+    if (before > 0) this.codec!.receive(PrefaceDetection.prefix, 0, before);
+    return true;
+  }
+
+  private startHttp1(): void {
+    const { stats, plan } = this.runtime;
+    this.codec = new H1ServerCodec(this, this, plan.http1, this, !plan.proxy100);
+    stats.inc(HCM.downstream_cx_http1_total);
+    stats.inc(HCM.downstream_cx_http1_active);
+  }
+
+  private startHttp2(): void {
+    const { stats, plan } = this.runtime;
+    this.codec = this.h2 = new H2ServerCodec(this, this, plan.http2, this);
+    this.resets = new PrematureResets();
+    stats.inc(HCM.downstream_cx_http2_total);
+    stats.inc(HCM.downstream_cx_http2_active);
+    if (this.h2.keepalive.wanted) { this.pings = new Timer(() => this.ping()); this.ping(); }
+  }
+  private pings: Timer | null = null;
+  private ping(): void {
+    const { env } = this.runtime, next = this.h2!.tick(env.clock.nowMs(), env.random.u32() / 2 ** 32);
+    if (next >= 0) env.wheel.arm(this.pings!, Math.max(1, next));
+  }
+
+  // H2Owner
+  private flush: (() => void) | null = null;
+  flushSoon(): void { this.runtime.env.later.soon(this.flush ??= () => this.h2!.flush()); }
+  count(stat: H2Stat, by: number): void { this.runtime.http2Stats.add(HTTP2[stat], by); }
 
   onClose(_error: string, local: boolean): void {
     const { stats, env } = this.runtime;
     const active = this.streams.size > 0;
     this.state = 'closed';
     env.wheel.cancel(this.sweep);
-    if (this.lifetime !== null) env.wheel.cancel(this.lifetime);
-    this.codec.close();
+    for (const timer of [this.lifetime, this.pings, this.farewell]) if (timer !== null) env.wheel.cancel(timer);
+    this.codec?.close();
     stats.inc(HCM.downstream_cx_destroy);
     stats.inc(local ? HCM.downstream_cx_destroy_local : HCM.downstream_cx_destroy_remote);
     if (active) { stats.inc(HCM.downstream_cx_destroy_active_rq); stats.inc(local ? HCM.downstream_cx_destroy_local_active_rq : HCM.downstream_cx_destroy_remote_active_rq); }
     stats.dec(HCM.downstream_cx_active);
-    stats.dec(HCM.downstream_cx_http1_active);
+    if (this.codec !== null) stats.dec(this.h2 !== null ? HCM.downstream_cx_http2_active : HCM.downstream_cx_http1_active);
     stats.record(HCM.downstream_cx_length_ms, env.clock.nowMs() - this.facts.startMs);
   }
 
@@ -89,9 +146,9 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.facts.requests = this.requests;
     const stream = new Stream(this, codecStream);
     this.streams.add(stream);
-    if (plan.maxRequestsPerConnection > 0 && this.requests >= plan.maxRequestsPerConnection) { stats.inc(HCM.downstream_cx_max_requests_reached); codecStream.closeAfter(); }
+    if (plan.maxRequestsPerConnection > 0 && this.requests >= plan.maxRequestsPerConnection) { stats.inc(HCM.downstream_cx_max_requests_reached); codecStream.closeAfter(); if (this.h2 !== null) this.drainSoon(); }
     if (this.state === 'draining' || this.connection.draining) codecStream.closeAfter();
-    if (this.stuck) stream.onBlocked();
+    if (this.stuck && this.h2 === null) stream.onBlocked(); // h2 tells each stream by itself
     if (this.streams.size === 1) this.armSweep();
     return stream;
   }
@@ -105,7 +162,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     if (fault !== null && this.streams.size === 0) this.runtime.stats.inc(HCM.downstream_cx_protocol_error);
     this.connection.close(how === 'now' ? 'now' : 'flush-delay', fault?.detail ?? '', this.runtime.plan.delayedCloseMs);
   }
-  onGoAway(): void { /* HTTP/1 has none */ }
+  onGoAway(): void { /* a client that says it opens no more streams: it closes when it is done */ }
 
   // H1CodecCounters
   onResponseFlood(): void { this.runtime.http1Stats.inc(HTTP1.response_flood); }
@@ -116,6 +173,15 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   streamEnded(stream: Stream): void {
     this.streams.delete(stream);
     this.idleSince = this.runtime.env.clock.nowMs();
+    if (this.resets !== null && this.state !== 'closed') this.judgeReset(stream.facts);
+  }
+
+  private judgeReset(facts: StreamFacts): void {
+    const { runtime } = this;
+    const early = facts.status === 0 && facts.statusDetails === 'downstream_remote_reset' && facts.endMs - facts.startMs <= 1000 * runtimeNumber(runtime.resetLifetime, 1);
+    if (!this.resets!.count(early, runtimeNumber(runtime.resetLimit, 500))) return;
+    runtime.stats.inc(HCM.downstream_rq_too_many_premature_resets);
+    this.onConnectionClose('now', null);
   }
 
   idleChanged(): void { this.armSweep(); }
@@ -145,12 +211,17 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     if (!this.sweep.armed || this.sweep.deadline > now + next + 1) env.wheel.arm(this.sweep, Math.max(1, next));
   }
 
-  /** Envoy's drain of one connection: the next response says close; without one, the connection ends after drain_timeout. */
+  /** Envoy's drain of one connection: h1, the next response says close; h2, a GOAWAY that refuses nothing. After drain_timeout it ends as soon as it can. */
   private drainSoon(): void {
     if (this.state !== 'open') return;
     this.state = 'draining';
-    this.runtime.env.wheel.after(this.runtime.plan.drainTimeoutMs, () => { if (this.state === 'draining') this.codec.shutdown(); });
+    this.codec?.announceShutdown();
+    this.farewell = this.runtime.env.wheel.after(this.runtime.plan.drainTimeoutMs, () => {
+      if (this.state !== 'draining') return;
+      if (this.codec !== null) this.codec.shutdown(); else this.onConnectionClose('flush', null);
+    });
   }
+  private farewell: Timer | null = null;
 }
 
 export class HttpConnectionManagerFactory implements NetworkFilterFactory {

@@ -1,10 +1,11 @@
 // What all connections of one HTTP connection manager share: its plan with everything resolved. Built when the listener is installed.
 import type { AccessLog } from '../observe/accesslog/access-log.ts';
-import { HCM_SCHEMA, HTTP1_SCHEMA, LISTENER_HTTP_SCHEMA } from '../observe/stats/schemas.ts';
+import { HCM_SCHEMA, HTTP1_SCHEMA, HTTP2_SCHEMA, LISTENER_HTTP_SCHEMA } from '../observe/stats/schemas.ts';
 import { StatBlock } from '../observe/stats/stat-block.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
 import { DateHeader } from '../headers/date.ts';
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import type { RuntimeCell } from '../loop/runtime.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import type { HcmPlan } from '../plan/hcm-plan.ts';
 import type { HeaderMutationPlan } from '../plan/header-mutation-plan.ts';
@@ -38,6 +39,7 @@ export class HcmRuntime implements ChainFilters {
   readonly stats: StatBlock;
   readonly listenerStats: StatBlock;
   readonly http1Stats: StatBlock;
+  readonly http2Stats: StatBlock;
   readonly routes: RouteTableCell;
   readonly chain: readonly ChainEntry[];
   readonly filterNames: readonly string[];
@@ -47,6 +49,9 @@ export class HcmRuntime implements ChainFilters {
   readonly mappers: readonly ReplyMapper[];
   readonly bodyFormat: BodyFormatter | null;
   readonly date = new DateHeader();
+  /** Runtime keys of Envoy's limit of streams that are reset before their answer. */
+  readonly resetLimit: RuntimeCell;
+  readonly resetLifetime: RuntimeCell;
   readonly upgrades: ReadonlyMap<string, boolean>;
 
   constructor(plan: HcmPlan, env: WorkerEnv, parts: HcmParts, listenerStatPrefix: string) {
@@ -55,6 +60,9 @@ export class HcmRuntime implements ChainFilters {
     this.stats = new StatBlock(env.stats, HCM_SCHEMA, `http.${plan.statPrefix}`);
     this.listenerStats = new StatBlock(env.stats, LISTENER_HTTP_SCHEMA, `${listenerStatPrefix}.http.${plan.statPrefix}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, 'http1');
+    this.http2Stats = new StatBlock(env.stats, HTTP2_SCHEMA, 'http2');
+    this.resetLimit = env.runtime.cell('overload.premature_reset_total_stream_count');
+    this.resetLifetime = env.runtime.cell('overload.premature_reset_min_stream_lifetime_seconds');
     this.routes = parts.routes(plan.routesKey);
     this.chain = plan.filters.map((f, i) => ({ factory: parts.httpFilter(f.filter.kind, f.filter.body, f.name, i), disabled: f.disabled }));
     this.filterNames = plan.filters.map((f) => f.name);

@@ -70,7 +70,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     facts.remoteIp = owner.facts.remoteIp; facts.remotePort = owner.facts.remotePort; facts.remoteText = owner.facts.remoteText;
     stats.inc(HCM.downstream_rq_total);
     stats.inc(HCM.downstream_rq_active);
-    stats.inc(HCM.downstream_rq_http1_total);
+    stats.inc(codec.protocol === 'HTTP/2' ? HCM.downstream_rq_http2_total : HCM.downstream_rq_http1_total);
     this.clock = new StreamClock(env, this, plan.streamIdleTimeoutMs);
     if (plan.requestHeadersTimeoutMs > 0) this.clock.armHeaders(plan.requestHeadersTimeoutMs); else if (plan.requestTimeoutMs > 0) this.clock.armRequest(plan.requestTimeoutMs);
   }
@@ -162,7 +162,8 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
       stats.inc(HCM.downstream_cx_protocol_error);
       if (this.state === 'active' || this.state === 'head' || this.state === 'answering') { this.locally(faultReply(fault.status, fault.detail)); return; }
     }
-    if (facts.statusDetails === '' || this.state !== 'done') facts.statusDetails = reason === 'remote' ? 'downstream_remote_reset' : 'downstream_remote_disconnect';
+    if (fault !== null && fault.status === 0) facts.statusDetails = fault.detail;
+    else if (facts.statusDetails === '' || this.state !== 'done') facts.statusDetails = reason === 'remote' ? 'downstream_remote_reset' : 'downstream_remote_disconnect';
     facts.flags |= fault === null ? STREAM_FLAG.DC : STREAM_FLAG.DPE;
     stats.inc(HCM.downstream_rq_rx_reset);
     this.end('downstream-closed');

@@ -2,6 +2,7 @@
 import type { FormatPlan } from '../observe/format/formatter.ts';
 import type { ExtensionPlan } from './extension-plan.ts';
 import type { Http1OptionsPlan } from './http1-options-plan.ts';
+import type { Http2OptionsPlan } from './http2-options-plan.ts';
 import type { HeaderMutationPlan } from './header-mutation-plan.ts';
 import type { CidrPlan } from './listener-plan.ts';
 
@@ -31,6 +32,7 @@ export interface HcmPlan {
   readonly accessLogs: readonly ExtensionPlan[];
   readonly logOnStart: boolean;
   readonly http1: Http1OptionsPlan;
+  readonly http2: Http2OptionsPlan;
   readonly useRemoteAddress: boolean;
   readonly hops: number;
   readonly skipXffAppend: boolean;

@@ -25,6 +25,10 @@ export interface Http2OptionsPlan {
   readonly maxInboundWindowUpdateFramesPerDataFrameSent: number;
   readonly streamErrorOnInvalidHttpMessage: boolean;
   readonly keepalive: KeepalivePlan | null;
+  /** Strings are written in the Huffman code where it is shorter. */
+  readonly huffman: boolean;
+  /** Bytes above 127 may stand in values. */
+  readonly obsText: boolean;
   readonly maxHeadersKb: number;
   readonly maxHeadersCount: number;
   readonly headersWithUnderscores: 'allow' | 'reject' | 'drop';
@@ -33,5 +37,5 @@ export interface Http2OptionsPlan {
 export const HTTP2_DEFAULTS: Http2OptionsPlan = {
   hpackTableSize: 4096, maxConcurrentStreams: 1024, initialStreamWindowSize: 16 << 20, initialConnectionWindowSize: 24 << 20, allowConnect: false,
   maxOutboundFrames: 10_000, maxOutboundControlFrames: 1000, maxConsecutiveInboundFramesWithEmptyPayload: 1, maxInboundPriorityFramesPerStream: 100, maxInboundWindowUpdateFramesPerDataFrameSent: 10,
-  streamErrorOnInvalidHttpMessage: false, keepalive: null, maxHeadersKb: 60, maxHeadersCount: 100, headersWithUnderscores: 'allow',
+  streamErrorOnInvalidHttpMessage: false, keepalive: null, huffman: true, obsText: true, maxHeadersKb: 60, maxHeadersCount: 100, headersWithUnderscores: 'allow',
 };

@@ -4,8 +4,8 @@ import { HTTP1_DEFAULTS, type Http1OptionsPlan } from '../../plan/http1-options-
 
 export interface HeadLimits { readonly maxHeadersKb: number; readonly maxHeadersCount: number; readonly headersWithUnderscores: Http1OptionsPlan['headersWithUnderscores'] }
 
-export function compileHttp1Options(m: ConfigMessage | undefined, limits: HeadLimits): Http1OptionsPlan {
-  if (m === undefined) return { ...HTTP1_DEFAULTS, ...limits };
+export function compileHttp1Options(m: ConfigMessage | undefined, limits: HeadLimits, streamErrors = false): Http1OptionsPlan {
+  if (m === undefined) return { ...HTTP1_DEFAULTS, streamErrorOnInvalidHttpMessage: streamErrors, ...limits };
   let nameFormat: Http1OptionsPlan['nameFormat'] = 'lower';
   const format = m.msg('header_key_format');
   if (format !== undefined) {
@@ -19,7 +19,7 @@ export function compileHttp1Options(m: ConfigMessage | undefined, limits: HeadLi
   const ignore = m.list('ignore_http_11_upgrade').map((x) => x.str('exact').toLowerCase());
   return {
     allowAbsoluteUrl: m.bool('allow_absolute_url', true), acceptHttp10: m.bool('accept_http_10'), defaultHostForHttp10: m.str('default_host_for_http_10'), enableTrailers: m.bool('enable_trailers'), nameFormat,
-    allowChunkedLength: m.bool('allow_chunked_length'), streamErrorOnInvalidHttpMessage: m.bool('override_stream_error_on_invalid_http_message'), allowCustomMethods: m.bool('allow_custom_methods'), ignoreUpgrades: ignore,
+    allowChunkedLength: m.bool('allow_chunked_length'), streamErrorOnInvalidHttpMessage: m.bool('override_stream_error_on_invalid_http_message', streamErrors), allowCustomMethods: m.bool('allow_custom_methods'), ignoreUpgrades: ignore,
     sendFullyQualifiedUrl: m.bool('send_fully_qualified_url'), ...limits,
   };
 }

@@ -41,7 +41,7 @@ export abstract class H2Connection implements FrameSink {
   /** @internal */ readonly writer: FrameWriter;
   private readonly reader = new FrameReader(this);
   private readonly decoder: HpackDecoder;
-  private readonly encoder = new HpackEncoder();
+  private readonly encoder: HpackEncoder;
   protected readonly guard: FloodGuard;
   readonly keepalive: Keepalive;
   protected state: 'opening' | 'open' | 'leaving' | 'closed' = 'opening';
@@ -64,6 +64,7 @@ export abstract class H2Connection implements FrameSink {
     this.options = options;
     this.owner = owner;
     this.writer = new FrameWriter(output, () => this.owner.flushSoon());
+    this.encoder = new HpackEncoder(options.hpackTableSize, options.huffman);
     this.decoder = new HpackDecoder(options.hpackTableSize);
     this.guard = new FloodGuard(options);
     this.peer = new PeerSettings(client);

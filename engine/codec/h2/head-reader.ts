@@ -44,7 +44,7 @@ export class HeadReader implements LineVisitor {
     this.bytes += name.length + value.length;
     if (this.bytes > this.options.maxHeadersKb * 1024) return this.stop(H2_FAULT.headersTooLarge);
     if (++this.count > this.options.maxHeadersCount) return this.stop(H2_FAULT.tooManyHeaders);
-    for (let i = 0; i < value.length; i++) if (VALUE[value.charCodeAt(i)] !== 1) return this.stop(H2_FAULT.name);
+    for (let i = 0; i < value.length; i++) { const c = value.charCodeAt(i); if (VALUE[c] !== 1 || (c > 127 && !this.options.obsText)) return this.stop(H2_FAULT.name); }
     const known = knownName(name);
     if (known.kind === 'pseudo') return this.pseudo(name, value);
     this.regular = true;

@@ -23,8 +23,10 @@ export class HpackEncoder {
   private at = 0;
   /** Most we use, whatever the peer allows. */
   private readonly most: number;
+  private readonly huffman: boolean;
 
-  constructor(most = 4096) { this.most = most; this.table = new DynamicTable(Math.min(4096, most)); }
+  /** `huffman` false: strings are written as they are. */
+  constructor(most = 4096, huffman = true) { this.most = most; this.huffman = huffman; this.table = new DynamicTable(Math.min(4096, most)); }
 
   /** The peer's SETTINGS_HEADER_TABLE_SIZE: announced at the start of the next block, the smallest of several first (section 4.2). */
   setTableSize(bytes: number): void {
@@ -89,7 +91,7 @@ export class HpackEncoder {
   }
 
   private string(text: string): void {
-    const coded = huffmanLength(text);
+    const coded = this.huffman ? huffmanLength(text) : text.length;
     if (coded < text.length) {
       this.integer(0x80, 7, coded);
       this.at = huffmanEncode(text, this.out, this.at);

@@ -87,6 +87,16 @@ const http1Stats = defineSchema(8, { dropped_headers_with_underscores: 'counter'
 export const HTTP1_SCHEMA = http1Stats.schema;
 export const HTTP1 = http1Stats.index;
 
+/** HTTP/2 codec stats; prefix 'http2' for downstream, 'cluster.NAME.http2' for upstream. */
+const http2Stats = defineSchema(40, {
+  dropped_headers_with_underscores: 'counter', goaway_sent: 'counter', header_overflow: 'counter', headers_cb_no_stream: 'counter', inbound_empty_frames_flood: 'counter', inbound_priority_frames_flood: 'counter',
+  inbound_window_update_frames_flood: 'counter', keepalive_timeout: 'counter', metadata_empty_frames: 'counter', outbound_control_flood: 'counter', outbound_flood: 'counter',
+  requests_rejected_with_underscores_in_headers: 'counter', rx_messaging_error: 'counter', rx_reset: 'counter', stream_refused_errors: 'counter', trailers: 'counter', tx_flush_timeout: 'counter', tx_reset: 'counter',
+  deferred_stream_close: 'gauge', outbound_control_frames_active: 'gauge', outbound_frames_active: 'gauge', pending_send_bytes: 'gauge', streams_active: 'gauge',
+});
+export const HTTP2_SCHEMA = http2Stats.schema;
+export const HTTP2 = http2Stats.index;
+
 /** Prefix 'filesystem'. */
 const filesystemStats = defineSchema(9, { flushed_by_timer: 'counter', reopen_failed: 'counter', write_buffered: 'counter', write_completed: 'counter', write_failed: 'counter', write_total_buffered: 'gauge' });
 export const FILESYSTEM_SCHEMA = filesystemStats.schema;

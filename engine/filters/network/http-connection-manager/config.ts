@@ -1,5 +1,6 @@
 // HttpConnectionManager from configuration.
 import { compileHttp1Options, underscores } from '../../../codec/h1/config.ts';
+import { compileHttp2Options } from '../../../codec/h2/config.ts';
 import { compileHeaderAdd, compileSubstitution } from '../../../observe/format/config.ts';
 import { compileLogFilter } from '../../../observe/accesslog/config.ts';
 import { compileCidr } from '../../../net/config.ts';
@@ -79,7 +80,7 @@ function requestId(m: ConfigMessage): void {
 
 /** Fields that change nothing while what they belong to is not there. */
 function harmless(m: ConfigMessage): void {
-  m.noop('http2_protocol_options', 'HTTP/2 is not served yet'); m.noop('http3_protocol_options', 'HTTP/3 is not served yet');
+  m.noop('http3_protocol_options', 'HTTP/3 is not served yet');
   if (m.has('set_current_client_cert_details')) m.noop('set_current_client_cert_details', 'there is no TLS yet');
   m.noop('append_local_overload', 'there are no overload actions');
   for (const f of ['http1_safe_max_connection_duration', 'represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'scoped_routes', 'rds', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher', 'access_log_flush_interval', 'proxy_status_config']) m.unsupported(f);
@@ -96,7 +97,7 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   harmless(m);
   requestId(m);
   const codec = m.enum('codec_type');
-  if (codec === 'HTTP2' || codec === 'HTTP3') m.error('codec_type', `${codec} is not supported yet`);
+  if (codec === 'HTTP3') m.error('codec_type', `${codec} is not supported yet`);
   const common = m.msg('common_http_protocol_options');
   common?.unsupported('max_response_headers_kb');
   const routeConfig = m.msg('route_config');
@@ -107,12 +108,14 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   const scheme = m.msg('scheme_header_transformation');
   scheme?.noop('match_upstream', 'there is no upstream TLS yet');
   const clientCert = m.enum('forward_client_cert_details');
+  const limits = { maxHeadersKb: m.num('max_request_headers_kb', 60), maxHeadersCount: common?.num('max_headers_count', 100) ?? 100, headersWithUnderscores: underscores(common) };
+  const streamErrors = m.bool('stream_error_on_invalid_http_message');
   const stripAny = m.bool('strip_any_host_port');
   const serverHeader = m.enum('server_header_transformation');
   return {
     codec: codec as 'AUTO', statPrefix: m.str('stat_prefix'), routesKey: routeConfig === undefined ? '' : ctx.routes(routeConfig), filters,
     accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), logOnStart: accessLogOptions(m),
-    http1: compileHttp1Options(m.msg('http_protocol_options'), { maxHeadersKb: m.num('max_request_headers_kb', 60), maxHeadersCount: common?.num('max_headers_count', 100) ?? 100, headersWithUnderscores: underscores(common) }),
+    http1: compileHttp1Options(m.msg('http_protocol_options'), limits, streamErrors), http2: compileHttp2Options(m.msg('http2_protocol_options'), limits, streamErrors),
     useRemoteAddress: m.bool('use_remote_address'), hops: m.num('xff_num_trusted_hops'), skipXffAppend: m.bool('skip_xff_append'), appendForwardedPort: m.bool('append_x_forwarded_port'),
     internal: internal === undefined ? null : { unix: internal.bool('unix_sockets'), ranges: internal.list('cidr_ranges').map(compileCidr) }, detection: compileDetection(m), schemeOverwrite: scheme?.str('scheme_to_overwrite') ?? '',
     generateRequestId: m.bool('generate_request_id', true), preserveRequestId: m.bool('preserve_external_request_id'), requestIdInResponse: m.bool('always_set_request_id_in_response'),
