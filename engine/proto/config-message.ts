@@ -41,6 +41,8 @@ export interface ConfigMessage {
   any(field: string): ConfigMessage | undefined;
   /** The whole message as proto JSON (original snake_case names), for dumps. Does not count as reading. */
   toJson(): unknown;
+  /** False: the field is set to something that cannot be made out (that was reported), so what depends on it cannot be judged. */
+  readable(field: string): boolean;
   /** Marks a field as deliberately without effect here: loading it is a warning (`--strict`: an error). */
   noop(field: string, why: string): void;
   /** Refuses a set field by name: 'not supported yet' with its place. Nothing when not set. */

@@ -5,7 +5,7 @@ import type { ConfigTree, Keys } from './config-tree.ts';
 import { apiRegistry, fieldRules, fieldsByName, isDeprecated, messageType, oneofRequired } from './registry.ts';
 import { checkBytes, checkCount, checkDuration, checkNumber, checkString, messageRequired, ruleOf } from './rules.ts';
 import { describe, parseDuration, readEnum, readScalar } from './scalars.ts';
-import { suggestion } from './suggest.ts';
+import { meant, suggestion } from './suggest.ts';
 
 type Json = Record<string, unknown>;
 const WRAPPERS: Record<string, ScalarType> = {
@@ -14,7 +14,8 @@ const WRAPPERS: Record<string, ScalarType> = {
 const short = (desc: DescMessage): string => (desc.typeName.startsWith('google.protobuf.') ? desc.typeName.slice(16) : '');
 const TYPED_STRUCT = new Set(['xds.type.v3.TypedStruct', 'udpa.type.v1.TypedStruct']);
 
-interface Item { readonly field: DescField; readonly key: string; readonly raw: unknown; value: unknown; read: boolean }
+/** `reported`: it has an error already, so what follows of that is not said. */
+interface Item { readonly field: DescField; readonly key: string; readonly raw: unknown; value: unknown; read: boolean; reported: boolean }
 
 export class ConfigNode implements ConfigMessage {
   readonly typeName: string;
@@ -24,12 +25,16 @@ export class ConfigNode implements ConfigMessage {
   private readonly desc: DescMessage;
   private readonly data: Json;
   private readonly items = new Map<string, Item>();
+  /** Required fields whose absence was reported. */
+  private readonly missing = new Set<string>();
+  /** Its text is no message at all, or a message in it could not be made out: that was reported, and what the compiler finds missing because of it is not. */
+  private broken = false;
 
   constructor(tree: ConfigTree, desc: DescMessage, data: unknown, keys: Keys, path: string) {
     this.tree = tree; this.desc = desc; this.keys = keys; this.path = path; this.typeName = desc.typeName;
     const ok = data !== null && typeof data === 'object' && !Array.isArray(data);
     this.data = ok ? (data as Json) : {};
-    if (!ok && data !== null && data !== undefined) tree.report('error', `expected a mapping, not ${describe(data)}`, keys, path);
+    if (!ok && data !== null && data !== undefined) { tree.report('error', `expected a mapping, not ${describe(data)}`, keys, path); this.broken = true; return; }
     this.take();
     this.check();
   }
@@ -41,21 +46,40 @@ export class ConfigNode implements ConfigMessage {
     for (const [key, raw] of Object.entries(this.data)) {
       if (raw === null || key === '@type') continue;
       const field = names.get(key);
+      if (field === undefined && this.recover(key, raw)) continue;
       if (field === undefined) { this.tree.reportUnknown(`unknown field '${key}'${suggestion(key, this.desc.fields.map((f) => f.name))}`, [...this.keys, key], this.at(key)); continue; }
       if (this.items.has(field.name)) { this.tree.report('error', `field '${field.name}' is given twice`, [...this.keys, key], this.at(key)); continue; }
-      const item: Item = { field, key, raw, value: undefined, read: false };
-      this.items.set(field.name, item);
-      item.value = this.build(item);
+      this.add(field, key, raw);
       if (isDeprecated(field) && this.tree.deprecated) this.tree.report('warning', `field '${field.name}' is deprecated`, [...this.keys, key], this.at(field.name));
     }
+  }
+
+  private add(field: DescField, key: string, raw: unknown): void {
+    const item: Item = { field, key, raw, value: undefined, read: false, reported: false };
+    this.items.set(field.name, item);
+    item.value = this.build(item);
+  }
+
+  /** A name with a slip in it is reported, and what stands under it is read under the name that was meant, unless that is there too. */
+  private recover(key: string, raw: unknown): boolean {
+    if (this.tree.unknown !== 'error') return false;
+    const name = meant(key, this.desc.fields.map((f) => f.name)) || meant(key, this.desc.fields.map((f) => f.jsonName)), field = fieldsByName(this.desc).get(name);
+    if (field === undefined || this.items.has(field.name) || Object.hasOwn(this.data, field.name) || Object.hasOwn(this.data, field.jsonName)) return false;
+    this.tree.reportUnknown(`unknown field '${key}' (did you mean '${name}'?)`, [...this.keys, key], this.at(key));
+    this.add(field, key, raw);
+    return true;
   }
 
   private at(field: string): string { return this.path === '' ? field : `${this.path}.${field}`; }
   private keysOf(item: Item): Keys { return [...this.keys, item.key]; }
   private bad(item: Item, message: string, more: Keys = []): undefined {
+    item.reported = true;
     this.tree.report('error', message, [...this.keysOf(item), ...more], this.at(item.field.name) + more.map((m) => (typeof m === 'number' ? `[${m}]` : `['${m}']`)).join(''));
     return undefined;
   }
+
+  /** A message of this one cannot be made out. */
+  private unmade(item: Item, message: string, more: Keys): undefined { this.broken = true; return this.bad(item, message, more); }
 
   private build(item: Item): unknown {
     const { field, raw } = item;
@@ -78,8 +102,10 @@ export class ConfigNode implements ConfigMessage {
       return s instanceof Error ? this.bad(item, s.message, more) : s;
     }
     if (kind === 'enum') {
-      const name = readEnum(field.enum!, v);
-      return name ?? this.bad(item, `${describe(v)} is not a value of ${field.enum!.name}${typeof v === 'string' ? suggestion(v, field.enum!.values.map((e) => e.name)) : ''}`, more);
+      const name = readEnum(field.enum!, v), names = field.enum!.values.map((e) => e.name);
+      if (name !== null) return name;
+      this.bad(item, `${describe(v)} is not a value of ${field.enum!.name}${typeof v === 'string' ? suggestion(v, names) : ''}`, more);
+      return typeof v === 'string' ? meant(v, names) || undefined : undefined;
     }
     return this.message(item, field.message!, v, more, suffix);
   }
@@ -95,16 +121,20 @@ export class ConfigNode implements ConfigMessage {
   }
 
   private anyOf(item: Item, v: unknown, more: Keys, suffix: string): unknown {
-    if (v === null || typeof v !== 'object' || Array.isArray(v)) return this.bad(item, `expected a mapping with "@type", not ${describe(v)}`, more);
+    if (v === null || typeof v !== 'object' || Array.isArray(v)) return this.unmade(item, `expected a mapping with "@type", not ${describe(v)}`, more);
     const { '@type': url, ...rest } = v as Json;
-    if (typeof url !== 'string') return this.bad(item, 'an Any needs "@type", the type of its configuration', more);
+    if (typeof url !== 'string') return this.unmade(item, 'an Any needs "@type", the type of its configuration', more);
     const name = url.slice(url.lastIndexOf('/') + 1), keys = [...this.keysOf(item), ...more], path = this.at(item.field.name) + suffix;
-    const desc = messageType(name);
-    if (desc === undefined) return this.bad(item, `unknown type '${name}'${suggestion(name, typeNames())}`, [...more, '@type']);
+    let desc = messageType(name);
+    if (desc === undefined) {
+      this.bad(item, `unknown type '${name}'${suggestion(name, typeNames())}`, [...more, '@type']);
+      desc = messageType(meant(name, typeNames()));
+      if (desc === undefined) { this.broken = true; return undefined; }
+    }
     if (TYPED_STRUCT.has(name)) {
       const inner = String(rest['type_url'] ?? rest['typeUrl'] ?? '');
       const innerName = inner.slice(inner.lastIndexOf('/') + 1), of = messageType(innerName);
-      if (of === undefined) return this.bad(item, `unknown type '${innerName}'${suggestion(innerName, typeNames())}`, [...more, 'type_url']);
+      if (of === undefined) return this.unmade(item, `unknown type '${innerName}'${suggestion(innerName, typeNames())}`, [...more, 'type_url']);
       return new ConfigNode(this.tree, of, rest['value'] ?? {}, [...keys, 'value'], path);
     }
     return new ConfigNode(this.tree, desc, short(desc) === '' ? rest : { value: rest['value'] }, keys, path);
@@ -116,7 +146,7 @@ export class ConfigNode implements ConfigMessage {
     for (const oneof of this.desc.oneofs) {
       const set = oneof.fields.filter((f) => this.items.has(f.name));
       if (set.length > 1) for (const f of set.slice(1)) this.bad(this.items.get(f.name)!, `only one of ${oneof.fields.map((x) => x.name).join(', ')} may be given`);
-      if (set.length === 0 && oneofRequired(oneof)) this.tree.report('error', `one of ${oneof.fields.map((x) => x.name).join(', ')} is required`, this.keys, this.path);
+      if (set.length === 0 && oneofRequired(oneof)) { for (const f of oneof.fields) this.missing.add(f.name); this.tree.report('error', `one of ${oneof.fields.map((x) => x.name).join(', ')} is required`, this.keys, this.path); }
     }
     for (const field of this.desc.fields) {
       const rules = fieldRules(field);
@@ -130,7 +160,7 @@ export class ConfigNode implements ConfigMessage {
   }
 
   private checkAbsent(field: DescField, rules: NonNullable<ReturnType<typeof fieldRules>>): void {
-    const say = (m: string): void => this.tree.report('error', `${field.name}: ${m}`, this.keys, this.path);
+    const say = (m: string): void => { this.missing.add(field.name); this.tree.report('error', `${field.name}: ${m}`, this.keys, this.path); };
     if (field.oneof !== undefined) return;
     if (messageRequired(rules)) { say('value is required'); return; }
     if (field.fieldKind === 'message') return;
@@ -187,6 +217,7 @@ export class ConfigNode implements ConfigMessage {
     for (const f of oneof.fields) if (this.items.has(f.name)) return f.name;
     return '';
   }
+  readable(field: string): boolean { const i = this.items.get(field); return !this.broken && (i === undefined || i.value !== undefined); }
   str(field: string, absent = ''): string { const v = this.get(field)?.value; return typeof v === 'string' ? v : absent; }
   num(field: string, absent = 0): number { const v = this.get(field)?.value; return typeof v === 'number' ? v : absent; }
   bool(field: string, absent = false): boolean { const v = this.get(field)?.value; return typeof v === 'boolean' ? v : absent; }
@@ -227,14 +258,19 @@ export class ConfigNode implements ConfigMessage {
   warn(field: string, message: string): void { this.say('warning', field, message); }
   private say(severity: 'error' | 'warning', field: string, message: string): void {
     const item = this.items.get(field);
+    if (severity === 'error' && (item === undefined ? this.broken || this.missing.has(field) : item.reported)) return;
     this.tree.report(severity, message, item === undefined ? this.keys : this.keysOf(item), field === '' ? this.path : this.at(field));
   }
   place(field = ''): Place { const item = this.items.get(field); return this.tree.place(item === undefined ? this.keys : this.keysOf(item), field === '' ? this.path : this.at(field)); }
 
   /** Refuses what was set and read by nobody: reading a field is the claim to implement it. */
   refuseUnread(): void {
+    if (this.broken) return;
+    // A field that says what others mean may be what could not be made out.
+    const unsure = [...this.items.values()].some((i) => i.value === undefined && i.field.fieldKind === 'enum');
     for (const [name, i] of this.items) {
       if (i.value === undefined) continue;
+      if (!i.read && unsure) continue;
       if (!i.read) { this.error(name, `'${name}' is not supported yet`); continue; }
       for (const x of Array.isArray(i.value) ? (i.value as unknown[]).flat() : [i.value]) if (x instanceof ConfigNode) x.refuseUnread();
     }

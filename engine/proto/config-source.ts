@@ -9,6 +9,8 @@ export interface ConfigSource {
   readonly file: string;
   /** The whole as plain data, in proto JSON's form. Throws SyntaxFault. */
   data(): unknown;
+  /** What a text says in the words of YAML 1.1 for booleans. */
+  oddBooleans?(): readonly { readonly keys: readonly (string | number)[]; readonly text: string }[];
   /** Where the value at `keys` stands, as far as it is found: `found` counts the keys that were. Line 0 where there are no lines. */
   place(keys: readonly (string | number)[], path: string): Place & { readonly found: number };
 }

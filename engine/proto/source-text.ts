@@ -1,7 +1,7 @@
 // The text of a configuration: parsed fast into plain data, and again with positions only when something has to be reported. JSON is read as YAML too.
 import { LineCounter, parseDocument, isMap, isPair, isScalar, isSeq, isAlias, type Document, type Node, type ParsedNode } from 'yaml';
 import { readFastYaml } from './fast-yaml.ts';
-import { yamlScalar } from './yaml-scalar.ts';
+import { isOddBoolean, SEEN, yamlScalar } from './yaml-scalar.ts';
 import type { Place } from './config-message.ts';
 import type { ConfigSource } from './config-source.ts';
 
@@ -32,6 +32,22 @@ class Reader {
   }
 }
 
+/** Whether an object of a JSON text has a key twice, which JSON.parse lets pass. The text is valid JSON. */
+function repeatsKeys(text: string): boolean {
+  const open: (Set<string> | null)[] = [];
+  const token = /"(?:[^"\\]|\\.)*"|[{}[\]]/g;
+  for (let m = token.exec(text); m !== null; m = token.exec(text)) {
+    const t = m[0];
+    if (t === '{') open.push(new Set()); else if (t === '[') open.push(null); else if (t === '}' || t === ']') open.pop(); else {
+      const keys = open.at(-1);
+      if (keys === null || keys === undefined || !/^\s*:/.test(text.slice(token.lastIndex, token.lastIndex + 200))) continue;
+      if (keys.has(t)) return true;
+      keys.add(t);
+    }
+  }
+  return false;
+}
+
 /** No `__proto__` of a file ever becomes one. */
 function put(out: Record<string, unknown>, key: string, value: unknown): void { Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true }); }
 
@@ -53,22 +69,50 @@ export class SourceText implements ConfigSource {
   private lines: LineCounter | null = null;
   constructor(file: string, text: string) { this.file = file; this.text = text; }
 
+  private odd = false;
+  /** Values such as `on` and `n`, which are read as booleans: their keys and text. */
+  oddBooleans(): { readonly keys: readonly (string | number)[]; readonly text: string }[] {
+    const out: { keys: (string | number)[]; text: string }[] = [];
+    const walk = (node: Node | null, keys: (string | number)[]): void => {
+      if (isScalar(node)) { if (node.type === 'PLAIN' && isOddBoolean(node.source ?? '')) out.push({ keys, text: node.source! }); } else if (isSeq(node)) node.items.forEach((n, i) => walk(n as Node | null, [...keys, i]));
+      else if (isMap(node)) for (const { key, value } of node.items) if (isScalar(key)) walk(value as Node | null, [...keys, String(key.source ?? key.value)]);
+    };
+    if (this.odd) walk(this.parsed().contents, []);
+    return out;
+  }
+
   /** The whole as plain data. Throws SyntaxFault. */
   data(): unknown {
     let value: unknown;
+    const odd = SEEN.odd;
     try { value = this.read(); } catch (e) { if (e instanceof RangeError) throw new SyntaxFault(TOO_DEEP, 1, 1); throw e; }
+    this.odd = SEEN.odd > odd;
     if (tooDeep(value, MAX_DEPTH)) throw new SyntaxFault(TOO_DEEP, 1, 1);
     return value;
   }
 
   private read(): unknown {
-    if (/^\s*[{[]/.test(this.text)) { try { return JSON.parse(this.text) as unknown; } catch { /* flow YAML, or a fault that the other reader places */ } }
+    if (/^\s*[{[]/.test(this.text)) { try { const json = JSON.parse(this.text) as unknown; if (!repeatsKeys(this.text)) return json; } catch { /* flow YAML, or a fault that the other reader places */ } }
     const fast = readFastYaml(this.text);
     if (fast !== undefined) return fast;
     const doc = this.parsed();
     const bad = doc.errors[0];
-    if (bad !== undefined) { const at = this.lines!.linePos(bad.pos[0]); throw new SyntaxFault(bad.message.replace(/ at line .*/s, ''), at.line, at.col); }
+    if (bad !== undefined) { throw this.syntaxFault(bad.code, bad.message.replace(/ at line .*/s, ''), bad.pos[0]); }
     return new Reader(doc).read(doc.contents);
+  }
+
+  /** The parser's fault, where a reader would put it. */
+  private syntaxFault(code: string, message: string, pos: number): SyntaxFault {
+    const at = this.lines!.linePos(pos);
+    // A line that is indented too far goes on with the value above it, until its colon: the parser points at that value.
+    const comments = /^(?:[ \t]*(?:#[^\n]*)?\n)+/.exec(this.text.slice(pos))?.[0].length ?? 0;
+    if (comments > 0) return this.syntaxFault(code, message, pos + comments);
+    const next = this.text.indexOf('\n', pos) + 1;
+    if (code === 'BLOCK_AS_IMPLICIT_KEY' && next > 0) {
+      const line = /^( *)\S+?:(?:\s|$)/.exec(this.text.slice(next));
+      if (line !== null) return new SyntaxFault('this line is indented too far, or the value above it is not closed', at.line + 1, line[1]!.length + 1);
+    }
+    return new SyntaxFault(message, at.line, at.col);
   }
 
   private parsed(): Document.Parsed<ParsedNode> {

@@ -15,6 +15,18 @@ export function distance(a: string, b: string): number {
   return rows[a.length]![b.length]!;
 }
 
+/** The name that was surely meant: no more than two slips away (one for a short word); '' for none. What is read under it goes on being checked, so that one slip is one report. */
+export function meant(word: string, names: Iterable<string>): string {
+  const most = word.length < 4 ? 1 : 2;
+  let best = '', least = most + 1;
+  for (const n of names) {
+    if (Math.abs(n.length - word.length) > most || n.length < 3) continue;
+    const d = distance(word.toLowerCase(), n.toLowerCase());
+    if (d < least) { least = d; best = n; }
+  }
+  return best;
+}
+
 /** ` (did you mean 'x'?)`, or ''. */
 export function suggestion(word: string, names: Iterable<string>): string {
   let best = '', least = Infinity;

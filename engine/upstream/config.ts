@@ -182,7 +182,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   const track = m.msg('track_cluster_stats');
   for (const f of ['timeout_budgets', 'request_response_sizes', 'per_endpoint_stats']) track?.noop(f, 'not recorded yet');
   const { discovery, dns } = discoveryOf(m);
-  const { endpoints, overprovisioning } = compileEndpoints(m.msg('load_assignment'), discovery !== 'static');
+  const { endpoints, overprovisioning } = compileEndpoints(m.msg('load_assignment'), discovery !== 'static' || !m.readable('type'));
   if (discovery === 'logical-dns' && endpoints.length !== 1) m.error('load_assignment', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
   const common = m.msg('common_lb_config');
   for (const f of ['update_merge_window', 'ignore_new_hosts_until_first_hc', 'close_connections_on_host_set_change', 'override_host_status']) common?.noop(f, 'endpoints change at once here');

@@ -8,7 +8,7 @@ import { ConfigNode } from '../../proto/config-node.ts';
 import { ConfigTree } from '../../proto/config-tree.ts';
 import type { CompileContext, ConfigMessage, ExtensionCompiler, ExtensionPlan, Report } from '../../proto/config-message.ts';
 import { messageType } from '../../proto/registry.ts';
-import { suggestion } from '../../proto/suggest.ts';
+import { meant, suggestion } from '../../proto/suggest.ts';
 import { sourceOf, type ConfigSource } from '../../proto/config-source.ts';
 import { SourceText, SyntaxFault } from '../../proto/source-text.ts';
 import { mergeData } from './merge.ts';
@@ -69,10 +69,11 @@ class Compile<L, C, R> {
     this.tree = tree; this.compilers = compilers; this.concurrency = concurrency; this.flags = flags;
     // Listeners and clusters are taken out and looked at one by one.
     const all = data !== null && typeof data === 'object' && !Array.isArray(data) ? (data as Record<string, unknown>) : {};
-    this.staticsKey = 'staticResources' in all ? 'staticResources' : 'static_resources';
+    this.staticsKey = keyOf(all, 'static_resources', 'staticResources');
     const given = all[this.staticsKey], open = given !== null && typeof given === 'object' && !Array.isArray(given);
     this.statics = open ? (given as Record<string, unknown>) : {};
-    const { listeners: _l, clusters: _c, ...rest } = this.statics;
+    const rest = { ...this.statics };
+    for (const what of ['listeners', 'clusters']) { const key = keyOf(rest, what, what); if (key === what) delete rest[key]; else if (key in rest) rest[key] = []; }
     this.root = new ConfigNode(tree, messageType(BOOTSTRAP)!, open ? { ...all, [this.staticsKey]: rest } : data, [], '');
   }
 
@@ -112,7 +113,9 @@ class Compile<L, C, R> {
     const out: Resource<P>[] = [], seen = new Set<string>();
     this.each(what, (m, i) => {
       const mark = this.marks.get(m)!;
-      const given = m.str('name'), name = given === '' ? `${what}_${i}` : given;
+      const given = m.str('name');
+      if (given === '' && what === 'cluster') this.nameless = true;
+      const name = given === '' ? `${what}_${i}` : given;
       if (seen.has(name)) m.error('name', what === 'cluster' ? `cluster manager: duplicate cluster '${name}'` : `duplicate listener '${name}'`);
       seen.add(name);
       const plan = compile(m, this.context(name));
@@ -123,13 +126,15 @@ class Compile<L, C, R> {
     return out;
   }
 
+  /** A cluster has no name to be found by, so nothing can be said of references. */
+  private nameless = false;
   private readonly marks = new WeakMap<ConfigMessage, number>();
   private each(what: 'cluster' | 'listener', visit: (m: ConfigMessage, i: number) => void): void {
-    const field = `${what}s`, list = this.statics[field];
+    const field = keyOf(this.statics, `${what}s`, `${what}s`), list = this.statics[field];
     const desc = messageType(what === 'cluster' ? 'envoy.config.cluster.v3.Cluster' : 'envoy.config.listener.v3.Listener')!;
     (Array.isArray(list) ? (list as unknown[]) : list === undefined || list === null ? [] : [list]).forEach((data, i) => {
       const mark = this.tree.count;
-      const m = new ConfigNode(this.tree, desc, data, [this.staticsKey, field, ...(Array.isArray(list) ? [i] : [])], `static_resources.${field}[${i}]`);
+      const m = new ConfigNode(this.tree, desc, data, [this.staticsKey, field, ...(Array.isArray(list) ? [i] : [])], `static_resources.${what}s[${i}]`);
       this.marks.set(m, mark);
       visit(m, i);
     });
@@ -139,6 +144,7 @@ class Compile<L, C, R> {
     const { root, tree } = this;
     const process = withFlagTags(compileProcess(root, this.context('bootstrap'), (m) => this.compilers.address(m)), this.flags);
     const statics = root.msg('static_resources');
+    for (const f of ['listeners', 'clusters']) statics?.list(f); // a slip in the name left an empty list here
     if (statics !== undefined && statics.list('secrets').length > 0) statics.unsupported('secrets');
     root.refuseUnread();
     const generalErrors = tree.errors;
@@ -146,7 +152,7 @@ class Compile<L, C, R> {
     for (const c of clusters) this.clusterNames.add(c.name);
     let listeners = this.resources('listener', this.compilers.listener);
     const names = new Set(clusters.map((c) => c.name)), dangling = new Set<string>();
-    for (const r of this.references) if (r.name !== '' && !names.has(r.name)) { r.at.error(r.field, `route: unknown cluster '${r.name}'${suggestion(r.name, names)}`); dangling.add(r.resource); }
+    if (!this.nameless) for (const r of this.references) if (r.name !== '' && !names.has(r.name)) { r.at.error(r.field, `route: unknown cluster '${r.name}'${suggestion(r.name, names)}`); dangling.add(r.resource); }
     listeners = listeners.map((l) => (dangling.has(l.name) ? { ...l, plan: null, packed: null } : l));
     return {
       reports: tree.reports(), errors: tree.errors, generalErrors, listeners, clusters, routes: this.routeTables.filter((t) => listeners.some((l) => l.plan !== null && t.name.startsWith(`${l.name}/`))), process, unknownFields: tree.unknownFields,
@@ -160,6 +166,9 @@ class Compile<L, C, R> {
     return { ...root, static_resources: { ...(root['static_resources'] as object | undefined), ...(listeners.length > 0 ? { listeners } : {}), ...(clusters.length > 0 ? { clusters } : {}) } };
   }
 }
+
+/** The key under which a field stands: its name, its camelCase name, or one with a slip in it (the root reports that). */
+function keyOf(data: Record<string, unknown>, name: string, camel: string): string { return name in data ? name : camel in data ? camel : Object.keys(data).find((k) => meant(k, [name]) !== '') ?? name; }
 
 /** An extension's well-known name: 'envoy.filters.http.router'. */
 function extensionName(type: string): string { return type.replace(/^envoy\.extensions\./, 'envoy.').replace(/\.v\d.*$/, ''); }
@@ -192,8 +201,12 @@ export function compileBootstrap<L, C, R>(source: BootstrapSource, compilers: Co
       return { reports: [report], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: EMPTY_PROCESS, unknownFields: 0, json: () => ({}) };
     }
   }
+  for (const s of sources) for (const b of s.oddBooleans?.() ?? []) tree.report('warning', oddBoolean(b.text), b.keys, pathOf(b.keys));
   return new Compile(tree, data ?? {}, compilers, source.concurrency, source.flags).run();
 }
+
+const oddBoolean = (text: string): string => `${text} is read as ${/^(y|yes|on)$/i.test(text)}, as YAML 1.1 has it: write that, or quote the text`;
+const pathOf = (keys: readonly (string | number)[]): string => keys.map((k, i) => (typeof k === 'number' ? `[${k}]` : `${i === 0 ? '' : '.'}${k}`)).join('');
 
 /** --stats-tag: tags beside those of stats_config. */
 function withFlagTags(p: ProcessPlan, flags: CompileFlags): ProcessPlan {

@@ -1,5 +1,6 @@
 // What a bootstrap says of the process itself: node, admin, runtime layers, overload, statistics, logs.
 import type { Address } from '../../net/address.ts';
+import { compileRegexMatcher } from '../../headers/config.ts';
 import type { CompileContext, ConfigMessage, ExtensionPlan } from '../../proto/config-message.ts';
 
 export interface AdminPlan { readonly address: Address; readonly accessLogs: readonly ExtensionPlan[]; readonly allowPaths: readonly { readonly exact: string; readonly prefix: string }[] }
@@ -58,7 +59,7 @@ function compileStats(m: ConfigMessage | undefined): StatsPlan {
   m.unsupported('histogram_bucket_settings');
   const tags = m.list('stats_tags').map((t) => ({ name: t.str('tag_name'), regex: t.str('regex'), value: t.str('fixed_value') }));
   const s = m.msg('stats_matcher'), kind = s?.oneof('stats_matcher') ?? '';
-  const patterns = (list: ConfigMessage | undefined): { kind: string; text: string; ignoreCase: boolean }[] => (list?.list('patterns') ?? []).map((p) => { const k = p.oneof('match_pattern'); return { kind: k, ignoreCase: p.bool('ignore_case'), text: k === 'safe_regex' ? p.msg('safe_regex')!.str('regex') : p.str(k === '' ? 'exact' : k) }; });
+  const patterns = (list: ConfigMessage | undefined): { kind: string; text: string; ignoreCase: boolean }[] => (list?.list('patterns') ?? []).map((p) => { const k = p.oneof('match_pattern'); return { kind: k, ignoreCase: p.bool('ignore_case'), text: k === 'safe_regex' ? compileRegexMatcher(p.msg('safe_regex')!) : p.str(k === '' ? 'exact' : k) }; });
   let matcher: StatsPlan['matcher'] = null;
   if (kind === 'reject_all') matcher = { kind: s!.bool('reject_all') ? 'none' : 'all' };
   else if (kind === 'inclusion_list') matcher = { kind: 'inclusion', patterns: patterns(s!.msg('inclusion_list')) };
