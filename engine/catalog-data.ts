@@ -15,6 +15,7 @@ import type { DataCatalog, NetworkFilterFactory } from './net/connection.ts';
 import type { ListenerFilterFactory } from './net/listener-filter.ts';
 import { TlsInspectorFactory } from './filters/listener/tls-inspector/tls-inspector.ts';
 import { TcpProxyRuntime } from './filters/network/tcp-proxy/tcp-proxy-runtime.ts';
+import type { OverloadView } from './net/overload.ts';
 import type { WorkerEnv } from './net/worker-env.ts';
 import type { AccessLogFilterPlan, AccessLogPlan } from './plan/accesslog-plan.ts';
 import type { BodyFormatPlan, HcmPlan } from './plan/hcm-plan.ts';
@@ -25,7 +26,7 @@ import type { RouteTables } from './router/route-table.ts';
 import { RouterFactory } from './router/router-factory.ts';
 
 /** What factories may reach in a worker. */
-export interface CatalogParts { /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly nodeCluster: () => string }
+export interface CatalogParts { readonly overload: OverloadView; /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly nodeCluster: () => string }
 
 /** What a network filter's factory is made with. */
 interface NetworkParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly listenerStatPrefix: string }
@@ -83,6 +84,7 @@ export class WorkerCatalog implements DataCatalog {
         return { matches: (facts) => filter(facts, 'NotSet', env.clock.nowMs()), status: m.status, body: m.body, format: m.format === null ? null : this.bodyFormatter(m.format, env), headers };
       },
       bodyFormat: (f) => this.bodyFormatter(f, env),
+      overload: parts.overload,
       machineAddress: parts.machineAddress,
       nodeCluster: parts.nodeCluster(),
     };

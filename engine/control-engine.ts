@@ -7,11 +7,15 @@ import { COMPILERS } from './catalog-config.ts';
 import { ControlClusters } from './control/clusters/control-clusters.ts';
 import { compileBootstrap, type CompiledBootstrap } from './control/compile/bootstrap.ts';
 import { ClusterHealth } from './control/health/cluster-health.ts';
+import { makeMonitor, SYSTEM_MONITOR_ENV } from './control/overload/monitors.ts';
+import { OverloadManager } from './control/overload/overload-manager.ts';
 import { SystemResolver } from './control/dns/resolver.ts';
 import { ServerState } from './control/server-state.ts';
 import { WorkerTakeBack } from './control/stats/take-back.ts';
 import { FileWatcher } from './control/watch/file-watcher.ts';
 import { ControlAdmin } from './control-admin.ts';
+import { collectGarbage } from './loop/collect-garbage.ts';
+import type { OverloadPlan } from './plan/overload-plan.ts';
 import { SystemClock } from './loop/clock.ts';
 import { SystemRandom } from './loop/random.ts';
 import { NodeTransport } from './net/transport/node.ts';
@@ -86,6 +90,7 @@ export class ControlEngine {
   private admin: ControlAdmin | null = null;
   private adminServer: Server | null = null;
   private draining = false;
+  private overload: OverloadManager | null = null;
 
   constructor(host: ControlHost) {
     this.host = host;
@@ -119,6 +124,7 @@ export class ControlEngine {
     this.state.change('server.dynamic_unknown_fields', 'counter', { set: 0 });
     host.shared.words.setConnectionLimit(c.process.maxDownstreamConnections);
     host.startWorkers();
+    this.watchOverload(c.process.overload);
     this.applyClusters(c);
     for (const r of c.routes) if (r.packed !== null) this.setRoutes(r.name, r.version, r.packed);
     for (const l of c.listeners) if (l.plan !== null && l.packed !== null) this.listeners.set(l.name, { version: l.version, packed: l.packed, plan: l.plan, bound: new Map() });
@@ -130,6 +136,18 @@ export class ControlEngine {
     for (const id of host.workerIds()) host.send(id, this.listenerRecords());
     this.state.initialized(() => this.allListening());
     if (host.flags.watch && host.flags.configPath !== '') new FileWatcher(host.flags.configPath, (ms, task) => host.after(ms, task), () => this.reload());
+  }
+
+  private watchOverload(plan: OverloadPlan | null): void {
+    this.overload?.close();
+    const env = SYSTEM_MONITOR_ENV(this.host.flags.concurrency), of = new Map(plan?.monitors.map((m) => [m.name, m.monitor]));
+    this.overload = plan === null ? null : new OverloadManager(plan, {
+      after: (ms, task) => this.host.after(ms, task), words: this.host.shared.words, makeMonitor: (name) => makeMonitor(of.get(name)!, env), stat: (name, kind, change) => this.state.change(name, kind, change),
+      onAction: (action, value) => {
+        if (action === 'shrink_heap' && value >= 1) { this.state.change('overload.envoy.overload_actions.shrink_heap.shrink_count', 'counter', { add: 1 }); collectGarbage(); }
+        this.broadcast([{ kind: 'command', command: { name: 'overload', action, value } }]);
+      },
+    });
   }
 
   private logReports(c: Compiled): void { for (const r of c.reports) this.host.log.log('config', r.severity === 'error' ? 'error' : 'warning', formatReport(r)); }
@@ -152,7 +170,7 @@ export class ControlEngine {
 
   private settings(): SettingsPlan {
     const p = this.compiled!.process, f = this.host.flags;
-    return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster, localAddressIpVersion: f.localAddressIpVersion };
+    return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster, overloadTimers: p.overload?.timers ?? [], localAddressIpVersion: f.localAddressIpVersion };
   }
 
   private listenerRecords(): PlanRecord[] {

@@ -2,7 +2,9 @@
 import { networkInterfaces, hostname } from 'node:os';
 import { WorkerCatalog } from './catalog-data.ts';
 import { ListenerSet } from './net/listener.ts';
+import { OverloadView } from './net/overload.ts';
 import type { WorkerEnv } from './net/worker-env.ts';
+import { collectGarbage } from './loop/collect-garbage.ts';
 import { LogFiles } from './observe/accesslog/log-file.ts';
 import { openNodeSink } from './observe/accesslog/node-file-sink.ts';
 import { FILESYSTEM_SCHEMA } from './observe/stats/schemas.ts';
@@ -43,7 +45,7 @@ export class WorkerEngine {
     this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
     this.clusters = new ClusterSet(env, shared, { vote: (host, row) => tell({ kind: 'outlier-vote', host, row }), failHealth: (host) => tell({ kind: 'health-fail', host }) });
     this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators });
-    const catalog = new WorkerCatalog({ healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), nodeCluster: () => this.settings?.nodeCluster ?? '' });
+    const catalog = new WorkerCatalog({ overload: new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []), healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), nodeCluster: () => this.settings?.nodeCluster ?? '' });
     this.listeners = new ListenerSet(env, catalog, shared.words);
     this.listeners.onBound = (name, addresses, error) => this.tell({ kind: 'listener-bound', name, addresses, error });
   }
@@ -69,6 +71,11 @@ export class WorkerEngine {
       case 'drain-listeners': this.listeners.drain(c.inboundOnly, true); break;
       case 'drain': this.listeners.drain(false, true); break;
       case 'reopen-logs': this.logFiles.reopenAll(); break;
+      case 'overload':
+        if (c.action === 'stop_accepting_connections') this.listeners.onOverload();
+        else if (c.action === 'reduce_timeouts') this.listeners.onTimersScaled();
+        else if (c.action === 'shrink_heap' && c.value >= 1) collectGarbage();
+        break;
       case 'stop': this.logFiles.drainAll(() => this.tell({ kind: 'drained' })); break;
     }
   }

@@ -10,6 +10,7 @@ import { runtimeNumber } from '../loop/runtime.ts';
 import { Timer } from '../loop/timer-wheel.ts';
 import { HCM, HTTP1, HTTP2 } from '../observe/stats/schemas.ts';
 import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
+import { OVERLOAD, type TimerScalePlan } from '../plan/overload-plan.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from '../net/connection.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
 import { PrefaceDetection } from './preface-detection.ts';
@@ -147,7 +148,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     const stream = new Stream(this, codecStream);
     this.streams.add(stream);
     if (plan.maxRequestsPerConnection > 0 && this.requests >= plan.maxRequestsPerConnection) { stats.inc(HCM.downstream_cx_max_requests_reached); codecStream.closeAfter(); if (this.h2 !== null) this.drainSoon(); }
-    if (this.state === 'draining' || this.connection.draining) codecStream.closeAfter();
+    if (this.state === 'draining' || this.connection.draining) codecStream.closeAfter(); else if (this.acts(OVERLOAD.disable_http_keepalive)) this.keepNoLonger(codecStream);
     if (this.stuck && this.h2 === null) stream.onBlocked(); // h2 tells each stream by itself
     if (this.streams.size === 1) this.armSweep();
     return stream;
@@ -185,6 +186,24 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   }
 
   idleChanged(): void { this.armSweep(); }
+
+  /** Whether an overload action strikes now: by chance, as strong as it is. */
+  private acts(action: number): boolean {
+    const value = this.runtime.overload.overload(action);
+    return value > 0 && !this.connection.bypassOverload && (value >= 1 || this.runtime.env.random.unit() < value);
+  }
+  refusesRequest(): boolean { return this.acts(OVERLOAD.stop_accepting_requests) || this.acts(OVERLOAD.http_connection_manager_decode_headers) || this.acts(OVERLOAD.http_downstream_filter_check); }
+  private keepNoLonger(codecStream: ServerStream): void {
+    this.runtime.stats.inc(HCM.downstream_cx_overload_disable_keepalive);
+    codecStream.closeAfter();
+    if (this.h2 !== null) this.drainSoon();
+  }
+  /** reduce_timeouts has become stronger or weaker: idleness is looked at anew. */
+  onTimersScaled(): void { for (const s of this.streams) s.scaleIdle(); this.armSweep(); }
+  private scaled(timer: TimerScalePlan['timer'], ms: number): number { return this.connection.bypassOverload ? ms : this.runtime.overload.scaled(timer, ms); }
+  streamIdleMs(ms: number): number { return this.scaled('HTTP_DOWNSTREAM_STREAM_IDLE', ms); }
+  /** The connection's idle timeout under the present pressure. */
+  private get idleTimeoutMs(): number { return this.scaled('HTTP_DOWNSTREAM_CONNECTION_IDLE', this.runtime.plan.idleTimeoutMs); }
   onDelayedClose(): void { this.runtime.stats.inc(HCM.downstream_cx_delayed_close_timeout); }
 
   // ---- clocks ----------------------------------------------------------------------------------------------------------------
@@ -192,7 +211,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   /** One coarse timer: it looks at numbers that requests only write, so a request arms and cancels nothing. */
   private sweepNow(): void {
     if (this.state === 'closed' || this.state === 'closing') return;
-    const now = this.runtime.env.clock.nowMs(), { idleTimeoutMs } = this.runtime.plan;
+    const now = this.runtime.env.clock.nowMs(), { idleTimeoutMs } = this;
     if (this.streams.size === 0 && idleTimeoutMs > 0 && now - this.idleSince >= idleTimeoutMs) {
       this.runtime.stats.inc(HCM.downstream_cx_idle_timeout);
       this.drainSoon();
@@ -206,7 +225,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     const { plan, env } = this.runtime;
     let next = Infinity;
     const now = env.clock.nowMs();
-    if (this.streams.size === 0) { if (plan.idleTimeoutMs > 0) next = this.idleSince + plan.idleTimeoutMs - now; } else for (const s of this.streams) next = Math.min(next, s.untilIdle(now));
+    if (this.streams.size === 0) { if (plan.idleTimeoutMs > 0) next = this.idleSince + this.idleTimeoutMs - now; } else for (const s of this.streams) next = Math.min(next, s.untilIdle(now));
     if (next === Infinity) return;
     if (!this.sweep.armed || this.sweep.deadline > now + next + 1) env.wheel.arm(this.sweep, Math.max(1, next));
   }

@@ -6,6 +6,7 @@ import type { StreamFacts } from '../observe/stream-facts.ts';
 import { DateHeader } from '../headers/date.ts';
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { RuntimeCell } from '../loop/runtime.ts';
+import type { OverloadView } from '../net/overload.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import type { HcmPlan } from '../plan/hcm-plan.ts';
 import type { HeaderMutationPlan } from '../plan/header-mutation-plan.ts';
@@ -27,6 +28,7 @@ export interface HcmParts {
   mutation(plan: HeaderMutationPlan): HeaderMutation;
   mapper(plan: HcmPlan['mappers'][number]): ReplyMapper;
   bodyFormat(plan: NonNullable<HcmPlan['bodyFormat']>): BodyFormatter;
+  readonly overload: OverloadView;
   readonly machineAddress: string;
   readonly nodeCluster: string;
 }
@@ -36,6 +38,7 @@ export interface ChainEntry { readonly factory: HttpFilterFactory; readonly disa
 export class HcmRuntime implements ChainFilters {
   readonly plan: HcmPlan;
   readonly env: WorkerEnv;
+  readonly overload: OverloadView;
   readonly stats: StatBlock;
   readonly listenerStats: StatBlock;
   readonly http1Stats: StatBlock;
@@ -57,6 +60,7 @@ export class HcmRuntime implements ChainFilters {
   constructor(plan: HcmPlan, env: WorkerEnv, parts: HcmParts, listenerStatPrefix: string) {
     this.plan = plan;
     this.env = env;
+    this.overload = parts.overload;
     this.stats = new StatBlock(env.stats, HCM_SCHEMA, `http.${plan.statPrefix}`);
     this.listenerStats = new StatBlock(env.stats, LISTENER_HTTP_SCHEMA, `${listenerStatPrefix}.http.${plan.statPrefix}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, 'http1');

@@ -5,6 +5,7 @@ import { LocalReply } from './filter.ts';
 export const STREAM_FLAG = { DC: flagBit('DC'), SI: flagBit('SI'), DPE: flagBit('DPE'), NR: flagBit('NR'), DT: flagBit('DT') };
 
 export const REPLY = {
+  overloaded: new LocalReply(503, 'envoy overloaded', 'overload'),
   missingHost: new LocalReply(400, '', 'missing_host_header'),
   missingPath: new LocalReply(404, '', 'missing_path_rejected'),
   relativePath: new LocalReply(404, '', 'absolute_path_rejected'),

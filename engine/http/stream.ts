@@ -26,6 +26,10 @@ export interface StreamOwner {
   readonly runtime: HcmRuntime;
   readonly facts: ConnectionFacts;
   readonly bufferLimit: number;
+  /** The overload manager refuses this request. */
+  refusesRequest(): boolean;
+  /** A stream idle timeout under the present pressure, ms. */
+  streamIdleMs(ms: number): number;
   streamEnded(stream: Stream): void;
   /** A stream has another idle timeout than before. */
   idleChanged(): void;
@@ -54,6 +58,8 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   private readonly clock: StreamClock;
   private upgraded = false;
   private limit: number;
+  /** The idle timeout as configured; the clock's may be shorter under pressure. */
+  private idleMs: number;
 
   constructor(owner: StreamOwner, codec: ServerStream) {
     this.owner = owner;
@@ -71,10 +77,13 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     stats.inc(HCM.downstream_rq_total);
     stats.inc(HCM.downstream_rq_active);
     stats.inc(codec.protocol === 'HTTP/2' ? HCM.downstream_rq_http2_total : HCM.downstream_rq_http1_total);
-    this.clock = new StreamClock(env, this, plan.streamIdleTimeoutMs);
+    this.idleMs = plan.streamIdleTimeoutMs;
+    this.clock = new StreamClock(env, this, owner.streamIdleMs(this.idleMs));
     if (plan.requestHeadersTimeoutMs > 0) this.clock.armHeaders(plan.requestHeadersTimeoutMs); else if (plan.requestTimeoutMs > 0) this.clock.armRequest(plan.requestTimeoutMs);
   }
 
+  /** The pressure that shortens timeouts has changed, or the timeout itself. */
+  scaleIdle(): void { this.clock.idleMs = this.owner.streamIdleMs(this.idleMs); }
   get bufferLimit(): number { return this.limit; }
   setBufferLimit(bytes: number): void { this.limit = bytes; }
   get route(): Route | null { return this.matched === undefined ? this.findRoute() : this.matched; }
@@ -93,7 +102,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     if (route === null) return;
     this.facts.routeName = route.name;
     this.facts.virtualHostName = route.virtualHostName;
-    if (route.idleTimeoutMs >= 0 && route.idleTimeoutMs !== this.clock.idleMs) { this.clock.idleMs = route.idleTimeoutMs; this.owner.idleChanged(); }
+    if (route.idleTimeoutMs >= 0 && route.idleTimeoutMs !== this.idleMs) { this.idleMs = route.idleTimeoutMs; this.scaleIdle(); this.owner.idleChanged(); }
     if (route.bufferLimit >= 0) this.limit = route.bufferLimit;
   }
 
@@ -115,6 +124,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.clock.touch();
     if (plan.requestHeadersTimeoutMs > 0) { this.clock.requestOver(); if (plan.requestTimeoutMs > 0 && !end) this.clock.armRequest(plan.requestTimeoutMs); }
     if (end) this.requestEnded();
+    if (this.owner.refusesRequest()) { runtime.stats.inc(HCM.downstream_rq_overload_close); this.locally(REPLY.overloaded); return; }
     const refused = checkRequest(runtime, headers, facts);
     if (refused !== null) {
       if (refused.status === 400 && !plan.http1.streamErrorOnInvalidHttpMessage) this.codec.closeAfter();

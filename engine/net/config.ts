@@ -94,7 +94,6 @@ export function rawBufferOnly(m: ConfigMessage): void {
 }
 
 export function compileListener(m: ConfigMessage, ctx: CompileContext): ListenerPlan {
-  m.noop('bypass_overload_manager', 'there are no overload actions'); 
   for (const f of ['use_original_dst', 'udp_listener_config', 'api_listener', 'internal_listener', 'filter_chain_matcher', 'tcp_fast_open_queue_length', 'enable_mptcp', 'fcds_config', 'listener_specifier', 'connection_balance_config']) m.unsupported(f);
   m.unsupported('deprecated_v1');
   m.noop('reuse_port', 'enable_reuse_port decides');
@@ -108,7 +107,7 @@ export function compileListener(m: ConfigMessage, ctx: CompileContext): Listener
   return {
     name: ctx.resource, address, additional: m.list('additional_addresses').map((a) => { a.unsupported('socket_options'); a.unsupported('tcp_keepalive'); return compileAddress(a.msg('address')); }), statPrefix: m.str('stat_prefix').replaceAll(':', '_'),
     bindToPort: m.bool('bind_to_port', true), reusePort: m.bool('enable_reuse_port', true), backlog: m.num('tcp_backlog_size', 511), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20), acceptsPerTurn: m.num('max_connections_to_accept_per_socket_event', 0),
-    transparent: m.bool('transparent'), freebind: m.bool('freebind'), ipv6Only: !(m.msg('address')?.msg('socket_address')?.bool('ipv4_compat') ?? false), options: compileSocketOptions(m.list('socket_options')), keepalive: compileKeepalive(m.msg('tcp_keepalive')), ignoreGlobalLimit: m.bool('ignore_global_conn_limit'),
+    transparent: m.bool('transparent'), freebind: m.bool('freebind'), ipv6Only: !(m.msg('address')?.msg('socket_address')?.bool('ipv4_compat') ?? false), options: compileSocketOptions(m.list('socket_options')), keepalive: compileKeepalive(m.msg('tcp_keepalive')), ignoreGlobalLimit: m.bool('ignore_global_conn_limit'), bypassOverload: m.bool('bypass_overload_manager'),
     direction: m.enum('traffic_direction') as ListenerPlan['direction'], drainType: m.enum('drain_type') as ListenerPlan['drainType'], chains, listenerFilters: compileListenerFilters(m, ctx, chains), listenerFiltersTimeoutMs: m.ms('listener_filters_timeout', 15_000), continueOnTimeout: m.bool('continue_on_listener_filters_timeout'),
     defaultChain: fallback === undefined ? null : compileChain(fallback, ctx, true), accessLogs, metadata: compileMetadata(m.msg('metadata')),
   };

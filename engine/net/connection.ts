@@ -22,6 +22,8 @@ export interface DownstreamConnection {
   readonly listenerStatPrefix: string;
   /** The listener (or process) is draining: new responses should end the connection. */
   readonly draining: boolean;
+  /** The overload manager has no say here. */
+  readonly bypassOverload: boolean;
   /** Back-pressure by reason. Bytes that come all the same (read before the pause took hold) are kept and delivered when the last reason is gone. */
   pauseReading(why: ReadPause): void;
   resumeReading(why: ReadPause): void;
@@ -51,6 +53,8 @@ export interface NetworkFilter {
   onDelayedClose?(): void;
   /** The listener begins to drain (gracefully): finish what is under way, then close. */
   onDrain?(): void;
+  /** reduce_timeouts has become stronger or weaker. */
+  onTimersScaled?(): void;
 }
 
 /** Built once per filter chain when the listener plan is installed. */

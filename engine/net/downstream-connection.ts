@@ -22,6 +22,7 @@ export interface ListenerState {
   readonly bufferLimit: number;
   readonly accessLogs: readonly AccessLog[];
   readonly draining: boolean;
+  readonly plan: { readonly bypassOverload: boolean };
   /** The connection has ended. */
   left(connection: AcceptedConnection): void;
 }
@@ -57,6 +58,8 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
   get bufferLimit(): number { return this.state.bufferLimit; }
   get listenerStatPrefix(): string { return this.state.statPrefix; }
   get draining(): boolean { return this.state.draining; }
+  get bypassOverload(): boolean { return this.state.plan.bypassOverload; }
+  timersScaled(): void { for (const f of this.filters) f.onTimersScaled?.(); }
   get stream(): StreamFacts { return this.ownStream ??= addresses(new StreamFacts(this.facts)); }
   get live(): boolean { return !this.ended; }
 

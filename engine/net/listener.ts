@@ -5,6 +5,7 @@ import { LISTENER, LISTENER_SCHEMA, LISTENER_WORKER, LISTENER_WORKER_SCHEMA } fr
 import { StatBlock } from '../observe/stats/stat-block.ts';
 import { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
+import { OVERLOAD } from '../plan/overload-plan.ts';
 import type { FilterChainPlan, ListenerPlan } from '../plan/listener-plan.ts';
 import { formatAddress, type Address } from './address.ts';
 import { AcceptingConnection, type AcceptingOwner, type PlacedListenerFilter } from './accepting-connection.ts';
@@ -16,7 +17,7 @@ import type { ListenerSocket, TransportSocket } from './transport/transport.ts';
 import type { WorkerEnv } from './worker-env.ts';
 
 /** The process-wide limit of downstream connections. */
-export interface ConnectionBudget { tryConnection(): boolean; releaseConnections(count: number): void; /** The process fails its health checks: connections are not kept. */ healthFailed(): boolean }
+export interface ConnectionBudget { tryConnection(): boolean; releaseConnections(count: number): void; /** The process fails its health checks: connections are not kept. */ healthFailed(): boolean; /** Strength of an overload action, 0 to 1. */ overload(action: number): number }
 
 interface Chain { readonly name: string; readonly factories: readonly NetworkFilterFactory[]; readonly metadata: FilterChainPlan['metadata'] }
 
@@ -149,13 +150,14 @@ export class ListenerSet {
     }, (socket) => this.accept(listener, socket));
     return Promise.all([plan.address, ...plan.additional].map(one)).then((results) => {
       const failed = results.find((r) => 'error' in r);
-      for (const r of results) if (!('error' in r)) listener.sockets.push(r);
+      for (const r of results) if (!('error' in r)) { listener.sockets.push(r); if (this.stopped && !plan.bypassOverload) r.pause(); }
       this.onBound(plan.name, listener.sockets.map((s) => formatAddress(s.local)), failed !== undefined && 'error' in failed ? failed.error : '');
     });
   }
 
   private accept(listener: Listener, socket: TransportSocket): void {
     const version = listener.version, { stats, plan } = version;
+    if (!plan.bypassOverload && this.rejects()) { stats.inc(LISTENER.downstream_cx_overload_reject); socket.destroy('now'); return; }
     if (version.size >= runtimeNumber(listener.limit, Infinity)) { stats.inc(LISTENER.downstream_cx_overflow); socket.destroy('now'); return; }
     if (!this.budget.tryConnection()) {
       if (!plan.ignoreGlobalLimit) { stats.inc(LISTENER.downstream_global_cx_overflow); socket.destroy('now'); return; }
@@ -165,6 +167,20 @@ export class ListenerSet {
     if (plan.bufferLimit > 0) socket.highMark = plan.bufferLimit;
     version.accept(socket, this.factsOf(socket, plan));
   }
+
+  /** reject_incoming_connections and the load shed point at its place: by chance, as strong as they are. */
+  private rejects(): boolean {
+    const value = Math.max(this.budget.overload(OVERLOAD.reject_incoming_connections), this.budget.overload(OVERLOAD.tcp_listener_accept));
+    return value > 0 && this.env.random.unit() < value;
+  }
+
+  /** stop_accepting_connections: what comes meanwhile waits in the kernel's queue. */
+  private get stopped(): boolean { return this.budget.overload(OVERLOAD.stop_accepting_connections) >= 1; }
+  onOverload(): void {
+    for (const l of this.listeners.values()) if (!l.version.plan.bypassOverload) for (const s of l.sockets) if (this.stopped) s.pause(); else s.resume();
+  }
+  /** reduce_timeouts has become stronger or weaker. */
+  onTimersScaled(): void { for (const v of [...[...this.listeners.values()].map((l) => l.version), ...this.old]) for (const c of v.connections) c.timersScaled(); }
 
   private factsOf(socket: TransportSocket, plan: ListenerPlan): ConnectionFacts {
     const facts = new ConnectionFacts();

@@ -44,6 +44,7 @@ export interface ListenerPlan {
   readonly options: readonly SocketOption[];
   readonly keepalive: TcpKeepalive | null;
   readonly ignoreGlobalLimit: boolean;
+  readonly bypassOverload: boolean;
   readonly direction: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
   readonly drainType: 'DEFAULT' | 'MODIFY_ONLY';
   readonly chains: readonly FilterChainPlan[];

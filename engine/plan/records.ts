@@ -1,6 +1,8 @@
 // The one update path: control sends records, each worker installs them in order. Bodies are plain JSON-like data (msgpack on the way). A cluster's or
 // route table's body stays packed in the worker until first use, so 10,000 idle clusters cost their bytes only.
 
+import type { OverloadAction, TimerScalePlan } from './overload-plan.ts';
+
 export type PlanRecord =
   | { readonly kind: 'settings'; readonly body: SettingsPlan }
   | { readonly kind: 'cluster'; readonly name: string; readonly version: string; readonly body: Uint8Array }
@@ -23,6 +25,8 @@ export type WorkerCommand =
   | { readonly name: 'reopen-logs' }
   /** Process drain: connections are told to go over `drainTimeS`, strategy as --drain-strategy. */
   | { readonly name: 'drain'; readonly drainTimeS: number; readonly strategy: 'gradual' | 'immediate' }
+  /** An overload action has become stronger or weaker; its strength stands in the shared words. */
+  | { readonly name: 'overload'; readonly action: OverloadAction; readonly value: number }
   | { readonly name: 'stop' };
 
 /** What holds for the whole process. */
@@ -36,6 +40,8 @@ export interface SettingsPlan {
   /** resource monitor downstream_connections / runtime overload.global_downstream_max_connections; 0: no limit. */
   readonly maxDownstreamConnections: number;
   readonly localClusterName: string;
+  /** Timers that reduce_timeouts shortens. */
+  readonly overloadTimers: readonly TimerScalePlan[];
   /** --local-address-ip-version. */
   readonly localAddressIpVersion: 'v4' | 'v6';
 }

@@ -2,8 +2,9 @@
 //
 //   word 0: health epoch (control moves it whenever flags of any host change)   word 1: downstream connections   word 2: their limit (0: none)
 //   word 3: 1 while the process fails its own health checks (/healthcheck/fail)
+//   word 4..: strength of each overload action, 0 to 10,000 (plan/overload-plan.ts has their order)
 //
-// Control writes the epoch, the limit and the failing; every worker adds and takes away connections. All access is atomic.
+// Control writes the epoch, the limit, the failing and the actions; every worker adds and takes away connections. All access is atomic.
 
 export class SharedWords {
   private readonly words: Int32Array;
@@ -25,5 +26,8 @@ export class SharedWords {
   connections(): number { return Atomics.load(this.words, 1); }
   healthFailed(): boolean { return Atomics.load(this.words, 3) === 1; }
   setHealthFailed(failed: boolean): void { Atomics.store(this.words, 3, failed ? 1 : 0); }
+  /** Strength of an overload action, 0 to 1. */
+  overload(action: number): number { return Atomics.load(this.words, 4 + action) / 10_000; }
+  setOverload(action: number, value: number): void { Atomics.store(this.words, 4 + action, Math.round(value * 10_000)); }
   setConnectionLimit(limit: number): void { Atomics.store(this.words, 2, limit); }
 }

@@ -1,6 +1,8 @@
 // What a bootstrap says of the process itself: node, admin, runtime layers, overload, statistics, logs.
 import type { Address } from '../../net/address.ts';
 import { compileRegexMatcher } from '../../headers/config.ts';
+import type { OverloadPlan } from '../../plan/overload-plan.ts';
+import { compileOverload } from './overload.ts';
 import type { CompileContext, ConfigMessage, ExtensionPlan } from '../../proto/config-message.ts';
 
 export interface AdminPlan { readonly address: Address; readonly accessLogs: readonly ExtensionPlan[]; readonly allowPaths: readonly { readonly exact: string; readonly prefix: string }[] }
@@ -11,6 +13,7 @@ export interface ProcessPlan {
   readonly admin: AdminPlan | null;
   readonly layers: readonly LayerPlan[];
   readonly maxDownstreamConnections: number;
+  readonly overload: OverloadPlan | null;
   readonly statsFlushMs: number;
   readonly stats: StatsPlan;
   readonly localCluster: string;
@@ -38,20 +41,6 @@ function compileLayers(m: ConfigMessage | undefined): LayerPlan[] {
     if (out.filter((x) => x.name === name).length > 1) l.error('name', `Duplicate layer name: ${name}`);
   }
   return m === undefined ? [{ name: 'admin', kind: 'admin' }] : out;
-}
-
-function compileOverload(m: ConfigMessage | undefined): number {
-  let most = 0;
-  if (m === undefined) return 0;
-  m.noop('refresh_interval', 'the connection count is always exact'); m.noop('buffer_factory_config', 'buffers are bounded one by one');
-  if (m.list('actions').length > 0) m.unsupported('actions');
-  if (m.list('loadshed_points').length > 0) m.unsupported('loadshed_points');
-  for (const r of m.list('resource_monitors')) {
-    const c = r.any('typed_config');
-    r.str('name');
-    if (c?.typeName.endsWith('.downstream_connections.v3.DownstreamConnectionsConfig')) most = c.num('max_active_downstream_connections'); else r.unsupported('typed_config', c?.typeName ?? '');
-  }
-  return most;
 }
 
 function compileStats(m: ConfigMessage | undefined): StatsPlan {
@@ -85,8 +74,9 @@ export function compileProcess(m: ConfigMessage, ctx: CompileContext, address: (
   const logs = m.msg('application_log_config')?.msg('log_format');
   for (const f of ['json_format', 'text_format']) logs?.unsupported(f, 'use --log-format');
   m.unsupported('flags_path'); manager?.noop('local_cluster_name', 'all zones are used alike');
+  const overload = compileOverload(m.msg('overload_manager'));
   return {
     nodeId: node?.str('id') ?? '', nodeCluster: node?.str('cluster') ?? '', nodeZone: locality?.str('zone') ?? '', node: node === undefined ? null : nodeJson(node), admin: compileAdmin(m.msg('admin'), ctx, address), layers: compileLayers(m.msg('layered_runtime')),
-    maxDownstreamConnections: compileOverload(m.msg('overload_manager')), statsFlushMs: m.ms('stats_flush_interval', 5000), stats: compileStats(m.msg('stats_config')), localCluster: manager?.str('local_cluster_name') ?? '', outlierLog: outliers?.str('event_log_path') ?? '',
+    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, statsFlushMs: m.ms('stats_flush_interval', 5000), stats: compileStats(m.msg('stats_config')), localCluster: manager?.str('local_cluster_name') ?? '', outlierLog: outliers?.str('event_log_path') ?? '',
   };
 }

@@ -10,6 +10,7 @@ import { ManualClock } from '../../../engine/loop/clock.ts';
 import { SeededRandom } from '../../../engine/loop/random.ts';
 import { Runtime } from '../../../engine/loop/runtime.ts';
 import { TimerWheel } from '../../../engine/loop/timer-wheel.ts';
+import { OverloadView } from '../../../engine/net/overload.ts';
 import type { WorkerEnv } from '../../../engine/net/worker-env.ts';
 import { HCM } from '../../../engine/observe/stats/schemas.ts';
 import type { StatStore } from '../../../engine/observe/stats/stat-block.ts';
@@ -107,11 +108,11 @@ export function harness(filters: readonly HttpFilter[], options: { plan?: Partia
     httpFilter: (kind, _body, name, index) => ({ name, create: (s) => (kind === 'router' ? (terminal = new Terminal(s)) : filters[index]!) }),
     accessLog: () => ({ log: (_f, kind) => { if (kind === 'DownstreamEnd') logged++; } }) as ReturnType<ConstructorParameters<typeof HcmRuntime>[2]['accessLog']>,
     routes: () => ({ current: { name: 'r', match: (h: RequestHeaders) => options.route?.(h.path) ?? null } }),
-    mutation: () => ({ apply() {} }), mapper: () => { throw new Error('none'); }, bodyFormat: () => { throw new Error('none'); }, machineAddress: '127.0.0.1', nodeCluster: '',
+    mutation: () => ({ apply() {} }), mapper: () => { throw new Error('none'); }, bodyFormat: () => { throw new Error('none'); }, machineAddress: '127.0.0.1', nodeCluster: '', overload: new OverloadView({ overload: () => 0 }, () => []),
   }, 'listener.x');
   const codec = new RecordingCodec();
   let ended = 0;
-  const owner: StreamOwner = { runtime, facts: new ConnectionFacts(), bufferLimit: options.limit ?? 1000, streamEnded: () => { ended++; }, idleChanged() {} };
+  const owner: StreamOwner = { runtime, facts: new ConnectionFacts(), bufferLimit: options.limit ?? 1000, streamEnded: () => { ended++; }, idleChanged() {}, refusesRequest: () => false, streamIdleMs: (ms) => ms };
   const stream = codec.sink = new Stream(owner, codec);
   return {
     stream, codec, clock, wheel, runtime,

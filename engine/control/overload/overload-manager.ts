@@ -1,0 +1,65 @@
+// Reads every monitor once an interval, works out how strongly each action acts, and writes that into shared words that workers read (Envoy: OverloadManagerImpl).
+// An action is as strong as its strongest trigger. Ends with close().
+import { OVERLOAD, type OverloadAction, type OverloadPlan, type TriggerPlan } from '../../plan/overload-plan.ts';
+import type { SharedWords } from '../../shm/shared-words.ts';
+import type { Monitor } from './monitors.ts';
+
+export interface OverloadEnv {
+  after(ms: number, task: () => void): () => void;
+  readonly words: SharedWords;
+  makeMonitor(name: string): Monitor;
+  stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
+  /** An action has become stronger or weaker. */
+  onAction(action: OverloadAction, value: number): void;
+}
+
+/** Strength of a trigger at a pressure, 0 to 1. */
+export function strength(t: TriggerPlan, pressure: number): number {
+  if (pressure >= t.to) return 1;
+  return pressure <= t.from ? 0 : (pressure - t.from) / (t.to - t.from);
+}
+
+export class OverloadManager {
+  private readonly plan: OverloadPlan;
+  private readonly env: OverloadEnv;
+  private readonly monitors: ReadonlyMap<string, Monitor>;
+  private readonly pressures = new Map<string, number>();
+  private readonly values = new Map<string, number>();
+  private cancel: () => void = () => {};
+
+  constructor(plan: OverloadPlan, env: OverloadEnv) {
+    this.plan = plan; this.env = env;
+    this.monitors = new Map(plan.monitors.map((m) => [m.name, env.makeMonitor(m.name)]));
+    for (const m of plan.monitors) { env.stat(`overload.${m.name}.pressure`, 'gauge', { set: 0 }); for (const n of ['failed_updates', 'skipped_updates']) env.stat(`overload.${m.name}.${n}`, 'counter', { add: 0 }); }
+    for (const a of plan.actions) this.tell(a.name, 0);
+    this.refresh();
+  }
+
+  private tell(name: string, value: number): void {
+    this.env.stat(`overload.${name}.active`, 'gauge', { set: value === 1 ? 1 : 0 });
+    this.env.stat(`overload.${name}.scale_percent`, 'gauge', { set: Math.round(value * 100) });
+  }
+
+  private refresh(): void {
+    const { plan, env } = this;
+    for (const [name, monitor] of this.monitors) {
+      let pressure = NaN;
+      try { pressure = monitor.pressure(); } catch { /* counted as a failed update */ }
+      // What cannot be read keeps its last pressure.
+      if (Number.isNaN(pressure)) { env.stat(`overload.${name}.failed_updates`, 'counter', { add: 1 }); continue; }
+      this.pressures.set(name, pressure);
+      env.stat(`overload.${name}.pressure`, 'gauge', { set: Math.floor(pressure * 100) });
+    }
+    for (const a of plan.actions) {
+      const value = a.triggers.reduce((most, t) => Math.max(most, strength(t, this.pressures.get(t.resource) ?? 0)), 0);
+      if (value === (this.values.get(a.name) ?? 0)) continue;
+      this.values.set(a.name, value);
+      env.words.setOverload(OVERLOAD[a.action], value);
+      this.tell(a.name, value);
+      env.onAction(a.action, value);
+    }
+    this.cancel = env.after(plan.refreshMs, () => this.refresh());
+  }
+
+  close(): void { this.cancel(); for (const a of this.plan.actions) this.env.words.setOverload(OVERLOAD[a.action], 0); }
+}
