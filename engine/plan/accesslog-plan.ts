@@ -2,14 +2,10 @@
 import type { FormatPlan } from '../observe/format/formatter.ts';
 import type { JsonPlan } from '../observe/format/make-formatter.ts';
 import type { HeaderMatcherPlan } from '../headers/header-matcher.ts';
-import type { StringMatcherPlan } from '../headers/string-matcher.ts';
+import type { ValueMatchPlan } from './match-plan.ts';
 
 /** A threshold with its runtime key ('' for none). */
 export interface ComparisonPlan { readonly op: 'EQ' | 'GE' | 'LE' | 'NE'; readonly value: number; readonly runtimeKey: string }
-
-export type MetadataValuePlan =
-  | { readonly kind: 'null' } | { readonly kind: 'present'; readonly present: boolean } | { readonly kind: 'bool'; readonly value: boolean }
-  | { readonly kind: 'exact-number'; readonly value: number } | { readonly kind: 'range'; readonly from: number; readonly to: number } | { readonly kind: 'string'; readonly string: StringMatcherPlan };
 
 export type AccessLogFilterPlan =
   | { readonly kind: 'status'; readonly comparison: ComparisonPlan } | { readonly kind: 'duration'; readonly comparison: ComparisonPlan }
@@ -21,7 +17,7 @@ export type AccessLogFilterPlan =
   | { readonly kind: 'flags'; readonly flags: readonly string[] }
   /** grpc-status numbers. */
   | { readonly kind: 'grpc-status'; readonly statuses: readonly number[]; readonly exclude: boolean }
-  | { readonly kind: 'metadata'; readonly namespace: string; readonly path: readonly string[]; readonly value: MetadataValuePlan; readonly invert: boolean; readonly whenMissing: boolean }
+  | { readonly kind: 'metadata'; readonly namespace: string; readonly path: readonly string[]; readonly value: ValueMatchPlan; readonly invert: boolean; readonly whenMissing: boolean }
   | { readonly kind: 'log-type'; readonly types: readonly string[]; readonly exclude: boolean };
 
 export type LogFormatPlan = { readonly kind: 'text'; readonly format: FormatPlan; readonly omitEmpty: boolean } | { readonly kind: 'json'; readonly json: JsonPlan; readonly omitEmpty: boolean };

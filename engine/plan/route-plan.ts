@@ -5,6 +5,7 @@ import type { StringMatcherPlan } from '../headers/string-matcher.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { BodyFormatPlan } from './hcm-plan.ts';
 import type { HeaderMutationPlan } from './header-mutation-plan.ts';
+import type { MatchTreePlan, ValueMatchPlan } from './match-plan.ts';
 
 export interface LevelPlan { readonly request: HeaderMutationPlan; readonly response: HeaderMutationPlan }
 export type Meta = { readonly [key: string]: MetadataValue } | null;
@@ -25,6 +26,8 @@ export interface VirtualHostPlan {
   readonly level: LevelPlan;
   readonly requireTls: 'NONE' | 'EXTERNAL_ONLY' | 'ALL';
   readonly routes: readonly RoutePlan[];
+  /** In place of `routes`: a tree whose actions are lists of routes, the first that matches of one. */
+  readonly matcher: MatchTreePlan | null;
   readonly includeAttemptCount: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly metadata: Meta;
@@ -52,9 +55,8 @@ export interface RouteMatchPlan {
   readonly grpc: boolean;
   readonly fraction: FractionPlan | null;
   readonly tls: { readonly presented: boolean | null; readonly validated: boolean | null } | null;
-  readonly metadata: readonly { readonly filter: string; readonly path: readonly string[]; readonly value: MetadataMatchPlan; readonly invert: boolean }[];
+  readonly metadata: readonly { readonly filter: string; readonly path: readonly string[]; readonly value: ValueMatchPlan; readonly invert: boolean }[];
 }
-export type MetadataMatchPlan = { readonly kind: 'string'; readonly string: StringMatcherPlan } | { readonly kind: 'bool'; readonly value: boolean } | { readonly kind: 'number'; readonly from: number; readonly to: number } | { readonly kind: 'present'; readonly present: boolean } | { readonly kind: 'null' };
 
 export interface RoutePlan {
   readonly name: string;

@@ -3,8 +3,10 @@ import { pack } from '../plan/plan-wire.ts';
 import { toByteString } from '../headers/headers.ts';
 import { compileHeaderMatcher, compileRegexMatcher, compileStringMatcher } from '../headers/config.ts';
 import { compileMetadata } from '../net/config.ts';
+import { compileMatchTree } from '../net/match/config.ts';
+import { compileValueMatch } from '../observe/match/config.ts';
 import { compileMutation, compileSubstitution } from '../observe/format/config.ts';
-import type { DirectPlan, FilterConfigPlan, FractionPlan, LevelPlan, MetadataMatchPlan, PathMatchPlan, RewritePlan, RouteMatchPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../plan/route-plan.ts';
+import type { DirectPlan, FilterConfigPlan, FractionPlan, LevelPlan, PathMatchPlan, RewritePlan, RouteMatchPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../plan/route-plan.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import { compileForward } from './forward-config.ts';
 import { PathTemplate, TemplateError } from './match/path-template.ts';
@@ -55,17 +57,6 @@ function compilePath(m: ConfigMessage): PathMatchPlan {
   }
 }
 
-function compileMetadataMatch(v: ConfigMessage | undefined, at: ConfigMessage): MetadataMatchPlan {
-  switch (v?.oneof('match_pattern')) {
-    case 'string_match': return { kind: 'string', string: compileStringMatcher(v.msg('string_match')!) };
-    case 'bool_match': return { kind: 'bool', value: v.bool('bool_match') };
-    case 'present_match': return { kind: 'present', present: v.bool('present_match') };
-    case 'null_match': v.has('null_match'); return { kind: 'null' };
-    case 'double_match': { const d = v.msg('double_match')!, r = d.msg('range'); return r === undefined ? { kind: 'number', from: d.num('exact'), to: d.num('exact') + Number.EPSILON } : { kind: 'number', from: r.num('start'), to: r.num('end') }; }
-    default: at.unsupported('value'); return { kind: 'null' };
-  }
-}
-
 function compileMatch(m: ConfigMessage): RouteMatchPlan {
   const tls = m.msg('tls_context');
   m.has('grpc');
@@ -74,7 +65,7 @@ function compileMatch(m: ConfigMessage): RouteMatchPlan {
     path: compilePath(m), headers: m.list('headers').map(compileHeaderMatcher),
     query: m.list('query_parameters').map((q) => ({ name: toByteString(q.str('name')), string: q.oneof('query_parameter_match_specifier') === 'string_match' ? compileStringMatcher(q.msg('string_match')!) : null, present: q.bool('present_match', true) || !q.has('present_match') })),
     grpc: m.has('grpc'), fraction: compileFraction(m.msg('runtime_fraction')), tls: tls === undefined ? null : { presented: tls.has('presented') ? tls.bool('presented') : null, validated: tls.has('validated') ? tls.bool('validated') : null },
-    metadata: m.list('dynamic_metadata').map((d) => ({ filter: d.str('filter'), path: d.list('path').map((p) => p.str('key')), value: compileMetadataMatch(d.msg('value'), d), invert: d.bool('invert') })),
+    metadata: m.list('dynamic_metadata').map((d) => ({ filter: d.str('filter'), path: d.list('path').map((p) => p.str('key')), value: compileValueMatch(d.msg('value'), d), invert: d.bool('invert') })),
   };
 }
 
@@ -113,11 +104,22 @@ function compileRoute(m: ConfigMessage, ctx: CompileContext): RoutePlan {
   };
 }
 
+/** An action of a virtual host's matcher tree: a Route, or a RouteList. */
+function compileRouteAction(c: ConfigMessage, at: ConfigMessage, ctx: CompileContext): RoutePlan[] {
+  if (c.typeName === 'envoy.config.route.v3.Route') return [compileRoute(c, ctx)];
+  if (c.typeName === 'envoy.config.route.v3.RouteList') return c.list('routes').map((r) => compileRoute(r, ctx));
+  at.unsupported('action', c.typeName);
+  return [];
+}
+
 function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): VirtualHostPlan {
-  for (const f of ['matcher', 'retry_policy_typed_config', 'request_mirror_policies', 'cors']) m.unsupported(f);
+  const matcher = m.msg('matcher');
+  if (matcher !== undefined && m.has('routes')) m.error('matcher', "cannot set both matcher and routes on virtual host");
+  for (const f of ['retry_policy_typed_config', 'request_mirror_policies', 'cors']) m.unsupported(f);
   if (m.list('rate_limits').length > 0) m.noop('rate_limits', 'no rate limit filter is there yet');
   return {
-    name: m.str('name'), level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE', routes: m.list('routes').map((r) => compileRoute(r, ctx)), includeAttemptCount: m.bool('include_request_attempt_count'), includeAttemptCountInResponse: m.bool('include_attempt_count_in_response'),
+    name: m.str('name'), level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE', routes: m.list('routes').map((r) => compileRoute(r, ctx)),
+    matcher: matcher === undefined ? null : compileMatchTree(matcher, { stream: true, action: (c, at) => compileRouteAction(c, at, ctx) }), includeAttemptCount: m.bool('include_request_attempt_count'), includeAttemptCountInResponse: m.bool('include_attempt_count_in_response'),
     metadata: compileMetadata(m.msg('metadata')), filterConfigs: compileFilterConfigs(m, ctx), virtualClusters: m.list('virtual_clusters').map((c) => ({ name: c.str('name'), headers: c.list('headers').map(compileHeaderMatcher) })), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)),
     includeTimeoutRetry: m.bool('include_is_timeout_retry_header'), retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')),
   };

@@ -2,35 +2,41 @@
 import { HeaderMatcher, matchesAll } from '../headers/header-matcher.ts';
 import type { RequestHeaders } from '../headers/headers.ts';
 import type { StatStore } from '../observe/stats/stat-block.ts';
-import type { VirtualHostPlan } from '../plan/route-plan.ts';
+import { MatchTree } from '../net/match/match-tree.ts';
+import type { RoutePlan, VirtualHostPlan } from '../plan/route-plan.ts';
 import { Level, type RouteEnv } from './level.ts';
 import { RouteMatcher, type MatchInput } from './match/route-matcher.ts';
 import { RouteEntry } from './route-entry.ts';
 import type { TableOfRoutes } from './route-table.ts';
 
+interface MatchedRoute { readonly matcher: RouteMatcher; readonly entry: RouteEntry; readonly connect: boolean }
+const NONE: readonly MatchedRoute[] = [];
+
 export class VirtualHost {
   readonly plan: VirtualHostPlan;
   readonly table: TableOfRoutes;
   readonly level: Level;
-  private readonly matchers: readonly RouteMatcher[];
-  private readonly entries: readonly RouteEntry[];
+  private readonly routes: readonly MatchedRoute[];
+  private readonly tree: MatchTree<readonly MatchedRoute[]> | null;
   private readonly clusters: readonly { readonly name: string; readonly headers: readonly HeaderMatcher[] }[];
 
   constructor(plan: VirtualHostPlan, table: TableOfRoutes, env: RouteEnv) {
     this.plan = plan;
     this.table = table;
     this.level = new Level(plan.level, env);
-    this.matchers = plan.routes.map((r) => new RouteMatcher(r.match, env.runtime));
-    this.entries = plan.routes.map((r) => new RouteEntry(r, this, env));
+    const build = (list: readonly RoutePlan[]): MatchedRoute[] => list.map((r) => ({ matcher: new RouteMatcher(r.match, env.runtime), entry: new RouteEntry(r, this, env), connect: r.match.path.kind === 'connect' }));
+    this.routes = build(plan.routes);
+    this.tree = plan.matcher === null ? null : new MatchTree(plan.matcher, (action) => build(action as readonly RoutePlan[]));
     this.clusters = plan.virtualClusters.map((c) => ({ name: c.name, headers: c.headers.map((h) => new HeaderMatcher(h)) }));
   }
 
   match(i: MatchInput): RouteEntry | null {
-    const connect = i.headers.method === 'CONNECT';
-    for (let n = 0; n < this.matchers.length; n++) {
+    const connect = i.headers.method === 'CONNECT', routes = this.tree === null ? this.routes : this.tree.match(i.facts.connection, i.facts) ?? NONE;
+    for (let n = 0; n < routes.length; n++) {
+      const r = routes[n]!;
       // CONNECT is matched by connect_matcher alone (its path is empty).
-      if (connect && this.plan.routes[n]!.match.path.kind !== 'connect') continue;
-      if (this.matchers[n]!.matches(i)) return this.entries[n]!.pick(i);
+      if (connect && !r.connect) continue;
+      if (r.matcher.matches(i)) return r.entry.pick(i);
     }
     return null;
   }

@@ -1,9 +1,10 @@
 // Access loggers and their filters from configuration.
 import type { CompileContext, ConfigMessage, ExtensionPlan } from '../../proto/config-message.ts';
-import { compileHeaderMatcher, compileStringMatcher } from '../../headers/config.ts';
+import { compileHeaderMatcher } from '../../headers/config.ts';
 import { compileFormat, compileJsonFormat, compileSubstitution } from '../format/config.ts';
+import { compileValueMatch } from '../match/config.ts';
 import { parseFormat } from '../format/parse.ts';
-import type { AccessLogFilterPlan, AccessLogPlan, ComparisonPlan, LogFormatPlan, MetadataValuePlan } from '../../plan/accesslog-plan.ts';
+import type { AccessLogFilterPlan, AccessLogPlan, ComparisonPlan, LogFormatPlan } from '../../plan/accesslog-plan.ts';
 
 /** Envoy's default format. */
 export const DEFAULT_FORMAT = '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';
@@ -44,17 +45,6 @@ const ALWAYS: AccessLogFilterPlan = { kind: 'and', filters: [] };
 /** Names of GrpcStatusFilter.Status in the order of their numbers. */
 const GRPC = ['OK', 'CANCELED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS', 'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED'];
 
-function metadataValue(v: ConfigMessage | undefined, at: ConfigMessage): MetadataValuePlan {
-  switch (v?.oneof('match_pattern')) {
-    case 'string_match': return { kind: 'string', string: compileStringMatcher(v.msg('string_match')!) };
-    case 'bool_match': return { kind: 'bool', value: v.bool('bool_match') };
-    case 'present_match': return { kind: 'present', present: v.bool('present_match') };
-    case 'null_match': v.has('null_match'); return { kind: 'null' };
-    case 'double_match': { const d = v.msg('double_match')!, r = d.msg('range'); return r === undefined ? { kind: 'exact-number', value: d.num('exact') } : { kind: 'range', from: r.num('start'), to: r.num('end') }; }
-    default: at.unsupported('value'); return { kind: 'present', present: true };
-  }
-}
-
 export function compileLogFilter(m: ConfigMessage): AccessLogFilterPlan {
   const kind = m.oneof('filter_specifier'), f = m.msg(kind === '' ? 'status_code_filter' : kind);
   if (f === undefined) return ALWAYS;
@@ -70,7 +60,7 @@ export function compileLogFilter(m: ConfigMessage): AccessLogFilterPlan {
     case 'response_flag_filter': return { kind: 'flags', flags: f.strings('flags') };
     case 'grpc_status_filter': return { kind: 'grpc-status', statuses: f.enums('statuses').map((s) => GRPC.indexOf(s)), exclude: f.bool('exclude') };
     case 'log_type_filter': return { kind: 'log-type', types: f.enums('types'), exclude: f.bool('exclude') };
-    case 'metadata_filter': { const x = f.msg('matcher'); return { kind: 'metadata', namespace: x?.str('filter') ?? '', path: (x?.list('path') ?? []).map((p) => p.str('key')), value: x === undefined ? { kind: 'present', present: true } : metadataValue(x.msg('value'), x), invert: x?.bool('invert') ?? false, whenMissing: f.bool('match_if_key_not_found', true) }; }
+    case 'metadata_filter': { const x = f.msg('matcher'); return { kind: 'metadata', namespace: x?.str('filter') ?? '', path: (x?.list('path') ?? []).map((p) => p.str('key')), value: x === undefined ? { kind: 'present', present: true } : compileValueMatch(x.msg('value'), x), invert: x?.bool('invert') ?? false, whenMissing: f.bool('match_if_key_not_found', true) }; }
     default: m.unsupported(kind); return ALWAYS;
   }
 }

@@ -1,9 +1,9 @@
 // Access-log filters (envoy.config.accesslog.v3.AccessLogFilter), built once from their plans; also used by local-reply mappers.
 import { HeaderMatcher } from '../../headers/header-matcher.ts';
-import { makeStringMatcher } from '../../headers/string-matcher.ts';
 import type { Random } from '../../loop/random.ts';
 import { runtimeNumber, type Runtime } from '../../loop/runtime.ts';
-import type { AccessLogFilterPlan, ComparisonPlan, MetadataValuePlan } from '../../plan/accesslog-plan.ts';
+import type { AccessLogFilterPlan, ComparisonPlan } from '../../plan/accesslog-plan.ts';
+import { makeValueMatcher, valueAt } from '../match/value-matcher.ts';
 import { flagBit } from '../response-flags.ts';
 import type { StreamFacts } from '../stream-facts.ts';
 
@@ -56,22 +56,10 @@ function grpcStatus(f: StreamFacts): number {
 }
 
 function metadataFilter(plan: Extract<AccessLogFilterPlan, { kind: 'metadata' }>): LogFilter {
-  const matches = valueMatcher(plan.value);
+  const matches = makeValueMatcher(plan.value);
   return (f) => {
-    let at: unknown = f.metadata?.get(plan.namespace);
-    for (const key of plan.path) at = at !== null && typeof at === 'object' && Object.hasOwn(at, key) ? (at as Record<string, unknown>)[key] : undefined;
+    const at = valueAt(f.metadata, plan.namespace, plan.path);
     if (at === undefined) return plan.whenMissing;
     return matches(at) !== plan.invert;
   };
-}
-
-function valueMatcher(plan: MetadataValuePlan): (v: unknown) => boolean {
-  switch (plan.kind) {
-    case 'null': return (v) => v === null;
-    case 'present': return () => plan.present;
-    case 'bool': return (v) => v === plan.value;
-    case 'exact-number': return (v) => v === plan.value;
-    case 'range': return (v) => typeof v === 'number' && v >= plan.from && v < plan.to;
-    case 'string': { const m = makeStringMatcher(plan.string); return (v) => typeof v === 'string' && m.matches(v); }
-  }
 }

@@ -4,8 +4,9 @@ import type { RequestHeaders } from '../../headers/headers.ts';
 import { makeStringMatcher, type StringMatcher } from '../../headers/string-matcher.ts';
 import { isGrpc } from '../../http/local-reply.ts';
 import { runtimeNumber, type Runtime, type RuntimeCell } from '../../loop/runtime.ts';
+import { makeValueMatcher, valueAt } from '../../observe/match/value-matcher.ts';
 import type { StreamFacts } from '../../observe/stream-facts.ts';
-import type { MetadataMatchPlan, PathMatchPlan, QueryMatcherPlan, RouteMatchPlan } from '../../plan/route-plan.ts';
+import type { PathMatchPlan, QueryMatcherPlan, RouteMatchPlan } from '../../plan/route-plan.ts';
 import { PathTemplate } from './path-template.ts';
 
 /** The request as matchers look at it: parts cut once. One object for a thread. */
@@ -64,25 +65,10 @@ export function firstValue(query: string, name: string): string | undefined {
 }
 
 class MetadataMatcher {
-  private readonly filter: string; private readonly path: readonly string[]; private readonly value: MetadataMatchPlan; private readonly invert: boolean; private readonly string: StringMatcher | null;
-  constructor(plan: RouteMatchPlan['metadata'][number]) {
-    this.filter = plan.filter; this.path = plan.path; this.value = plan.value; this.invert = plan.invert;
-    this.string = plan.value.kind === 'string' ? makeStringMatcher(plan.value.string) : null;
-  }
-  matches(facts: StreamFacts): boolean {
-    let at: unknown = facts.metadata?.get(this.filter);
-    for (const key of this.path) at = at !== null && typeof at === 'object' && Object.hasOwn(at, key) ? (at as Record<string, unknown>)[key] : undefined;
-    return this.test(at) !== this.invert;
-  }
-  private test(v: unknown): boolean {
-    switch (this.value.kind) {
-      case 'string': return typeof v === 'string' && this.string!.matches(v);
-      case 'bool': return v === this.value.value;
-      case 'number': return typeof v === 'number' && v >= this.value.from && v < this.value.to;
-      case 'present': return (v !== undefined) === this.value.present;
-      case 'null': return v === null;
-    }
-  }
+  private readonly plan: RouteMatchPlan['metadata'][number];
+  private readonly test: (value: unknown) => boolean;
+  constructor(plan: RouteMatchPlan['metadata'][number]) { this.plan = plan; this.test = makeValueMatcher(plan.value); }
+  matches(facts: StreamFacts): boolean { return this.test(valueAt(facts.metadata, this.plan.filter, this.plan.path)) !== this.plan.invert; }
 }
 
 export class RouteMatcher {

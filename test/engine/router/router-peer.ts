@@ -121,7 +121,7 @@ export class RouterPeer {
       name: 'r', match: { path: { kind: 'prefix', text: '/', ignoreCase: false }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [] }, level: NO_LEVEL, metadata: null, filterConfigs: [], bufferLimit: -1,
       action: { ...FORWARD, retry: o.retry === undefined || o.retry === null ? null : { ...RETRY, ...o.retry }, ...o.forward },
     };
-    const host: VirtualHostPlan = { name: 'v', level: NO_LEVEL, requireTls: 'NONE', routes: [route], includeAttemptCount: false, includeAttemptCountInResponse: false, metadata: null, filterConfigs: [], virtualClusters: [], bufferLimit: -1, includeTimeoutRetry: false, retry: null, hedge: null, ...o.host };
+    const host: VirtualHostPlan = { name: 'v', level: NO_LEVEL, requireTls: 'NONE', routes: [route], matcher: null, includeAttemptCount: false, includeAttemptCountInResponse: false, metadata: null, filterConfigs: [], virtualClusters: [], bufferLimit: -1, includeTimeoutRetry: false, retry: null, hedge: null, ...o.host };
     const table: RouteTablePlan = { name: 't', level: NO_LEVEL, mostSpecificWins: false, ignorePort: false, filterConfigs: [], virtualHosts: [{ domains: ['*'], packed: pack(host) }] };
     Object.assign(this.request, { method: 'GET', path: '/', authority: 'h', scheme: 'http' });
     this.facts.protocol = 'HTTP/1.1';
