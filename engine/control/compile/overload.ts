@@ -68,5 +68,5 @@ export function compileOverload(m: ConfigMessage | undefined): { readonly maxCon
   take(m.list('actions'), ACTION, ACTIONS);
   take(m.list('loadshed_points'), POINT, POINTS);
   const refreshMs = m.ms('refresh_interval', 1000);
-  return { maxConnections, plan: monitors.length === 0 && actions.length === 0 ? null : { refreshMs: Math.max(1, refreshMs), monitors, actions, timers: scaled } };
+  return { maxConnections, plan: { refreshMs: Math.max(1, refreshMs), monitors, actions, timers: scaled } };
 }
