@@ -9,6 +9,8 @@ import { compileEventFileSink } from './upstream/health/config.ts';
 import { compileHcm } from './filters/network/http-connection-manager/config.ts';
 import { compileTcpProxy } from './filters/network/tcp-proxy/config.ts';
 import { compileHealthCheckFilter } from './filters/http/health-check/config.ts';
+import { compileNetworkDirectResponse } from './filters/network/direct-response/config.ts';
+import { compileProxyProtocol } from './filters/listener/proxy-protocol/config.ts';
 import { compileTlsInspector } from './filters/listener/tls-inspector/config.ts';
 import { compileRouter } from './filters/http/router/config.ts';
 import { compileAccessLog, compileFileLog, compileStreamLog } from './observe/accesslog/config.ts';
@@ -18,7 +20,11 @@ export interface ExtensionEntry { readonly category: string; readonly compile: E
 
 export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, ExtensionEntry>([
   ['envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', { category: 'envoy.filters.network', compile: compileHcm }],
+  ['envoy.extensions.filters.listener.http_inspector.v3.HttpInspector', { category: 'envoy.filters.listener', compile: () => ({}) }],
+  ['envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol', { category: 'envoy.filters.listener', compile: compileProxyProtocol }],
   ['envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', { category: 'envoy.filters.listener', compile: compileTlsInspector }],
+  ['envoy.extensions.filters.network.direct_response.v3.Config', { category: 'envoy.filters.network', compile: compileNetworkDirectResponse }],
+  ['envoy.extensions.filters.network.echo.v3.Echo', { category: 'envoy.filters.network', compile: () => ({}) }],
   ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', { category: 'envoy.filters.network', compile: compileTcpProxy }],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', { category: 'envoy.filters.http', compile: compileHealthCheckFilter }],
   ['envoy.extensions.filters.http.router.v3.Router', { category: 'envoy.filters.http', compile: compileRouter }],

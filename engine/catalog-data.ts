@@ -13,6 +13,10 @@ import { makeFormatter, makeJsonFormatter, type JsonPlan } from './observe/forma
 import { fromByteString } from './headers/headers.ts';
 import type { DataCatalog, NetworkFilterFactory } from './net/connection.ts';
 import type { ListenerFilterFactory } from './net/listener-filter.ts';
+import { HttpInspectorFactory } from './filters/listener/http-inspector/http-inspector.ts';
+import { ProxyProtocolFactory } from './filters/listener/proxy-protocol/proxy-protocol.ts';
+import { DirectResponseFactory } from './filters/network/direct-response/direct-response.ts';
+import { EchoFactory } from './filters/network/echo/echo.ts';
 import { TlsInspectorFactory } from './filters/listener/tls-inspector/tls-inspector.ts';
 import { TcpProxyRuntime } from './filters/network/tcp-proxy/tcp-proxy-runtime.ts';
 import type { OverloadView } from './net/overload.ts';
@@ -20,7 +24,8 @@ import type { WorkerEnv } from './net/worker-env.ts';
 import type { AccessLogFilterPlan, AccessLogPlan } from './plan/accesslog-plan.ts';
 import type { BodyFormatPlan, HcmPlan } from './plan/hcm-plan.ts';
 import type { RouterConfig } from './plan/router-plan.ts';
-import type { TlsInspectorPlan } from './plan/listener-filter-plan.ts';
+import type { ProxyProtocolPlan, TlsInspectorPlan } from './plan/listener-filter-plan.ts';
+import type { DirectResponsePlan } from './plan/network-filter-plan.ts';
 import type { TcpProxyPlan } from './plan/tcp-proxy-plan.ts';
 import type { RouteTables } from './router/route-table.ts';
 import { RouterFactory } from './router/router-factory.ts';
@@ -38,11 +43,15 @@ type HttpFilterMaker = (body: unknown, p: HttpParts) => HttpFilterFactory;
 /** One line an extension, in the order of their names. */
 const NETWORK_FILTERS: ReadonlyMap<string, NetworkFilterMaker> = new Map<string, NetworkFilterMaker>([
   ['envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', (body, p) => new HttpConnectionManagerFactory(new HcmRuntime(body as HcmPlan, p.env, p.catalog.hcmParts(body as HcmPlan, p.env), p.listenerStatPrefix))],
+  ['envoy.extensions.filters.network.direct_response.v3.Config', (body) => new DirectResponseFactory(body as DirectResponsePlan)],
+  ['envoy.extensions.filters.network.echo.v3.Echo', () => new EchoFactory()],
   ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', (body, p) => { const plan = body as TcpProxyPlan; return new TcpProxyRuntime(plan, p.env, p.parts.clusters, plan.accessLogs.map((l) => p.catalog.accessLog(l.kind, l.body, p.env))); }],
 ]);
 
 type ListenerFilterMaker = (body: unknown, p: NetworkParts) => ListenerFilterFactory;
 const LISTENER_FILTERS: ReadonlyMap<string, ListenerFilterMaker> = new Map<string, ListenerFilterMaker>([
+  ['envoy.extensions.filters.listener.http_inspector.v3.HttpInspector', (_body, p) => new HttpInspectorFactory(p.env)],
+  ['envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol', (body, p) => new ProxyProtocolFactory(body as ProxyProtocolPlan, p.env)],
   ['envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', (body, p) => new TlsInspectorFactory(body as TlsInspectorPlan, p.env)],
 ]);
 

@@ -85,7 +85,7 @@ export class ServerState {
       const prefix = `listener.${listenerStatName(l)}`;
       this.stats.declare(LISTENER_SCHEMA, prefix);
       for (let i = 0; i < this.host.flags.concurrency; i++) this.stats.declare(LISTENER_WORKER_SCHEMA, `${prefix}.worker_${i}`);
-      for (const f of l.listenerFilters) for (const [schema, scope] of listenerFilterScopes(f.filter.kind)) this.stats.declare(schema, scope);
+      for (const f of l.listenerFilters) for (const [schema, scope] of listenerFilterScopes(f.filter.kind, f.filter.body)) this.stats.declare(schema, scope);
       for (const f of [...l.chains, ...(l.defaultChain === null ? [] : [l.defaultChain])].flatMap((c) => c.filters)) {
         const { statPrefix } = f.body as HcmPlan;
         if (typeof statPrefix === 'string' && f.kind.endsWith('HttpConnectionManager')) { this.stats.declare(HCM_SCHEMA, `http.${statPrefix}`); this.stats.declare(LISTENER_HTTP_SCHEMA, `${prefix}.http.${statPrefix}`); }

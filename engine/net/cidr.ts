@@ -63,3 +63,14 @@ export function inRanges(ranges: readonly Cidr[], ip: string): boolean {
   for (const r of ranges) if (r.has(bytes)) return true;
   return false;
 }
+
+/** Text of an address of 16 bytes (RFC 5952; IPv4 mapped ones as IPv4 unless `six`). */
+export function textOfIp(ip: Uint8Array, six: boolean): string {
+  const mapped = ip[10] === 255 && ip[11] === 255 && ip.subarray(0, 10).every((x) => x === 0);
+  if (mapped) { const four = `${ip[12]}.${ip[13]}.${ip[14]}.${ip[15]}`; return six ? `::ffff:${four}` : four; }
+  const words = Array.from({ length: 8 }, (_, i) => (ip[2 * i]! << 8) | ip[2 * i + 1]!);
+  let best = -1, most = 1;
+  for (let i = 0; i < 8; i++) { let n = 0; while (i + n < 8 && words[i + n] === 0) n++; if (n > most) { most = n; best = i; } }
+  const hex = (from: number, to: number): string => words.slice(from, to).map((w) => w.toString(16)).join(':');
+  return best < 0 ? hex(0, 8) : `${hex(0, best)}::${hex(best + most, 8)}`;
+}

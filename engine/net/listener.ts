@@ -193,8 +193,8 @@ export class ListenerSet {
     const remote = socket.remote, local = socket.local;
     facts.remoteText = facts.directRemoteText = formatAddress(remote);
     if (remote.kind === 'ip') { facts.remoteIp = facts.directRemoteIp = remote.ip; facts.remotePort = facts.directRemotePort = remote.port; }
-    facts.localText = formatAddress(local);
-    if (local.kind === 'ip') { facts.localIp = local.ip; facts.localPort = local.port; }
+    facts.localText = facts.directLocalText = formatAddress(local);
+    if (local.kind === 'ip') { facts.localIp = facts.directLocalIp = local.ip; facts.localPort = facts.directLocalPort = local.port; }
     return facts;
   }
 

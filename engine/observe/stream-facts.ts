@@ -23,6 +23,11 @@ export class ConnectionFacts {
   remoteIp = ''; remotePort = 0; remoteText = '';
   directRemoteIp = ''; directRemotePort = 0; directRemoteText = '';
   localIp = ''; localPort = 0; localText = '';
+  directLocalIp = ''; directLocalPort = 0; directLocalText = '';
+  /** The local address is not the socket's: a listener filter restored it (PROXY header, SO_ORIGINAL_DST). */
+  localRestored = false;
+  /** TLVs of the client's PROXY header that go on to the upstream; null: there was no header. */
+  proxyTlvs: readonly { readonly type: number; readonly value: Uint8Array }[] | null = null;
   /** Server name asked for by TLS (or a listener filter), '' for none. */
   serverName = '';
   transportProtocol = 'raw_buffer';

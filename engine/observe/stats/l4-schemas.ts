@@ -17,7 +17,22 @@ const tlsInspector = defineSchema(101, {
 export const TLS_INSPECTOR_SCHEMA = tlsInspector.schema;
 export const TLS_INSPECTOR = tlsInspector.index;
 
-export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA, TLS_INSPECTOR_SCHEMA];
+/** Prefix 'proxy_proto', or 'proxy_proto.STAT_PREFIX'. */
+const proxyProto = defineSchema(102, {
+  not_found_allowed: 'counter', not_found_disallowed: 'counter', 'versions.v1.disallowed': 'counter', 'versions.v1.error': 'counter', 'versions.v1.found': 'counter', 'versions.v2.disallowed': 'counter', 'versions.v2.error': 'counter', 'versions.v2.found': 'counter',
+});
+export const PROXY_PROTO_SCHEMA = proxyProto.schema;
+export const PROXY_PROTO = proxyProto.index;
+
+/** Without a prefix, as in Envoy. */
+export const PROXY_PROTO_ERROR_SCHEMA = defineSchema(103, { downstream_cx_proxy_proto_error: 'counter' }).schema;
+
+/** Prefix 'http_inspector'. */
+const httpInspector = defineSchema(104, { http10_found: 'counter', http11_found: 'counter', http2_found: 'counter', http_not_found: 'counter', read_error: 'counter' });
+export const HTTP_INSPECTOR_SCHEMA = httpInspector.schema;
+export const HTTP_INSPECTOR = httpInspector.index;
+
+export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA, TLS_INSPECTOR_SCHEMA, PROXY_PROTO_SCHEMA, PROXY_PROTO_ERROR_SCHEMA, HTTP_INSPECTOR_SCHEMA];
 
 /** Scopes that a network filter's configuration brings, so that they read 0 from the start. */
 export function networkFilterScopes(kind: string, body: unknown): readonly (readonly [StatSchema, string])[] {
@@ -29,8 +44,11 @@ export function networkFilterScopes(kind: string, body: unknown): readonly (read
 }
 
 /** The same of listener filters. */
-export function listenerFilterScopes(kind: string): readonly (readonly [StatSchema, string])[] {
+export function listenerFilterScopes(kind: string, body: unknown): readonly (readonly [StatSchema, string])[] {
+  const { statPrefix = '' } = body as { readonly statPrefix?: string };
   switch (kind.slice('envoy.extensions.filters.listener.'.length)) {
+    case 'proxy_protocol.v3.ProxyProtocol': return [[PROXY_PROTO_SCHEMA, statPrefix === '' ? 'proxy_proto' : `proxy_proto.${statPrefix}`], [PROXY_PROTO_ERROR_SCHEMA, '']];
+    case 'http_inspector.v3.HttpInspector': return [[HTTP_INSPECTOR_SCHEMA, 'http_inspector']];
     case 'tls_inspector.v3.TlsInspector': return [[TLS_INSPECTOR_SCHEMA, 'tls_inspector']];
     default: return [];
   }

@@ -64,7 +64,7 @@ export const HCM = hcmStats.index;
 
 const listenerStats = defineSchema(5, {
   downstream_cx_destroy: 'counter', downstream_cx_overflow: 'counter', downstream_cx_overload_reject: 'counter', downstream_cx_total: 'counter', downstream_cx_transport_socket_connect_timeout: 'counter', downstream_global_cx_overflow: 'counter',
-  downstream_listener_filter_error: 'counter', downstream_listener_filter_remote_close: 'counter', downstream_pre_cx_timeout: 'counter', no_filter_chain_match: 'counter', connections_accepted_per_socket_event_total: 'counter',
+  downstream_listener_filter_error: 'counter', downstream_listener_filter_remote_close: 'counter', downstream_pre_cx_timeout: 'counter', no_filter_chain_match: 'counter', extension_config_missing: 'counter', network_extension_config_missing: 'counter',
   downstream_cx_active: 'gauge', downstream_pre_cx_active: 'gauge',
   downstream_cx_length_ms: 'histogram', connections_accepted_per_socket_event: 'histogram',
 });
