@@ -4,6 +4,7 @@ import { HealthCheckFactory } from './filters/http/health-check/filter.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import type { HealthCheckFilterPlan } from './plan/health-check-filter-plan.ts';
 import { HttpConnectionManagerFactory } from './http/connection-manager.ts';
+import type { NodeNames } from './http/request-preparation.ts';
 import { HcmRuntime, type BodyFormatter, type HcmParts } from './http/hcm-runtime.ts';
 import { makeAccessLog, type AccessLogEnv } from './observe/accesslog/make-access-log.ts';
 import { makeLogFilter } from './observe/accesslog/log-filter.ts';
@@ -31,7 +32,7 @@ import type { RouteTables } from './router/route-table.ts';
 import { RouterFactory } from './router/router-factory.ts';
 
 /** What factories may reach in a worker. */
-export interface CatalogParts { readonly overload: OverloadView; /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly nodeCluster: () => string }
+export interface CatalogParts { readonly overload: OverloadView; /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly node: () => NodeNames }
 
 /** What a network filter's factory is made with. */
 interface NetworkParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly listenerStatPrefix: string }
@@ -56,7 +57,7 @@ const LISTENER_FILTERS: ReadonlyMap<string, ListenerFilterMaker> = new Map<strin
 ]);
 
 const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpFilterMaker>([
-  ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.nodeCluster(), healthFailed: () => p.parts.healthFailed() })],
+  ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.node().cluster, healthFailed: () => p.parts.healthFailed() })],
   ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, clusters: p.parts.clusters, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],
 ]);
 
@@ -95,7 +96,7 @@ export class WorkerCatalog implements DataCatalog {
       bodyFormat: (f) => this.bodyFormatter(f, env),
       overload: parts.overload,
       machineAddress: parts.machineAddress,
-      nodeCluster: parts.nodeCluster(),
+      node: parts.node(),
     };
   }
 

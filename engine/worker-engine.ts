@@ -5,6 +5,7 @@ import { ListenerSet } from './net/listener.ts';
 import { OverloadView } from './net/overload.ts';
 import type { WorkerEnv } from './net/worker-env.ts';
 import { collectGarbage } from './loop/collect-garbage.ts';
+import { toByteString } from './headers/headers.ts';
 import { LogFiles } from './observe/accesslog/log-file.ts';
 import { openNodeSink } from './observe/accesslog/node-file-sink.ts';
 import { FILESYSTEM_SCHEMA } from './observe/stats/schemas.ts';
@@ -45,7 +46,7 @@ export class WorkerEngine {
     this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
     this.clusters = new ClusterSet(env, shared, { vote: (host, row) => tell({ kind: 'outlier-vote', host, row }), failHealth: (host) => tell({ kind: 'health-fail', host }) });
     this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators });
-    const catalog = new WorkerCatalog({ overload: new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []), healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), nodeCluster: () => this.settings?.nodeCluster ?? '' });
+    const catalog = new WorkerCatalog({ overload: new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []), healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), node: () => ({ id: toByteString(this.settings?.nodeId ?? ''), cluster: toByteString(this.settings?.nodeCluster ?? '') }) });
     this.listeners = new ListenerSet(env, catalog, shared.words);
     this.listeners.onBound = (name, addresses, error) => this.tell({ kind: 'listener-bound', name, addresses, error });
   }

@@ -62,8 +62,11 @@ export interface ServerStream {
 export interface ServerHost {
   /** A request begins (its first byte was seen for h1, HEADERS for h2). */
   onStream(stream: ServerStream): RequestSink;
-  /** The codec wants the connection closed after what it wrote ('flush'), or at once. Faults that deserve an answer were answered through the stream's onReset or `answerFault`. */
-  onConnectionClose(how: 'flush' | 'now', fault: PeerFault | null): void;
+  /**
+   * The codec wants the connection closed: 'flush' after what it wrote, and with time for a peer that may still be sending (delayed close); 'done' after what it wrote, the
+   * exchange being whole on both sides; 'now'. Faults that deserve an answer were answered through the stream's onReset or `answerFault`.
+   */
+  onConnectionClose(how: 'flush' | 'done' | 'now', fault: PeerFault | null): void;
   /**
    * A head could not be understood, so no request will come of it. The owner answers with a local reply of `fault.status` on `stream` (headers and body as Envoy's),
    * which the codec sends with `connection: close`.

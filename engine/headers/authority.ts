@@ -3,9 +3,7 @@
 /** Index of the ':' before the port; -1: no port. IPv6 literals stand in brackets. */
 export function portIndex(authority: string): number {
   const colon = authority.lastIndexOf(':');
-  if (colon < 0 || authority.indexOf(']', colon) >= 0) return -1;
-  if (authority.charCodeAt(0) !== 91 && authority.indexOf(':') !== colon) return -1;
-  return colon;
+  return colon < 0 || authority.indexOf(']', colon) >= 0 ? -1 : colon;
 }
 
 export function hostOf(authority: string): string { const at = portIndex(authority); return at < 0 ? authority : authority.slice(0, at); }

@@ -7,8 +7,11 @@
 export class Headers {
   /** name, value, name, value… Read freely; change through the methods. */
   readonly flat: string[] = [];
-  /** Original spelling of each name, by pair index, where a codec was asked to keep it (preserve_case); else null. */
+  /** Original spelling of each name, by pair index, where a codec was asked to keep it (preserve_case), '' for lines that were added; else null. */
   spelling: string[] | null = null;
+  /** Where spelling is kept: that of the lines which belong to the hop and are not in the list; and whether added lines are written in proper case. */
+  hopSpelling: Map<string, string> | null = null;
+  addedInProperCase = false;
 
   /** Number of lines. */
   get size(): number { return this.flat.length >> 1; }
@@ -39,7 +42,7 @@ export class Headers {
   /** Adds a line at the end. */
   add(name: string, value: string): void {
     this.flat.push(name, value);
-    if (this.spelling !== null) this.spelling.push(name);
+    if (this.spelling !== null) this.spelling.push('');
   }
 
   /** One line of that name: the first is changed, further ones go, a missing one is added at the end. */
@@ -120,8 +123,6 @@ export class RequestHeaders extends Headers {
   protocol = '';
   /** An HTTP/1 request without any Host: the connection manager answers 400 (missing_host_header). */
   missingHost = false;
-  /** How the Host line's name was spelled, where spelling is kept; ''. */
-  hostSpelling = '';
 
   override get(name: string): string | undefined {
     if (name.charCodeAt(0) === 58) return this.pseudo(name);
@@ -164,6 +165,8 @@ export class RequestHeaders extends Headers {
 /** A response's head; `status` 100–999. */
 export class ResponseHeaders extends Headers {
   status = 0;
+  /** A reason phrase to write in place of the usual one, where an upstream's is passed on; ''. */
+  reason = '';
 
   override get(name: string): string | undefined {
     if (name === ':status') return String(this.status);

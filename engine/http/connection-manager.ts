@@ -34,6 +34,8 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   private lifetime: Timer | null = null;
   private idleSince: number;
   private stuck = false;
+  /** The next request is the last one. */
+  private lastRequest = false;
 
   constructor(runtime: HcmRuntime, connection: DownstreamConnection) {
     this.runtime = runtime;
@@ -46,7 +48,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.idleSince = env.clock.nowMs();
     this.sweep = new Timer(() => this.sweepNow());
     this.armSweep();
-    if (plan.maxConnectionDurationMs > 0) this.lifetime = env.wheel.after(plan.maxConnectionDurationMs, () => { stats.inc(HCM.downstream_cx_max_duration_reached); this.drainSoon(); });
+    if (plan.maxConnectionDurationMs > 0) this.lifetime = env.wheel.after(plan.maxConnectionDurationMs, () => this.onMaxDuration());
   }
 
   get bufferLimit(): number { return this.connection.bufferLimit; }
@@ -87,7 +89,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
 
   private startHttp1(): void {
     const { stats, plan } = this.runtime;
-    this.codec = new H1ServerCodec(this, this, plan.http1, this, !plan.proxy100);
+    this.codec = new H1ServerCodec(this, this, this.runtime.http1, this, !plan.proxy100);
     stats.inc(HCM.downstream_cx_http1_total);
     stats.inc(HCM.downstream_cx_http1_active);
   }
@@ -120,6 +122,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.codec?.close();
     stats.inc(HCM.downstream_cx_destroy);
     stats.inc(local ? HCM.downstream_cx_destroy_local : HCM.downstream_cx_destroy_remote);
+    if (this.lastRequest) stats.dec(HCM.downstream_cx_http1_soft_drain);
     if (active) { stats.inc(HCM.downstream_cx_destroy_active_rq); stats.inc(local ? HCM.downstream_cx_destroy_local_active_rq : HCM.downstream_cx_destroy_remote_active_rq); }
     stats.dec(HCM.downstream_cx_active);
     if (this.codec !== null) stats.dec(this.h2 !== null ? HCM.downstream_cx_http2_active : HCM.downstream_cx_http1_active);
@@ -148,7 +151,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     const stream = new Stream(this, codecStream);
     this.streams.add(stream);
     if (plan.maxRequestsPerConnection > 0 && this.requests >= plan.maxRequestsPerConnection) { stats.inc(HCM.downstream_cx_max_requests_reached); codecStream.closeAfter(); if (this.h2 !== null) this.drainSoon(); }
-    if (this.state === 'draining' || this.connection.draining) codecStream.closeAfter(); else if (this.acts(OVERLOAD.disable_http_keepalive)) this.keepNoLonger(codecStream);
+    if (this.state === 'draining' || this.lastRequest || this.connection.draining) codecStream.closeAfter(); else if (this.acts(OVERLOAD.disable_http_keepalive)) this.keepNoLonger(codecStream);
     if (this.stuck && this.h2 === null) stream.onBlocked(); // h2 tells each stream by itself
     if (this.streams.size === 1) this.armSweep();
     return stream;
@@ -157,11 +160,11 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     for (const s of this.streams) { s.badRequest(fault); return; }
     codecStream.reset('protocol-error');
   }
-  onConnectionClose(how: 'flush' | 'now', fault: PeerFault | null): void {
+  onConnectionClose(how: 'flush' | 'done' | 'now', fault: PeerFault | null): void {
     if (this.state === 'closed' || this.state === 'closing') return;
     this.state = 'closing';
     if (fault !== null && this.streams.size === 0) this.runtime.stats.inc(HCM.downstream_cx_protocol_error);
-    this.connection.close(how === 'now' ? 'now' : 'flush-delay', fault?.detail ?? '', this.runtime.plan.delayedCloseMs);
+    this.connection.close(how === 'now' ? 'now' : how === 'done' ? 'flush' : 'flush-delay', fault?.detail ?? '', this.runtime.plan.delayedCloseMs);
   }
   onGoAway(): void { /* a client that says it opens no more streams: it closes when it is done */ }
 
@@ -230,10 +233,21 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     if (!this.sweep.armed || this.sweep.deadline > now + next + 1) env.wheel.arm(this.sweep, Math.max(1, next));
   }
 
+  private onMaxDuration(): void {
+    const { stats, plan } = this.runtime;
+    stats.inc(HCM.downstream_cx_max_duration_reached);
+    if (!plan.safeConnectionDuration || this.h2 !== null || this.facts.bytesReceived === 0) { this.drainSoon(); return; }
+    this.lastRequest = true;
+    stats.inc(HCM.downstream_cx_http1_soft_drain);
+  }
+
   /** Envoy's drain of one connection: h1, the next response says close; h2, a GOAWAY that refuses nothing. After drain_timeout it ends as soon as it can. */
   private drainSoon(): void {
     if (this.state !== 'open') return;
+    // Nothing was ever sent: there is nobody to drain.
+    if (this.facts.bytesReceived === 0) { this.onConnectionClose('done', null); return; }
     this.state = 'draining';
+    if (this.h2 === null) for (const s of this.streams) s.closeAfter();
     this.codec?.announceShutdown();
     this.farewell = this.runtime.env.wheel.after(this.runtime.plan.drainTimeoutMs, () => {
       if (this.state !== 'draining') return;

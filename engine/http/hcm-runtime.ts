@@ -9,9 +9,12 @@ import type { RuntimeCell } from '../loop/runtime.ts';
 import type { OverloadView } from '../net/overload.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import type { HcmPlan } from '../plan/hcm-plan.ts';
+import type { Http1OptionsPlan } from '../plan/http1-options-plan.ts';
+import { runtimeNumber } from '../loop/runtime.ts';
 import type { HeaderMutationPlan } from '../plan/header-mutation-plan.ts';
 import type { HttpFilterFactory } from './filter.ts';
-import { RequestPreparation } from './request-preparation.ts';
+import { ProxyStatus } from './proxy-status.ts';
+import { RequestPreparation, type NodeNames } from './request-preparation.ts';
 import type { ChainFilters, RouteTableCell } from './route.ts';
 
 /** Applies a compiled list of header mutations. */
@@ -30,7 +33,14 @@ export interface HcmParts {
   bodyFormat(plan: NonNullable<HcmPlan['bodyFormat']>): BodyFormatter;
   readonly overload: OverloadView;
   readonly machineAddress: string;
-  readonly nodeCluster: string;
+  readonly node: NodeNames;
+}
+
+/** Envoy's runtime defaults for limits that the configuration leaves open; read when the listener is installed. */
+function headLimits(plan: HcmPlan, env: WorkerEnv): Http1OptionsPlan {
+  const { http1 } = plan, of = (key: string, absent: number): number => runtimeNumber(env.runtime.cell(`envoy.reloadable_features.${key}`), absent);
+  const kb = plan.runtimeHeadKb ? of('max_request_headers_size_kb', http1.maxHeadersKb) : http1.maxHeadersKb, count = plan.runtimeHeadCount ? of('max_request_headers_count', http1.maxHeadersCount) : http1.maxHeadersCount;
+  return kb === http1.maxHeadersKb && count === http1.maxHeadersCount ? http1 : { ...http1, maxHeadersKb: kb, maxHeadersCount: count };
 }
 
 export interface ChainEntry { readonly factory: HttpFilterFactory; readonly disabled: boolean }
@@ -48,6 +58,8 @@ export class HcmRuntime implements ChainFilters {
   readonly filterNames: readonly string[];
   readonly accessLogs: readonly AccessLog[];
   readonly preparation: RequestPreparation;
+  readonly http1: Http1OptionsPlan;
+  readonly proxyStatus: ProxyStatus | null;
   readonly early: readonly HeaderMutation[];
   readonly mappers: readonly ReplyMapper[];
   readonly bodyFormat: BodyFormatter | null;
@@ -71,7 +83,9 @@ export class HcmRuntime implements ChainFilters {
     this.chain = plan.filters.map((f, i) => ({ factory: parts.httpFilter(f.filter.kind, f.filter.body, f.name, i), disabled: f.disabled }));
     this.filterNames = plan.filters.map((f) => f.name);
     this.accessLogs = plan.accessLogs.map((l) => parts.accessLog(l.kind, l.body));
-    this.preparation = new RequestPreparation(plan, env.random, parts.machineAddress, parts.nodeCluster);
+    this.preparation = new RequestPreparation(plan, env.random, parts.machineAddress, parts.node);
+    this.http1 = headLimits(plan, env);
+    this.proxyStatus = plan.proxyStatus === null ? null : new ProxyStatus(plan.proxyStatus, parts.node.id);
     this.early = plan.earlyMutations.map((m) => parts.mutation(m));
     this.mappers = plan.mappers.map((m) => parts.mapper(m));
     this.bodyFormat = plan.bodyFormat === null ? null : parts.bodyFormat(plan.bodyFormat);

@@ -14,6 +14,7 @@ export function checkRequest(runtime: HcmRuntime, headers: RequestHeaders, facts
     if (headers.path.includes('#')) return REPLY.fragment;
     if (headers.path.charCodeAt(0) !== 47) { runtime.stats.inc(HCM.downstream_rq_non_relative_path); return REPLY.relativePath; }
   }
+  if (headers.method === 'QUERY' && !headers.has('content-type')) return REPLY.queryWithoutType;
   const refused = runtime.preparation.prepare(headers, facts);
   if (refused !== null) {
     if (refused.details === 'rejected_by_ip_detection') runtime.stats.inc(HCM.downstream_rq_rejected_via_ip_detection);

@@ -19,16 +19,19 @@ const REJECT_SLASHES = new LocalReply(400, '', 'path_normalization_failed');
 const REJECT_PATH = new LocalReply(400, '', 'path_normalization_failed');
 const client = new ClientAddress();
 
+/** Who this proxy is, from the bootstrap's node or the command line; byte strings. */
+export interface NodeNames { readonly id: string; readonly cluster: string }
+
 export class RequestPreparation {
   private readonly plan: HcmPlan;
   private readonly detector: AddressDetector;
   private readonly machineAddress: string;
   private readonly random: Random;
-  private readonly nodeCluster: string;
+  private readonly node: NodeNames;
 
   /** `machineAddress`: stands in x-forwarded-for for loopback peers, as in Envoy. */
-  constructor(plan: HcmPlan, random: Random, machineAddress: string, nodeCluster = '') {
-    this.plan = plan; this.random = random; this.machineAddress = machineAddress; this.nodeCluster = nodeCluster;
+  constructor(plan: HcmPlan, random: Random, machineAddress: string, node: NodeNames) {
+    this.plan = plan; this.random = random; this.machineAddress = machineAddress; this.node = node;
     this.detector = new AddressDetector(plan);
   }
 
@@ -116,9 +119,10 @@ export class RequestPreparation {
       if (hasEnvoyHeader(headers)) headers.removeIf((name) => name.startsWith('x-envoy-') && (INTERNAL_ONLY.has(name) || (edge && EDGE_ONLY.has(name))));
       if (edge) headers.set('x-envoy-external-address', facts.remoteIp);
     }
-    if (this.plan.userAgent !== '') {
-      headers.set('x-envoy-downstream-service-cluster', this.nodeCluster);
-      if (!headers.has('user-agent')) headers.add('user-agent', this.plan.userAgent);
+    if (this.plan.addUserAgent) {
+      headers.set('x-envoy-downstream-service-cluster', this.node.cluster);
+      if ((headers.get('user-agent') ?? '') === '') headers.set('user-agent', this.node.cluster);
+      if (this.node.id !== '') headers.set('x-envoy-downstream-service-node', this.node.id);
     }
   }
 

@@ -20,6 +20,7 @@ export function finishResponse(runtime: HcmRuntime, request: RequestHeaders, hea
   if (plan.serverHeader === 'overwrite') { if (server) headers.set('server', plan.serverName); else headers.add('server', plan.serverName); } else if (plan.serverHeader === 'absent' && !server) headers.add('server', plan.serverName);
   if (plan.via !== '') headers.append('via', plan.via, ', ');
   if (plan.requestIdInResponse && facts.requestId !== '') headers.set('x-request-id', facts.requestId);
+  if (runtime.proxyStatus !== null) runtime.proxyStatus.apply(headers, facts);
   if (request.method === 'CONNECT' && headers.status >= 200 && headers.status < 300) headers.remove('content-length');
 }
 

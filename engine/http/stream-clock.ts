@@ -3,13 +3,14 @@ import { Timer } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 
 /** What expires; called from the wheel. */
-export interface ClockOwner { onHeadersTimeout(): void; onRequestTimeout(): void; onMaxDuration(): void }
+export interface ClockOwner { onHeadersTimeout(): void; onRequestTimeout(): void; onMaxDuration(): void; onLogInterval(): void }
 
 export class StreamClock {
   private readonly env: WorkerEnv;
   private readonly owner: ClockOwner;
   private request: Timer | null = null;
   private life: Timer | null = null;
+  private log: Timer | null = null;
   /** 0: never idle. */
   idleMs: number;
   private lastActivity: number;
@@ -24,7 +25,9 @@ export class StreamClock {
   armHeaders(ms: number): void { this.request = new Timer(() => this.owner.onHeadersTimeout()); this.env.wheel.arm(this.request, ms); }
   armRequest(ms: number): void { this.requestOver(); this.request = new Timer(() => this.owner.onRequestTimeout()); this.env.wheel.arm(this.request, ms); }
   armLife(ms: number): void { this.life = new Timer(() => this.owner.onMaxDuration()); this.env.wheel.arm(this.life, ms); }
+  /** Every `ms` until the end. */
+  armLog(ms: number): void { this.log = new Timer(() => { this.env.wheel.arm(this.log!, ms); this.owner.onLogInterval(); }); this.env.wheel.arm(this.log, ms); }
   /** The request (or its head) is there. */
   requestOver(): void { if (this.request !== null) { this.env.wheel.cancel(this.request); this.request = null; } }
-  stop(): void { this.requestOver(); if (this.life !== null) { this.env.wheel.cancel(this.life); this.life = null; } }
+  stop(): void { this.requestOver(); if (this.life !== null) { this.env.wheel.cancel(this.life); this.life = null; } if (this.log !== null) { this.env.wheel.cancel(this.log); this.log = null; } }
 }

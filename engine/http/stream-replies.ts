@@ -7,6 +7,7 @@ export const STREAM_FLAG = { DC: flagBit('DC'), SI: flagBit('SI'), DPE: flagBit(
 export const REPLY = {
   overloaded: new LocalReply(503, 'envoy overloaded', 'overload'),
   missingHost: new LocalReply(400, '', 'missing_host_header'),
+  queryWithoutType: new LocalReply(400, '', 'query_missing_content_type'),
   missingPath: new LocalReply(404, '', 'missing_path_rejected'),
   relativePath: new LocalReply(404, '', 'absolute_path_rejected'),
   fragment: new LocalReply(400, '', 'path_normalization_failed'),

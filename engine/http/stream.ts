@@ -141,6 +141,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     const max = own >= 0 ? own : plan.maxStreamDurationMs;
     if (max > 0) this.clock.armLife(max);
     if (plan.logOnStart) for (const log of runtime.accessLogs) log.log(facts, 'DownstreamStart');
+    if (plan.logIntervalMs > 0) this.clock.armLog(plan.logIntervalMs);
     this.makeFilters(route);
     this.requestSide.head(0, end);
   }
@@ -279,6 +280,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.state = 'responding';
     facts.status = headers.status;
     finishResponse(runtime, this.request, headers, facts, this.upgraded);
+    facts.status = headers.status;
     if (!this.facts.healthCheck) countResponse(runtime, headers.status); // Envoy counts no health checks
     if (!this.requestComplete && !this.upgraded) runtime.stats.inc(HCM.downstream_rq_response_before_rq_complete);
     facts.firstTxMs = runtime.env.clock.nowMs();
@@ -307,10 +309,14 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   /** The last bytes go out now; the rest of a request that is still coming reaches no filter. */
   private responseEnding(): void { this.state = 'done'; this.requestSide.close(); this.facts.lastTxMs = this.owner.runtime.env.clock.nowMs(); }
 
+  /** The connection ends with this stream's answer. */
+  closeAfter(): void { this.codec.closeAfter(); }
+
   // ---- time --------------------------------------------------------------------------------------------------------------------
 
   onRequestTimeout(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_timeout); this.locally(REPLY.requestTimeout); }
   onHeadersTimeout(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_header_timeout); this.facts.protocol = this.codec.protocol; this.locally(REPLY.headersTimeout); }
+  onLogInterval(): void { for (const log of this.owner.runtime.accessLogs) log.log(this.facts, 'DownstreamPeriodic'); }
   onMaxDuration(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_max_duration_reached); this.locally(this.requestComplete ? REPLY.maxDurationLate : REPLY.maxDuration); }
 
   untilIdle(now: number): number { return this.state === 'ended' ? Infinity : this.clock.untilIdle(now); }

@@ -24,6 +24,9 @@ export interface ReplyMapperPlan {
   readonly headers: HeaderMutationPlan;
 }
 
+/** proxy_status_config; `name` '' is the node's id. */
+export interface ProxyStatusPlan { readonly name: string; readonly recommendedCode: boolean; readonly details: boolean; readonly terminationDetails: boolean; readonly responseFlags: boolean }
+
 export interface HcmPlan {
   readonly codec: 'AUTO' | 'HTTP1' | 'HTTP2';
   readonly statPrefix: string;
@@ -31,8 +34,14 @@ export interface HcmPlan {
   readonly filters: readonly HttpFilterPlan[];
   readonly accessLogs: readonly ExtensionPlan[];
   readonly logOnStart: boolean;
+  /** ms between access-log lines of a stream that lasts; 0: none. */
+  readonly logIntervalMs: number;
+  readonly proxyStatus: ProxyStatusPlan | null;
   readonly http1: Http1OptionsPlan;
   readonly http2: Http2OptionsPlan;
+  /** Limits of a head that the configuration leaves to runtime (and there to the defaults, which `http1` has). */
+  readonly runtimeHeadKb: boolean;
+  readonly runtimeHeadCount: boolean;
   readonly useRemoteAddress: boolean;
   readonly hops: number;
   readonly skipXffAppend: boolean;
@@ -52,7 +61,7 @@ export interface HcmPlan {
   readonly serverHeader: 'overwrite' | 'absent' | 'pass';
   readonly serverName: string;
   readonly via: string;
-  readonly userAgent: string;
+  readonly addUserAgent: boolean;
   readonly proxy100: boolean;
   readonly upgrades: readonly { readonly type: string; readonly enabled: boolean }[];
   readonly clientCert: 'sanitize' | 'forward-only' | 'always-forward-only';
@@ -64,6 +73,8 @@ export interface HcmPlan {
   readonly streamIdleTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
+  /** An HTTP/1 connection past its duration ends with the next request's answer, not by the drain timer. */
+  readonly safeConnectionDuration: boolean;
   readonly maxStreamDurationMs: number;
   readonly maxRequestsPerConnection: number;
   readonly drainTimeoutMs: number;

@@ -222,7 +222,11 @@ export class ConfigNode implements ConfigMessage {
   num(field: string, absent = 0): number { const v = this.get(field)?.value; return typeof v === 'number' ? v : absent; }
   bool(field: string, absent = false): boolean { const v = this.get(field)?.value; return typeof v === 'boolean' ? v : absent; }
   enum(field: string): string { const v = this.get(field)?.value; return typeof v === 'string' ? v : this.absent(field).enum!.values.find((e) => e.number === 0)?.name ?? ''; }
-  ms(field: string, absent = -1): number { const v = this.get(field)?.value; return parseDuration(v) ?? absent; }
+  ms(field: string, absent = -1): number {
+    const ms = parseDuration(this.get(field)?.value);
+    if (typeof ms === 'number' && ms < 0) this.error(field, `Invalid duration: Expected positive duration: seconds: ${Math.trunc(ms / 1000)}`);
+    return ms ?? absent;
+  }
   bytes(field: string): Uint8Array | undefined { const v = this.get(field)?.value; return v instanceof Uint8Array ? v : undefined; }
   msg(field: string): ConfigMessage | undefined { const v = this.get(field)?.value; return v instanceof ConfigNode ? v : undefined; }
   any(field: string): ConfigMessage | undefined { return this.msg(field); }

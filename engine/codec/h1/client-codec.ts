@@ -35,7 +35,7 @@ export class H1ClientCodec implements ClientCodec, BodySink {
 
   constructor(host: ClientHost, output: CodecOutput, options: Http1OptionsPlan) {
     this.host = host; this.output = output; this.options = options;
-    const limits: FieldLimits = this.limits = { maxCount: options.maxHeadersCount, underscores: 'allow', keepSpelling: options.nameFormat === 'preserve' };
+    const limits: FieldLimits = this.limits = { maxCount: options.maxHeadersCount, underscores: 'allow', keepSpelling: options.nameFormat === 'preserve', addedInProperCase: options.addedInProperCase };
     this.headText = new HeadBuffer(options.maxHeadersKb * 1024);
     this.fields = new FieldParser(limits);
   }
@@ -89,6 +89,7 @@ export class H1ClientCodec implements ClientCodec, BodySink {
     this.minor = text.charCodeAt(7) - 48;
     const headers = new ResponseHeaders();
     headers.status = status;
+    if (this.options.forwardReason) headers.reason = text.substring(13, lineEnd);
     if (this.fields.parse(text, lineEnd + 2, headers) !== null) return false;
     const notes = this.fields.notes;
     if (status === 101) {
@@ -255,13 +256,12 @@ export class H1ClientStream implements ClientStream {
     this.isConnect = headers.method === 'CONNECT';
     this.upgrade = headers.protocol;
     const target = this.isConnect ? headers.authority : sendFullyQualifiedUrl ? `${headers.scheme}://${headers.authority}${headers.path}` : headers.path;
-    let head = headers.method + ' ' + target + ' HTTP/1.1\r\n' + ownName('host', format === 'preserve' ? 'lower' : format) + ': ' + headers.authority + '\r\n';
-    if (format === 'preserve' && headers.hostSpelling !== '') head = headers.method + ' ' + target + ' HTTP/1.1\r\n' + headers.hostSpelling + ': ' + headers.authority + '\r\n';
+    let head = headers.method + ' ' + target + ' HTTP/1.1\r\n' + ownName('host', format, headers) + ': ' + headers.authority + '\r\n';
     const chunked = headers.remove('transfer-encoding');
     head += fieldLines(headers, format);
     if (this.upgrade !== '' || this.isConnect) this.framing = 'raw';
-    else if (end) { if (!headers.has('content-length') && !BODILESS.has(headers.method)) head += ownName('content-length', format) + ': 0\r\n'; } else if (!chunked && headers.has('content-length')) this.framing = 'length';
-    else { this.framing = 'chunked'; head += ownName('transfer-encoding', format) + ': chunked\r\n'; }
+    else if (end) { if (!headers.has('content-length') && !BODILESS.has(headers.method)) head += ownName('content-length', format, headers) + ': 0\r\n'; } else if (!chunked && headers.has('content-length')) this.framing = 'length';
+    else { this.framing = 'chunked'; head += ownName('transfer-encoding', format, headers) + ': chunked\r\n'; }
     this.put(head + '\r\n');
     if (end && this.framing !== 'raw') this.requestDone = true;
   }

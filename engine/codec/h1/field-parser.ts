@@ -9,7 +9,7 @@ import { H1_FAULT } from './faults.ts';
 
 const CR = 13, LF = 10, COLON = 58, SP = 32, HT = 9, UNDERSCORE = 95;
 
-export interface FieldLimits { readonly maxCount: number; readonly underscores: 'allow' | 'reject' | 'drop'; readonly keepSpelling: boolean }
+export interface FieldLimits { readonly maxCount: number; readonly underscores: 'allow' | 'reject' | 'drop'; readonly keepSpelling: boolean; readonly addedInProperCase: boolean }
 
 /** What the framing and the connection depend on, noted while the lines are read. */
 export class FieldNotes {
@@ -20,12 +20,11 @@ export class FieldNotes {
   connection = '';
   upgrade = '';
   host = '';
-  hostSpelling = '';
   hosts = 0;
   expect = '';
   underscoresDropped = 0;
   reset(): void {
-    this.contentLength = this.transferEncoding = this.connection = this.upgrade = this.host = this.hostSpelling = this.expect = '';
+    this.contentLength = this.transferEncoding = this.connection = this.upgrade = this.host = this.expect = '';
     this.contentLengths = this.transferEncodings = this.hosts = this.underscoresDropped = 0;
   }
 }
@@ -45,7 +44,7 @@ export class FieldParser {
     const notes = this.notes, flat = into.flat;
     notes.reset();
     const spelling: string[] | null = this.limits.keepSpelling ? [] : null;
-    into.spelling = spelling;
+    if (spelling !== null) { into.spelling = spelling; into.addedInProperCase = this.limits.addedInProperCase; }
     for (let count = 0; ; count++) {
       let c = text.charCodeAt(at);
       if (c === CR) {
@@ -78,7 +77,7 @@ export class FieldParser {
       }
       const name = internName(text, nameStart, nameEnd, hash);
       const value = text.substring(valueStart, valueEnd);
-      if (this.note(name, value)) { if (spelling !== null && name === 'host') notes.hostSpelling = text.substring(nameStart, nameEnd); continue; }
+      if (this.note(name, value)) { if (spelling !== null) (into.hopSpelling ??= new Map()).set(name, text.substring(nameStart, nameEnd)); continue; }
       flat.push(name, value);
       if (spelling !== null) spelling.push(text.substring(nameStart, nameEnd));
     }

@@ -15,18 +15,20 @@ export function properCase(name: string): string {
   return out;
 }
 
-/** The spelling of a name that the codec itself adds. */
-export function ownName(name: string, format: NameFormat): string { return format === 'proper' ? properCase(name) : name; }
+/** The spelling of a name that the codec itself adds to a message: as the message had it from its sender where spelling is kept. */
+export function ownName(name: string, format: NameFormat, headers: Headers): string {
+  if (headers.spelling === null) return format === 'proper' ? properCase(name) : name;
+  return headers.hopSpelling?.get(name) ?? (headers.addedInProperCase ? properCase(name) : name);
+}
 
-/** All lines of a list, each with its line end. */
+/** All lines of a list, each with its line end. A list that keeps its spelling is written so whatever the format is (Envoy: a stateful formatter goes with the message). */
 export function fieldLines(headers: Headers, format: NameFormat): string {
-  const flat = headers.flat;
+  const flat = headers.flat, { spelling } = headers;
   let out = '';
-  if (format === 'lower') { for (let i = 0; i < flat.length; i += 2) out += flat[i]! + ': ' + flat[i + 1]! + '\r\n'; return out; }
-  const spelling = headers.spelling;
+  if (spelling === null && format !== 'proper') { for (let i = 0; i < flat.length; i += 2) out += flat[i]! + ': ' + flat[i + 1]! + '\r\n'; return out; }
   for (let i = 0; i < flat.length; i += 2) {
-    const name = format === 'proper' ? properCase(flat[i]!) : spelling !== null ? spelling[i >> 1] ?? flat[i]! : flat[i]!;
-    out += name + ': ' + flat[i + 1]! + '\r\n';
+    const own = flat[i]!, kept = spelling === null ? '' : spelling[i >> 1]!;
+    out += (kept !== '' ? kept : spelling === null || headers.addedInProperCase ? properCase(own) : own) + ': ' + flat[i + 1]! + '\r\n';
   }
   return out;
 }

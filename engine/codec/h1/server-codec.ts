@@ -4,6 +4,7 @@
 //   head ──▶ body ──▶ waiting (for the response) ──▶ head …        head ──▶ tunnel (upgrade, CONNECT)        any ──▶ dead
 import type { PeerFault } from '../../base/fault.ts';
 import { RequestHeaders, type Headers } from '../../headers/headers.ts';
+import { makeStringMatcher, type StringMatcher } from '../../headers/string-matcher.ts';
 import type { Http1OptionsPlan } from '../../plan/http1-options-plan.ts';
 import type { CodecOutput, HttpProtocol, ServerCodec, ServerHost } from '../codec.ts';
 import { BodyReader, type BodySink } from './body-reader.ts';
@@ -19,12 +20,13 @@ const MAX_ANSWERS_PER_READ = 2;
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 /** Parsers of lines keep nothing between two heads, so all connections of one configuration use the same. */
-const PARSERS = new WeakMap<Http1OptionsPlan, { readonly limits: FieldLimits; readonly line: RequestLine; readonly fields: FieldParser }>();
-function sharedParsers(options: Http1OptionsPlan): { readonly limits: FieldLimits; readonly line: RequestLine; readonly fields: FieldParser } {
+interface Parsers { readonly limits: FieldLimits; readonly line: RequestLine; readonly fields: FieldParser; readonly ignoreUpgrades: readonly StringMatcher[] }
+const PARSERS = new WeakMap<Http1OptionsPlan, Parsers>();
+function sharedParsers(options: Http1OptionsPlan): Parsers {
   let p = PARSERS.get(options);
   if (p === undefined) {
-    const limits: FieldLimits = { maxCount: options.maxHeadersCount, underscores: options.headersWithUnderscores, keepSpelling: options.nameFormat === 'preserve' };
-    p = { limits, line: new RequestLine(options), fields: new FieldParser(limits) };
+    const limits: FieldLimits = { maxCount: options.maxHeadersCount, underscores: options.headersWithUnderscores, keepSpelling: options.nameFormat === 'preserve', addedInProperCase: options.addedInProperCase };
+    p = { limits, line: new RequestLine(options), fields: new FieldParser(limits), ignoreUpgrades: options.ignoreUpgrades.map(makeStringMatcher) };
     PARSERS.set(options, p);
   }
   return p;
@@ -44,6 +46,7 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
   private readonly requestLine: RequestLine;
   private readonly fields: FieldParser;
   private readonly limits: FieldLimits;
+  private readonly ignoreUpgrades: readonly StringMatcher[];
   /** Made with the first body: idle connections are many. */
   private bodyReader: BodyReader | null = null;
   private stream: H1ServerStream | null = null;
@@ -66,6 +69,7 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     this.limits = shared.limits;
     this.requestLine = shared.line;
     this.fields = shared.fields;
+    this.ignoreUpgrades = shared.ignoreUpgrades;
     this.headText = new HeadBuffer(options.maxHeadersKb * 1024);
   }
 
@@ -150,7 +154,6 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     if (notes.hosts === 0 && headers.authority === '' && this.requestLine.minor === 0) headers.authority = this.options.defaultHostForHttp10;
     // RFC 9112 section 3.2: several Host lines are 400. (None at all is answered by the connection manager, as in Envoy.)
     if (notes.hosts > 1 || !validHost(headers.authority)) return H1_FAULT.codec;
-    headers.hostSpelling = notes.hostSpelling;
     headers.missingHost = notes.hosts === 0 && headers.authority === '';
 
     const length = this.framing(headers);
@@ -181,7 +184,7 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     if (upgrade === '') return true;
     const token = upgrade.toLowerCase();
     // h2c by upgrade is not offered, and must not reach the upstream (request smuggling through the second protocol).
-    if (this.requestLine.minor === 1 && hasToken(connection, 'upgrade') && token !== 'h2c' && !this.options.ignoreUpgrades.includes(token)) {
+    if (this.requestLine.minor === 1 && hasToken(connection, 'upgrade') && token !== 'h2c' && !this.ignoreUpgrades.some((m) => m.matches(upgrade))) {
       headers.protocol = stream.upgrade = token;
       headers.add('connection', connection);
     } else { headers.remove('upgrade'); headers.remove('http2-settings'); }
@@ -257,11 +260,13 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
   responseDone(stream: H1ServerStream): void {
     if (this.stream !== stream) return;
     const complete = stream.requestDone || stream.tunnelling;
+    // What held this exchange's body back does not hold the next one.
+    if (stream.paused && this.pipelined === null) this.output.resumeReading();
     if (stream.closing || !complete) {
       this.stream = null;
       this.state = 'dead';
       stream.sink!.onComplete();
-      this.host.onConnectionClose('flush', null);
+      this.host.onConnectionClose(complete ? 'done' : 'flush', null);
       return;
     }
     this.stream = null;
@@ -298,7 +303,7 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     // A tunnel ends whole with either side, as Envoy ends it.
     if (this.state === 'tunnel' && stream !== null) { this.close(); this.host.onConnectionClose('now', null); return; }
     if (this.state === 'dead') return;
-    if (stream === null) { this.state = 'dead'; this.host.onConnectionClose('flush', null); return; }
+    if (stream === null) { this.state = 'dead'; this.host.onConnectionClose('done', null); return; }
     // A half-closed client gets its answer only if its request is whole, as in Envoy: else the exchange is cut.
     stream.closing = true;
     if (!stream.requestDone) { this.state = 'dead'; this.stream = null; stream.state = 'dead'; stream.sink!.onReset('connection-end', null); this.host.onConnectionClose('now', null); }
@@ -321,7 +326,7 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
   shutdown(): void {
     this.shuttingDown = true;
     if (this.stream !== null) this.stream.closing = true;
-    else { this.state = 'dead'; this.host.onConnectionClose('flush', null); }
+    else { this.state = 'dead'; this.host.onConnectionClose('done', null); }
   }
 }
 

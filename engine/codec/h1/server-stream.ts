@@ -57,11 +57,12 @@ export class H1ServerStream implements ServerStream {
     const status = headers.status, format = this.owner.nameFormat;
     const switched = (this.upgrade !== '' && status === 101) || (this.isConnect && status >= 200 && status < 300);
     if (!switched && (!this.requestDone || this.upgrade !== '' || this.isConnect)) this.closing = true;
-    let head = (this.protocol === 'HTTP/1.0' ? statusLine(status).replace('HTTP/1.1', 'HTTP/1.0') : statusLine(status)) + fieldLines(headers, format);
+    const line = headers.reason === '' ? statusLine(status) : `HTTP/1.1 ${status} ${headers.reason}\r\n`;
+    let head = (this.protocol === 'HTTP/1.0' ? line.replace('HTTP/1.1', 'HTTP/1.0') : line) + fieldLines(headers, format);
     if (switched) this.framing = 'raw';
     else head += this.frame(headers, status, end);
-    if (this.closing && !switched) head += ownName('connection', format) + ': close\r\n';
-    else if (this.sayKeepAlive) head += ownName('connection', format) + ': keep-alive\r\n';
+    if (this.closing && !switched) head += ownName('connection', format, headers) + ': close\r\n';
+    else if (this.sayKeepAlive) head += ownName('connection', format, headers) + ': keep-alive\r\n';
     this.put(head + '\r\n');
     if (end) this.finish();
   }
@@ -70,10 +71,10 @@ export class H1ServerStream implements ServerStream {
   private frame(headers: ResponseHeaders, status: number, end: boolean): string {
     if (headers.has('content-length')) { this.framing = this.isHead ? 'none' : 'length'; return ''; }
     if (status < 200 || status === 204 || (status === 304 && end)) { this.framing = 'none'; return ''; }
-    if (end && !this.isHead) { this.framing = 'none'; return ownName('content-length', this.owner.nameFormat) + ': 0\r\n'; }
+    if (end && !this.isHead) { this.framing = 'none'; return ownName('content-length', this.owner.nameFormat, headers) + ': 0\r\n'; }
     if (this.protocol === 'HTTP/1.0') { this.framing = this.isHead ? 'none' : 'to-end'; this.closing = true; return ''; }
     this.framing = this.isHead || status === 304 ? 'none' : 'chunked';
-    return ownName('transfer-encoding', this.owner.nameFormat) + ': chunked\r\n';
+    return ownName('transfer-encoding', this.owner.nameFormat, headers) + ': chunked\r\n';
   }
 
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void {

@@ -28,7 +28,7 @@ export function statStore(): StatStore {
 export const PLAN = {
   codec: 'AUTO', statPrefix: 'in', routesKey: 'r', filters: [], accessLogs: [], logOnStart: false, http1: HTTP1_DEFAULTS, useRemoteAddress: false, hops: 0, skipXffAppend: false, appendForwardedPort: false, internal: null,
   detection: [], schemeOverwrite: '', generateRequestId: false, preserveRequestId: false, requestIdInResponse: false, normalizePath: false, mergeSlashes: false, escapedSlashes: 'keep', stripPort: 'none', stripDot: false,
-  serverHeader: 'pass', serverName: 'envoy', via: '', userAgent: '', proxy100: false, upgrades: [], clientCert: 'sanitize', earlyMutations: [], mappers: [], bodyFormat: null, requestTimeoutMs: 0, requestHeadersTimeoutMs: 0,
+  serverHeader: 'pass', serverName: 'envoy', via: '', addUserAgent: false, logIntervalMs: 0, proxyStatus: null, runtimeHeadKb: false, runtimeHeadCount: false, safeConnectionDuration: false, proxy100: false, upgrades: [], clientCert: 'sanitize', earlyMutations: [], mappers: [], bodyFormat: null, requestTimeoutMs: 0, requestHeadersTimeoutMs: 0,
   streamIdleTimeoutMs: 0, idleTimeoutMs: 0, maxConnectionDurationMs: 0, maxStreamDurationMs: 0, maxRequestsPerConnection: 0, drainTimeoutMs: 0, delayedCloseMs: 0,
 } as unknown as HcmPlan;
 
@@ -108,7 +108,7 @@ export function harness(filters: readonly HttpFilter[], options: { plan?: Partia
     httpFilter: (kind, _body, name, index) => ({ name, create: (s) => (kind === 'router' ? (terminal = new Terminal(s)) : filters[index]!) }),
     accessLog: () => ({ log: (_f, kind) => { if (kind === 'DownstreamEnd') logged++; } }) as ReturnType<ConstructorParameters<typeof HcmRuntime>[2]['accessLog']>,
     routes: () => ({ current: { name: 'r', match: (h: RequestHeaders) => options.route?.(h.path) ?? null } }),
-    mutation: () => ({ apply() {} }), mapper: () => { throw new Error('none'); }, bodyFormat: () => { throw new Error('none'); }, machineAddress: '127.0.0.1', nodeCluster: '', overload: new OverloadView({ overload: () => 0 }, () => []),
+    mutation: () => ({ apply() {} }), mapper: () => { throw new Error('none'); }, bodyFormat: () => { throw new Error('none'); }, machineAddress: '127.0.0.1', node: { id: '', cluster: '' }, overload: new OverloadView({ overload: () => 0 }, () => []),
   }, 'listener.x');
   const codec = new RecordingCodec();
   let ended = 0;

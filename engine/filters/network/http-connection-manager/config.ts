@@ -5,7 +5,7 @@ import { compileHeaderAdd, compileSubstitution } from '../../../observe/format/c
 import { compileLogFilter } from '../../../observe/accesslog/config.ts';
 import { compileCidr } from '../../../net/config.ts';
 import { toByteString } from '../../../headers/headers.ts';
-import type { BodyFormatPlan, HcmPlan, HttpFilterPlan, IpDetectionPlan, ReplyMapperPlan } from '../../../plan/hcm-plan.ts';
+import type { BodyFormatPlan, HcmPlan, HttpFilterPlan, IpDetectionPlan, ProxyStatusPlan, ReplyMapperPlan } from '../../../plan/hcm-plan.ts';
 import type { HeaderMutationPlan } from '../../../plan/header-mutation-plan.ts';
 import type { CompileContext, ConfigMessage } from '../../../proto/config-message.ts';
 
@@ -29,10 +29,14 @@ function compileFilters(m: ConfigMessage, ctx: CompileContext): HttpFilterPlan[]
 }
 
 function compileDetection(m: ConfigMessage): IpDetectionPlan[] {
+  if (m.list('original_ip_detection_extensions').length > 0) {
+    if (m.bool('use_remote_address')) m.error('use_remote_address', 'Original IP detection extension and use_remote_address may not be mixed');
+    if (m.num('xff_num_trusted_hops') > 0) m.error('xff_num_trusted_hops', 'Original IP detection extension and xff_num_trusted_hops may not be mixed');
+  }
   return m.list('original_ip_detection_extensions').flatMap((e): IpDetectionPlan[] => {
     e.str('name');
     const c = e.any('typed_config');
-    if (c?.typeName.endsWith('.xff.v3.XffConfig')) { const t = c.msg('xff_trusted_cidrs'); return [{ kind: 'xff', hops: c.num('xff_num_trusted_hops'), trusted: t === undefined ? null : t.list('cidrs').map(compileCidr), skipAppend: c.bool('skip_xff_append', true) }]; }
+    if (c?.typeName.endsWith('.xff.v3.XffConfig')) { const t = c.msg('xff_trusted_cidrs'); if (t !== undefined && c.num('xff_num_trusted_hops') > 0) c.error('xff_num_trusted_hops', 'Cannot set both xff_num_trusted_hops and xff_trusted_cidrs'); return [{ kind: 'xff', hops: c.num('xff_num_trusted_hops'), trusted: t === undefined ? null : t.list('cidrs').map(compileCidr), skipAppend: c.bool('skip_xff_append', true) }]; }
     if (c?.typeName.endsWith('.custom_header.v3.CustomHeaderConfig')) {
       const s = c.msg('reject_with_status');
       const codes: Record<string, number> = { Unauthorized: 401, Forbidden: 403, BadRequest: 400, NotFound: 404, ServiceUnavailable: 503, TooManyRequests: 429, InternalServerError: 500 };
@@ -83,14 +87,33 @@ function harmless(m: ConfigMessage): void {
   m.noop('http3_protocol_options', 'HTTP/3 is not served yet');
   if (m.has('set_current_client_cert_details')) m.noop('set_current_client_cert_details', 'there is no TLS yet');
   m.noop('append_local_overload', 'there are no overload actions');
-  for (const f of ['http1_safe_max_connection_duration', 'represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'scoped_routes', 'rds', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher', 'access_log_flush_interval', 'proxy_status_config']) m.unsupported(f);
+  for (const f of ['represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'scoped_routes', 'rds', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher']) m.unsupported(f);
 }
 
-function accessLogOptions(m: ConfigMessage): boolean {
+function accessLogOptions(m: ConfigMessage): { logOnStart: boolean; logIntervalMs: number } {
   const o = m.msg('access_log_options');
-  if (o === undefined) return m.bool('flush_access_log_on_new_request');
-  o.unsupported('access_log_flush_interval'); o.unsupported('flush_log_on_tunnel_successfully_established');
-  return o.bool('flush_access_log_on_new_request');
+  o?.unsupported('flush_log_on_tunnel_successfully_established');
+  if (o !== undefined) for (const f of ['flush_access_log_on_new_request', 'access_log_flush_interval']) if (m.has(f)) m.error(f, `only one of access_log_options or ${f} can be specified`);
+  const from = o ?? m;
+  return { logOnStart: from.bool('flush_access_log_on_new_request'), logIntervalMs: from.ms('access_log_flush_interval', 0) };
+}
+
+function compileProxyStatus(m: ConfigMessage): ProxyStatusPlan | null {
+  const c = m.msg('proxy_status_config');
+  if (c === undefined) return null;
+  const byNode = c.bool('use_node_id'), literal = c.str('literal_proxy_name');
+  return { name: byNode ? '' : toByteString(literal || m.str('server_name') || 'envoy'), recommendedCode: c.bool('set_recommended_response_code'), details: !c.bool('remove_details'), terminationDetails: !c.bool('remove_connection_termination_details'), responseFlags: !c.bool('remove_response_flags') };
+}
+
+function compileUpgrades(m: ConfigMessage): HcmPlan['upgrades'] {
+  const seen = new Set<string>();
+  return m.list('upgrade_configs').map((u) => {
+    const type = u.str('upgrade_type').toLowerCase();
+    if (seen.has(type)) u.error('upgrade_type', `Error: multiple upgrade configs with the same name: '${type}'`);
+    seen.add(type);
+    u.unsupported('filters');
+    return { type, enabled: u.bool('enabled', true) };
+  });
 }
 
 export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
@@ -114,14 +137,14 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   const serverHeader = m.enum('server_header_transformation');
   return {
     codec: codec as 'AUTO', statPrefix: m.str('stat_prefix'), routesKey: routeConfig === undefined ? '' : ctx.routes(routeConfig), filters,
-    accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), logOnStart: accessLogOptions(m),
+    accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), ...accessLogOptions(m), proxyStatus: compileProxyStatus(m),
     http1: compileHttp1Options(m.msg('http_protocol_options'), limits, streamErrors), http2: compileHttp2Options(m.msg('http2_protocol_options'), limits, streamErrors),
     useRemoteAddress: m.bool('use_remote_address'), hops: m.num('xff_num_trusted_hops'), skipXffAppend: m.bool('skip_xff_append'), appendForwardedPort: m.bool('append_x_forwarded_port'),
     internal: internal === undefined ? null : { unix: internal.bool('unix_sockets'), ranges: internal.list('cidr_ranges').map(compileCidr) }, detection: compileDetection(m), schemeOverwrite: scheme?.str('scheme_to_overwrite') ?? '',
     generateRequestId: m.bool('generate_request_id', true), preserveRequestId: m.bool('preserve_external_request_id'), requestIdInResponse: m.bool('always_set_request_id_in_response'),
     normalizePath: m.bool('normalize_path'), mergeSlashes: m.bool('merge_slashes'), escapedSlashes: ESCAPED[m.enum('path_with_escaped_slashes_action')] ?? 'keep', stripPort: stripAny ? 'any' : m.bool('strip_matching_host_port') ? 'matching' : 'none', stripDot: m.bool('strip_trailing_host_dot'),
-    serverHeader: serverHeader === 'APPEND_IF_ABSENT' ? 'absent' : serverHeader === 'PASS_THROUGH' ? 'pass' : 'overwrite', serverName: toByteString(m.str('server_name') || 'envoy'), via: toByteString(m.str('via')), userAgent: m.bool('add_user_agent') ? toByteString(ctx.bootstrap.nodeCluster) : '', proxy100: m.bool('proxy_100_continue'),
-    upgrades: m.list('upgrade_configs').map((u) => { u.unsupported('filters'); return { type: u.str('upgrade_type').toLowerCase(), enabled: u.bool('enabled', true) }; }),
+    serverHeader: serverHeader === 'APPEND_IF_ABSENT' ? 'absent' : serverHeader === 'PASS_THROUGH' ? 'pass' : 'overwrite', serverName: toByteString(m.str('server_name') || 'envoy'), via: toByteString(m.str('via')), addUserAgent: m.bool('add_user_agent'), proxy100: m.bool('proxy_100_continue'),
+    upgrades: compileUpgrades(m), runtimeHeadKb: !m.has('max_request_headers_kb'), runtimeHeadCount: !(common?.has('max_headers_count') ?? false), safeConnectionDuration: m.bool('http1_safe_max_connection_duration'),
     clientCert: clientCert === 'FORWARD_ONLY' ? 'forward-only' : clientCert === 'ALWAYS_FORWARD_ONLY' ? 'always-forward-only' : 'sanitize', earlyMutations: compileEarly(m), mappers, bodyFormat: format,
     requestTimeoutMs: m.ms('request_timeout', 0), requestHeadersTimeoutMs: m.ms('request_headers_timeout', 0), streamIdleTimeoutMs: m.ms('stream_idle_timeout', 300_000), idleTimeoutMs: common?.ms('idle_timeout', 3_600_000) ?? 3_600_000,
     maxConnectionDurationMs: Math.max(0, common?.ms('max_connection_duration', 0) ?? 0), maxStreamDurationMs: Math.max(0, common?.ms('max_stream_duration', 0) ?? 0), maxRequestsPerConnection: common?.num('max_requests_per_connection', 0) ?? 0, drainTimeoutMs: m.ms('drain_timeout', 5000), delayedCloseMs: m.ms('delayed_close_timeout', 1000),
