@@ -65,7 +65,7 @@ test('connection: close is answered with it and nothing behind is read', () => {
   const p = new H1Peer().feed(ask('/', 'connection: Close\r\n') + ask('/next'));
   assert.match(p.out, /connection: close\r\n/);
   assert.equal(p.requests.length, 1);
-  assert.equal(p.closed, 'flush');
+  assert.equal(p.closed, 'done');
 });
 
 test('HTTP/1.0 is refused unless accepted; it gets 1.0 answers and closes unless asked to stay', () => {
