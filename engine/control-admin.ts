@@ -1,30 +1,105 @@
 // What the admin interface is told: the control engine seen through AdminSource.
 import type { Server } from 'node:http';
-import type { AdminSource } from './admin/admin-source.ts';
+import { getHeapSnapshot } from 'node:v8';
+import type { AdminSource, DrainWish, MemoryFigures } from './admin/admin-source.ts';
 import { makeAdminServer } from './admin/admin-server.ts';
-import type { AdminPlan } from './control/compile/process-config.ts';
-import type { StatReader } from './control/stats/stat-reader.ts';
+import type { ClusterStatus, HostStatus } from './admin/clusters.ts';
+import type { DumpSection } from './admin/config-dump.ts';
+import { addressJson, type ListenerStatus } from './admin/listeners.ts';
+import { adminMatcher } from './control/admin-access.ts';
+import type { AdminPlan } from './control/compile/admin-config.ts';
+import { configSections } from './control/dump/sections.ts';
+import type { RuntimeTable } from './control/runtime/layers.ts';
+import { serverInfo, shownNode } from './control/server-info.ts';
+import type { LifeState } from './control/server-state.ts';
+import type { StatView } from './control/stats/stat-view.ts';
 import type { ControlEngine } from './control-engine.ts';
+import { parseHostPort } from './net/address.ts';
+import { CpuProfile } from './observe/cpu-profile.ts';
+import { LOG_COMPONENTS } from './observe/log.ts';
+import { HOST_SCHEMA } from './observe/stats/schemas.ts';
+import { CIRCUIT_KIND } from './shm/circuit-table.ts';
+
+const HOST_STATS = HOST_SCHEMA.names.map((name, i) => ({ name, i, gauge: HOST_SCHEMA.kinds[i] === 'gauge' })).sort((a, b) => (a.name < b.name ? -1 : 1));
 
 export class ControlAdmin implements AdminSource {
   private readonly engine: ControlEngine;
-  constructor(engine: ControlEngine) { this.engine = engine; }
+  private readonly profile: CpuProfile;
+  private readonly plan: AdminPlan;
+  constructor(engine: ControlEngine, plan: AdminPlan) { this.engine = engine; this.plan = plan; this.profile = new CpuProfile(plan.profilePath); }
 
-  server(_plan: AdminPlan): Server { return makeAdminServer(this); }
+  server(): Server {
+    const { host, state } = this.engine;
+    return makeAdminServer({ source: this, allowed: adminMatcher(this.plan.allowPaths), soon: (task) => { host.after(0, task); }, onAnswered: () => undefined }, () => state.nowMs());
+  }
 
-  get stats(): StatReader { this.engine.state.tick(); this.engine.refreshBreakers(); return this.engine.state.stats; }
-  state(): 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING' { return this.engine.state.lifeState; }
-  serverInfo(): unknown {
-    const { state, host, compiled } = this.engine, f = host.flags;
+  stats(): StatView { return this.engine.state.shown(); }
+  resetCounters(): void { this.engine.state.stats.resetCounters(); }
+  state(): LifeState { return this.engine.state.lifeState; }
+  serverInfo(): unknown { const { state, host, compiled } = this.engine; return serverInfo(host, state, compiled?.process.node ?? null); }
+
+  *clusters(): Generator<ClusterStatus> {
+    const { host, clusters } = this.engine, { circuits } = host.shared;
+    for (const c of clusters.describe()) {
+      const limits = (r: number): ClusterStatus['thresholds'][0] => ({ connections: circuits.limit(r, CIRCUIT_KIND.CX), pending: circuits.limit(r, CIRCUIT_KIND.PENDING), requests: circuits.limit(r, CIRCUIT_KIND.RQ), retries: circuits.limit(r, CIRCUIT_KIND.RETRY) });
+      yield {
+        name: c.name, observabilityName: c.plan.statName, edsServiceName: '', addedViaApi: false, thresholds: [limits(c.plan.circuits[0]), limits(c.plan.circuits[1])],
+        outlier: c.compiled.outlier === null ? null : { average: -1, threshold: -1, localAverage: -1, localThreshold: -1 }, hosts: c.hosts.map((h) => this.hostStatus(h)),
+      };
+    }
+  }
+
+  private hostStatus(h: ReturnType<ControlEngine['clusters']['describe']>[number]['hosts'][number]): HostStatus {
+    const values = this.engine.hostStats(h.index), flags = this.engine.host.shared.hosts.flags(h.index);
+    const lb = h.metadata?.['envoy.lb'] as { readonly canary?: unknown } | undefined;
     return {
-      version: `weir/${host.version}/Node ${process.version}`, state: state.lifeState, uptime_current_epoch: `${state.uptimeS()}s`, uptime_all_epochs: `${state.uptimeS()}s`, hot_restart_version: 'disabled',
-      command_line_options: { concurrency: f.concurrency, config_path: f.configPath, config_yaml: f.configYaml, admin_address_path: f.adminAddressPath, service_cluster: f.serviceCluster, service_node: f.serviceNode, service_zone: f.serviceZone, file_flush_interval: `${f.fileFlushIntervalMs / 1000}s`, drain_time: `${f.drainTimeS}s`, drain_strategy: f.drainStrategy === 'immediate' ? 'Immediate' : 'Gradual' },
-      node: compiled?.process.node ?? {},
-      weir: { transport: [...state.workers.values()].find((w) => w.transport !== '')?.transport ?? '', control_restarts: host.controlRestarts, workers: [...state.workers.values()].map((w) => ({ id: w.id, up: w.up, restarts: w.restarts, transport: w.transport })) },
+      address: h.address, hostname: h.hostname, weight: this.engine.host.shared.hosts.weight(h.index), priority: h.priority, canary: lb?.canary === true, locality: h.locality, flags, eds: h.health,
+      stats: HOST_STATS.map((s) => ({ name: s.name, gauge: s.gauge, value: values[s.i]! })), successRate: -1, localOriginSuccessRate: -1,
     };
   }
+
+  listeners(): readonly ListenerStatus[] {
+    return [...this.engine.listeners].filter(([, l]) => l.plan.bindToPort).map(([name, l]) => {
+      const bound = [...l.bound.values()].find((b) => b.error === '')?.addresses ?? [], at = [l.plan.address, ...l.plan.additional].map((a, i) => (a.kind === 'ip' && a.port === 0 ? parseHostPort(bound[i] ?? '') ?? a : a));
+      return { name, address: at[0]!, additional: at.slice(1) };
+    });
+  }
+
+  configDump(): readonly DumpSection[] {
+    const { engine } = this;
+    const endpoints = engine.clusters.describe().map((c) => ({
+      cluster_name: c.name, policy: { overprovisioning_factor: c.plan.overprovisioning },
+      ...(c.hosts.length === 0 ? {} : { endpoints: [...Map.groupBy(c.hosts, (h) => JSON.stringify([h.locality, h.priority])).values()].map((hosts) => ({
+        locality: Object.fromEntries([['region', hosts[0]!.locality.region], ['zone', hosts[0]!.locality.zone], ['sub_zone', hosts[0]!.locality.subZone]].filter(([, v]) => v !== '')),
+        lb_endpoints: hosts.map((h) => ({ endpoint: { address: addressJson(h.address), health_check_config: {}, ...(h.hostname === '' ? {} : { hostname: h.hostname }) }, health_status: h.health === 'UNKNOWN' ? 'HEALTHY' : h.health, ...(h.metadata === null ? {} : { metadata: { filter_metadata: h.metadata } }), load_balancing_weight: h.weight })),
+        load_balancing_weight: hosts[0]!.localityWeight, ...(hosts[0]!.priority === 0 ? {} : { priority: hosts[0]!.priority }),
+      })) }),
+    }));
+    return configSections(engine.configJson() as Record<string, unknown>, shownNode(engine.host, engine.compiled?.process.node ?? null), endpoints, (kind, name) => engine.state.changedAt(kind, name));
+  }
+
+  runtime(): RuntimeTable { return this.engine.state.runtime?.table() ?? { layers: [], entries: new Map() }; }
+  modifyRuntime(values: readonly (readonly [key: string, value: string])[]): boolean {
+    const done = this.engine.state.runtime?.modify(values) ?? false;
+    if (done) this.engine.runtimeChanged();
+    return done;
+  }
+
+  logLevels(): readonly (readonly [string, string])[] { return LOG_COMPONENTS.map((c) => [c, this.engine.host.logLevel(c)] as const); }
+  setLogLevel(component: string, level: string): void { this.engine.host.setLogLevel(component, level); }
+
+  memory(): MemoryFigures { const m = process.memoryUsage(); return { allocated: m.heapUsed + m.external, heapSize: m.heapTotal + m.external, heapFree: m.heapTotal - m.heapUsed, physical: m.rss }; }
+  certificates(): readonly unknown[] { return []; }
+  unready(): readonly { readonly name: string; readonly targets: readonly string[] }[] { return this.engine.state.live ? [] : [{ name: 'Server', targets: this.engine.clusters.describe().filter((c) => c.hosts.length === 0 && c.compiled.discovery !== 'static').map((c) => c.name) }].filter((u) => u.targets.length > 0); }
+
   reopenLogs(): void { this.engine.onSignal('SIGUSR1'); }
   failHealthCheck(failed: boolean): void { this.engine.state.failedHealthCheck = failed; this.engine.host.shared.words.setHealthFailed(failed); }
-  drainListeners(graceful: boolean, inboundOnly: boolean, _skipExit: boolean): void { this.engine.drainListeners(inboundOnly, graceful); }
+  drainListeners(wish: DrainWish): void { this.engine.drainListeners(wish); }
   quit(): void { this.engine.shutDown(); }
+
+  async cpuProfile(on: boolean): Promise<boolean> {
+    this.engine.broadcast([{ kind: 'command', command: { name: 'cpu-profile', on, path: this.plan.profilePath } }]);
+    return this.profile.switch(on, 'control');
+  }
+  async *heapSnapshot(): AsyncGenerator<Uint8Array> { for await (const piece of getHeapSnapshot()) yield piece as Uint8Array; }
 }

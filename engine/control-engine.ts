@@ -9,6 +9,7 @@ import { compileBootstrap, type CompiledBootstrap } from './control/compile/boot
 import { ClusterHealth } from './control/health/cluster-health.ts';
 import { makeMonitor, SYSTEM_MONITOR_ENV } from './control/overload/monitors.ts';
 import { OverloadManager } from './control/overload/overload-manager.ts';
+import type { ShownFlags } from './control/server-info.ts';
 import { SystemResolver } from './control/dns/resolver.ts';
 import { ServerState } from './control/server-state.ts';
 import { WorkerTakeBack } from './control/stats/take-back.ts';
@@ -30,11 +31,7 @@ import type { EngineEvent } from './worker-engine.ts';
 import type { StatClaim } from './observe/stats/thread-stat-store.ts';
 
 /** The flags that the engine looks at (workers/flags.ts has them all). */
-export interface EngineFlags {
-  readonly mode: 'serve' | 'validate' | 'init_only'; readonly configPath: string; readonly configYaml: string; readonly concurrency: number; readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string; readonly adminAddressPath: string;
-  readonly allowUnknown: boolean; readonly unknownDynamic: 'warn' | 'reject' | 'ignore'; readonly skipDeprecatedLogs: boolean; readonly statsTags: readonly (readonly [string, string])[]; readonly disableExtensions: readonly string[];
-  readonly localAddressIpVersion: 'v4' | 'v6'; readonly fileFlushIntervalMs: number; readonly fileFlushMinBytes: number; readonly drainTimeS: number; readonly drainStrategy: 'gradual' | 'immediate'; readonly watch: boolean; readonly strict: boolean; readonly transport: string; readonly argv: readonly string[];
-}
+export interface EngineFlags extends ShownFlags { readonly watch: boolean; readonly strict: boolean; readonly transport: string; readonly argv: readonly string[] }
 
 export interface ControlHost {
   readonly flags: EngineFlags; readonly version: string; readonly log: Logger; readonly startMs: number; readonly controlRestarts: number; readonly shared: SharedTables;
@@ -66,8 +63,6 @@ export function validateConfiguration(flags: EngineFlags): { ok: boolean; text: 
   return { ok, text: `${lines.map((l) => `${l}\n`).join('')}${ok ? `configuration '${flags.configPath}' OK\n` : `error initializing configuration '${flags.configPath}': ${c.errors} error${c.errors === 1 ? '' : 's'}\n`}` };
 }
 
-const BREAKERS = ['cx_open', 'rq_pending_open', 'rq_open', 'rq_retry_open', 'cx_pool_open'];
-
 /** What is kept of a compilation must not keep its parsed tree: /config_dump reads the file anew. */
 const NO_JSON = (): unknown => ({});
 
@@ -87,10 +82,11 @@ export class ControlEngine {
   private sequence = 0;
   private readonly committed = new Map<number, number>();
   private readonly takeBack: WorkerTakeBack;
-  private admin: ControlAdmin | null = null;
   private adminServer: Server | null = null;
   private draining = false;
   private overload: OverloadManager | null = null;
+  /** Listeners that /drain_listeners has stopped. */
+  private readonly stopped = new Set<string>();
 
   constructor(host: ControlHost) {
     this.host = host;
@@ -125,9 +121,16 @@ export class ControlEngine {
     host.shared.words.setConnectionLimit(c.process.maxDownstreamConnections);
     host.startWorkers();
     this.watchOverload(c.process.overload);
+    this.state.stamp('bootstrap', '');
+    this.state.onRuntime = () => this.runtimeChanged();
     this.applyClusters(c);
     for (const r of c.routes) if (r.packed !== null) this.setRoutes(r.name, r.version, r.packed);
-    for (const l of c.listeners) if (l.plan !== null && l.packed !== null) this.listeners.set(l.name, { version: l.version, packed: l.packed, plan: l.plan, bound: new Map() });
+    for (const l of c.listeners) {
+      if (l.plan === null || l.packed === null) continue;
+      this.listeners.set(l.name, { version: l.version, packed: l.packed, plan: l.plan, bound: new Map() });
+      this.state.stamp('listener', l.name);
+      this.state.change('listener_manager.listener_added', 'counter', { add: 1 });
+    }
     this.declareStats();
     await this.startAdmin(c);
     await this.clusters.ready();
@@ -154,9 +157,8 @@ export class ControlEngine {
 
   private async startAdmin(c: Compiled): Promise<void> {
     const plan = c.process.admin;
-    this.admin = new ControlAdmin(this);
     if (plan === null) return;
-    const server = this.adminServer = this.admin.server(plan);
+    const server = this.adminServer = new ControlAdmin(this, plan).server();
     const address = plan.address;
     await new Promise<void>((done) => {
       server.once('error', (e: Error) => { this.host.log.log('admin', 'critical', `admin: cannot bind '${formatAddress(address)}': ${e.message}`); this.host.exit(1); });
@@ -174,7 +176,7 @@ export class ControlEngine {
   }
 
   private listenerRecords(): PlanRecord[] {
-    return [...[...this.listeners].map(([name, l]): PlanRecord => ({ kind: 'listener', name, version: l.version, body: l.packed })), { kind: 'commit', seq: ++this.sequence }];
+    return [...[...this.listeners].filter(([name]) => !this.stopped.has(name)).map(([name, l]): PlanRecord => ({ kind: 'listener', name, version: l.version, body: l.packed })), { kind: 'commit', seq: ++this.sequence }];
   }
 
   broadcast(records: readonly PlanRecord[]): void { for (const id of this.host.workerIds()) this.host.send(id, records); }
@@ -235,6 +237,7 @@ export class ControlEngine {
       const known = this.listeners.get(l.name);
       if (known?.version === l.version) continue;
       this.listeners.set(l.name, { version: l.version, packed: l.packed, plan: l.plan, bound: known?.bound ?? new Map() });
+      this.state.stamp('listener', l.name);
       this.state.change(known === undefined ? 'listener_manager.listener_added' : 'listener_manager.listener_modified', 'counter', { add: 1 });
       records.push({ kind: 'listener', name: l.name, version: l.version, body: l.packed });
     }
@@ -260,27 +263,28 @@ export class ControlEngine {
       if (r.plan === null || this.clusterVersions.get(r.name) === r.version) continue;
       this.state.change(this.clusterVersions.has(r.name) ? 'cluster_manager.cluster_modified' : 'cluster_manager.cluster_added', 'counter', { add: 1 });
       this.clusterVersions.set(r.name, r.version);
+      const { statName } = r.plan.cluster;
+      this.state.own.declareCluster(statName);
+      this.state.stamp('cluster', r.name);
       this.clusters.apply(r.name, r.plan, r.version);
+      this.state.own.watchBreakers(statName, this.clusters.circuitsOf(r.name), this.host.shared.circuits);
     }
     for (const name of [...this.clusterVersions.keys()]) {
       if (c.clusters.some((r) => r.name === name)) continue;
       this.clusterVersions.delete(name);
-      this.clusters.remove(name);
+      const gone = this.clusters.remove(name);
+      if (gone !== null) this.state.own.retireCluster(gone);
       this.state.change('cluster_manager.cluster_removed', 'counter', { add: 1 });
     }
   }
 
-  private declareStats(): void { this.state.declare([...this.listeners.values()].map((l) => l.plan), this.clusters.describe().map((c) => c.plan.statName)); }
+  private declareStats(): void { this.state.own.declareListeners([...this.listeners.values()].map((l) => l.plan)); }
+
+  /** Values of the runtime go to the workers as a whole. */
+  runtimeChanged(): void { this.broadcast([{ kind: 'runtime', values: this.state.runtimeValues() }]); }
 
   /** The configuration as proto JSON, read anew. */
   configJson(): unknown { return compileFrom(this.host.flags).json(); }
-
-  /** Whether breakers are open is looked at when it is asked. */
-  refreshBreakers(): void {
-    const all = this.clusters.describe();
-    if (all.length > 1000) return;
-    for (const c of all) for (const [i, of] of ['default', 'high'].entries()) BREAKERS.forEach((name, kind) => { const r = c.plan.circuits[i]!; this.state.change(`cluster.${c.plan.statName}.circuit_breakers.${of}.${name}`, 'gauge', { set: this.host.shared.circuits.value(r, kind) >= this.host.shared.circuits.limit(r, kind) ? 1 : 0 }); });
-  }
 
   // ---- the end -------------------------------------------------------------------------------------------------------------
 
@@ -307,5 +311,15 @@ export class ControlEngine {
     this.host.after(20, look);
   }
 
-  drainListeners(inboundOnly: boolean, graceful: boolean): void { this.broadcast([{ kind: 'command', command: { name: 'drain-listeners', graceful, inboundOnly, skipExit: false } }]); }
+  /** /drain_listeners. Those that stopped stay in the list, as in Envoy; a replaced worker does not open them again. */
+  drainListeners(wish: { readonly graceful: boolean; readonly inboundOnly: boolean; readonly skipExit: boolean }): void {
+    this.broadcast([{ kind: 'command', command: { name: 'drain-listeners', ...wish } }]);
+    if (wish.skipExit) return;
+    const concerned = [...this.listeners].filter(([, l]) => !wish.inboundOnly || l.plan.direction === 'INBOUND').map(([name]) => name);
+    const stop = (): void => { for (const name of concerned) if (!this.stopped.has(name)) { this.stopped.add(name); this.state.change('listener_manager.listener_stopped', 'counter', { add: 1 }); } };
+    if (wish.graceful) this.host.after(this.host.flags.drainTimeS * 1000, stop); else stop();
+  }
+
+  /** Sums of a host's own stats (HOST_SCHEMA) over the living workers. */
+  hostStats(record: number): readonly number[] { return this.takeBack.hostStats(record); }
 }

@@ -7,6 +7,7 @@ import type { WorkerEnv } from './net/worker-env.ts';
 import { collectGarbage } from './loop/collect-garbage.ts';
 import { toByteString } from './headers/headers.ts';
 import { LogFiles } from './observe/accesslog/log-file.ts';
+import { CpuProfile } from './observe/cpu-profile.ts';
 import { openNodeSink } from './observe/accesslog/node-file-sink.ts';
 import { FILESYSTEM_SCHEMA } from './observe/stats/schemas.ts';
 import { StatBlock } from './observe/stats/stat-block.ts';
@@ -39,6 +40,7 @@ export class WorkerEngine {
   private readonly listeners: ListenerSet;
   private readonly logFiles: LogFiles;
   private settings: SettingsPlan | null = null;
+  private profile: CpuProfile | null = null;
 
   constructor(env: WorkerEnv, shared: SharedTables, settings: SettingsPlan, environment: (name: string) => string | undefined, tell: (event: EngineEvent) => void) {
     this.env = env; this.tell = tell; this.settings = settings;
@@ -69,14 +71,15 @@ export class WorkerEngine {
 
   private command(c: WorkerCommand): void {
     switch (c.name) {
-      case 'drain-listeners': this.listeners.drain(c.inboundOnly, true); break;
-      case 'drain': this.listeners.drain(false, true); break;
+      case 'drain-listeners': this.listeners.drainListeners(c, this.settings!.drainTimeS * 1000, this.settings!.drainStrategy === 'gradual'); break;
+      case 'drain': this.listeners.drain(); break;
       case 'reopen-logs': this.logFiles.reopenAll(); break;
       case 'overload':
         if (c.action === 'stop_accepting_connections') this.listeners.onOverload();
         else if (c.action === 'reduce_timeouts') this.listeners.onTimersScaled();
         else if (c.action === 'shrink_heap' && c.value >= 1) collectGarbage();
         break;
+      case 'cpu-profile': void (this.profile ??= new CpuProfile(c.path)).switch(c.on, `worker_${this.env.workerId}`); break;
       case 'stop': this.logFiles.drainAll(() => this.tell({ kind: 'drained' })); break;
     }
   }

@@ -1,46 +1,80 @@
-// The admin endpoint over node:http, in the control thread. A table of paths; what changes something takes POST alone. First part: /ready, /server_info, /stats,
-// /reset_counters, /reopen_logs, /healthcheck/*, /drain_listeners, /quitquitquit, /help. Ends with close().
-import { createServer, type Server } from 'node:http';
+// The admin interface over node:http, in the control thread. Finds the endpoint, holds back what allow_paths or the method forbid, and writes answers piece by piece as
+// the client takes them, one piece a turn, so that a large one never stalls this thread. Ends with the server's close().
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AdminSource } from './admin-source.ts';
-import { statsAnswer } from './stats.ts';
+import { helpText, type AdminAnswer } from './endpoint.ts';
+import { ENDPOINTS } from './endpoints.ts';
+import { Query } from './query.ts';
 
-export type AdminAnswer = { readonly status: number; readonly body: string } | { readonly status: number; readonly json: unknown };
-interface Endpoint { readonly help: string; readonly post: boolean; answer(source: AdminSource, query: URLSearchParams): AdminAnswer }
+const BY_PATH = new Map(ENDPOINTS.map((e) => [e.path, e]));
+const TYPES = { text: 'text/plain; charset=UTF-8', json: 'application/json', html: 'text/html; charset=UTF-8', binary: 'application/octet-stream' } as const;
+/** Bytes of a form that /runtime_modify takes. */
+const FORM_LIMIT = 64 << 10;
 
-const OK: AdminAnswer = { status: 200, body: 'OK\n' };
-const read = (help: string, answer: Endpoint['answer']): Endpoint => ({ help, post: false, answer });
-const change = (help: string, act: (source: AdminSource, query: URLSearchParams) => void): Endpoint => ({ help, post: true, answer: (s, q) => { act(s, q); return OK; } });
+export interface AdminServerOptions {
+  readonly source: AdminSource;
+  /** Whether a path may be asked for at all (admin.allow_paths). */
+  readonly allowed: (path: string) => boolean;
+  /** Runs `task` in a later turn. */
+  readonly soon: (task: () => void) => void;
+  /** Told of every request when its answer is out, for access logs and stats. */
+  readonly onAnswered: (request: AdminRequest) => void;
+}
+export interface AdminRequest { readonly message: IncomingMessage; readonly status: number; readonly bytesSent: number; readonly startMs: number }
 
-const ENDPOINTS = new Map<string, Endpoint>([
-  ['/drain_listeners', change('drain listeners', (s, q) => s.drainListeners(q.has('graceful'), q.has('inboundonly'), q.has('skip_exit')))],
-  ['/healthcheck/fail', change('cause the server to fail health checks', (s) => s.failHealthCheck(true))],
-  ['/healthcheck/ok', change('cause the server to pass health checks', (s) => s.failHealthCheck(false))],
-  ['/help', read('print out list of admin commands', () => ({ status: 200, body: help() }))],
-  ['/quitquitquit', change('exit the server', (s) => s.quit())],
-  ['/ready', read('print server state, return 200 if LIVE, otherwise return 503', (s) => ({ status: s.state() === 'LIVE' ? 200 : 503, body: `${s.state()}\n` }))],
-  ['/reopen_logs', change('reopen access logs', (s) => s.reopenLogs())],
-  ['/reset_counters', change('reset all counters to zero', (s) => s.stats.resetCounters())],
-  ['/server_info', read('print server version/status information', (s) => ({ status: 200, json: s.serverInfo() }))],
-  ['/stats', read('print server stats', (s, q) => statsAnswer(s.stats, q))],
-]);
-
-function help(): string { return `admin commands are:\n${[...ENDPOINTS].map(([path, e]) => `  ${path}${e.post ? ' (POST)' : ''}: ${e.help}\n`).join('')}`; }
-
-/** Answers one request; pure but for what the source does. */
-export function answerAdmin(source: AdminSource, method: string, target: string): AdminAnswer {
+/** Answers one request; pure but for what the source does. `form`: the body of a posted form, ''. */
+export function answerAdmin(source: AdminSource, method: string, target: string, form = '', allowed: (path: string) => boolean = () => true): AdminAnswer | Promise<AdminAnswer> {
   const at = target.indexOf('?'), path = at < 0 ? target : target.slice(0, at);
-  const endpoint = ENDPOINTS.get(path);
-  if (endpoint === undefined) return { status: 404, body: `invalid path. ${help()}` };
-  if (endpoint.post && method !== 'POST') return { status: 405, body: `Method ${method} not allowed, POST required.` };
-  return endpoint.answer(source, new URLSearchParams(at < 0 ? '' : target.slice(at + 1)));
+  if (!allowed(path)) return { status: 403, body: `request to path ${path} not allowed` };
+  const endpoint = BY_PATH.get(path);
+  if (endpoint === undefined) return { status: 404, body: `invalid path. ${helpText(ENDPOINTS)}` };
+  if (endpoint.changes && method !== 'POST') return { status: 405, body: `Method ${method} not allowed, POST required.` };
+  return endpoint.answer(source, new Query([at < 0 ? '' : target.slice(at + 1), form].filter(Boolean).join('&')));
+}
+
+function readForm(request: IncomingMessage, done: (form: string) => void): void {
+  if (request.method !== 'POST' || !/^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '')) { request.resume(); done(''); return; }
+  let form = '';
+  request.setEncoding('latin1');
+  request.on('data', (c: string) => { if (form.length <= FORM_LIMIT) form += c; });
+  request.on('end', () => done(form.length > FORM_LIMIT ? '' : form));
+}
+
+function send(response: ServerResponse, method: string, answer: AdminAnswer, soon: AdminServerOptions['soon'], done: (bytes: number) => void): void {
+  response.writeHead(answer.status, { 'content-type': TYPES[answer.type ?? 'text'], 'cache-control': 'no-cache, max-age=0', 'x-content-type-options': 'nosniff', server: 'envoy' });
+  let sent = 0;
+  response.once('close', () => { done(sent); answer.after?.(); });
+  const { body } = answer;
+  if (method === 'HEAD') { response.end(); return; }
+  if (typeof body === 'string' || body instanceof Uint8Array) { sent = body.length; response.end(body); return; }
+  const pieces = body[Symbol.iterator]();
+  const step = (): void => {
+    if (response.destroyed) { pieces.return?.(); return; }
+    const next = pieces.next();
+    if (next.done === true) { response.end(); return; }
+    sent += next.value.length;
+    if (next.value === '' || response.write(next.value)) soon(step); else response.once('drain', step);
+  };
+  step();
+}
+
+/** Whether a browser says that a page of another origin sent this. */
+export function foreign(request: Pick<IncomingMessage, 'headers'>): boolean {
+  const { origin, host = '' } = request.headers, site = request.headers['sec-fetch-site'];
+  if (origin !== undefined) return origin !== `http://${host}` && origin !== `https://${host}`;
+  return site === 'cross-site' || site === 'same-site';
 }
 
 /** A server that answers from `source`; the caller listens and closes. */
-export function makeAdminServer(source: AdminSource): Server {
+export function makeAdminServer(o: AdminServerOptions, nowMs: () => number): Server {
   return createServer((request, response) => {
-    const answer = answerAdmin(source, request.method ?? 'GET', request.url ?? '/');
-    request.resume();
-    response.writeHead(answer.status, { 'content-type': 'json' in answer ? 'application/json' : 'text/plain; charset=UTF-8', 'cache-control': 'no-cache, max-age=0', 'x-content-type-options': 'nosniff' });
-    response.end('json' in answer ? JSON.stringify(answer.json, null, 1) : answer.body);
+    const startMs = nowMs(), method = request.method ?? 'GET';
+    // A browser that is led here by a page of another site must not change anything.
+    if (method === 'POST' && foreign(request)) { request.resume(); send(response, method, { status: 403, body: 'a request from a page of another origin is not allowed' }, o.soon, () => undefined); return; }
+    const finish = (answer: AdminAnswer): void => send(response, method, answer, o.soon, (bytesSent) => o.onAnswered({ message: request, status: answer.status, bytesSent, startMs }));
+    readForm(request, (form) => {
+      // A fault of ours costs one answer, not the control thread.
+      try { void Promise.resolve(answerAdmin(o.source, method, request.url ?? '/', form, o.allowed)).then(finish, (e: unknown) => finish({ status: 500, body: `${String(e)}\n` })); } catch (e) { finish({ status: 500, body: `${String(e)}\n` }); }
+    });
   });
 }

@@ -1,15 +1,45 @@
 // What the admin endpoints are told and may ask for; the control engine implements it.
-import type { StatReader } from '../control/stats/stat-reader.ts';
+import type { RuntimeTable } from '../control/runtime/layers.ts';
+import type { StatView } from '../control/stats/stat-view.ts';
+import type { ClusterStatus } from './clusters.ts';
+import type { DumpSection } from './config-dump.ts';
+import type { ListenerStatus } from './listeners.ts';
+
+/** Bytes. */
+export interface MemoryFigures { readonly allocated: number; readonly heapSize: number; readonly heapFree: number; readonly physical: number }
+export interface DrainWish { readonly graceful: boolean; readonly inboundOnly: boolean; readonly skipExit: boolean }
 
 export interface AdminSource {
-  readonly stats: StatReader;
+  /** All stats, those of the process as of now. */
+  stats(): StatView;
+  resetCounters(): void;
   /** Envoy's ServerInfo.state. */
   state(): 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING';
   /** The document of /server_info: Envoy's fields and ours. */
   serverInfo(): unknown;
+  clusters(): Iterable<ClusterStatus>;
+  listeners(): readonly ListenerStatus[];
+  /** The sections of /config_dump, endpoints too. */
+  configDump(): readonly DumpSection[];
+  runtime(): RuntimeTable;
+  /** Sets values of the admin layer ('' takes one away); false where there is no such layer. */
+  modifyRuntime(values: readonly (readonly [key: string, value: string])[]): boolean;
+  /** Every logger with its level. */
+  logLevels(): readonly (readonly [component: string, level: string])[];
+  /** '' means all of them. */
+  setLogLevel(component: string, level: string): void;
+  memory(): MemoryFigures;
+  /** Entries of /certs. */
+  certificates(): readonly unknown[];
+  /** Targets that initialization still waits for, by component. */
+  unready(): readonly { readonly name: string; readonly targets: readonly string[] }[];
   reopenLogs(): void;
   /** /healthcheck/fail and /healthcheck/ok. */
   failHealthCheck(failed: boolean): void;
-  drainListeners(graceful: boolean, inboundOnly: boolean, skipExit: boolean): void;
+  drainListeners(wish: DrainWish): void;
   quit(): void;
+  /** Starts or ends a CPU profile, written to admin's profile_path; false: it could not be. */
+  cpuProfile(on: boolean): Promise<boolean>;
+  /** A V8 heap snapshot of the control thread, in pieces. */
+  heapSnapshot(): AsyncIterable<Uint8Array>;
 }

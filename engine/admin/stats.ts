@@ -1,31 +1,82 @@
-// GET /stats in text and JSON: format, filter, usedonly, type. Not yet: prometheus, histogram_buckets, histograms in JSON.
-import { nameFilter, QUANTILES, quantiles, type StatReader } from '../control/stats/stat-reader.ts';
-import type { AdminAnswer } from './admin-server.ts';
+// GET /stats: text, JSON, and the page's formats. The answer is made in pieces: a million names neither fill memory nor stall this thread.
+import { total } from '../control/stats/buckets.ts';
+import type { StatView } from '../control/stats/stat-view.ts';
+import { text, type AdminEndpoint } from './endpoint.ts';
+import { statsPage } from './home.ts';
+import { histogramFrame, histogramJson, histogramText } from './stats-histograms.ts';
+import { statsParams, type StatsParams } from './stats-params.ts';
+import { prometheusAnswer } from './stats-prometheus.ts';
 
-const TYPES = new Set(['All', 'Counters', 'Gauges', 'Histograms', 'TextReadouts']);
+/** Characters of one piece. */
+export const PIECE = 32 << 10;
 
-export function statsAnswer(reader: StatReader, query: URLSearchParams): AdminAnswer {
-  const type = query.get('type') ?? 'All', format = query.get('format') ?? 'text', filter = query.get('filter');
-  if (!TYPES.has(type)) return { status: 400, body: 'invalid &type= param' };
-  if (format !== 'text' && format !== 'json') return { status: 400, body: `usage: /stats?format=(text|json)\n` };
-  const shown = filter === null || filter === '' ? () => true : nameFilter(filter);
-  if (shown === null) return { status: 400, body: 'Invalid re2 regex' };
-  const scalars = reader.scalarNames().filter((n) => shown(n) && (type === 'All' || type === (reader.kind(n) === 'counter' ? 'Counters' : 'Gauges')));
-  const usedOnly = query.has('usedonly');
-  const used = scalars.filter((n) => !usedOnly || reader.kind(n) === 'gauge' || reader.value(n) !== 0);
-  if (format === 'json') return { status: 200, json: { stats: used.map((name) => ({ name, value: reader.value(name) })) } };
-  let body = used.map((n) => `${n}: ${reader.value(n)}\n`).join('');
-  if (type === 'All' || type === 'Histograms') for (const n of reader.histogramNames()) if (shown(n)) body += histogramLine(reader, n, usedOnly);
-  return { status: 200, body };
+export const stats: AdminEndpoint = {
+  path: '/stats', help: 'print server stats',
+  params: [['usedonly', 'Only include stats that have been written by system since restart'], ['filter', 'Regular expression (Google re2) for filtering stats'], ['invert_filter', 'Invert the filter regex'], ['format', 'Format to use; One of (html, active-html, text, json)'], ['type', 'Stat types to include.; One of (All, Counters, Histograms, Gauges, TextReadouts)'], ['histogram_buckets', 'Histogram bucket display mode; One of (cumulative, disjoint, detailed, summary)']],
+  answer(source, query) {
+    const p = statsParams(query);
+    if ('status' in p) return p;
+    const view = source.stats();
+    if (p.format === 'prometheus') return prometheusAnswer(view, p);
+    if (p.buckets === 'prometheusnative') return text('Invalid histogram_buckets type for non prometheus stats type', 400);
+    if (p.format === 'json') return { status: 200, type: 'json', body: jsonPieces(view, p) };
+    if (p.format === 'text') return { status: 200, body: textPieces(view, p) };
+    return { status: 200, type: 'html', body: statsPage(textPieces(view, p), p.format === 'active-html') };
+  },
+};
+
+const wants = (p: StatsParams, type: StatsParams['type']): boolean => !p.nothing && (p.type === 'All' || p.type === type);
+
+function* textPieces(view: StatView, p: StatsParams): Generator<string> {
+  let out = '';
+  if (wants(p, 'TextReadouts')) for (const [name, value] of view.texts()) if (p.shown(name)) out += `${name}: "${value}"\n`;
+  if (wants(p, 'Counters') || wants(p, 'Gauges')) {
+    const walk = view.scalars();
+    let looked = 0;
+    while (walk.next()) {
+      if (out.length > PIECE || ++looked % 4096 === 0) { yield out; out = ''; }
+      if (!view.wanted(walk.name) || !p.shown(walk.name)) continue;
+      const s = view.at(walk);
+      if (wants(p, s.kind === 'counter' ? 'Counters' : 'Gauges') && (!p.usedOnly || s.used)) out += `${walk.name}: ${s.value}\n`;
+    }
+  }
+  if (wants(p, 'Histograms')) {
+    const walk = view.histograms();
+    while (walk.next()) {
+      if (out.length > PIECE) { yield out; out = ''; }
+      if (!view.wanted(walk.name) || !p.shown(walk.name)) continue;
+      const h = view.histogram(walk.name);
+      if (!p.usedOnly || total(h.cumulative) > 0) out += histogramText(walk.name, h, p.buckets, view.bounds(walk.name));
+    }
+  }
+  yield out;
 }
 
-function histogramLine(reader: StatReader, name: string, usedOnly: boolean): string {
-  const view = reader.histogramView(name)!;
-  const empty = !view.flushed || view.cumulative.every((n) => n === 0);
-  if (empty) return usedOnly ? '' : `${name}: No recorded values\n`;
-  const interval = quantiles(view.interval), whole = quantiles(view.cumulative);
-  return `${name}: ${QUANTILES.map((q, i) => `P${q}(${figure(interval[i]!)},${figure(whole[i]!)})`).join(' ')}\n`;
+function* jsonPieces(view: StatView, p: StatsParams): Generator<string> {
+  let out = '{"stats":[', comma = '';
+  if (wants(p, 'TextReadouts')) for (const [name, value] of view.texts()) if (p.shown(name)) { out += `${comma}${JSON.stringify({ name, value })}`; comma = ','; }
+  if (wants(p, 'Counters') || wants(p, 'Gauges')) {
+    const walk = view.scalars();
+    let looked = 0;
+    while (walk.next()) {
+      if (out.length > PIECE || ++looked % 4096 === 0) { yield out; out = ''; }
+      if (!view.wanted(walk.name) || !p.shown(walk.name)) continue;
+      const s = view.at(walk);
+      if (wants(p, s.kind === 'counter' ? 'Counters' : 'Gauges') && (!p.usedOnly || s.used)) { out += `${comma}{"name":${JSON.stringify(walk.name)},"value":${s.value}}`; comma = ','; }
+    }
+  }
+  if (wants(p, 'Histograms')) {
+    const walk = view.histograms(), frame = histogramFrame(p.buckets);
+    let any = false;
+    while (walk.next()) {
+      if (out.length > PIECE) { yield out; out = ''; }
+      if (!view.wanted(walk.name) || !p.shown(walk.name)) continue;
+      const h = view.histogram(walk.name);
+      if (p.usedOnly && total(h.cumulative) === 0) continue;
+      out += `${any ? ',' : comma + frame.open}${histogramJson(walk.name, h, p.buckets, view.bounds(walk.name))}`;
+      any = true;
+    }
+    if (any) out += frame.close;
+  }
+  yield `${out}]}`;
 }
-
-/** As "%g" prints it, roughly: six significant digits. */
-function figure(n: number): string { return Number.isNaN(n) ? 'nan' : String(Number(n.toPrecision(6))); }

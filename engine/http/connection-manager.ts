@@ -89,7 +89,12 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
 
   private startHttp1(): void {
     const { stats, plan } = this.runtime;
+<<<<<<< HEAD
     this.codec = new H1ServerCodec(this, this, this.runtime.http1, this, !plan.proxy100);
+=======
+    this.codec = new H1ServerCodec(this, this, plan.http1, this, !plan.proxy100);
+    this.runtime.http1Stats.touch();
+>>>>>>> 89d573b (admin, control, observe: every admin endpoint, all of /stats, layered runtime, every stat name)
     stats.inc(HCM.downstream_cx_http1_total);
     stats.inc(HCM.downstream_cx_http1_active);
   }
@@ -98,6 +103,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     const { stats, plan } = this.runtime;
     this.codec = this.h2 = new H2ServerCodec(this, this, plan.http2, this);
     this.resets = new PrematureResets();
+    this.runtime.http2Stats.touch();
     stats.inc(HCM.downstream_cx_http2_total);
     stats.inc(HCM.downstream_cx_http2_active);
     if (this.h2.keepalive.wanted) { this.pings = new Timer(() => this.ping()); this.ping(); }

@@ -17,3 +17,9 @@ export function formatAddress(a: Address): string {
     case 'internal': return a.endpointId === '' ? `envoy://${a.listener}/` : `envoy://${a.listener}/${a.endpointId}`;
   }
 }
+
+/** '1.2.3.4:80' or '[::1]:80'; null for anything else. */
+export function parseHostPort(text: string): IpAddress | null {
+  const m = /^(?:\[([0-9a-fA-F:.%]+)\]|([0-9.]+)):(\d{1,5})$/.exec(text);
+  return m === null ? null : ipAddress(m[1] ?? m[2]!, Number(m[3]));
+}

@@ -44,6 +44,7 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
   private readonly env: WorkerEnv;
   private readonly budget: ConnectionBudget;
   private drainBegun = false;
+  private sequence: (() => boolean) | null = null;
 
   constructor(plan: ListenerPlan, env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget) {
     this.plan = plan;
@@ -61,8 +62,13 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     this.matcher = new FilterChainMatcher(plan.chains.map((c) => ({ chain: build(c), match: c.match })), plan.defaultChain === null ? null : build(plan.defaultChain));
   }
 
-  get draining(): boolean { return this.drainBegun || (this.plan.drainType === 'DEFAULT' && this.budget.healthFailed()); }
+  get draining(): boolean { return this.drainBegun || (this.plan.drainType === 'DEFAULT' && this.budget.healthFailed()) || (this.sequence !== null && this.sequence()); }
   beginDrain(): void { this.drainBegun = true; }
+  /** A drain sequence: answers end their connections, all at once or ever more of them over `durationMs`. One that is under way goes on. */
+  beginSequence(durationMs: number, gradual: boolean): void {
+    const { clock, random } = this.env, since = clock.nowMs();
+    this.sequence ??= gradual && durationMs > 0 ? () => random.unit() * durationMs < clock.nowMs() - since : () => true;
+  }
   get size(): number { return this.connections.size + this.accepting.size; }
 
   /** A socket within the limits: its chain is chosen now, or after the listener filters have seen enough. */
@@ -208,14 +214,19 @@ export class ListenerSet {
     if (listener.version.size > 0) this.old.add(listener.version);
   }
 
-  /** /drain_listeners and process drain: connections finish what they do; sockets close now, or at once with the call where not graceful. */
-  drain(inboundOnly: boolean, closeSockets: boolean): void {
-    for (const l of this.listeners.values()) {
-      if (inboundOnly && l.version.plan.direction !== 'INBOUND') continue;
-      if (closeSockets) { for (const s of l.sockets) s.close(); l.sockets.length = 0; }
-      this.drainVersion(l.version);
-    }
+  /** Process drain: sockets close, connections finish what they do. */
+  drain(): void {
+    for (const l of this.listeners.values()) { stop(l); this.drainVersion(l.version); }
     for (const v of this.old) this.drainVersion(v);
+  }
+
+  /** /drain_listeners: sockets close at once and connections are left alone; or (graceful) answers end their connections and sockets close after `durationMs`, never with `skipExit`. */
+  drainListeners(o: { readonly inboundOnly: boolean; readonly graceful: boolean; readonly skipExit: boolean }, durationMs: number, gradual: boolean): void {
+    const concerned = [...this.listeners.values()].filter((l) => !o.inboundOnly || l.version.plan.direction === 'INBOUND');
+    if (!o.graceful && !o.skipExit) { for (const l of concerned) stop(l); return; }
+    for (const l of concerned) l.version.beginSequence(durationMs, gradual);
+    for (const v of this.old) if (!o.inboundOnly || v.plan.direction === 'INBOUND') v.beginSequence(durationMs, gradual);
+    if (!o.skipExit) this.env.wheel.after(durationMs, () => { for (const l of concerned) stop(l); });
   }
 
   private drainVersion(version: ListenerVersion): void {
@@ -235,6 +246,9 @@ export class ListenerSet {
     for (const v of this.old) closeVersion(v);
   }
 }
+
+/** Accepts no more; connections live on. */
+function stop(l: Listener): void { for (const s of l.sockets) s.close(); l.sockets.length = 0; }
 
 function closeVersion(v: ListenerVersion): void {
   for (const p of [...v.accepting]) p.drop('now');

@@ -42,11 +42,16 @@ export class VirtualHost {
   }
 
   private readonly codes = new Map<string, number[]>();
+  /** All virtual clusters' names are known once one of them counts. */
+  private announce(stats: StatStore): void {
+    for (const c of [...this.clusters.map((x) => x.name), 'other']) for (const n of ['retry', 'retry_limit_exceeded', 'retry_overflow', 'retry_success', 'timeout', 'total']) stats.claimOne(`vhost.${this.plan.name}.vcluster.${c}.upstream_rq_${n}`, 'counter');
+  }
   /** Counts an answer in vhost.NAME.vcluster.NAME. */
   charge(cluster: string, status: number, stats: StatStore): void {
     const key = `${cluster}:${status}`;
     let slots = this.codes.get(key);
     if (slots === undefined) {
+      if (this.codes.size === 0) this.announce(stats);
       const prefix = `vhost.${this.plan.name}.vcluster.${cluster}`;
       slots = [`upstream_rq_${status}`, `upstream_rq_${Math.floor(status / 100)}xx`, 'upstream_rq_completed', 'upstream_rq_total'].map((n) => stats.claimOne(`${prefix}.${n}`, 'counter'));
       this.codes.set(key, slots);

@@ -3,8 +3,8 @@ import type { PeerFault } from '../base/fault.ts';
 import type { ResetReason } from '../codec/codec.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { formatAddress } from '../net/address.ts';
-import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HOST_SCHEMA } from '../observe/stats/schemas.ts';
-import { StatBlock } from '../observe/stats/stat-block.ts';
+import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HOST_SCHEMA, HTTP1_SCHEMA } from '../observe/stats/schemas.ts';
+import { recordSample, StatBlock } from '../observe/stats/stat-block.ts';
 import type { ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
 import { UNHEALTHY, type HostTable } from '../shm/host-table.ts';
@@ -49,6 +49,8 @@ export class ClusterEntry implements Cluster {
   readonly shared: SharedTables;
   readonly stats: StatBlock;
   private readonly lbStats: StatBlock;
+  /** Of the HTTP/1 codec; known once there is a pool of it. */
+  readonly http1Stats: StatBlock;
   readonly breakers: readonly [Breaker, Breaker];
   private readonly outlier: OutlierVotes | null;
   private readonly reports: HostReports;
@@ -64,6 +66,7 @@ export class ClusterEntry implements Cluster {
     this.outlier = plan.outlier === null ? null : new OutlierVotes(plan.outlier, shared.hosts, reports.vote);
     this.plan = plan; this.env = env; this.shared = shared;
     this.stats = new StatBlock(env.stats, CLUSTER_SCHEMA, `cluster.${plan.statName}`);
+    this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, `cluster.${plan.statName}.http1`);
     this.lbStats = new StatBlock(env.stats, CLUSTER_LB_SCHEMA, `cluster.${plan.statName}`);
     this.breakers = [new Breaker(shared.circuits, plan.circuits[0], env), new Breaker(shared.circuits, plan.circuits[1], env)];
     this.setHosts(hosts);
@@ -139,20 +142,23 @@ export class ClusterEntry implements Cluster {
   endRetry(priority: 'default' | 'high'): void { this.breakers[priority === 'high' ? 1 : 0]!.release(CIRCUIT_KIND.RETRY); }
 
   onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number): void {
-    const { stats, column } = { stats: this.stats, column: this.env.stats.column };
-    stats.inc(CLUSTER.upstream_rq_completed);
+    const { column } = this.env.stats;
+    this.stats.inc(CLUSTER.upstream_rq_completed);
     const key = status * 4 + (internal ? 1 : 0) + (canary ? 2 : 0);
     let base = this.codes.get(key);
-    if (base === undefined) { base = this.codes.size; this.codes.set(key, base); this.slots.push(this.claimCodes(status, internal, canary)); }
+    if (base === undefined) { base = this.codes.size; this.codes.set(key, base); this.slots.push(this.claimCodes(status, internal, canary)); this.times.push(this.claimTimes(internal, canary)); }
     const slots = this.slots[base]!;
     for (let i = 0; i < slots.length; i++) column[slots[i]!]!++;
-    if (timeMs >= 0) stats.record(CLUSTER.upstream_rq_time, timeMs);
+    if (timeMs >= 0) { const times = this.times[base]!; for (let i = 0; i < times.length; i++) recordSample(this.env.stats, times[i]!, timeMs); }
     if (host === null) return;
     (host as HostEntry).stats.inc(status >= 500 ? HOST.rq_error : HOST.rq_success);
     if (this.outlier !== null && timeMs >= 0) this.outlier.onStatus(host.index, status);
   }
   private readonly slots: number[][] = [];
+  /** Histograms of upstream_rq_time, beside `slots`. */
+  private readonly times: number[][] = [];
 
+  private claimTimes(internal: boolean, canary: boolean): number[] { return ['', internal ? 'internal.' : 'external.', ...(canary ? ['canary.'] : [])].map((s) => this.env.stats.claimHistogram(`cluster.${this.plan.statName}.${s}upstream_rq_time`)); }
   private claimCodes(status: number, internal: boolean, canary: boolean): number[] {
     const prefix = `cluster.${this.plan.statName}.`, group = `${Math.floor(status / 100)}xx`;
     const scopes = ['', internal ? 'internal.' : 'external.', ...(canary ? ['canary.'] : [])];

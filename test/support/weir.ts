@@ -66,6 +66,12 @@ export class RunningWeir {
     return Object.fromEntries(list.filter((s) => s.name !== undefined).map((s) => [s.name!, s.value]));
   }
 
+  /** What /server_info says of the threads. */
+  async info(): Promise<{ readonly transport: string; readonly control_restarts: number; readonly workers: readonly { readonly id: number; readonly up: boolean; readonly restarts: number }[] }> {
+    const { body } = await ask(this.admin, '/server_info');
+    return (JSON.parse(body) as { node: { user_agent_build_version: { metadata: { weir: Awaited<ReturnType<RunningWeir['info']>> } } } }).node.user_agent_build_version.metadata.weir;
+  }
+
   async stop(): Promise<number | string> {
     if (this.child.exitCode === null && this.child.signalCode === null) {
       this.child.kill('SIGTERM');

@@ -36,7 +36,7 @@ test('a worker that crashes is replaced within a second; the connections of the 
   writeFileSync(join(weir.dir, 'crash-0'), '');
   await until('some connections end', () => clients.some((c) => c.closed));
   const began = performance.now();
-  await until('the worker is back', async () => ((JSON.parse((await ask(weir.admin, '/server_info')).body) as { weir: { workers: { id: number; up: boolean; restarts: number }[] } }).weir.workers.find((w) => w.id === 0) ?? { up: false, restarts: 0 }).restarts === 1, 5000);
+  await until('the worker is back', async () => ((await weir.info()).workers.find((w) => w.id === 0) ?? { up: false, restarts: 0 }).restarts === 1, 5000);
   await until('both listen', async () => (await ask(port, '/y').catch(() => null))?.status === 200, 5000);
   assert.ok(performance.now() - began < 3000, `back after ${performance.now() - began} ms`);
   const alive = clients.filter((c) => !c.closed);

@@ -55,7 +55,7 @@ test('a worker that dies while control is away comes back once, and a file broke
   writeFileSync(weir.file, good);
   await back(weir);
   await until('it serves again', async () => (await ask(port, '/x').catch(() => null))?.status === 200);
-  const { weir: info } = JSON.parse((await ask(weir.admin, '/server_info')).body) as { weir: { workers: { up: boolean; restarts: number }[] } };
+  const info = await weir.info();
   assert.deepEqual(info.workers.map((w) => [w.up, w.restarts]), [[true, 1]]);
   const { 'http.http.downstream_rq_total': before } = await weir.stats('downstream_rq_total');
   assert.equal((await ask(port, '/x')).status, 200);

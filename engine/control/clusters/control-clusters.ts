@@ -73,9 +73,10 @@ export class ControlClusters {
     this.env.stat('cluster_manager.active_clusters', 'gauge', { set: this.live.size });
   }
 
-  remove(name: string): void {
+  /** The removed cluster's stat name; null: there was none. */
+  remove(name: string): string | null {
     const c = this.live.get(name);
-    if (c === undefined) return;
+    if (c === undefined) return null;
     c.gone = true;
     this.live.delete(name);
     this.env.health.remove(name);
@@ -84,6 +85,7 @@ export class ControlClusters {
     for (const r of c.circuits) this.circuitRecords.release(r);
     this.env.emit([{ kind: 'cluster-removed', name }]);
     this.env.stat('cluster_manager.active_clusters', 'gauge', { set: this.live.size });
+    return c.compiled.cluster.statName;
   }
 
   /** All records, for a worker that starts. */
@@ -96,6 +98,8 @@ export class ControlClusters {
     return Promise.all([...this.live.values()].filter((c) => !this.isReady(c)).map((c) => new Promise<void>((r) => { c.whenReady.push(r); }))).then(() => undefined);
   }
 
+  /** Circuit-table records of a living cluster, default and high priority. */
+  circuitsOf(name: string): readonly [number, number] { return this.live.get(name)!.circuits; }
   names(): string[] { return [...this.live.keys()]; }
   describe(): { readonly name: string; readonly plan: ClusterPlan; readonly compiled: CompiledCluster; readonly hosts: readonly LiveHost[] }[] { return [...this.live.values()].map((c) => ({ name: c.compiled.cluster.name, plan: c.plan, compiled: c.compiled, hosts: [...c.hosts.values()] })); }
 

@@ -12,6 +12,7 @@ import { meant, suggestion } from '../../proto/suggest.ts';
 import { sourceOf, type ConfigSource } from '../../proto/config-source.ts';
 import { SourceText, SyntaxFault } from '../../proto/source-text.ts';
 import { mergeData } from './merge.ts';
+import { DEFAULT_STATS } from '../stats/stat-view.ts';
 import { compileProcess, type ProcessPlan } from './process-config.ts';
 
 export interface Compilers<L, C, R> {
@@ -213,4 +214,4 @@ function withFlagTags(p: ProcessPlan, flags: CompileFlags): ProcessPlan {
   return flags.statsTags.length === 0 ? p : { ...p, stats: { ...p.stats, tags: [...p.stats.tags, ...flags.statsTags.map(([name, value]) => ({ name, regex: '', value }))] } };
 }
 
-const EMPTY_PROCESS: ProcessPlan = { nodeId: '', nodeCluster: '', nodeZone: '', node: null, admin: null, layers: [], maxDownstreamConnections: 0, overload: null, statsFlushMs: 5000, stats: { tags: [], useDefaultTags: true, matcher: null }, localCluster: '', outlierLog: '' };
+const EMPTY_PROCESS: ProcessPlan = { nodeId: '', nodeCluster: '', nodeZone: '', node: null, admin: null, layers: [], maxDownstreamConnections: 0, overload: null, statsFlushMs: 5000, statsFlushOnAdmin: false, stats: DEFAULT_STATS, localCluster: '', outlierLog: '' };

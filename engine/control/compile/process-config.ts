@@ -1,13 +1,14 @@
 // What a bootstrap says of the process itself: node, admin, runtime layers, overload, statistics, logs.
 import type { Address } from '../../net/address.ts';
-import { compileRegexMatcher } from '../../headers/config.ts';
 import type { OverloadPlan } from '../../plan/overload-plan.ts';
 import { compileOverload } from './overload.ts';
-import type { CompileContext, ConfigMessage, ExtensionPlan } from '../../proto/config-message.ts';
+import type { CompileContext, ConfigMessage } from '../../proto/config-message.ts';
+import { flatten } from '../runtime/layers.ts';
+import type { StatsPlan } from '../stats/stat-view.ts';
+import { compileAdmin, type AdminPlan } from './admin-config.ts';
+import { compileStats } from './stats-config.ts';
 
-export interface AdminPlan { readonly address: Address; readonly accessLogs: readonly ExtensionPlan[]; readonly allowPaths: readonly { readonly exact: string; readonly prefix: string }[] }
 export type LayerPlan = { readonly name: string } & ({ readonly kind: 'static'; readonly values: unknown } | { readonly kind: 'disk'; readonly root: string; readonly subdirectory: string; readonly appendCluster: boolean } | { readonly kind: 'admin' });
-export interface StatsPlan { readonly tags: readonly { readonly name: string; readonly regex: string; readonly value: string }[]; readonly useDefaultTags: boolean; readonly matcher: { readonly kind: 'all' | 'none' } | { readonly kind: 'inclusion' | 'exclusion'; readonly patterns: readonly { readonly kind: string; readonly text: string; readonly ignoreCase: boolean }[] } | null }
 export interface ProcessPlan {
   readonly nodeId: string; readonly nodeCluster: string; readonly nodeZone: string; readonly node: unknown;
   readonly admin: AdminPlan | null;
@@ -15,17 +16,11 @@ export interface ProcessPlan {
   readonly maxDownstreamConnections: number;
   readonly overload: OverloadPlan | null;
   readonly statsFlushMs: number;
+  readonly statsFlushOnAdmin: boolean;
   readonly stats: StatsPlan;
   readonly localCluster: string;
   /** cluster_manager.outlier_detection.event_log_path. */
   readonly outlierLog: string;
-}
-
-function compileAdmin(m: ConfigMessage | undefined, ctx: CompileContext, address: (m: ConfigMessage | undefined) => Address): AdminPlan | null {
-  if (m === undefined) return null;
-  m.noop('profile_path', 'there is no profiler'); m.noop('access_log_path', 'use access_log'); m.unsupported('socket_options'); m.noop('ignore_global_conn_limit', 'admin connections are not counted');
-  const allow = m.list('allow_paths').map((p) => { const kind = p.oneof('match_pattern'); if (kind !== 'exact' && kind !== 'prefix') p.unsupported(kind); if (p.bool('ignore_case')) p.unsupported('ignore_case'); return { exact: kind === 'exact' ? p.str('exact') : '', prefix: kind === 'prefix' ? p.str('prefix') : '' }; });
-  return { address: address(m.msg('address')), accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), allowPaths: allow };
 }
 
 function compileLayers(m: ConfigMessage | undefined): LayerPlan[] {
@@ -33,7 +28,7 @@ function compileLayers(m: ConfigMessage | undefined): LayerPlan[] {
   for (const l of m?.list('layers') ?? []) {
     const name = l.str('name');
     switch (l.oneof('layer_specifier')) {
-      case 'static_layer': out.push({ name, kind: 'static', values: l.json('static_layer') }); break;
+      case 'static_layer': { const values = l.json('static_layer'); flatten(values, (key) => l.error('static_layer', `Invalid runtime entry value for ${key}`)); out.push({ name, kind: 'static', values }); break; }
       case 'disk_layer': { const d = l.msg('disk_layer')!; out.push({ name, kind: 'disk', root: d.str('symlink_root'), subdirectory: d.str('subdirectory'), appendCluster: d.bool('append_service_cluster') }); break; }
       case 'admin_layer': l.has('admin_layer'); if (out.some((x) => x.kind === 'admin')) l.error('admin_layer', 'Too many admin layers specified in LayeredRuntime, at most one may be specified'); out.push({ name, kind: 'admin' }); break;
       default: l.unsupported('rtds_layer');
@@ -41,19 +36,6 @@ function compileLayers(m: ConfigMessage | undefined): LayerPlan[] {
     if (out.filter((x) => x.name === name).length > 1) l.error('name', `Duplicate layer name: ${name}`);
   }
   return m === undefined ? [{ name: 'admin', kind: 'admin' }] : out;
-}
-
-function compileStats(m: ConfigMessage | undefined): StatsPlan {
-  if (m === undefined) return { tags: [], useDefaultTags: true, matcher: null };
-  m.unsupported('histogram_bucket_settings');
-  const tags = m.list('stats_tags').map((t) => ({ name: t.str('tag_name'), regex: t.str('regex'), value: t.str('fixed_value') }));
-  const s = m.msg('stats_matcher'), kind = s?.oneof('stats_matcher') ?? '';
-  const patterns = (list: ConfigMessage | undefined): { kind: string; text: string; ignoreCase: boolean }[] => (list?.list('patterns') ?? []).map((p) => { const k = p.oneof('match_pattern'); return { kind: k, ignoreCase: p.bool('ignore_case'), text: k === 'safe_regex' ? compileRegexMatcher(p.msg('safe_regex')!) : p.str(k === '' ? 'exact' : k) }; });
-  let matcher: StatsPlan['matcher'] = null;
-  if (kind === 'reject_all') matcher = { kind: s!.bool('reject_all') ? 'none' : 'all' };
-  else if (kind === 'inclusion_list') matcher = { kind: 'inclusion', patterns: patterns(s!.msg('inclusion_list')) };
-  else if (kind === 'exclusion_list') matcher = { kind: 'exclusion', patterns: patterns(s!.msg('exclusion_list')) };
-  return { tags, useDefaultTags: m.bool('use_all_default_tags', true), matcher };
 }
 
 /** The node as proto JSON, all of it: it is shown by the admin interface. */
@@ -77,6 +59,6 @@ export function compileProcess(m: ConfigMessage, ctx: CompileContext, address: (
   const overload = compileOverload(m.msg('overload_manager'));
   return {
     nodeId: node?.str('id') ?? '', nodeCluster: node?.str('cluster') ?? '', nodeZone: locality?.str('zone') ?? '', node: node === undefined ? null : nodeJson(node), admin: compileAdmin(m.msg('admin'), ctx, address), layers: compileLayers(m.msg('layered_runtime')),
-    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, statsFlushMs: m.ms('stats_flush_interval', 5000), stats: compileStats(m.msg('stats_config')), localCluster: manager?.str('local_cluster_name') ?? '', outlierLog: outliers?.str('event_log_path') ?? '',
+    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, statsFlushMs: m.ms('stats_flush_interval', 5000), statsFlushOnAdmin: m.oneof('stats_flush') === 'stats_flush_on_admin' && m.bool('stats_flush_on_admin'), stats: compileStats(m.msg('stats_config')), localCluster: manager?.str('local_cluster_name') ?? '', outlierLog: outliers?.str('event_log_path') ?? '',
   };
 }

@@ -1,49 +1,67 @@
 // The reading side of stats: knows where each worker's values stand from their claims, sums the columns, and remembers what dead workers had counted.
 // Control's own stats come in through `set`. Names of declared scopes read 0 before any worker touches them. Control thread only.
-import { compileRegex } from '../../headers/string-matcher.ts';
-import { histogramBounds, HISTOGRAM_SLOTS, type StatSchema } from '../../observe/stats/stat-block.ts';
+import { addBuckets, histogramBucket, HISTOGRAM_SLOTS, type StatSchema } from '../../observe/stats/stat-block.ts';
 import type { StatClaim } from '../../observe/stats/thread-stat-store.ts';
+import { bucketsOf, difference, EMPTY, type Buckets } from './buckets.ts';
+import { StatScope, type LayoutEntry } from './stat-scope.ts';
+import { StatWalk } from './stat-walk.ts';
 
 export type ScalarKind = 'counter' | 'gauge';
 interface Place { readonly column: Float64Array; readonly slot: number }
 
-class Scalar {
+/** A stat outside of any scope, such as a response code's counter. */
+class Single {
   readonly kind: ScalarKind;
   places: Place[] = [];
-  /** Counts of workers that are gone, and control's own value. */
   kept = 0;
-  /** What /reset_counters takes away: workers' columns have one writer, so they are not touched. */
   reset = 0;
+  /** What it belonged to is gone; it is shown again once it counts again. */
+  retired = false;
   constructor(kind: ScalarKind) { this.kind = kind; }
   raw(): number { let sum = this.kept; for (const p of this.places) sum += p.column[p.slot]!; return sum; }
+  get shown(): boolean { return !this.retired || this.raw() !== this.reset; }
 }
 
-class HistogramEntry {
+export interface HistogramView { /** As of the last flush. */ readonly cumulative: Buckets; /** What came between the last two flushes. */ readonly interval: Buckets }
+const NOTHING: HistogramView = { cumulative: EMPTY, interval: EMPTY };
+
+class Histogram implements HistogramView {
   places: Place[] = [];
-  readonly kept = new Float64Array(HISTOGRAM_SLOTS);
-  /** Buckets at the last flush, and those of the interval before it. */
-  cumulative: Float64Array = new Float64Array(HISTOGRAM_SLOTS);
-  interval: Float64Array = new Float64Array(HISTOGRAM_SLOTS);
-  flushed = false;
-  merged(): Float64Array {
-    const sum = this.kept.slice();
-    for (const p of this.places) for (let i = 0; i < HISTOGRAM_SLOTS; i++) sum[i]! += p.column[p.slot + i]!;
-    return sum;
+  /** Counts of threads that are gone. */
+  kept: Float64Array | null = null;
+  cumulative: Buckets = EMPTY;
+  interval: Buckets = EMPTY;
+  /** Counted before what it belonged to went away. */
+  base: Buckets = EMPTY;
+  retired = false;
+  merged(into: Float64Array): Buckets {
+    if (this.kept === null) into.fill(0); else into.set(this.kept);
+    for (const p of this.places) addBuckets(p.column, p.slot, into);
+    return bucketsOf(into);
   }
+  get shown(): boolean { return !this.retired || this.cumulative.at.length > 0; }
 }
-
-export interface HistogramView { /** Counts by bucket (see histogramBounds), as of the last flush. */ readonly cumulative: Float64Array; readonly interval: Float64Array; readonly flushed: boolean }
 
 /** Envoy's sanitizing of stat names: ':' and NUL are not allowed in them. */
-export function sanitizeName(name: string): string { return name.replaceAll('://', '_').replaceAll(':/', '_').replace(/[:\0]/g, '_'); }
+export function sanitizeName(name: string): string { return /[:\0]/.test(name) ? name.replaceAll('://', '_').replaceAll(':/', '_').replace(/[:\0]/g, '_') : name; }
+const scopePrefix = (prefix: string): string => (prefix === '' ? '' : `${sanitizeName(prefix)}.`);
+
+/** A sorted list made again when what it is made of has changed. */
+class Sorted<T> { private list: readonly T[] | null = null; get(make: () => T[]): readonly T[] { return this.list ??= make(); } stale(): void { this.list = null; } }
 
 export class StatReader {
-  private readonly scalars = new Map<string, Scalar>();
-  private readonly histograms = new Map<string, HistogramEntry>();
+  private readonly scopes = new Map<string, StatScope>();
+  private readonly singles = new Map<string, Single>();
+  private readonly histograms = new Map<string, Histogram>();
+  private readonly texts = new Map<string, string>();
+  private readonly sortedScopes = new Sorted<StatScope>();
+  private readonly sortedSingles = new Sorted<string>();
+  private readonly sortedHistograms = new Sorted<string>();
   private readonly schemas: ReadonlyMap<number, StatSchema>;
   /** Schemas that are not shown (hosts, circuit tables). */
   private readonly hidden: ReadonlySet<number>;
   private readonly columns = new Map<number, Float64Array>();
+  private readonly scratch = new Float64Array(HISTOGRAM_SLOTS);
 
   constructor(schemas: readonly StatSchema[], hidden: readonly number[] = []) { this.schemas = new Map(schemas.map((s) => [s.id, s])); this.hidden = new Set(hidden); }
 
@@ -54,82 +72,119 @@ export class StatReader {
   claim(thread: number, claim: StatClaim): void {
     const column = this.columns.get(thread);
     if (column === undefined) return;
-    if (claim.kind === 'stat') { if (claim.statKind !== 'histogram') this.scalar(sanitizeName(claim.name), claim.statKind).places.push({ column, slot: claim.slot }); return; }
-    if (claim.kind === 'histogram') { this.histogram(sanitizeName(claim.name)).places.push({ column, slot: claim.base }); return; }
-    const schema = this.schemas.get(claim.schema);
-    if (schema === undefined || this.hidden.has(schema.id)) return;
-    this.eachName(schema, claim.prefix, (name, kind, i) => { if (kind !== 'histogram') this.scalar(name, kind).places.push({ column, slot: claim.base + i }); else this.histogram(name); });
+    switch (claim.kind) {
+      case 'stat': if (claim.statKind !== 'histogram') this.singleOf(sanitizeName(claim.name), claim.statKind).places.push({ column, slot: claim.slot }); break;
+      case 'histogram': this.histogram(sanitizeName(claim.name)).places.push({ column, slot: claim.base }); break;
+      case 'stat-block': { const schema = this.schemas.get(claim.schema); if (schema !== undefined && !this.hidden.has(schema.id)) this.scope(claim.prefix).claim(schema, column, claim.base); }
+    }
   }
 
   /** A scope exists by configuration: all its names read 0 from now on. */
   declare(schema: StatSchema, prefix: string): void {
-    this.eachName(schema, prefix, (name, kind) => { if (kind === 'histogram') this.histogram(name); else this.scalar(name, kind); });
+    const s = this.scope(prefix);
+    s.declare(schema);
+    if (s.retired) { s.retired = false; this.sortedScopes.stale(); }
   }
 
-  /** Forgets a scope, such as a removed cluster's: `prefix` and all names below it. */
+  /**
+   * A scope's thing is gone, such as a removed cluster: `prefix` and all names below it are shown no more. Threads keep their slots (their claims come once), so a
+   * scope that is declared again starts from 0 in the same place.
+   */
   retireScope(prefix: string): void {
-    const start = `${sanitizeName(prefix)}.`;
-    for (const map of [this.scalars, this.histograms] as const) for (const name of map.keys()) if (name.startsWith(start)) map.delete(name);
+    const start = scopePrefix(prefix);
+    for (const [name, s] of this.scopes) if (name.startsWith(start)) { s.retired = true; s.forget(); }
+    for (const [name, s] of this.singles) if (name.startsWith(start)) { s.retired = true; s.reset = s.raw(); }
+    for (const [name, h] of this.histograms) if (name.startsWith(start)) { h.retired = true; h.base = h.merged(this.scratch); h.cumulative = h.interval = EMPTY; }
+    this.anyRetired = true;
+    this.sortedScopes.stale(); this.sortedSingles.stale(); this.sortedHistograms.stale();
   }
+  private anyRetired = false;
 
   /** A thread is gone: its counts are kept, its gauges fall away. */
   detach(thread: number): void {
     const column = this.columns.get(thread);
     if (column === undefined) return;
     this.columns.delete(thread);
-    for (const s of this.scalars.values()) s.places = s.places.filter((p) => { if (p.column !== column) return true; if (s.kind === 'counter') s.kept += column[p.slot]!; return false; });
-    for (const h of this.histograms.values()) h.places = h.places.filter((p) => { if (p.column !== column) return true; for (let i = 0; i < HISTOGRAM_SLOTS; i++) h.kept[i]! += column[p.slot + i]!; return false; });
+    for (const s of this.scopes.values()) s.detach(column);
+    for (const s of this.singles.values()) s.places = s.places.filter((p) => { if (p.column !== column) return true; if (s.kind === 'counter') s.kept += column[p.slot]!; return false; });
+    for (const h of this.histograms.values()) h.places = h.places.filter((p) => { if (p.column !== column) return true; addBuckets(column, p.slot, h.kept ??= new Float64Array(HISTOGRAM_SLOTS)); return false; });
   }
 
-  /** Control's own value. Counters: the total so far. */
-  set(name: string, kind: ScalarKind, value: number): void { this.scalar(name, kind).kept = value; }
+  /** Control's own value. Counters: the total so far. A name of a declared scope goes there. */
+  set(name: string, kind: ScalarKind, value: number): void {
+    const found = this.locate(name);
+    if (found !== null) found.scope.set(found.entry, value); else this.singleOf(name, kind).kept = value;
+  }
+  /** A sample of a histogram of control's own. */
+  record(name: string, value: number): void { (this.histogram(name).kept ??= new Float64Array(HISTOGRAM_SLOTS))[histogramBucket(value)]!++; }
+  /** Control's own value as last set, 0 where it never was. */
+  own(name: string): number { const found = this.locate(name); return found !== null ? found.scope.own(found.entry) : this.singles.get(name)?.kept ?? 0; }
+  setText(name: string, text: string): void { this.texts.set(name, text); }
+  /** Text readouts, sorted. */
+  textReadouts(): readonly (readonly [string, string])[] { return [...this.texts].sort(([a], [b]) => (a < b ? -1 : 1)); }
 
-  value(name: string): number | undefined { const s = this.scalars.get(name); return s === undefined ? undefined : s.raw() - s.reset; }
-  kind(name: string): ScalarKind | undefined { return this.scalars.get(name)?.kind; }
-  scalarNames(): string[] { return [...this.scalars.keys()].sort(); }
-  histogramNames(): string[] { return [...this.histograms.keys()].sort(); }
-  histogramView(name: string): HistogramView | undefined { return this.histograms.get(name); }
+  value(name: string): number | undefined {
+    const found = this.locate(name);
+    if (found !== null) return found.scope.retired ? undefined : found.scope.value(found.entry);
+    const s = this.singles.get(name);
+    return s === undefined || !s.shown ? undefined : s.raw() - s.reset;
+  }
+  kind(name: string): ScalarKind | undefined { const found = this.locate(name); return found !== null ? (found.entry.kind as ScalarKind) : this.singles.get(name)?.kind; }
+  /** Values of a declared scope that are found when asked for: `value` gives undefined for the others. */
+  live(prefix: string, value: (name: string) => number | undefined): void { this.scope(prefix).live = value; }
+  /** Sum of one stat over all scopes that have it. */
+  total(schema: StatSchema, index: number): number {
+    let n = 0;
+    for (const s of this.scopes.values()) { const part = s.layout.part(schema); if (part >= 0) n += s.raw({ name: '', kind: schema.kinds[index]!, part, index }); }
+    return n;
+  }
 
-  /** Called every stats flush interval: moves the histograms' interval on. */
-  flush(): void {
+  /** Counters and gauges in order of their names; read them with `at`. */
+  walk(): StatWalk { return new StatWalk(this.scopeList(), this.singleNames(), (s) => s.layout.scalars); }
+  /** What a walk over counters and gauges stands at. */
+  at(w: StatWalk): { readonly kind: ScalarKind; readonly value: number; readonly used: boolean } {
+    if (w.scope !== null && w.entry !== null) return { kind: w.entry.kind as ScalarKind, value: w.scope.value(w.entry), used: w.scope.used(w.entry) };
+    return this.single(w.name);
+  }
+  /** A stat outside of scopes, by its name. */
+  single(name: string): { readonly kind: ScalarKind; readonly value: number; readonly used: boolean } {
+    const s = this.singles.get(name);
+    return s === undefined ? { kind: 'counter', value: 0, used: false } : { kind: s.kind, value: s.raw() - s.reset, used: s.kind === 'gauge' || s.raw() !== 0 };
+  }
+  /** Histograms in order of their names; read them with `histogramView`. */
+  histogramWalk(): StatWalk { return new StatWalk(this.scopeList(), this.histogramNames(), (s) => s.layout.histograms); }
+  private histogramNames(): readonly string[] { if (this.anyRetired) this.sortedHistograms.stale(); return this.sortedHistograms.get(() => [...this.histograms].filter(([, h]) => h.shown).map(([n]) => n).sort()); }
+  histogramView(name: string): HistogramView { return this.histograms.get(name) ?? NOTHING; }
+  /** All scopes, sorted by prefix. */
+  scopeList(): readonly StatScope[] { return this.sortedScopes.get(() => [...this.scopes.values()].filter((s) => !s.retired).sort((a, b) => (a.prefix < b.prefix ? -1 : 1))); }
+  /** Counters and gauges outside of scopes, sorted. */
+  singleNames(): readonly string[] { if (this.anyRetired) this.sortedSingles.stale(); return this.sortedSingles.get(() => [...this.singles].filter(([, s]) => s.shown).map(([n]) => n).sort()); }
+
+  /** Called every stats flush interval: moves the histograms' interval on, a piece at a time where there are many. */
+  *flush(piece = 2000): Generator<void> {
+    let n = 0;
     for (const h of this.histograms.values()) {
-      const now = h.merged();
-      h.interval = now.map((n, i) => Math.max(0, n - h.cumulative[i]!));
+      const now = difference(h.merged(this.scratch), h.base);
+      h.interval = difference(now, h.cumulative);
       h.cumulative = now;
-      h.flushed = true;
+      if (++n % piece === 0) yield;
     }
   }
 
-  resetCounters(): void { for (const s of this.scalars.values()) if (s.kind === 'counter') s.reset = s.raw(); }
-
-  private eachName(schema: StatSchema, prefix: string, each: (name: string, kind: StatSchema['kinds'][number], index: number) => void): void {
-    const start = prefix === '' ? '' : `${sanitizeName(prefix)}.`;
-    for (let i = 0; i < schema.names.length; i++) each(start + schema.names[i]!, schema.kinds[i]!, i);
+  resetCounters(): void {
+    for (const s of this.scopes.values()) s.resetCounters();
+    for (const s of this.singles.values()) if (s.kind === 'counter') s.reset = s.raw();
   }
-  private scalar(name: string, kind: ScalarKind): Scalar { let s = this.scalars.get(name); if (s === undefined) { s = new Scalar(kind); this.scalars.set(name, s); } return s; }
-  private histogram(name: string): HistogramEntry { let h = this.histograms.get(name); if (h === undefined) { h = new HistogramEntry(); this.histograms.set(name, h); } return h; }
-}
 
-export const QUANTILES = [0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100] as const;
-
-/** Values at QUANTILES, linear within a bucket; NaN each when nothing was counted. */
-export function quantiles(buckets: Float64Array): number[] {
-  const total = buckets.reduce((a, b) => a + b, 0);
-  if (total === 0) return QUANTILES.map(() => NaN);
-  return QUANTILES.map((q) => {
-    const wanted = (q / 100) * total;
-    let seen = 0;
-    for (let i = 0; i < buckets.length; i++) {
-      const n = buckets[i]!;
-      if (n === 0) continue;
-      if (seen + n >= wanted) { const { from, width } = histogramBounds(i); return from + width * ((wanted - seen) / n); }
-      seen += n;
+  /** The scope and entry that a full name means, if one of the declared ones. */
+  private locate(name: string): { readonly scope: StatScope; readonly entry: LayoutEntry } | null {
+    for (let dot = name.lastIndexOf('.'); ; dot = name.lastIndexOf('.', dot - 1)) {
+      const scope = this.scopes.get(name.slice(0, dot + 1)), entry = scope?.layout.entry(name.slice(dot + 1));
+      if (scope !== undefined && entry !== undefined) return { scope, entry };
+      if (dot <= 0) return null;
     }
-    return NaN;
-  });
-}
-
-/** A test for names by an RE2 pattern found anywhere in them; null when the pattern is none. */
-export function nameFilter(pattern: string): ((name: string) => boolean) | null {
-  try { const re = compileRegex(pattern); return (name) => re.matcher(name).find(); } catch { return null; }
+  }
+  private scope(prefix: string): StatScope { const key = scopePrefix(prefix); let s = this.scopes.get(key); if (s === undefined) { s = new StatScope(key); this.scopes.set(key, s); this.sortedScopes.stale(); } return s; }
+  private singleOf(name: string, kind: ScalarKind): Single { let s = this.singles.get(name); if (s === undefined) { s = new Single(kind); this.singles.set(name, s); this.sortedSingles.stale(); } return s; }
+  private histogram(name: string): Histogram { let h = this.histograms.get(name); if (h === undefined) { h = new Histogram(); this.histograms.set(name, h); this.sortedHistograms.stale(); } return h; }
 }

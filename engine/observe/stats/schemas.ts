@@ -1,6 +1,6 @@
 // Every stat schema of Weir, with its number. Envoy's names and kinds (docs: "Statistics" of each component). Both sides of the threads read this list.
 // Numbers are never reused within a version; a new component takes the next one.
-import { defineSchema } from './stat-block.ts';
+import { defineSchema, type StatSchema } from './stat-block.ts';
 
 const clusterStats = defineSchema(1, {
   // traffic (envoy: all_clusters.h ALL_CLUSTER_TRAFFIC_STATS)
@@ -17,7 +17,7 @@ const clusterStats = defineSchema(1, {
   upstream_rq_pending_failure_eject: 'counter', upstream_rq_pending_overflow: 'counter', upstream_rq_active_overflow: 'counter', upstream_rq_pending_total: 'counter', upstream_rq_0rtt: 'counter',
   upstream_rq_per_try_timeout: 'counter', upstream_rq_per_try_idle_timeout: 'counter', upstream_rq_retry: 'counter', upstream_rq_retry_backoff_exponential: 'counter', upstream_rq_retry_backoff_ratelimited: 'counter',
   upstream_rq_retry_limit_exceeded: 'counter', upstream_rq_retry_overflow: 'counter', upstream_rq_retry_success: 'counter', upstream_rq_rx_reset: 'counter', upstream_rq_timeout: 'counter',
-  upstream_rq_total: 'counter', upstream_rq_tx_reset: 'counter', upstream_http3_broken: 'counter',
+  upstream_rq_total: 'counter', upstream_rq_tx_reset: 'counter', upstream_http3_broken: 'counter', upstream_cx_preconnect_skipped: 'counter', upstream_queue_overloaded: 'counter', upstream_rq_rx_reset_no_error: 'counter',
   upstream_cx_active: 'gauge', upstream_cx_rx_bytes_buffered: 'gauge', upstream_cx_tx_bytes_buffered: 'gauge', upstream_rq_active: 'gauge', upstream_rq_pending_active: 'gauge',
   upstream_cx_connect_ms: 'histogram', upstream_cx_length_ms: 'histogram', upstream_rq_per_cx: 'histogram', upstream_rq_time: 'histogram',
 });
@@ -27,14 +27,14 @@ export const CLUSTER = clusterStats.index;
 
 const clusterLbStats = defineSchema(2, {
   lb_healthy_panic: 'counter', lb_local_cluster_not_ok: 'counter', lb_recalculate_zone_structures: 'counter', lb_subsets_created: 'counter', lb_subsets_fallback: 'counter', lb_subsets_fallback_panic: 'counter',
-  lb_subsets_removed: 'counter', lb_subsets_selected: 'counter', lb_zone_cluster_too_small: 'counter', lb_zone_no_capacity_left: 'counter', lb_zone_number_differs: 'counter', lb_zone_routing_all_directly: 'counter',
+  lb_subsets_removed: 'counter', lb_subsets_selected: 'counter', lb_zone_cluster_too_small: 'counter', lb_zone_no_capacity_left: 'counter', lb_zone_routing_all_directly: 'counter',
   lb_zone_routing_cross_zone: 'counter', lb_zone_routing_sampled: 'counter', lb_subsets_active: 'gauge',
 });
 export const CLUSTER_LB_SCHEMA = clusterLbStats.schema;
 export const CLUSTER_LB = clusterLbStats.index;
 
 /** One block per upstream host, prefix 'host.<host index>': not in /stats, but in /clusters. */
-const hostStats = defineSchema(3, { cx_connect_fail: 'counter', cx_total: 'counter', rq_error: 'counter', rq_success: 'counter', rq_timeout: 'counter', rq_total: 'counter', cx_active: 'gauge', rq_active: 'gauge' });
+const hostStats = defineSchema(3, { cx_connect_fail: 'counter', cx_total: 'counter', rq_error: 'counter', rq_success: 'counter', rq_timeout: 'counter', rq_total: 'counter', cx_active: 'gauge', rq_active: 'gauge', rq_pending_active: 'gauge' });
 export const HOST_SCHEMA = hostStats.schema;
 export const HOST = hostStats.index;
 
@@ -102,12 +102,49 @@ const filesystemStats = defineSchema(9, { flushed_by_timer: 'counter', reopen_fa
 export const FILESYSTEM_SCHEMA = filesystemStats.schema;
 export const FILESYSTEM = filesystemStats.index;
 
-/** Prefix 'listener_manager' (workers part: the rest is control's). */
-const listenerManagerStats = defineSchema(10, { 'listener_create_failure': 'counter' });
-export const LISTENER_MANAGER_SCHEMA = listenerManagerStats.schema;
-export const LISTENER_MANAGER = listenerManagerStats.index;
-
 /** Circuit table contributions of one worker, one block per cluster and priority, prefix 'circuit.<index>': taken back from the table when a worker dies. Not in /stats. */
 const circuitStats = defineSchema(11, { cx: 'gauge', pending: 'gauge', rq: 'gauge', retry: 'gauge', pool: 'gauge' });
 export const CIRCUIT_SCHEMA = circuitStats.schema;
 export const CIRCUIT = circuitStats.index;
+
+/** Control's part of 'cluster.NAME': membership, discovery, breakers. */
+const clusterControlStats = defineSchema(40, {
+  assignment_stale: 'counter', assignment_timeout_received: 'counter', assignment_use_cached: 'counter', 'default.total_match_count': 'counter', membership_change: 'counter',
+  update_attempt: 'counter', update_empty: 'counter', update_failure: 'counter', update_no_rebuild: 'counter', update_success: 'counter',
+  'circuit_breakers.default.cx_open': 'gauge', 'circuit_breakers.default.cx_pool_open': 'gauge', 'circuit_breakers.default.rq_open': 'gauge', 'circuit_breakers.default.rq_pending_open': 'gauge', 'circuit_breakers.default.rq_retry_open': 'gauge',
+  'circuit_breakers.high.cx_open': 'gauge', 'circuit_breakers.high.cx_pool_open': 'gauge', 'circuit_breakers.high.rq_open': 'gauge', 'circuit_breakers.high.rq_pending_open': 'gauge', 'circuit_breakers.high.rq_retry_open': 'gauge',
+  max_host_weight: 'gauge', membership_degraded: 'gauge', membership_excluded: 'gauge', membership_healthy: 'gauge', membership_total: 'gauge', version: 'gauge', warming_state: 'gauge',
+});
+export const CLUSTER_CONTROL_SCHEMA = clusterControlStats.schema;
+
+/** The admin interface's own: prefixes 'http.admin' and 'listener.admin'. */
+export const ADMIN_HTTP_SCHEMA = { id: 41, ...pickNames(HCM_SCHEMA, (n) => n.startsWith('downstream_') || n === 'rs_too_large') };
+export const ADMIN_LISTENER_SCHEMA = { id: 42, ...pickNames(LISTENER_SCHEMA, (n) => !n.endsWith('extension_config_missing')) };
+
+/** Prefixes 'listener_manager' and 'cluster_manager': what control decides and counts. */
+export const LISTENER_MANAGER_SCHEMA = defineSchema(43, {
+  listener_added: 'counter', listener_create_failure: 'counter', listener_create_success: 'counter', listener_in_place_updated: 'counter', listener_modified: 'counter', listener_removed: 'counter', listener_stopped: 'counter',
+  total_filter_chains_draining: 'gauge', total_listeners_active: 'gauge', total_listeners_draining: 'gauge', total_listeners_warming: 'gauge', workers_pinned: 'gauge', workers_started: 'gauge',
+}).schema;
+export const CLUSTER_MANAGER_SCHEMA = defineSchema(44, {
+  cluster_added: 'counter', cluster_modified: 'counter', cluster_removed: 'counter', cluster_updated: 'counter', cluster_updated_via_merge: 'counter', update_merge_cancelled: 'counter', update_out_of_merge_window: 'counter',
+  active_clusters: 'gauge', warming_clusters: 'gauge',
+}).schema;
+/** Prefix 'server'. Ours (worker_restarts, control_restarts, config_reload_success, config_reload_rejected) come beside these at the first of their kind. */
+export const SERVER_SCHEMA = defineSchema(45, {
+  debug_assertion_failures: 'counter', dropped_stat_flushes: 'counter', dynamic_unknown_fields: 'counter', envoy_bug_failures: 'counter', envoy_notifications: 'counter', static_unknown_fields: 'counter', wip_protos: 'counter',
+  'compilation_settings.fips_mode': 'gauge', concurrency: 'gauge', days_until_first_cert_expiring: 'gauge', hot_restart_epoch: 'gauge', live: 'gauge', memory_allocated: 'gauge', memory_heap_size: 'gauge', memory_physical_size: 'gauge',
+  parent_connections: 'gauge', seconds_until_first_ocsp_response_expiring: 'gauge', state: 'gauge', stats_recent_lookups: 'gauge', total_connections: 'gauge', uptime: 'gauge', version: 'gauge',
+  initialization_time_ms: 'histogram',
+}).schema;
+/** Prefixes 'main_thread', 'workers', 'server.main_thread', 'server.worker_N'. */
+export const WATCHDOG_SCHEMA = defineSchema(46, { watchdog_mega_miss: 'counter', watchdog_miss: 'counter' }).schema;
+/** Prefix 'http.async-client': the router's stats of side calls. */
+export const ASYNC_CLIENT_SCHEMA = { id: 47, ...pickNames(HCM_SCHEMA, (n) => /^(no_|passthrough_|rq_)/.test(n)) };
+/** Prefix 'thread_local_cluster_manager.THREAD'. */
+export const THREAD_CLUSTERS_SCHEMA = defineSchema(48, { clusters_inflated: 'gauge' }).schema;
+
+function pickNames(from: StatSchema, test: (name: string) => boolean): Omit<StatSchema, 'id'> {
+  const at = from.names.map((_, i) => i).filter((i) => test(from.names[i]!));
+  return { names: at.map((i) => from.names[i]!), kinds: at.map((i) => from.kinds[i]!) };
+}

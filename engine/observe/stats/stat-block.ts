@@ -20,8 +20,10 @@ export interface StatStore {
   claim(schema: StatSchema, prefix: string): number;
   /** A single name (dynamic ones such as cluster.x.upstream_rq_404). Asking twice gives the same slot. */
   claimOne(name: string, kind: 'counter' | 'gauge'): number;
-  /** First slot of a histogram's buckets (HISTOGRAM_SLOTS of them). */
+  /** First slot of a histogram's directory (HISTOGRAM_DIRECTORY of them). */
   claimHistogram(name: string): number;
+  /** A run of slots for a part of what is known already; 0: no room. */
+  extend(slots: number): number;
 }
 
 /**
@@ -40,6 +42,8 @@ export class StatBlock {
   dec(index: number): void { if (this.base < 0) this.base = this.store.claim(this.schema, this.prefix); this.store.column[this.base + index]!--; }
   add(index: number, n: number): void { if (this.base < 0) this.base = this.store.claim(this.schema, this.prefix); this.store.column[this.base + index]! += n; }
   set(index: number, n: number): void { if (this.base < 0) this.base = this.store.claim(this.schema, this.prefix); this.store.column[this.base + index] = n; }
+  /** Makes the scope's names known though nothing was counted yet. */
+  touch(): void { if (this.base < 0) this.base = this.store.claim(this.schema, this.prefix); }
   /** This worker's own value. */
   own(index: number): number { return this.base < 0 ? 0 : this.store.column[this.base + index]!; }
   /** Records a value of a histogram entry of the schema. */
@@ -47,15 +51,18 @@ export class StatBlock {
     if (this.histograms === null) this.histograms = new Int32Array(this.schema.names.length).fill(-1);
     let base = this.histograms[index]!;
     if (base < 0) { base = this.store.claimHistogram(this.prefix === '' ? this.schema.names[index]! : `${this.prefix}.${this.schema.names[index]}`); this.histograms[index] = base; }
-    this.store.column[base + histogramBucket(value)]!++;
+    recordSample(this.store, base, value);
   }
 }
 
 // Histograms live in the same column, as log-linear buckets like Envoy's circllhist: two significant decimal digits, so the quantiles that control
-// computes carry the same error as Envoy's. Slot 0 counts zeros; then 90 buckets (10..99) for each decade 10^-1 to 10^9. No deltas, no merging messages.
-const DECADES = 11;
-/** Slots of one histogram. */
-export const HISTOGRAM_SLOTS = 1 + 90 * DECADES;
+// computes carry the same error as Envoy's. Bucket 0 counts zeros; then 90 buckets (10..99) for each decade 10^-1 to 10^9. A directory of slots
+// [zeros, first slot of decade 0, 1, …] comes first: a decade's 90 slots are taken when a sample falls into it, so a usual histogram is 200 slots, not 991.
+const DECADES = 11, DIGITS = 90;
+/** Buckets of one histogram. */
+export const HISTOGRAM_SLOTS = 1 + DIGITS * DECADES;
+/** Slots of a directory. */
+export const HISTOGRAM_DIRECTORY = 1 + DECADES;
 
 /** Bucket of a value ≥ 0; negative values and NaN count as 0, larger than 9.9e10 as the last bucket. */
 export function histogramBucket(value: number): number {
@@ -64,15 +71,35 @@ export function histogramBucket(value: number): number {
   let scaled = value * 100; // 0.1 → 10
   while (scaled >= 100 && decade < DECADES - 1) { scaled /= 10; decade++; }
   const digit = scaled >= 99 ? 89 : Math.floor(scaled + 1e-9) - 10;
-  return 1 + decade * 90 + digit;
+  return 1 + decade * DIGITS + digit;
+}
+
+/** Counts one sample of the histogram whose directory is at `base`. */
+export function recordSample(store: StatStore, base: number, value: number): void {
+  const { column } = store, bucket = histogramBucket(value);
+  if (bucket === 0) { column[base]!++; return; }
+  const decade = Math.floor((bucket - 1) / DIGITS), at = base + 1 + decade;
+  let run = column[at]!;
+  // Without room the sample is lost, as all is that finds none.
+  if (run === 0) { run = base === 0 ? 0 : store.extend(DIGITS); if (run === 0) return; column[at] = run; }
+  column[run + bucket - 1 - decade * DIGITS]!++;
+}
+
+/** Adds what the histogram at `base` of a column has counted to `into`, by bucket. */
+export function addBuckets(column: Float64Array, base: number, into: Float64Array): void {
+  into[0]! += column[base]!;
+  for (let d = 0; d < DECADES; d++) {
+    const run = column[base + 1 + d]!;
+    if (run > 0) for (let i = 0; i < DIGITS; i++) into[1 + d * DIGITS + i]! += column[run + i]!;
+  }
 }
 
 /** Lower bound and width of a bucket, for the reader. */
 export function histogramBounds(bucket: number): { readonly from: number; readonly width: number } {
   if (bucket === 0) return { from: 0, width: 0 };
-  const decade = Math.floor((bucket - 1) / 90);
-  const unit = 10 ** (decade - 2);
-  return { from: ((bucket - 1) % 90 + 10) * unit, width: unit };
+  const decade = Math.floor((bucket - 1) / 90), digits = (bucket - 1) % 90 + 10;
+  // Divided, not multiplied by a fraction: 12 / 10 is 1.2, 12 * 0.1 is not.
+  return decade < 2 ? { from: digits / 10 ** (2 - decade), width: 1 / 10 ** (2 - decade) } : { from: digits * 10 ** (decade - 2), width: 10 ** (decade - 2) };
 }
 
 /** Builds a schema from a literal: `defineSchema(3, { rq_total: 'counter', rq_time: 'histogram' })`. */

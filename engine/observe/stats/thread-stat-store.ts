@@ -1,6 +1,6 @@
 // One thread's stat store: a column of Float64 in shared memory, written with plain adds by this thread alone. Slots are handed out in order; each claim is
 // reported once, so that control can read the column by name. The memory is reserved whole and its pages come to life as slots are used.
-import { HISTOGRAM_SLOTS, type StatKind, type StatSchema, type StatStore } from './stat-block.ts';
+import { HISTOGRAM_DIRECTORY, type StatKind, type StatSchema, type StatStore } from './stat-block.ts';
 
 /** What control is told of a claim. */
 export type StatClaim =
@@ -35,7 +35,14 @@ export class ThreadStatStore implements StatStore {
   }
 
   claimHistogram(name: string): number {
-    return this.once(`~${name}`, HISTOGRAM_SLOTS);
+    return this.once(`~${name}`, HISTOGRAM_DIRECTORY);
+  }
+
+  extend(slots: number): number {
+    if (this.next + slots > this.column.length) return 0;
+    const base = this.next;
+    this.next += slots;
+    return base;
   }
 
   /** Reports every claim again, for a reader that knows of none. */

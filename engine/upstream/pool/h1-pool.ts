@@ -1,7 +1,7 @@
 // HTTP/1.1 connections to one host at one priority: the most recently used idle one first, one request on each. What cannot be served at once waits in order for a
 // connection; a new one is begun for each that waits, as far as the circuit breakers let.
 import type { LeaseContext, Leased, LeaseWaiter, Waiting } from '../upstream.ts';
-import { CLUSTER } from '../../observe/stats/schemas.ts';
+import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
 import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
 import type { Breaker, ClusterEntry, HostEntry } from '../cluster.ts';
 import { H1Connection } from './h1-connection.ts';
@@ -22,7 +22,7 @@ export class H1Pool {
   private waiters: Waiter[] = [];
   private draining = false;
 
-  constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker) { this.cluster = cluster; this.host = host; this.breaker = breaker; }
+  constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker) { this.cluster = cluster; this.host = host; this.breaker = breaker; cluster.http1Stats.touch(); }
 
   lease(ctx: LeaseContext, who: LeaseWaiter): Leased {
     const connection = ctx.fresh ? undefined : this.idle.pop();
@@ -31,6 +31,7 @@ export class H1Pool {
     if (!this.breaker.tryAcquire(CIRCUIT_KIND.PENDING)) { stats.inc(CLUSTER.upstream_rq_pending_overflow); return OVERFLOW; }
     stats.inc(CLUSTER.upstream_rq_pending_total);
     stats.inc(CLUSTER.upstream_rq_pending_active);
+    this.host.stats.inc(HOST.rq_pending_active);
     const waiter = new Waiter(this, ctx, who);
     this.waiters.push(waiter);
     this.connectFor();
@@ -104,6 +105,7 @@ export class H1Pool {
     w.over = true;
     this.breaker.release(CIRCUIT_KIND.PENDING);
     this.cluster.stats.dec(CLUSTER.upstream_rq_pending_active);
+    this.host.stats.dec(HOST.rq_pending_active);
   }
 
   /** No new use: idle ones close, busy ones after their request. */

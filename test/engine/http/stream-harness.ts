@@ -22,7 +22,7 @@ export function statStore(): StatStore {
   let next = 0;
   const column = new Float64Array(60_000);
   const take = (n: number): number => { const at = next; next += n; return at; };
-  return { column, claim: (schema) => take(schema.names.length), claimOne: () => take(1), claimHistogram: () => take(1000) };
+  return { column, claim: (schema) => take(schema.names.length), claimOne: () => take(1), claimHistogram: () => take(12), extend: (n) => take(n) };
 }
 
 export const PLAN = {

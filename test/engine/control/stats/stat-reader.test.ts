@@ -1,7 +1,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { quantiles, sanitizeName, StatReader } from '../../../../engine/control/stats/stat-reader.ts';
-import { HISTOGRAM_SLOTS, StatBlock } from '../../../../engine/observe/stats/stat-block.ts';
+import { quantiles, total } from '../../../../engine/control/stats/buckets.ts';
+import { sanitizeName, StatReader } from '../../../../engine/control/stats/stat-reader.ts';
+import { StatBlock } from '../../../../engine/observe/stats/stat-block.ts';
 import { LISTENER, LISTENER_SCHEMA } from '../../../../engine/observe/stats/schemas.ts';
 import { ThreadStatStore } from '../../../../engine/observe/stats/thread-stat-store.ts';
 
@@ -38,18 +39,60 @@ test('resetting sets counters to zero and leaves gauges', () => {
   assert.equal(reader.value('listener.127.0.0.1_80.downstream_cx_active'), 1);
 });
 
+const flush = (reader: StatReader): void => { for (const _ of reader.flush()) { /* all of it */ } };
+
 test('histograms show nothing before a flush, then the interval and the whole', () => {
   const reader = new StatReader([LISTENER_SCHEMA]), a = worker(reader, 0), name = 'listener.127.0.0.1_80.downstream_cx_length_ms';
   a.record(LISTENER.downstream_cx_length_ms, 10);
-  assert.equal(reader.histogramView(name)!.flushed, false);
-  reader.flush();
+  assert.equal(total(reader.histogramView(name).cumulative), 0);
+  flush(reader);
   a.record(LISTENER.downstream_cx_length_ms, 20); a.record(LISTENER.downstream_cx_length_ms, 20);
-  reader.flush();
-  const view = reader.histogramView(name)!;
-  assert.equal(view.interval.reduce((x, y) => x + y, 0), 2);
-  assert.equal(view.cumulative.reduce((x, y) => x + y, 0), 3);
-  assert.equal(quantiles(view.interval)[0], 20);
-  assert.ok(Number.isNaN(quantiles(new Float64Array(HISTOGRAM_SLOTS))[0]));
+  flush(reader);
+  const view = reader.histogramView(name);
+  assert.equal(total(view.interval), 2);
+  assert.equal(total(view.cumulative), 3);
+  assert.ok(quantiles(view.interval)[0]! >= 20);
+});
+
+test('a scope that comes back after it was retired starts from 0 in the slots that threads already have', () => {
+  const reader = new StatReader([LISTENER_SCHEMA]), a = worker(reader, 0), prefix = 'listener.127.0.0.1:80', total_ = 'listener.127.0.0.1_80.downstream_cx_total';
+  a.add(LISTENER.downstream_cx_total, 5); a.record(LISTENER.downstream_cx_length_ms, 10);
+  flush(reader);
+  reader.retireScope(prefix);
+  assert.equal(reader.value(total_), undefined);
+  const walk = reader.walk();
+  assert.equal(walk.next(), false);
+  reader.declare(LISTENER_SCHEMA, prefix);
+  assert.equal(reader.value(total_), 0);
+  a.inc(LISTENER.downstream_cx_total); a.record(LISTENER.downstream_cx_length_ms, 10);
+  flush(reader);
+  assert.equal(reader.value(total_), 1);
+  assert.equal(total(reader.histogramView('listener.127.0.0.1_80.downstream_cx_length_ms').cumulative), 1);
+});
+
+test('control sets names of declared scopes where they belong, and a walk shows every name once and in order', () => {
+  const reader = new StatReader([LISTENER_SCHEMA]);
+  reader.declare(LISTENER_SCHEMA, 'listener.b'); reader.declare(LISTENER_SCHEMA, 'listener.a-b'); reader.declare(LISTENER_SCHEMA, 'listener.a');
+  reader.set('listener.a.downstream_cx_total', 'counter', 7);
+  reader.set('listener.a.zz', 'gauge', 1);
+  reader.set('server.live', 'gauge', 1);
+  const names: string[] = [], walk = reader.walk();
+  while (walk.next()) names.push(walk.name);
+  assert.deepEqual(names, [...new Set(names)].sort());
+  assert.equal(names.filter((n) => n === 'listener.a.downstream_cx_total').length, 1);
+  assert.equal(reader.value('listener.a.downstream_cx_total'), 7);
+  assert.equal(reader.own('listener.a.downstream_cx_total'), 7);
+});
+
+test('a histogram takes room for the decades that it has seen, and loses samples for which there is none', () => {
+  const reader = new StatReader([LISTENER_SCHEMA]), memory = new SharedArrayBuffer(8 * (1 + LISTENER_SCHEMA.names.length + 12 + 90));
+  reader.attach(0, memory);
+  const store = new ThreadStatStore(memory, (c) => reader.claim(0, c)), block = new StatBlock(store, LISTENER_SCHEMA, 'listener.x');
+  block.touch();
+  for (const v of [0, 5, 6, 500]) block.record(LISTENER.downstream_cx_length_ms, v);
+  assert.equal(store.used, store.column.length);
+  flush(reader);
+  assert.equal(total(reader.histogramView('listener.x.downstream_cx_length_ms').cumulative), 3);
 });
 
 test('names lose the characters that a stat name may not have', () => assert.equal(sanitizeName('listener.[::1]:80'), 'listener.[__1]_80'));

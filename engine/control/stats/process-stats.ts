@@ -1,0 +1,79 @@
+// Control's own stats, and which scopes there are by configuration. Everything that is declared reads 0 from the start, though a thread claims its slots at first use.
+import { listenerStatName } from '../../net/listener.ts';
+import { L4_SCHEMAS, listenerFilterScopes, networkFilterScopes } from '../../observe/stats/l4-schemas.ts';
+import * as schemas from '../../observe/stats/schemas.ts';
+import {
+  ADMIN_HTTP_SCHEMA, ADMIN_LISTENER_SCHEMA, ASYNC_CLIENT_SCHEMA, CIRCUIT_SCHEMA, CLUSTER_CONTROL_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_MANAGER_SCHEMA, CLUSTER_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA,
+  LISTENER_HTTP_SCHEMA, LISTENER_MANAGER_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA, SERVER_SCHEMA, THREAD_CLUSTERS_SCHEMA, WATCHDOG_SCHEMA,
+} from '../../observe/stats/schemas.ts';
+import type { StatSchema } from '../../observe/stats/stat-block.ts';
+import type { HcmPlan } from '../../plan/hcm-plan.ts';
+import type { ListenerPlan } from '../../plan/listener-plan.ts';
+import { CIRCUIT_KIND, type CircuitTable } from '../../shm/circuit-table.ts';
+import { StatReader } from './stat-reader.ts';
+
+/** 'circuit_breakers.PRIORITY.WHAT' → which record, which kind. */
+const BREAKERS = new Map<string, readonly [priority: 0 | 1, kind: number]>((['default', 'high'] as const).flatMap((p, i) => ([['cx_open', CIRCUIT_KIND.CX], ['rq_pending_open', CIRCUIT_KIND.PENDING], ['rq_open', CIRCUIT_KIND.RQ], ['rq_retry_open', CIRCUIT_KIND.RETRY], ['cx_pool_open', CIRCUIT_KIND.POOL]] as const).map(([what, kind]) => [`circuit_breakers.${p}.${what}`, [i as 0 | 1, kind]] as const)));
+
+/** Every schema that a worker may claim, but for those of layer 4. */
+const ALL = Object.values<unknown>(schemas).filter((s): s is StatSchema => typeof s === 'object' && s !== null && 'kinds' in s && 'id' in s);
+
+export class ProcessStats {
+  readonly reader = new StatReader([...ALL, ...L4_SCHEMAS], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id]);
+  private readonly concurrency: number;
+  private listeners = new Set<string>();
+
+  constructor(concurrency: number) {
+    this.concurrency = concurrency;
+    const { reader } = this, threads = ['main_thread', ...Array.from({ length: concurrency }, (_, i) => `worker_${i}`)];
+    reader.declare(SERVER_SCHEMA, 'server');
+    reader.declare(LISTENER_MANAGER_SCHEMA, 'listener_manager');
+    reader.declare(CLUSTER_MANAGER_SCHEMA, 'cluster_manager');
+    reader.declare(FILESYSTEM_SCHEMA, 'filesystem');
+    reader.declare(ASYNC_CLIENT_SCHEMA, 'http.async-client');
+    // Threads are replaced when they die, not watched for being slow: these stay 0.
+    for (const prefix of ['main_thread', 'workers', ...threads.map((t) => `server.${t}`)]) reader.declare(WATCHDOG_SCHEMA, prefix);
+    for (const t of threads) reader.declare(THREAD_CLUSTERS_SCHEMA, `thread_local_cluster_manager.${t}`);
+    this.change('server.days_until_first_cert_expiring', 'gauge', { set: 0xffff_ffff });
+  }
+
+  change(name: string, kind: 'counter' | 'gauge', c: { readonly set?: number; readonly add?: number }): void { this.reader.set(name, kind, c.set ?? this.reader.own(name) + (c.add ?? 0)); }
+
+  /** The admin interface exists: it has stats like a listener and a connection manager. */
+  declareAdmin(): void {
+    this.reader.declare(ADMIN_HTTP_SCHEMA, 'http.admin');
+    this.reader.declare(ADMIN_LISTENER_SCHEMA, 'listener.admin');
+    this.reader.declare(LISTENER_HTTP_SCHEMA, 'listener.admin.http.admin');
+    this.reader.declare(LISTENER_WORKER_SCHEMA, 'listener.admin.main_thread');
+  }
+
+  declareCluster(statName: string): void { for (const s of [CLUSTER_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_CONTROL_SCHEMA]) this.reader.declare(s, `cluster.${statName}`); }
+  retireCluster(statName: string): void { this.reader.retireScope(`cluster.${statName}`); }
+  /** Whether its breakers are open is looked at when it is asked. */
+  watchBreakers(statName: string, circuits: readonly [number, number], table: CircuitTable): void {
+    this.reader.live(`cluster.${statName}`, (name) => { const b = BREAKERS.get(name); return b === undefined ? undefined : table.value(circuits[b[0]], b[1]) >= table.limit(circuits[b[0]], b[1]) ? 1 : 0; });
+  }
+
+  /** All listeners that there are now; scopes of those that went are retired. */
+  declareListeners(listeners: readonly ListenerPlan[]): void {
+    const now = new Set<string>();
+    for (const l of listeners) {
+      const prefix = `listener.${listenerStatName(l)}`;
+      now.add(prefix);
+      this.reader.declare(LISTENER_SCHEMA, prefix);
+      for (let i = 0; i < this.concurrency; i++) this.reader.declare(LISTENER_WORKER_SCHEMA, `${prefix}.worker_${i}`);
+      for (const f of l.listenerFilters) for (const [schema, scope] of listenerFilterScopes(f.filter.kind, f.filter.body)) this.reader.declare(schema, scope);
+      for (const f of [...l.chains, ...(l.defaultChain === null ? [] : [l.defaultChain])].flatMap((c) => c.filters)) {
+        const { statPrefix } = f.body as HcmPlan;
+        if (typeof statPrefix === 'string' && f.kind.endsWith('HttpConnectionManager')) { this.reader.declare(HCM_SCHEMA, `http.${statPrefix}`); this.reader.declare(LISTENER_HTTP_SCHEMA, `${prefix}.http.${statPrefix}`); }
+        for (const [schema, scope] of networkFilterScopes(f.kind, f.body)) this.reader.declare(schema, scope);
+      }
+    }
+    for (const prefix of this.listeners) if (!now.has(prefix)) this.reader.retireScope(prefix);
+    this.listeners = now;
+    this.change('listener_manager.total_listeners_active', 'gauge', { set: listeners.length });
+  }
+
+  openConnections(): number { return this.reader.total(LISTENER_SCHEMA, LISTENER_SCHEMA.names.indexOf('downstream_cx_active')); }
+  openRequests(): number { return this.reader.total(HCM_SCHEMA, HCM_SCHEMA.names.indexOf('downstream_rq_active')); }
+}

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TagExtractor } from '../../../../engine/control/stats/tag-extractor.ts';
+
+const extract = (name: string, own: { name: string; regex: string; value: string }[] = [], useDefaultTags = true): string => {
+  const { name: n, tags } = new TagExtractor({ tags: own, useDefaultTags }).extract(name);
+  return `${n} ${tags.map(([t, v]) => `${t}=${v}`).join(',')}`;
+};
+
+test('the default tags as Envoy takes them out, in its order', () => {
+  for (const [name, wanted] of [
+    ['cluster.a.upstream_rq_2xx', 'cluster.upstream_rq_xx envoy.response_code_class=2,envoy.cluster_name=a'],
+    ['cluster.a.upstream_rq_503', 'cluster.upstream_rq envoy.response_code=503,envoy.cluster_name=a'],
+    ['cluster.a.external.upstream_rq_time', 'cluster.external.upstream_rq_time envoy.cluster_name=a'],
+    ['http.in.downstream_cx_active', 'http.downstream_cx_active envoy.http_conn_manager_prefix=in'],
+    ['listener.127.0.0.1_80.http.in.downstream_rq_4xx', 'listener.http.downstream_rq_xx envoy.response_code_class=4,envoy.http_conn_manager_prefix=in,envoy.listener_address=127.0.0.1_80'],
+    ['listener.[__1]_80.downstream_cx_total', 'listener.downstream_cx_total envoy.listener_address=[__1]_80'],
+    ['listener.127.0.0.1_80.worker_3.downstream_cx_total', 'listener.worker.downstream_cx_total envoy.worker_id=3,envoy.listener_address=127.0.0.1_80'],
+    ['listener.admin.downstream_cx_total', 'listener.admin.downstream_cx_total '],
+    ['server.worker_1.watchdog_miss', 'server.worker.watchdog_miss envoy.worker_id=1'],
+    ['vhost.v.vcluster.vc.upstream_rq_200', 'vhost.vcluster.upstream_rq envoy.response_code=200,envoy.virtual_cluster=vc,envoy.virtual_host=v'],
+    ['vhost.v.route.r.upstream_rq_total', 'vhost.route.upstream_rq_total envoy.virtual_host=v,envoy.route=r'],
+    ['tcp.t.downstream_cx_total', 'tcp.downstream_cx_total envoy.tcp_prefix=t'],
+    ['http.in.rds.a.b.update_success', 'http.rds.update_success envoy.http_conn_manager_prefix=in,envoy.rds_route_config=a.b'],
+    ['server.live', 'server.live '],
+  ] as const) assert.equal(extract(name), wanted);
+});
+
+test('own regexes take out their first group, the second is the value; a fixed tag is everywhere', () => {
+  assert.equal(extract('cluster.a.rq', [{ name: 'shard', regex: '^cluster\\.((\\w+)\\.)', value: '' }, { name: 'zone', regex: '', value: 'z' }], false), 'cluster.rq zone=z,shard=a');
+  assert.equal(extract('cluster.a.rq', [{ name: 'envoy.cluster_name', regex: '', value: '' }], false), 'cluster.rq envoy.cluster_name=a');
+});
