@@ -47,6 +47,7 @@ export class WorkerEngine {
     const operators = { hostname: hostname(), environment };
     this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
     this.clusters = new ClusterSet(env, shared, { vote: (host, row) => tell({ kind: 'outlier-vote', host, row }), failHealth: (host) => tell({ kind: 'health-fail', host }) });
+    this.clusters.settle(settings.nodeLocality, settings.localClusterName);
     this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators });
     const catalog = new WorkerCatalog({ overload: new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []), healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), node: () => ({ id: toByteString(this.settings?.nodeId ?? ''), cluster: toByteString(this.settings?.nodeCluster ?? '') }) });
     this.listeners = new ListenerSet(env, catalog, shared.words);
@@ -55,7 +56,7 @@ export class WorkerEngine {
 
   install(r: PlanRecord): void {
     switch (r.kind) {
-      case 'settings': this.settings = r.body; break;
+      case 'settings': this.settings = r.body; this.clusters.settle(r.body.nodeLocality, r.body.localClusterName); break;
       case 'cluster': this.clusters.install(r.name, r.body); break;
       case 'cluster-removed': this.clusters.remove(r.name); break;
       case 'hosts': this.clusters.installHosts(r.name, r.body); break;

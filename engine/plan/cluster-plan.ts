@@ -5,16 +5,47 @@ import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { OutlierVotingPlan } from './health-plan.ts';
 import type { Http1OptionsPlan } from './http1-options-plan.ts';
 
+/** A value that a runtime key may override. */
+export interface RuntimeNumberPlan { readonly value: number; readonly key: string }
+
+/** SlowStartConfig: a host that has just become healthy takes a growing share. `minPercent` of its weight at least. */
+export interface SlowStartPlan { readonly windowMs: number; readonly aggression: RuntimeNumberPlan; readonly minPercent: number }
+
+/** ZoneAwareLbConfig. `minLocal`: all traffic stays in the own zone while it has that many healthy hosts (force_local_zone), 0: off. */
+export interface ZonePlan { readonly enabledPercent: number; readonly minClusterSize: number; readonly minLocal: number; readonly byWeight: boolean }
+
+export interface SubsetSelectorPlan { readonly keys: readonly string[]; readonly singleHost: boolean; readonly fallback: 'NOT_DEFINED' | 'NO_FALLBACK' | 'ANY_ENDPOINT' | 'DEFAULT_SUBSET' | 'KEYS_SUBSET'; readonly fallbackKeys: readonly string[] }
+/** LbSubsetConfig, and the subset policy. `keys` are sorted. */
+export interface SubsetPlan {
+  readonly fallback: 'NO_FALLBACK' | 'ANY_ENDPOINT' | 'DEFAULT_SUBSET';
+  readonly defaultSubset: { readonly [key: string]: MetadataValue };
+  readonly selectors: readonly SubsetSelectorPlan[];
+  readonly localityAware: boolean; readonly scaleLocality: boolean; readonly panicAny: boolean; readonly listAsAny: boolean; readonly metadataFallback: boolean; readonly redundantKeys: boolean;
+}
+
+/** The override_host policy: hosts named by a header or by dynamic metadata, before the policy itself. */
+export interface OverridePlan { readonly sources: readonly { readonly header: string; readonly metadata: { readonly filter: string; readonly path: readonly string[] } | null }[]; readonly selected: { readonly filter: string; readonly path: readonly string[] } | null }
+
+/** client_side_weighted_round_robin: weights from the load that hosts report (ORCA). */
+export interface OrcaPlan { readonly blackoutMs: number; readonly expirationMs: number; readonly updateMs: number; readonly errorPenalty: number; readonly metrics: readonly string[] }
+
 export interface BalancerPlan {
-  readonly kind: 'round-robin' | 'least-request' | 'random' | 'ring-hash' | 'maglev';
+  readonly kind: 'round-robin' | 'least-request' | 'random' | 'ring-hash' | 'maglev' | 'provided';
   readonly choices: number;
-  readonly activeBias: number;
+  readonly fullScan: boolean;
+  readonly activeBias: RuntimeNumberPlan;
   readonly minRing: number; readonly maxRing: number; readonly murmur: boolean;
   readonly tableSize: number;
   readonly byHostname: boolean;
   /** Percent, 0: off. */
   readonly balanceFactor: number;
   readonly localityWeighted: boolean;
+  readonly failOnPanic: boolean;
+  readonly slowStart: SlowStartPlan | null;
+  readonly zone: ZonePlan;
+  readonly subset: SubsetPlan | null;
+  readonly override: OverridePlan | null;
+  readonly orca: OrcaPlan | null;
 }
 
 export interface ClusterPlan {
@@ -23,8 +54,11 @@ export interface ClusterPlan {
   readonly connectTimeoutMs: number;
   readonly balancer: BalancerPlan;
   readonly panicPercent: number;
-  readonly failOnPanic: boolean;
   readonly overprovisioning: number;
+  /** Availability of a priority by the weights of its hosts, not by their number. */
+  readonly weightedHealth: boolean;
+  /** A host that a request asks for must have one of these (override_host_status). */
+  readonly overrideStatus: readonly HealthStatus[];
   readonly bufferLimit: number;
   readonly http1: Http1OptionsPlan;
   readonly idleTimeoutMs: number;
@@ -45,6 +79,9 @@ export interface ClusterPlan {
   readonly healthChecked: boolean;
 }
 
+/** envoy.config.core.v3.HealthStatus */
+export type HealthStatus = 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED' | 'UNKNOWN';
+
 export interface HostPlan {
   readonly index: number;
   readonly address: Address;
@@ -54,4 +91,6 @@ export interface HostPlan {
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
   readonly localityWeight: number;
   readonly metadata: { readonly [key: string]: MetadataValue } | null;
+  /** As the configuration says; what probes and outlier detection find stands in the host table. */
+  readonly health: HealthStatus;
 }

@@ -46,4 +46,6 @@ export interface SettingsPlan {
   readonly overloadTimers: readonly TimerScalePlan[];
   /** --local-address-ip-version. */
   readonly localAddressIpVersion: 'v4' | 'v6';
+  /** node.locality; null: not given. */
+  readonly nodeLocality: { readonly region: string; readonly zone: string; readonly subZone: string } | null;
 }

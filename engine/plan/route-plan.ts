@@ -77,7 +77,7 @@ export interface RedirectPlan {
 }
 export interface RewritePlan { readonly regex: string; readonly substitution: string }
 
-export interface WeightedPlan { readonly name: string; readonly header: string; readonly weight: number; readonly runtimeKey: string; readonly level: LevelPlan; readonly filterConfigs: readonly FilterConfigPlan[]; readonly hostRewrite: string; readonly metadata: Meta }
+export interface WeightedPlan { readonly name: string; readonly header: string; readonly weight: number; readonly runtimeKey: string; readonly level: LevelPlan; readonly filterConfigs: readonly FilterConfigPlan[]; readonly hostRewrite: string; readonly metadataMatch: Meta }
 export type HashPolicyPlan = { readonly terminal: boolean } & (
   | { readonly kind: 'header'; readonly name: string; readonly rewrite: RewritePlan | null }
   | { readonly kind: 'cookie'; readonly name: string; readonly ttlMs: number; readonly path: string; readonly attributes: readonly (readonly [string, string])[] }

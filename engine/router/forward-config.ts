@@ -18,7 +18,7 @@ function compileTarget(m: ConfigMessage, ctx: CompileContext): ForwardPlan['targ
     const clusters = w.list('clusters').map((c): WeightedPlan => {
       if (c.has('name')) ctx.needsCluster(c.str('name'), c, 'name');
       if (c.has('name') === c.has('cluster_header')) c.error('', 'exactly one of name and cluster_header must be given');
-      return { name: c.str('name'), header: c.str('cluster_header').toLowerCase(), weight: c.num('weight', 0), runtimeKey: prefix === '' ? '' : `${prefix}.${c.str('name')}`, level: compileLevel(c), filterConfigs: compileFilterConfigs(c, ctx), hostRewrite: toByteString(c.str('host_rewrite_literal')), metadata: c.has('metadata_match') ? (c.unsupported('metadata_match'), null) : null };
+      return { name: c.str('name'), header: c.str('cluster_header').toLowerCase(), weight: c.num('weight', 0), runtimeKey: prefix === '' ? '' : `${prefix}.${c.str('name')}`, level: compileLevel(c), filterConfigs: compileFilterConfigs(c, ctx), hostRewrite: toByteString(c.str('host_rewrite_literal')), metadataMatch: compileMetadata(c.msg('metadata_match')) };
     });
     const total = clusters.reduce((n, c) => n + c.weight, 0);
     if (total === 0 && prefix === '') w.error('clusters', 'Sum of weights in the weighted_cluster must be greater than 0.');
@@ -44,7 +44,7 @@ function compileHashPolicy(p: ConfigMessage): HashPolicyPlan | null {
 }
 
 export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPlan {
-  for (const f of ['retry_policy_typed_config', 'request_mirror_policies', 'cors', 'internal_redirect_policy', 'internal_redirect_action', 'max_internal_redirects', 'early_data_policy', 'metadata_match']) m.unsupported(f);
+  for (const f of ['retry_policy_typed_config', 'request_mirror_policies', 'cors', 'internal_redirect_policy', 'internal_redirect_action', 'max_internal_redirects', 'early_data_policy']) m.unsupported(f);
   if (m.list('rate_limits').length > 0) m.noop('rate_limits', 'no rate limit filter is there yet');
   m.noop('include_vh_rate_limits', 'no rate limit filter is there yet');
   const duration = m.msg('max_stream_duration');
@@ -65,7 +65,7 @@ export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPl
     hostLiteral: toByteString(m.str('host_rewrite_literal')), hostHeader: m.str('host_rewrite_header').toLowerCase(), hostRegex: hostRegex === undefined ? null : compileRewrite(hostRegex), autoHost: m.bool('auto_host_rewrite'), appendForwardedHost: m.bool('append_x_forwarded_host'),
     timeoutMs: m.ms('timeout', -1), idleTimeoutMs: m.ms('idle_timeout', -1), flushTimeoutMs: m.ms('flush_timeout', -1), maxStreamDurationMs: duration?.ms('max_stream_duration', -1) ?? -1, maxGrpcTimeoutMs: m.ms('max_grpc_timeout', -1), grpcTimeoutOffsetMs: Math.max(0, m.ms('grpc_timeout_offset', 0)),
     newTimeouts: duration !== undefined, grpcHeaderMaxMs: duration?.ms('grpc_timeout_header_max', -1) ?? -1, grpcHeaderOffsetMs: Math.max(0, duration?.ms('grpc_timeout_header_offset', 0) ?? 0),
-    priority: m.enum('priority') === 'HIGH' ? 'high' : 'default', hashPolicies: m.list('hash_policy').map(compileHashPolicy).filter((p) => p !== null), metadataMatch: compileMetadata(undefined), upgrades, connectTerminate: terminate, retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')),
+    priority: m.enum('priority') === 'HIGH' ? 'high' : 'default', hashPolicies: m.list('hash_policy').map(compileHashPolicy).filter((p) => p !== null), metadataMatch: compileMetadata(m.msg('metadata_match')), upgrades, connectTerminate: terminate, retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')),
   };
 }
 

@@ -2,8 +2,9 @@
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { ChainFilters, Route, RouteFilterConfig } from '../http/route.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
-import type { StreamFacts } from '../observe/stream-facts.ts';
+import type { MetadataValue, StreamFacts } from '../observe/stream-facts.ts';
 import type { FilterConfigPlan, ForwardPlan, RoutePlan, WeightedPlan } from '../plan/route-plan.ts';
+import { MetadataCriteria } from '../upstream/metadata-criteria.ts';
 import { HashPolicies } from './hash-policy.ts';
 import { Level, type RouteEnv } from './level.ts';
 import { PathTemplate, fillTemplate } from './match/path-template.ts';
@@ -12,6 +13,12 @@ import { RetryPolicy } from './retry-policy.ts';
 import { RegexRewrite } from './rewrite.ts';
 import { grpcTimeout } from './timeouts.ts';
 import type { VirtualHost } from './virtual-host.ts';
+
+function criteriaOf(route: ForwardPlan['metadataMatch'], cluster: ForwardPlan['metadataMatch']): MetadataCriteria | null {
+  const of = (m: ForwardPlan['metadataMatch']): { readonly [key: string]: MetadataValue } | null => { const lb = m?.['envoy.lb']; return lb !== null && lb !== undefined && typeof lb === 'object' && !Array.isArray(lb) ? (lb as { readonly [key: string]: MetadataValue }) : null; };
+  const own = of(route), more = of(cluster), base = own === null ? null : MetadataCriteria.of(own);
+  return more === null ? base : base === null ? MetadataCriteria.of(more) : base.merged(more);
+}
 
 interface Weighted { readonly plan: WeightedPlan; readonly level: Level; readonly cell: RuntimeCell | null; readonly route: RouteEntry }
 
@@ -23,6 +30,8 @@ export class RouteEntry implements Route {
   readonly forward: ForwardPlan | null;
   readonly host: VirtualHost;
   readonly hashPolicies: HashPolicies | null;
+  /** What the upstream host's metadata must have; the weighted cluster's in addition to the route's. */
+  readonly metadataMatch: MetadataCriteria | null;
   private readonly level: Level;
   private readonly weighted: readonly Weighted[];
   private readonly ofCluster: { readonly plan: WeightedPlan; readonly level: Level } | null;
@@ -46,6 +55,7 @@ export class RouteEntry implements Route {
     this.ofCluster = ofCluster === null ? null : { plan: ofCluster, level: new Level(ofCluster.level, env) };
     const forward = this.forward = plan.action.kind === 'forward' ? plan.action : null;
     this.hashPolicies = forward === null || forward.hashPolicies.length === 0 ? null : new HashPolicies(forward.hashPolicies);
+    this.metadataMatch = criteriaOf(forward?.metadataMatch ?? null, ofCluster?.metadataMatch ?? null);
     this.regexRewrite = forward?.regexRewrite ? new RegexRewrite(forward.regexRewrite) : null;
     this.hostRegex = forward?.hostRegex ? new RegexRewrite(forward.hostRegex) : null;
     this.redirectRegex = plan.action.kind === 'redirect' && plan.action.regex !== null ? new RegexRewrite(plan.action.regex) : null;

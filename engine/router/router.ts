@@ -9,7 +9,8 @@ import { LocalReply, type DownstreamWatcher, type HttpFilter, type ResponseEntry
 import { Timer } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { CLUSTER, HCM } from '../observe/stats/schemas.ts';
-import type { Cluster, Host, PickContext } from '../upstream/upstream.ts';
+import type { Cluster, Host, OverrideHost, PickContext } from '../upstream/upstream.ts';
+import { MetadataCriteria } from '../upstream/metadata-criteria.ts';
 import { AttemptSet } from './attempt-set.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { FLAG, LOCAL_RESET, failureDetails, failureReply, type Failure } from './failure.ts';
@@ -53,12 +54,19 @@ export class RouterFilter implements HttpFilter, AttemptOwner, RetryOwner, PickC
   hasHash = false; hashHigh = 0; hashLow = 0;
   avoid: ((host: Host) => boolean) | null = null;
   maxReselect = 0;
-  overrideHost: string | null = null;
   triedPriorities = 0;
+  overrideHost: OverrideHost | null = null;
+  overridesUsed = 0;
   get request(): RequestHeaders { return this.s.request; }
   get facts(): StreamView['facts'] { return this.s.facts; }
   get downstreamProtocol(): HttpProtocol { return this.s.facts.protocol as HttpProtocol; }
-  get metadataMatch(): PickContext['metadataMatch'] { return this.entry!.forward!.metadataMatch; }
+  private criteria: MetadataCriteria | null | undefined;
+  /** The route's, and what filters have put into the dynamic metadata of 'envoy.lb' over it. */
+  get metadataMatch(): MetadataCriteria | null {
+    if (this.criteria !== undefined) return this.criteria;
+    const own = this.entry!.metadataMatch, dynamic = this.s.facts.metadata?.get('envoy.lb');
+    return this.criteria = dynamic === undefined ? own : own === null ? MetadataCriteria.of(dynamic) : own.merged(dynamic);
+  }
 
   constructor(s: StreamView & ResponseEntry, router: RouterFactory) { this.s = s; this.router = router; this.env = router.parts.env; }
 

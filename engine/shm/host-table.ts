@@ -1,7 +1,7 @@
 // One record per upstream host, shared by all threads. Layout: 16 words of 32 bits a record.
 //
-//   word 0        1       2       3            4               5                6                7          8          9               10             11..15
-//   | flags | weight | active rq | active cx | consec. 5xx | consec. gateway | consec. local | success rq | total rq | local success | local total | spare |
+//   word 0        1       2       3            4               5                6                7          8          9               10             11      12..13
+//   | flags | weight | active rq | active cx | consec. 5xx | consec. gateway | consec. local | success rq | total rq | local success | local total | spare | healthy since (a double) | spare |
 //
 // Several threads write: flags by control (and workers for 'timeout'), active counts and outcomes by every worker. All access is atomic.
 // Records are handed out by control alone (RecordAllocator). Active counts are balanced by whoever took them (or taken back for a dead worker), so a record that
@@ -9,6 +9,8 @@
 
 const STRIDE = 16;
 const ACTIVE = 2, CONNECTIONS = 3;
+/** Index of a double: words 12 and 13. */
+const SINCE = 6;
 /** Success-rate windows by where an error comes from; the total stands behind the successes. */
 export const WINDOW = { EXTERNAL: 7, LOCAL_ORIGIN: 9 } as const;
 /** Kinds of failures in a row (outlier detection's names). */
@@ -22,15 +24,19 @@ export const DEGRADED = HOST_FLAG.DEGRADED_ACTIVE_HC | HOST_FLAG.DEGRADED_EDS;
 
 export class HostTable {
   private readonly words: Int32Array;
+  private readonly doubles: Float64Array;
   readonly capacity: number;
   static bytes(capacity: number): number { return capacity * STRIDE * 4; }
-  constructor(memory: SharedArrayBuffer) { this.words = new Int32Array(memory); this.capacity = Math.floor(this.words.length / STRIDE); }
+  constructor(memory: SharedArrayBuffer) { this.words = new Int32Array(memory); this.doubles = new Float64Array(memory); this.capacity = Math.floor(this.words.length / STRIDE); }
 
   flags(i: number): number { return Atomics.load(this.words, i * STRIDE); }
   setFlags(i: number, mask: number): void { Atomics.or(this.words, i * STRIDE, mask); }
   clearFlags(i: number, mask: number): void { Atomics.and(this.words, i * STRIDE, ~mask); }
   weight(i: number): number { return Atomics.load(this.words, i * STRIDE + 1); }
   setWeight(i: number, weight: number): void { Atomics.store(this.words, i * STRIDE + 1, weight); }
+  /** Wall time in ms since which the host is healthy, 0: never was. Written by control alone, read torn by nobody: aligned doubles are whole on every machine that Node runs on. */
+  healthySince(i: number): number { return this.doubles[i * (STRIDE / 2) + SINCE]!; }
+  setHealthySince(i: number, wallMs: number): void { this.doubles[i * (STRIDE / 2) + SINCE] = wallMs; }
   /** Requests under way in the whole process. */
   active(i: number): number { return Atomics.load(this.words, i * STRIDE + ACTIVE); }
   addActive(i: number, delta: number): number { return Atomics.add(this.words, i * STRIDE + ACTIVE, delta) + delta; }

@@ -2,17 +2,32 @@
 import { unpack } from '../plan/plan-wire.ts';
 import type { ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
-import { ClusterEntry, type HostReports, type SharedTables } from './cluster.ts';
-import type { Cluster, ClusterDirectory } from './upstream.ts';
+import { ClusterEntry, type HostReports, type SharedTables, type Surroundings } from './cluster.ts';
+import type { HostSet } from './host-sets.ts';
+import type { Cluster, ClusterDirectory, Locality } from './upstream.ts';
 
 interface Known { plan: Uint8Array; hosts: Uint8Array | null; built: ClusterEntry | null }
 
-export class ClusterSet implements ClusterDirectory {
+export class ClusterSet implements ClusterDirectory, Surroundings {
   private readonly env: WorkerEnv;
   private readonly shared: SharedTables;
+  /** cluster_manager.local_cluster_name, '' for none. */
+  private localName = '';
+  own: Locality | null = null;
   private readonly known = new Map<string, Known>();
   private readonly reports: HostReports;
   constructor(env: WorkerEnv, shared: SharedTables, reports: HostReports) { this.env = env; this.shared = shared; this.reports = reports; }
+
+  /** Where this proxy runs and which cluster it belongs to. */
+  settle(own: Locality | null, localCluster: string): void {
+    this.own = own;
+    this.localName = localCluster;
+    this.forgetAll();
+  }
+
+  get zoned(): boolean { return this.localName !== ''; }
+  localHosts(): HostSet | null { return this.localName === '' ? null : (this.built(this.localName)?.firstHostSet() ?? null); }
+  private forgetAll(): void { for (const k of this.known.values()) k.built?.forget(); }
 
   /** A new or changed cluster. A changed one starts afresh; requests under way keep the old one. */
   install(name: string, plan: Uint8Array): void {
@@ -25,6 +40,7 @@ export class ClusterSet implements ClusterDirectory {
     if (known === undefined) return;
     known.hosts = hosts;
     known.built?.setHosts(unpack<HostPlan[]>(hosts));
+    if (name === this.localName) this.forgetAll();
   }
   remove(name: string): void {
     const known = this.known.get(name);
@@ -32,10 +48,11 @@ export class ClusterSet implements ClusterDirectory {
     this.known.delete(name);
   }
 
-  get(name: string): Cluster | null {
+  get(name: string): Cluster | null { return this.built(name); }
+  private built(name: string): ClusterEntry | null {
     const known = this.known.get(name);
     if (known === undefined) return null;
-    return known.built ??= new ClusterEntry(unpack<ClusterPlan>(known.plan), known.hosts === null ? [] : unpack<HostPlan[]>(known.hosts), this.env, this.shared, this.reports);
+    return known.built ??= new ClusterEntry(unpack<ClusterPlan>(known.plan), known.hosts === null ? [] : unpack<HostPlan[]>(known.hosts), this.env, this.shared, this.reports, this);
   }
   has(name: string): boolean { return this.known.has(name); }
 }

@@ -3,30 +3,37 @@ import type { PeerFault } from '../base/fault.ts';
 import type { ResetReason } from '../codec/codec.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { formatAddress } from '../net/address.ts';
-import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HOST_SCHEMA, HTTP1_SCHEMA } from '../observe/stats/schemas.ts';
+import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HOST_SCHEMA, HTTP1_SCHEMA } from '../observe/stats/schemas.ts';
 import { recordSample, StatBlock } from '../observe/stats/stat-block.ts';
 import type { ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
-import { UNHEALTHY, type HostTable } from '../shm/host-table.ts';
+import { DEGRADED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
 import type { SharedWords } from '../shm/shared-words.ts';
-import { ClusterBalancer, type WithLocality } from './balancer.ts';
+import { ClusterBalancer, type BalancerParts } from './balancer.ts';
+import { hostSetsOf, type HostSet, type WithLocality } from './host-sets.ts';
+import { noteSelected, overridden } from './lb/override-host.ts';
+import type { Picker } from './lb/pickers.ts';
+import { SubsetBalancer } from './lb/subset-balancer.ts';
 import { H1Pool } from './pool/h1-pool.ts';
 import { RawConnection } from './pool/raw-connection.ts';
 import { OutlierVotes, type Vote } from './outlier/votes.ts';
-import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, PickContext, RawWaiter, Waiting } from './upstream.ts';
+import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, Locality, PickContext, RawWaiter, Waiting } from './upstream.ts';
 
 /** What a worker tells control of its hosts. */
 export interface HostReports { /** A row of failures reached its threshold (outlier detection). */ vote: Vote; /** The host asked to be taken out (x-envoy-immediate-health-check-fail). */ failHealth(host: number): void }
 export interface SharedTables { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords }
 
+/** What all clusters of a worker share of the process: where it runs, and the cluster it is part of. */
+export interface Surroundings { readonly own: Locality | null; /** There is a local cluster, whose health matters to all. */ readonly zoned: boolean; localHosts(): HostSet | null }
+
 export class HostEntry implements WithLocality {
   readonly index: number; readonly address: HostPlan['address']; readonly text: string; readonly hostname: string; readonly cluster: Cluster; readonly priority: number;
-  readonly locality: HostPlan['locality']; readonly localityWeight: number; readonly metadata: HostPlan['metadata']; weight: number;
+  readonly locality: HostPlan['locality']; readonly localityWeight: number; readonly metadata: HostPlan['metadata']; readonly health: HostPlan['health']; weight: number;
   readonly stats: StatBlock;
   pools: [H1Pool | null, H1Pool | null] = [null, null];
   constructor(plan: HostPlan, cluster: Cluster, env: WorkerEnv) {
     this.index = plan.index; this.address = plan.address; this.text = formatAddress(plan.address); this.hostname = plan.hostname; this.cluster = cluster; this.priority = plan.priority;
-    this.locality = plan.locality; this.localityWeight = plan.localityWeight; this.metadata = plan.metadata; this.weight = plan.weight;
+    this.locality = plan.locality; this.localityWeight = plan.localityWeight; this.metadata = plan.metadata; this.health = plan.health; this.weight = plan.weight;
     this.stats = new StatBlock(env.stats, HOST_SCHEMA, `host.${plan.index}`);
   }
 }
@@ -55,16 +62,20 @@ export class ClusterEntry implements Cluster {
   private readonly outlier: OutlierVotes | null;
   private readonly reports: HostReports;
   private hosts: HostEntry[] = [];
-  private balancer: ClusterBalancer | null = null;
+  private balancer: Picker | null = null;
   private epoch = -1;
+  /** Flags of the hosts that the balancer stands on. */
+  private seen = new Int32Array(0);
+  private byAddress: Map<string, HostEntry> | null = null;
+  private readonly around: Surroundings;
   removed = false;
   /** Slots of upstream_rq_NNN and its kin, by code. */
   private readonly codes = new Map<number, number>();
 
-  constructor(plan: ClusterPlan, hosts: readonly HostPlan[], env: WorkerEnv, shared: SharedTables, reports: HostReports) {
+  constructor(plan: ClusterPlan, hosts: readonly HostPlan[], env: WorkerEnv, shared: SharedTables, reports: HostReports, around: Surroundings) {
     this.reports = reports;
     this.outlier = plan.outlier === null ? null : new OutlierVotes(plan.outlier, shared.hosts, reports.vote);
-    this.plan = plan; this.env = env; this.shared = shared;
+    this.plan = plan; this.env = env; this.shared = shared; this.around = around;
     this.stats = new StatBlock(env.stats, CLUSTER_SCHEMA, `cluster.${plan.statName}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, `cluster.${plan.statName}.http1`);
     this.lbStats = new StatBlock(env.stats, CLUSTER_LB_SCHEMA, `cluster.${plan.statName}`);
@@ -93,21 +104,66 @@ export class ClusterEntry implements Cluster {
       return made;
     });
     for (const gone of old.values()) for (const pool of gone.pools) pool?.drain();
-    this.balancer = null;
+    this.forget();
   }
+
+  /** The balancer is made anew at the next choice. */
+  forget(): void { this.balancer = null; this.byAddress = null; }
 
   choose(ctx: PickContext): Host | null {
     const epoch = this.shared.words.healthEpoch();
-    if (this.balancer === null || epoch !== this.epoch) {
-      this.epoch = epoch;
-      this.balancer = new ClusterBalancer(this.plan.balancer, this.hosts, {
-        table: this.shared.hosts, random: this.env.random, overprovisioning: this.plan.overprovisioning, panicPercent: this.plan.panicPercent, failOnPanic: this.plan.failOnPanic, onPanic: () => this.lbStats.inc(CLUSTER_LB.lb_healthy_panic),
-      });
+    if (this.balancer === null || (epoch !== this.epoch && this.flagsMoved())) this.balancer = this.build();
+    this.epoch = epoch;
+    const { override } = this.plan.balancer;
+    if (ctx.overrideHost !== null) {
+      const host = this.addresses.get(ctx.overrideHost.address);
+      if (host !== undefined && this.plan.overrideStatus.includes(this.statusOf(host))) return host;
+      if (ctx.overrideHost.strict) return null;
     }
-    let host = this.balancer.pick(ctx);
-    for (let i = 0; ctx.avoid !== null && host !== null && i < ctx.maxReselect && ctx.avoid(host); i++) host = this.balancer.pick(ctx);
+    if (override !== null) return this.overridable(ctx);
+    const { balancer } = this;
+    let host = balancer.pick(ctx, 0);
+    if (ctx.avoid !== null) for (let i = 1; host !== null && i <= ctx.maxReselect && ctx.avoid(host); i++) host = balancer.pick(ctx, i);
     return host;
   }
+
+  /** The override_host policy: the hosts that the request names, then the policy under it. */
+  private overridable(ctx: PickContext): Host | null {
+    const override = this.plan.balancer.override!;
+    const host = overridden(ctx, override, this.addresses) ?? this.balancer!.pick(ctx, 0);
+    if (host !== null && override.selected !== null && ctx.facts !== null) noteSelected(ctx.facts, override.selected, host);
+    return host;
+  }
+
+  private get addresses(): ReadonlyMap<string, HostEntry> { return this.byAddress ??= new Map(this.hosts.map((h) => [h.text, h])); }
+
+  private statusOf(host: HostEntry): HostPlan['health'] {
+    const flags = this.shared.hosts.flags(host.index);
+    if (host.health !== 'HEALTHY' && host.health !== 'UNKNOWN') return host.health;
+    return flags & UNHEALTHY ? 'UNHEALTHY' : flags & DEGRADED ? 'DEGRADED' : host.health;
+  }
+
+  /** The epoch tells of any host of the process; whether it was one of these. */
+  private flagsMoved(): boolean {
+    const { hosts, seen, shared } = this;
+    if (this.around.zoned) return true;
+    for (let i = 0; i < hosts.length; i++) if (shared.hosts.flags(hosts[i]!.index) !== seen[i]) return true;
+    return false;
+  }
+
+  private build(): Picker {
+    const { plan, env, shared, hosts } = this;
+    this.seen = Int32Array.from(hosts, (h) => shared.hosts.flags(h.index));
+    const parts: BalancerParts = {
+      table: shared.hosts, random: env.random, clock: env.clock, runtime: env.runtime, stats: this.lbStats, overprovisioning: plan.overprovisioning, panicPercent: plan.panicPercent, weightedHealth: plan.weightedHealth,
+      own: this.around.own, localHosts: this.around.localHosts(),
+    };
+    const { subset } = plan.balancer;
+    return subset === null ? new ClusterBalancer(plan.balancer, hosts, parts) : new SubsetBalancer(subset, hosts, this.lbStats, (some, weightOf) => new ClusterBalancer(plan.balancer, some, parts, weightOf));
+  }
+
+  /** The first priority's hosts, for zone routing of the clusters that name this one as theirs. */
+  firstHostSet(): HostSet { return hostSetsOf<WithLocality>(this.hosts, this.shared.hosts, this.around.own)[0]!; }
 
   lease(host: Host, ctx: LeaseContext, waiter: LeaseWaiter): Leased {
     const entry = host as HostEntry, n = ctx.priority === 'high' ? 1 : 0;

@@ -1,8 +1,9 @@
 // Clusters and their endpoints from configuration.
 import { compileHttp1Options, underscores } from '../codec/h1/config.ts';
 import { compileAddress, compileKeepalive, compileMetadata, compileSocketOptions, rawBufferOnly } from '../net/config.ts';
+import { compileBalancer } from './balancer-config.ts';
 import type { Address } from '../net/address.ts';
-import type { BalancerPlan, ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
+import type { ClusterPlan, HealthStatus, HostPlan } from '../plan/cluster-plan.ts';
 import { HTTP1_DEFAULTS } from '../plan/http1-options-plan.ts';
 import type { CircuitLimits } from '../shm/circuit-table.ts';
 import type { CheckTargetPlan, HealthCheckPlan, OutlierPlan } from '../plan/health-plan.ts';
@@ -11,7 +12,7 @@ import { compileCheckTarget, compileHealthChecks } from './health/config.ts';
 import { compileOutlier, votingOf } from './outlier/config.ts';
 
 /** An endpoint before it has a record of its own; DNS names still to be resolved. */
-export interface EndpointPlan extends Omit<HostPlan, 'index'> { readonly health: 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED' | 'UNKNOWN'; readonly check: CheckTargetPlan }
+export interface EndpointPlan extends Omit<HostPlan, 'index'> { readonly check: CheckTargetPlan }
 export interface DnsPlan { readonly family: 'AUTO' | 'V4_ONLY' | 'V6_ONLY' | 'V4_PREFERRED' | 'ALL'; readonly refreshMs: number; readonly respectTtl: boolean; readonly jitterMs: number; readonly failureBaseMs: number; readonly failureMaxMs: number; readonly resolvers: readonly string[] }
 export interface CompiledCluster {
   readonly cluster: Omit<ClusterPlan, 'circuits'>;
@@ -25,89 +26,25 @@ export interface CompiledCluster {
   readonly ignoreHealthOnRemoval: boolean;
 }
 
-const BALANCER: BalancerPlan = { kind: 'round-robin', choices: 2, activeBias: 1, minRing: 1024, maxRing: 8_388_608, murmur: false, tableSize: 65537, byHostname: false, balanceFactor: 0, localityWeighted: false };
-
-function hashing(c: ConfigMessage | undefined): Partial<BalancerPlan> {
-  return c === undefined ? {} : { byHostname: c.bool('use_hostname_for_hashing'), balanceFactor: c.num('hash_balance_factor', 0) };
-}
-
-function prime(n: number): boolean { for (let i = 2; i * i <= n; i++) if (n % i === 0) return false; return n > 1; }
-
-function ring(m: ConfigMessage | undefined): Partial<BalancerPlan> {
-  if (m === undefined) return {};
-  if (m.enum('hash_function') === 'MURMUR_HASH_2') m.error('hash_function', 'MURMUR_HASH_2 is not supported yet');
-  const minRing = m.num('minimum_ring_size', 1024), maxRing = m.num('maximum_ring_size', 8_388_608);
-  if (minRing > maxRing) m.error('minimum_ring_size', `ring hash: minimum_ring_size (${minRing}) > maximum_ring_size (${maxRing})`);
-  return { minRing, maxRing };
-}
-function maglev(m: ConfigMessage | undefined): Partial<BalancerPlan> {
-  if (m === undefined) return {};
-  const tableSize = m.num('table_size', 65537);
-  if (!prime(tableSize)) m.error('table_size', 'The table size of maglev must be prime number');
-  return { tableSize };
-}
-
-function policyExtension(p: ConfigMessage, c: ConfigMessage): BalancerPlan | null {
-  const name = /load_balancing_policies\.(\w+)\.v3/.exec(c.typeName)?.[1] ?? '';
-  const localities = (x: ConfigMessage): Partial<BalancerPlan> => { const l = x.msg('locality_lb_config'); if (l?.oneof('locality_config_specifier') === 'zone_aware_lb_config') l.noop('zone_aware_lb_config', 'all zones are used alike'); return { localityWeighted: l?.oneof('locality_config_specifier') === 'locality_weighted_lb_config' && (l.has('locality_weighted_lb_config') || true) }; };
-  switch (name) {
-    case 'round_robin': c.unsupported('slow_start_config'); return { ...BALANCER, ...localities(c) };
-    case 'random': return { ...BALANCER, kind: 'random', ...localities(c) };
-    case 'least_request': c.unsupported('slow_start_config'); c.unsupported('selection_method'); c.noop('enable_full_scan', 'choices are random'); { const b = c.msg('active_request_bias'); b?.str('runtime_key'); return { ...BALANCER, kind: 'least-request', choices: c.num('choice_count', 2), activeBias: b?.num('default_value') ?? 1, ...localities(c) }; }
-    case 'ring_hash': return { ...BALANCER, kind: 'ring-hash', ...ring(c), ...hashing(c.msg('consistent_hashing_lb_config')), ...localities(c) };
-    case 'maglev': return { ...BALANCER, kind: 'maglev', ...maglev(c), ...hashing(c.msg('consistent_hashing_lb_config')), ...localities(c) };
-    case 'wrr_locality': { const inner = c.msg('endpoint_picking_policy'); const made = inner === undefined ? null : fromPolicies(inner); return made === null ? null : { ...made, localityWeighted: true }; }
-    default: p.unsupported('typed_config', c.typeName); return null;
-  }
-}
-
-/** LoadBalancingPolicy: the first known policy of the list. */
-function fromPolicies(m: ConfigMessage): BalancerPlan | null {
-  for (const p of m.list('policies')) {
-    const e = p.msg('typed_extension_config'), c = e?.any('typed_config');
-    e?.str('name');
-    if (e !== undefined && c !== undefined) return policyExtension(e, c);
-  }
-  return null;
-}
-
-function compileBalancer(m: ConfigMessage): BalancerPlan {
-  const common = m.msg('common_lb_config');
-  const weighted = common?.oneof('locality_config_specifier') === 'locality_weighted_lb_config' && (common.has('locality_weighted_lb_config') || true);
-  if (common?.oneof('locality_config_specifier') === 'zone_aware_lb_config') { const z = common.msg('zone_aware_lb_config')!; z.noop('routing_enabled', 'all zones are used alike'); z.noop('min_cluster_size', 'all zones are used alike'); z.bool('fail_traffic_on_panic'); }
-  const policy = m.msg('load_balancing_policy');
-  if (policy !== undefined) { m.enum('lb_policy'); return fromPolicies(policy) ?? BALANCER; }
-  const common2 = { localityWeighted: weighted, ...hashing(common?.msg('consistent_hashing_lb_config')) };
-  for (const f of ['round_robin_lb_config', 'original_dst_lb_config', 'lb_subset_config']) m.unsupported(f);
-  switch (m.enum('lb_policy')) {
-    case 'ROUND_ROBIN': return { ...BALANCER, ...common2 };
-    case 'RANDOM': return { ...BALANCER, kind: 'random', ...common2 };
-    case 'LEAST_REQUEST': { const c = m.msg('least_request_lb_config'), b = c?.msg('active_request_bias'); c?.unsupported('slow_start_config'); c?.unsupported('selection_method'); b?.str('runtime_key'); return { ...BALANCER, kind: 'least-request', choices: c?.num('choice_count', 2) ?? 2, activeBias: b?.num('default_value') ?? 1, ...common2 }; }
-    case 'RING_HASH': return { ...BALANCER, kind: 'ring-hash', ...ring(m.msg('ring_hash_lb_config')), ...common2 };
-    case 'MAGLEV': return { ...BALANCER, kind: 'maglev', ...maglev(m.msg('maglev_lb_config')), ...common2 };
-    default: m.error('lb_policy', `lb_policy ${m.enum('lb_policy')} is not supported yet`); return BALANCER;
-  }
-}
-
 const NO_LOCALITY = { region: '', zone: '', subZone: '' };
 
-function compileEndpoints(m: ConfigMessage | undefined, names: boolean): { endpoints: EndpointPlan[]; overprovisioning: number } {
+function compileEndpoints(m: ConfigMessage | undefined, names: boolean): { endpoints: EndpointPlan[]; overprovisioning: number; weightedHealth: boolean } {
   const policy = m?.msg('policy');
-  policy?.unsupported('drop_overloads'); policy?.unsupported('endpoint_stale_after'); policy?.unsupported('weighted_priority_health');
+  policy?.unsupported('drop_overloads'); policy?.noop('endpoint_stale_after', 'endpoints of a file do not become stale');
   m?.str('cluster_name');
   const endpoints = (m?.list('endpoints') ?? []).flatMap((l) => {
     for (const f of ['proximity', 'leds_cluster_locality_config', 'load_balancer_endpoints', 'metadata']) { if (f === 'metadata' || f === 'proximity') l.noop(f, 'locality metadata is not looked at'); else l.unsupported(f); }
     const where = l.msg('locality'), locality = where === undefined ? NO_LOCALITY : { region: where.str('region'), zone: where.str('zone'), subZone: where.str('sub_zone') };
-    const priority = l.num('priority'), localityWeight = l.num('load_balancing_weight', 0);
+    const priority = l.num('priority'), localityWeight = where === undefined ? (l.num('load_balancing_weight'), 0) : l.num('load_balancing_weight', 0);
     return l.list('lb_endpoints').map((e): EndpointPlan => {
       const inner = e.msg('endpoint');
       e.unsupported('endpoint_name');
       inner?.unsupported('additional_addresses');
       const address = compileAddress(inner?.msg('address'), names);
-      return { address, hostname: inner?.str('hostname') || (names && address.kind === 'ip' ? address.ip : ''), weight: e.num('load_balancing_weight', 1), priority, locality, localityWeight, metadata: compileMetadata(e.msg('metadata')), health: e.enum('health_status') as EndpointPlan['health'], check: compileCheckTarget(inner?.msg('health_check_config')) };
+      return { address, hostname: inner?.str('hostname') || (names && address.kind === 'ip' ? address.ip : ''), weight: e.num('load_balancing_weight', 1), priority, locality, localityWeight, metadata: compileMetadata(e.msg('metadata')), health: e.enum('health_status') as HealthStatus, check: compileCheckTarget(inner?.msg('health_check_config')) };
     });
   });
-  return { endpoints, overprovisioning: policy?.num('overprovisioning_factor', 140) ?? 140 };
+  return { endpoints, overprovisioning: policy?.num('overprovisioning_factor', 140) ?? 140, weightedHealth: policy?.bool('weighted_priority_health') ?? false };
 }
 
 function compileLimits(m: ConfigMessage | undefined): { limits: [CircuitLimits, CircuitLimits]; perHost: number } {
@@ -175,6 +112,11 @@ function discoveryOf(m: ConfigMessage): { discovery: CompiledCluster['discovery'
   }
 }
 
+function overrideStatus(common: ConfigMessage | undefined): readonly HealthStatus[] {
+  const set = common?.msg('override_host_status');
+  return set === undefined ? ['UNKNOWN', 'HEALTHY', 'DEGRADED'] : (set.enums('statuses') as HealthStatus[]);
+}
+
 export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
   for (const f of ['transport_socket_matches', 'eds_cluster_config', 'wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
   rawBufferOnly(m);
@@ -182,10 +124,10 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   const track = m.msg('track_cluster_stats');
   for (const f of ['timeout_budgets', 'request_response_sizes', 'per_endpoint_stats']) track?.noop(f, 'not recorded yet');
   const { discovery, dns } = discoveryOf(m);
-  const { endpoints, overprovisioning } = compileEndpoints(m.msg('load_assignment'), discovery !== 'static' || !m.readable('type'));
+  const { endpoints, overprovisioning, weightedHealth } = compileEndpoints(m.msg('load_assignment'), discovery !== 'static' || !m.readable('type'));
   if (discovery === 'logical-dns' && endpoints.length !== 1) m.error('load_assignment', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
   const common = m.msg('common_lb_config');
-  for (const f of ['update_merge_window', 'ignore_new_hosts_until_first_hc', 'close_connections_on_host_set_change', 'override_host_status']) common?.noop(f, 'endpoints change at once here');
+  for (const f of ['update_merge_window', 'ignore_new_hosts_until_first_hc', 'close_connections_on_host_set_change']) common?.noop(f, 'endpoints change at once here');
   common?.msg('healthy_panic_threshold');
   const http = compileHttp(m), { limits, perHost } = compileLimits(m.msg('circuit_breakers'));
   const options = m.msg('upstream_connection_options'), bind = m.msg('upstream_bind_config');
@@ -200,7 +142,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   return {
     discovery, endpoints, limits, dns: compileDns(m, dns), healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'),
     cluster: {
-      name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m), panicPercent: panic === undefined ? 50 : panic.num('value'), failOnPanic: common?.msg('zone_aware_lb_config')?.bool('fail_traffic_on_panic') ?? false, overprovisioning, bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
+      name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m), panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
       http1: http.http1 ?? HTTP1_DEFAULTS, idleTimeoutMs: http.idleTimeoutMs, maxConnectionDurationMs: http.maxConnectionDurationMs, maxRequestsPerConnection: m.num('max_requests_per_connection', http.maxRequests), maxStreamDurationMs: http.maxStreamDurationMs, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
       keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind: bindAddress, socketOptions: compileSocketOptions(bind?.list('socket_options') ?? []), metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
     },

@@ -1,80 +1,87 @@
-// The hosts of a cluster by priority and health, and which priority takes how much (Envoy: LoadBalancerBase). Rebuilt when endpoints change or a health flag moved.
+// The hosts of one priority, sorted by health and by locality (Envoy: HostSetImpl). Immutable; made anew when endpoints change or a health flag moved.
 import { DEGRADED, EXCLUDED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
-import type { Host } from './upstream.ts';
+import type { Host, Locality } from './upstream.ts';
 
-export class HostSet<H extends Host = Host> {
+/** The hosts of one locality. `weight` is that of its endpoints in the configuration, 0: none given. */
+export class LocalityHosts<H extends Host = Host> {
+  readonly locality: Locality;
+  readonly weight: number;
+  readonly all: H[] = [];
+  readonly healthy: H[] = [];
+  readonly degraded: H[] = [];
+  excluded = 0;
+  constructor(locality: Locality, weight: number) { this.locality = locality; this.weight = weight; }
+
+  /** What of its weight counts: less than all of it when too few of its hosts are eligible (HostSetImpl::effectiveLocalityWeight). */
+  effectiveWeight(eligible: number, overprovisioning: number): number {
+    const count = this.all.length - this.excluded;
+    return count === 0 ? 0 : this.weight * Math.min(1, (overprovisioning / 100) * (eligible / count));
+  }
+}
+
+export function sameLocality(a: Locality, b: Locality): boolean { return a.region === b.region && a.zone === b.zone && a.subZone === b.subZone; }
+const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Weight of a host's locality. */
+export interface WithLocality extends Host { readonly localityWeight: number }
+
+export class HostSet<H extends WithLocality = WithLocality> {
   readonly priority: number;
   readonly all: readonly H[];
   readonly healthy: H[] = [];
   readonly degraded: H[] = [];
-  private excluded = 0;
-  constructor(priority: number, all: readonly H[], table: HostTable) {
-    this.priority = priority;
-    this.all = all;
+  excluded = 0;
+  excludedWeight = 0;
+  private readonly table: HostTable;
+  private readonly own: Locality | null;
+  /** Localities have weights (else consistent hashing takes all hosts alike). */
+  readonly weighted: boolean;
+  private readonly weightOf: (h: H) => number;
+  private groups: LocalityHosts<H>[] | null = null;
+  private local = false;
+
+  /** `own`: where this proxy runs, null when it does not know. `weightOf`: a host's locality weight, null: localities have none. */
+  constructor(priority: number, all: readonly H[], table: HostTable, own: Locality | null, weightOf: ((h: H) => number) | null = (h) => h.localityWeight) {
+    this.weighted = weightOf !== null; this.weightOf = weightOf ?? (() => 0);
+    this.priority = priority; this.all = all; this.table = table; this.own = own;
     for (const h of all) {
       const flags = table.flags(h.index);
-      if (flags & EXCLUDED) this.excluded++;
+      if (flags & EXCLUDED) { this.excluded++; this.excludedWeight += h.weight; }
       if (flags & UNHEALTHY) continue;
       if (flags & DEGRADED) this.degraded.push(h); else this.healthy.push(h);
     }
   }
   /** Hosts that count for availability. */
   get considered(): number { return this.all.length - this.excluded; }
+
+  /** By locality: the own one first, the others in the order of their names. Made when asked for. */
+  get localities(): readonly LocalityHosts<H>[] { return this.groups ??= this.group(); }
+  /** The first of `localities` is this proxy's own. */
+  get hasLocal(): boolean { void this.localities; return this.local; }
+
+  private group(): LocalityHosts<H>[] {
+    const groups = new Map<string, LocalityHosts<H>>();
+    for (const h of this.all) {
+      const { locality } = h, key = `${locality.region}\0${locality.zone}\0${locality.subZone}`;
+      let g = groups.get(key);
+      if (g === undefined) { g = new LocalityHosts<H>(locality, this.weightOf(h)); groups.set(key, g); }
+      g.all.push(h);
+      const flags = this.table.flags(h.index);
+      if (flags & EXCLUDED) g.excluded++;
+      if (flags & UNHEALTHY) continue;
+      (flags & DEGRADED ? g.degraded : g.healthy).push(h);
+    }
+    const { own } = this;
+    const is = (g: LocalityHosts<H>): number => (own !== null && sameLocality(g.locality, own) ? 0 : 1);
+    const out = [...groups.values()].sort((a, b) => is(a) - is(b) || order(a.locality.region, b.locality.region) || order(a.locality.zone, b.locality.zone) || order(a.locality.subZone, b.locality.subZone));
+    this.local = out.length > 0 && is(out[0]!) === 0;
+    return out;
+  }
 }
 
-/** Percent of the load of each priority, healthy and degraded, as Envoy's recalculatePerPriorityState. */
-export class PriorityLoads {
-  readonly healthy: number[] = [];
-  readonly degraded: number[] = [];
-  /** Priorities whose hosts are all used whatever their health. */
-  readonly panic: boolean[] = [];
-  /** Availability of each priority in percent, healthy and degraded together. */
-  private readonly available: number[];
-
-  constructor(sets: readonly HostSet[], overprovisioning: number, panicPercent: number) {
-    const share = (n: number, of: number): number => (of === 0 ? 0 : Math.min(100, (overprovisioning * n) / of));
-    const h = sets.map((s) => share(s.healthy.length, s.considered)), d = sets.map((s) => share(s.degraded.length, s.considered));
-    this.available = h.map((n, i) => n + d[i]!);
-    const total = Math.min(100, [...h, ...d].reduce((a, b) => a + b, 0));
-    let left = 100;
-    const give = (n: number): number => { const take = total === 0 ? 0 : Math.min(left, Math.floor((n * 100) / total)); left -= take; return take; };
-    for (const n of h) this.healthy.push(give(n));
-    for (const n of d) this.degraded.push(give(n));
-    if (left > 0 && total > 0) { const i = this.healthy.findIndex((n) => n > 0), j = this.degraded.findIndex((n) => n > 0); if (i >= 0) this.healthy[i]! += left; else if (j >= 0) this.degraded[j]! += left; }
-    sets.forEach((s, i) => {
-      const percent = s.considered === 0 ? 0 : (100 * (s.healthy.length + s.degraded.length)) / s.considered;
-      // Normally a priority panics only when the whole cluster cannot take all of the load.
-      this.panic[i] = panicPercent > 0 && total < 100 && percent < panicPercent && s.all.length > 0;
-    });
-    if (total === 0) { const first = sets.findIndex((s) => s.all.length > 0); if (first >= 0 && panicPercent > 0) { this.healthy[first] = 100; this.panic[first] = true; } }
-    else if (this.panic.some((p) => p)) this.spreadPanic(sets);
-  }
-
-  /** In total panic load goes by the number of hosts. */
-  private spreadPanic(sets: readonly HostSet[]): void {
-    if (!this.panic.every((p, i) => p || sets[i]!.all.length === 0)) return;
-    const hosts = sets.reduce((n, s) => n + s.all.length, 0);
-    let left = 100;
-    sets.forEach((s, i) => { this.degraded[i] = 0; this.healthy[i] = hosts === 0 ? 0 : Math.floor((100 * s.all.length) / hosts); left -= this.healthy[i]!; });
-    const first = sets.findIndex((s) => s.all.length > 0);
-    if (first >= 0) this.healthy[first]! += left;
-  }
-
-  /** Percent of the load of each priority when those of `mask` take none; null: no other can take any. */
-  without(mask: number): number[] | null {
-    const left = this.available.map((n, i) => (mask & (1 << i) ? 0 : n)), total = Math.min(100, left.reduce((a, b) => a + b, 0));
-    if (total === 0) return null;
-    let rest = 100;
-    const load = left.map((n) => { const take = Math.min(rest, Math.floor((n * 100) / total)); rest -= take; return take; });
-    load[load.findIndex((n) => n > 0)]! += rest;
-    return load;
-  }
-
-  /** Priority for a number 0..99; bit 16 set: its degraded hosts. */
-  choose(percent: number): number {
-    let sum = 0;
-    for (let i = 0; i < this.healthy.length; i++) { sum += this.healthy[i]!; if (percent < sum) return i; }
-    for (let i = 0; i < this.degraded.length; i++) { sum += this.degraded[i]!; if (percent < sum) return i | 0x10000; }
-    return -1;
-  }
+/** The hosts of each priority up to the highest one in use; at least one set. */
+export function hostSetsOf<H extends WithLocality>(hosts: readonly H[], table: HostTable, own: Locality | null, weightOf?: ((h: H) => number) | null): HostSet<H>[] {
+  const byPriority: H[][] = [[]];
+  for (const h of hosts) { while (byPriority.length <= h.priority) byPriority.push([]); byPriority[h.priority]!.push(h); }
+  return byPriority.map((list, p) => new HostSet(p, list, table, own, weightOf));
 }

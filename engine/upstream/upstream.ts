@@ -3,8 +3,11 @@ import type { ClientStream, HttpProtocol, ResetReason } from '../codec/codec.ts'
 import type { PeerFault } from '../base/fault.ts';
 import type { Address } from '../net/address.ts';
 import type { MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
+import type { MetadataCriteria } from './metadata-criteria.ts';
 import type { RequestHeaders } from '../headers/headers.ts';
 import type { SocketSink, TransportSocket } from '../net/transport/transport.ts';
+
+export interface Locality { readonly region: string; readonly zone: string; readonly subZone: string }
 
 /** One endpoint of a cluster, one object per worker. Shared words live in the host table at `index`. */
 export interface Host {
@@ -16,10 +19,13 @@ export interface Host {
   readonly hostname: string;
   readonly cluster: Cluster;
   readonly priority: number;
-  readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
+  readonly locality: Locality;
   readonly metadata: { readonly [key: string]: MetadataValue } | null;
   weight: number;
 }
+
+/** A host that the request asks for by its address; `strict`: that one or none. */
+export interface OverrideHost { readonly address: string; readonly strict: boolean }
 
 /** What a choice may depend on. One object per attempt, reused by the router. */
 export interface PickContext {
@@ -28,17 +34,17 @@ export interface PickContext {
   readonly request: RequestHeaders | null;
   readonly facts: StreamFacts | null;
   /** Metadata match criteria (subset balancing), null: none. */
-  readonly metadataMatch: { readonly [key: string]: MetadataValue } | null;
+  readonly metadataMatch: MetadataCriteria | null;
   /** True for a host that must not be chosen again (retry host predicates); asked up to `maxReselect` times. */
   avoid: ((host: Host) => boolean) | null;
   maxReselect: number;
   /** Bit set of priorities that a retry leaves out; 0: none. A choice that finds no other sets it to -1 and goes as ever. */
   triedPriorities: number;
   /** Override from e.g. a stateful session, null: none. */
-  overrideHost: string | null;
+  overrideHost: OverrideHost | null;
+  /** Hosts of the override_host policy that attempts have used up. */
+  overridesUsed: number;
 }
-
-export interface Balancer { pick(ctx: PickContext): Host | null }
 
 /** Who waits for a connection. Exactly one of the two calls comes, unless the wait is cancelled; never from inside `lease`. */
 export interface LeaseWaiter {

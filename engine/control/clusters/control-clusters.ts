@@ -8,6 +8,7 @@ import type { CircuitTable } from '../../shm/circuit-table.ts';
 import type { SharedWords } from '../../shm/shared-words.ts';
 import type { CompiledCluster, EndpointPlan } from '../../upstream/config.ts';
 import type { Random } from '../../loop/random.ts';
+import { balancerGauges, subsetCount } from './balancer-gauges.ts';
 import type { NameResolver } from '../dns/resolver.ts';
 import type { ClusterHealth } from '../health/cluster-health.ts';
 
@@ -15,6 +16,9 @@ export interface ControlClustersEnv {
   emit(records: readonly PlanRecord[]): void;
   /** Runs `task` in `ms`; gives its canceller. */
   after(ms: number, task: () => void): () => void;
+  /** Wall time in ms. */
+  wallMs(): number;
+  readonly concurrency: number;
   readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly resolver: NameResolver; readonly random: Random; readonly health: ClusterHealth;
   /** Sets or adds to a stat of control's own. */
   stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
@@ -23,7 +27,7 @@ export interface ControlClustersEnv {
 
 const STATUS_FLAGS: Record<EndpointPlan['health'], number> = { HEALTHY: 0, UNKNOWN: 0, UNHEALTHY: HOST_FLAG.FAILED_EDS, TIMEOUT: HOST_FLAG.FAILED_EDS, DRAINING: HOST_FLAG.EDS_DRAINING, DEGRADED: HOST_FLAG.DEGRADED_EDS };
 
-export interface LiveHost extends HostPlan { readonly health: EndpointPlan['health']; readonly check: EndpointPlan['check'] }
+export interface LiveHost extends HostPlan { readonly check: EndpointPlan['check'] }
 
 class LiveCluster {
   compiled: CompiledCluster;
@@ -37,6 +41,8 @@ class LiveCluster {
   whenReady: (() => void)[] = [];
   gone = false;
   version = '';
+  /** Subsets of all threads. */
+  subsets = 0;
   constructor(compiled: CompiledCluster, circuits: readonly [number, number]) { this.compiled = compiled; this.circuits = circuits; }
   get plan(): ClusterPlan { return { ...this.compiled.cluster, circuits: this.circuits }; }
 }
@@ -139,8 +145,18 @@ export class ControlClusters {
     const c = this.live.get(name);
     if (c === undefined) return;
     const gone = [...c.hosts.values()].some((h) => (this.env.hosts.flags(h.index) & HOST_FLAG.PENDING_DYNAMIC_REMOVAL) !== 0 && !this.stays(c, h));
+    this.noteHealthy(c);
     if (gone) this.update(c, true); else { this.env.words.bumpHealthEpoch(); this.membership(c, false); }
     this.settle(c);
+  }
+
+  /** A host that passes its checks (again) begins its slow start. */
+  private noteHealthy(c: LiveCluster): void {
+    const { hosts } = this.env;
+    for (const h of c.hosts.values()) {
+      if (hosts.flags(h.index) & HOST_FLAG.FAILED_ACTIVE_HC) hosts.setHealthySince(h.index, 0);
+      else if (hosts.healthySince(h.index) === 0) hosts.setHealthySince(h.index, this.env.wallMs());
+    }
   }
 
   /** Those who wait for the cluster are told once its names are resolved and its hosts were checked once. */
@@ -159,6 +175,8 @@ export class ControlClusters {
       if (c.compiled.healthCheck !== null && !at.check.disabled) this.env.hosts.setFlags(index, HOST_FLAG.FAILED_ACTIVE_HC);
     }
     this.env.hosts.clearFlags(index, HOST_FLAG.PENDING_DYNAMIC_REMOVAL | HOST_FLAG.FAILED_EDS | HOST_FLAG.EDS_DRAINING | HOST_FLAG.DEGRADED_EDS);
+    // Slow start begins as a host is seen healthy for the first time; a health check that passes begins it anew.
+    if ((at.health === 'HEALTHY' || at.health === 'UNKNOWN') && (this.env.hosts.flags(index) & UNHEALTHY) === 0 && this.env.hosts.healthySince(index) === 0) this.env.hosts.setHealthySince(index, this.env.wallMs());
     this.env.hosts.setFlags(index, STATUS_FLAGS[e.health]);
     this.env.hosts.setWeight(index, e.weight);
     next.set(key, { ...at, index });
@@ -173,11 +191,22 @@ export class ControlClusters {
       if (flags & UNHEALTHY) continue;
       if (flags & DEGRADED) degraded++; else healthy++;
     }
+    this.balancerGauges(c, prefix, hosts);
     this.env.stat(`${prefix}.membership_total`, 'gauge', { set: hosts.length });
     this.env.stat(`${prefix}.membership_healthy`, 'gauge', { set: healthy });
     this.env.stat(`${prefix}.membership_degraded`, 'gauge', { set: degraded });
     this.env.stat(`${prefix}.membership_excluded`, 'gauge', { set: excluded });
     if (changed) this.env.stat(`${prefix}.membership_change`, 'counter', { add: 1 });
+  }
+
+  /** Gauges of what every worker builds alike: said once, from here. */
+  private balancerGauges(c: LiveCluster, prefix: string, hosts: readonly LiveHost[]): void {
+    const { balancer } = c.compiled.cluster;
+    for (const [name, value] of balancerGauges(balancer, hosts, this.env.hosts, this.env.concurrency)) this.env.stat(`${prefix}.${name}`, 'gauge', { set: value });
+    const created = subsetCount(balancer, hosts) * (this.env.concurrency + 1), known = c.subsets;
+    if (balancer.subset === null || created === known) return;
+    c.subsets = created;
+    this.env.stat(`${prefix}.lb_subsets_${created > known ? 'created' : 'removed'}`, 'counter', { add: Math.abs(created - known) });
   }
 
   private startDns(c: LiveCluster): void {

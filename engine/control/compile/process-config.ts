@@ -21,6 +21,7 @@ export interface ProcessPlan {
   readonly localCluster: string;
   /** cluster_manager.outlier_detection.event_log_path. */
   readonly outlierLog: string;
+  readonly nodeLocality: { readonly region: string; readonly zone: string; readonly subZone: string } | null;
 }
 
 function compileLayers(m: ConfigMessage | undefined): LayerPlan[] {
@@ -55,10 +56,10 @@ export function compileProcess(m: ConfigMessage, ctx: CompileContext, address: (
   manager?.unsupported('upstream_bind_config'); manager?.unsupported('load_stats_config'); manager?.noop('enable_deferred_cluster_creation', 'clusters are always made at first use');
   const logs = m.msg('application_log_config')?.msg('log_format');
   for (const f of ['json_format', 'text_format']) logs?.unsupported(f, 'use --log-format');
-  m.unsupported('flags_path'); manager?.noop('local_cluster_name', 'all zones are used alike');
+  m.unsupported('flags_path');
   const overload = compileOverload(m.msg('overload_manager'));
   return {
     nodeId: node?.str('id') ?? '', nodeCluster: node?.str('cluster') ?? '', nodeZone: locality?.str('zone') ?? '', node: node === undefined ? null : nodeJson(node), admin: compileAdmin(m.msg('admin'), ctx, address), layers: compileLayers(m.msg('layered_runtime')),
-    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, statsFlushMs: m.ms('stats_flush_interval', 5000), statsFlushOnAdmin: m.oneof('stats_flush') === 'stats_flush_on_admin' && m.bool('stats_flush_on_admin'), stats: compileStats(m.msg('stats_config')), localCluster: manager?.str('local_cluster_name') ?? '', outlierLog: outliers?.str('event_log_path') ?? '',
+    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, statsFlushMs: m.ms('stats_flush_interval', 5000), statsFlushOnAdmin: m.oneof('stats_flush') === 'stats_flush_on_admin' && m.bool('stats_flush_on_admin'), stats: compileStats(m.msg('stats_config')), localCluster: manager?.str('local_cluster_name') ?? '', nodeLocality: locality === undefined ? null : { region: locality.str('region'), zone: locality.str('zone'), subZone: locality.str('sub_zone') }, outlierLog: outliers?.str('event_log_path') ?? '',
   };
 }

@@ -1,59 +1,76 @@
-// How one host is taken of a list: round robin, least request, random (Envoy's policies of these names). One picker for each list of hosts.
+// How one host is taken of a list: round robin, least request, random, pick first (Envoy's policies of these names). One picker for each list of hosts.
 import type { Random } from '../../loop/random.ts';
+import { runtimeNumber, type RuntimeCell } from '../../loop/runtime.ts';
 import type { HostTable } from '../../shm/host-table.ts';
 import type { Host, PickContext } from '../upstream.ts';
 import { EdfSchedule } from './edf.ts';
+import type { SlowStart } from './slow-start.ts';
 
-export interface Picker { pick(ctx: PickContext): Host | null }
+/** `attempt` > 0: the host picked before was refused by the context; consistent hashing must go on from there. */
+export interface Picker { pick(ctx: PickContext, attempt: number): Host | null }
 
 const equal = (hosts: readonly Host[]): boolean => hosts.every((h) => h.weight === hosts[0]!.weight);
 
+/** A schedule where weights differ or grow, begun at a random host so that not all workers begin with the same; null: plain turns do. */
+function scheduleOf(hosts: readonly Host[], random: Random, slow: SlowStart | null, weightOf: (h: Host) => number): EdfSchedule<Host> | null {
+  if (hosts.length <= 1 || (equal(hosts) && (slow === null || !slow.anyWithin(hosts)))) return null;
+  const schedule = new EdfSchedule(weightOf);
+  for (const h of hosts) schedule.add(h);
+  for (let i = random.u32() % hosts.length; i > 0; i--) schedule.next();
+  return schedule;
+}
+
 export class RoundRobin implements Picker {
   private readonly hosts: readonly Host[];
-  private readonly schedule: EdfSchedule<Host> | null = null;
+  private readonly schedule: EdfSchedule<Host> | null;
   private at: number;
-  constructor(hosts: readonly Host[], random: Random) {
+  constructor(hosts: readonly Host[], random: Random, slow: SlowStart | null) {
     this.hosts = hosts;
-    // Envoy starts each worker at a random host, so that the first requests of all do not go to one.
     this.at = hosts.length === 0 ? 0 : random.u32() % hosts.length;
-    if (hosts.length === 0 || equal(hosts)) return;
-    this.schedule = new EdfSchedule();
-    for (const h of hosts) this.schedule.add(h, h.weight);
-    for (let i = random.u32() % hosts.length; i > 0; i--) this.schedule.next();
+    this.schedule = scheduleOf(hosts, random, slow, slow === null ? (h) => h.weight : (h) => h.weight * slow.factor(h));
   }
   pick(): Host | null {
-    if (this.schedule !== null) return this.schedule.next() ?? null;
+    if (this.schedule !== null) return this.schedule.next()!;
     if (this.hosts.length === 0) return null;
     if (this.at >= this.hosts.length) this.at = 0;
     return this.hosts[this.at++]!;
   }
 }
 
+/** Envoy: weight / (active + 1)^bias. */
+function biased(weight: number, active: number, bias: number): number { return bias === 1 ? weight / (active + 1) : bias === 0 ? weight : weight / (active + 1) ** bias; }
+
 /** Sees the active requests of the whole process (host table). */
 export class LeastRequest implements Picker {
-  private readonly hosts: readonly Host[]; private readonly table: HostTable; private readonly random: Random; private readonly choices: number; private readonly bias: number; private readonly weighted: boolean;
-  constructor(hosts: readonly Host[], table: HostTable, random: Random, choices: number, bias: number) {
-    this.hosts = hosts; this.table = table; this.random = random; this.choices = choices; this.bias = bias;
-    this.weighted = hosts.length > 0 && !equal(hosts);
+  private readonly hosts: readonly Host[]; private readonly table: HostTable; private readonly random: Random; private readonly choices: number; private readonly fullScan: boolean;
+  private readonly schedule: EdfSchedule<Host> | null;
+  constructor(hosts: readonly Host[], table: HostTable, random: Random, slow: SlowStart | null, o: { readonly choices: number; readonly fullScan: boolean; readonly bias: RuntimeCell | null; readonly defaultBias: number }) {
+    this.hosts = hosts; this.table = table; this.random = random; this.choices = o.choices; this.fullScan = o.fullScan;
+    // The runtime's bias is latched when the hosts change, as in Envoy.
+    const bias = o.bias === null ? o.defaultBias : Math.max(0, runtimeNumber(o.bias, o.defaultBias));
+    this.schedule = scheduleOf(hosts, random, slow, (h) => biased(h.weight, table.active(h.index), bias) * (slow === null ? 1 : slow.factor(h)));
   }
   pick(): Host | null {
-    const { hosts } = this;
-    if (hosts.length === 0) return null;
-    if (this.weighted) return this.byWeight();
-    let best = hosts[this.random.u32() % hosts.length]!, least = this.table.active(best.index);
+    if (this.schedule !== null) return this.schedule.next()!;
+    const { hosts, table, random } = this, n = hosts.length;
+    if (n === 0) return null;
+    if (this.fullScan) return this.scan();
+    let best = hosts[random.u32() % n]!, least = table.active(best.index);
     for (let i = 1; i < this.choices; i++) {
-      const other = hosts[this.random.u32() % hosts.length]!, active = this.table.active(other.index);
+      const other = hosts[random.u32() % n]!, active = table.active(other.index);
       if (active < least) { best = other; least = active; }
     }
     return best;
   }
-  /** Envoy: weight / (active + 1)^bias decides the share. */
-  private byWeight(): Host {
-    let total = 0;
-    const shares = this.hosts.map((h) => { const s = h.weight / (this.table.active(h.index) + 1) ** this.bias; total += s; return s; });
-    let left = this.random.unit() * total;
-    for (let i = 0; i < shares.length; i++) { left -= shares[i]!; if (left < 0) return this.hosts[i]!; }
-    return this.hosts[this.hosts.length - 1]!;
+  /** The least of all; among equal ones each has the same chance. */
+  private scan(): Host {
+    const { hosts, table } = this;
+    let best = hosts[0]!, least = table.active(best.index), ties = 1;
+    for (let i = 1; i < hosts.length; i++) {
+      const other = hosts[i]!, active = table.active(other.index);
+      if (active < least) { best = other; least = active; ties = 1; } else if (active === least && this.random.u32() % ++ties === 0) best = other;
+    }
+    return best;
   }
 }
 

@@ -7,6 +7,7 @@ import { TCP_PROXY_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
 import { StatBlock } from '../../../observe/stats/stat-block.ts';
 import type { StreamFacts } from '../../../observe/stream-facts.ts';
 import type { TcpProxyPlan } from '../../../plan/tcp-proxy-plan.ts';
+import { MetadataCriteria } from '../../../upstream/metadata-criteria.ts';
 import type { ClusterDirectory, PickContext } from '../../../upstream/upstream.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
@@ -22,9 +23,12 @@ export class TcpPick implements PickContext {
   avoid: PickContext['avoid'] = null;
   maxReselect = 0;
   triedPriorities = 0;
-  overrideHost: string | null = null;
+  overrideHost = null;
+  overridesUsed = 0;
   constructor(facts: StreamFacts) { this.facts = facts; }
 }
+
+interface Target { readonly name: string; readonly weight: number; readonly metadataMatch: MetadataCriteria | null }
 
 export class TcpProxyRuntime implements NetworkFilterFactory {
   readonly terminal = true;
@@ -33,9 +37,11 @@ export class TcpProxyRuntime implements NetworkFilterFactory {
   readonly stats: StatBlock;
   readonly clusters: ClusterDirectory;
   private readonly logs: readonly AccessLog[];
+  private readonly targets: readonly Target[];
 
   constructor(plan: TcpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[]) {
     this.plan = plan; this.env = env; this.clusters = clusters; this.logs = logs;
+    this.targets = plan.clusters.map((c) => ({ name: c.name, weight: c.weight, metadataMatch: c.metadataMatch === null ? null : MetadataCriteria.of(c.metadataMatch) }));
     this.stats = new StatBlock(env.stats, TCP_PROXY_SCHEMA, `tcp.${plan.statPrefix}`);
   }
 
@@ -43,7 +49,7 @@ export class TcpProxyRuntime implements NetworkFilterFactory {
 
   /** The cluster of a connection and what its hosts must match. */
   route(connection: DownstreamConnection): { readonly name: string; readonly metadataMatch: PickContext['metadataMatch'] } {
-    const { clusters, totalWeight } = this.plan;
+    const { targets: clusters, plan: { totalWeight } } = this;
     const named = connection.facts.filterState?.get(CLUSTER_KEY);
     if (typeof named === 'string') return { name: named, metadataMatch: clusters[0]!.metadataMatch };
     if (clusters.length === 1) return clusters[0]!;

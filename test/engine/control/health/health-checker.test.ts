@@ -16,7 +16,7 @@ const PLAN: HealthCheckPlan = {
   check: { kind: 'tcp', send: null, receive: [] }, timeoutMs: 300, intervalMs: 1000, unhealthyIntervalMs: 2000, unhealthyEdgeMs: 100, healthyEdgeMs: 200, noTrafficMs: 60_000, noTrafficHealthyMs: 50_000, initialJitterMs: 0, intervalJitterMs: 0,
   intervalJitterPercent: 0, unhealthyThreshold: 3, healthyThreshold: 2, altPort: 0, reuseConnection: true, eventLogs: [], logFailures: false, logSuccess: false,
 };
-const host = (index: number, check: Partial<CheckedHost['check']> = {}): CheckedHost => ({ index, address: ipAddress('10.0.0.1', 80 + index), hostname: '', weight: 1, priority: 0, locality: { region: '', zone: '', subZone: '' }, localityWeight: 0, metadata: null, check: { port: 0, hostname: '', address: null, disabled: false, ...check } });
+const host = (index: number, check: Partial<CheckedHost['check']> = {}): CheckedHost => ({ index, address: ipAddress('10.0.0.1', 80 + index), hostname: '', weight: 1, priority: 0, locality: { region: '', zone: '', subZone: '' }, localityWeight: 0, metadata: null, health: 'UNKNOWN', check: { port: 0, hostname: '', address: null, disabled: false, ...check } });
 
 class FakeProbe implements Probe {
   readonly target: ProbeTarget; done: ((r: ProbeResult) => void) | null = null; starts = 0; aborts = 0; closed = false;

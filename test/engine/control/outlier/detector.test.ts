@@ -17,7 +17,7 @@ const PLAN: OutlierPlan = {
   enforcing: { consecutive5xx: 100, gateway: 0, localOrigin: 100, successRate: 100, localSuccessRate: 100, failurePercentage: 0, localFailurePercentage: 0 },
   successRateMinimumHosts: 3, successRateRequestVolume: 10, successRateStdevFactor: 1, failurePercentageThreshold: 85, failurePercentageMinimumHosts: 3, failurePercentageRequestVolume: 10, splitLocalOrigin: false, unejectByHealthCheck: true,
 };
-const host = (index: number): HostPlan => ({ index, address: ipAddress('10.0.0.1', 80 + index), hostname: '', weight: 1, priority: 0, locality: { region: '', zone: '', subZone: '' }, localityWeight: 0, metadata: null });
+const host = (index: number): HostPlan => ({ index, address: ipAddress('10.0.0.1', 80 + index), hostname: '', weight: 1, priority: 0, locality: { region: '', zone: '', subZone: '' }, localityWeight: 0, metadata: null, health: 'UNKNOWN' });
 
 function setUp(plan: Partial<OutlierPlan> = {}, hosts = 4): { timers: ManualTimers; table: HostTable; detector: OutlierDetector; votes: OutlierVotes; stats: Map<string, number>; ejected: () => number[]; changes: () => number } {
   const timers = new ManualTimers(), table = new HostTable(new SharedArrayBuffer(HostTable.bytes(16))), stats = new Map<string, number>(), all = { ...PLAN, ...plan };
