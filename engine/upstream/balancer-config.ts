@@ -120,18 +120,22 @@ function fromPolicies(m: ConfigMessage | undefined): BalancerPlan | null {
   return e === undefined || c === undefined ? null : ofExtension(e, c);
 }
 
+/** The field of each lb_policy's options. */
+const OPTIONS = [['ROUND_ROBIN', 'round_robin_lb_config'], ['LEAST_REQUEST', 'least_request_lb_config'], ['RING_HASH', 'ring_hash_lb_config'], ['MAGLEV', 'maglev_lb_config']] as const;
+
 /** A cluster's balancer. */
 export function compileBalancer(m: ConfigMessage): BalancerPlan {
   const common = m.msg('common_lb_config'), policy = m.msg('load_balancing_policy'), subsets = m.msg('lb_subset_config');
   const hash = hashing(common?.msg('consistent_hashing_lb_config')), byLocality = localities(common), lbPolicy = m.enum('lb_policy');
   if (policy !== undefined) { if (subsets !== undefined) m.error('lb_subset_config', 'cluster: load_balancing_policy cannot be combined with partial fields (lb_subset_config) of Cluster'); return fromPolicies(policy) ?? BALANCER; }
-  const base: BalancerPlan = { ...BALANCER, ...byLocality, subset: subsets === undefined || subsets.list('subset_selectors').length === 0 ? null : subset(subsets) };
+  const base: BalancerPlan = { ...BALANCER, ...hash, ...byLocality, subset: subsets === undefined || subsets.list('subset_selectors').length === 0 ? null : subset(subsets) };
+  for (const [policyName, field] of OPTIONS) if (policyName !== lbPolicy) m.noop(field, `lb_policy is ${lbPolicy}`);
   switch (lbPolicy) {
     case 'ROUND_ROBIN': return { ...base, slowStart: slowStart(m.msg('round_robin_lb_config')?.msg('slow_start_config')) };
     case 'RANDOM': return { ...base, kind: 'random' };
     case 'LEAST_REQUEST': return { ...base, kind: 'least-request', ...leastRequest(m.msg('least_request_lb_config')) };
-    case 'RING_HASH': return { ...base, kind: 'ring-hash', ...ring(m.msg('ring_hash_lb_config')), ...hash };
-    case 'MAGLEV': return { ...base, kind: 'maglev', ...maglev(m.msg('maglev_lb_config')), ...hash };
+    case 'RING_HASH': return { ...base, kind: 'ring-hash', ...ring(m.msg('ring_hash_lb_config')) };
+    case 'MAGLEV': return { ...base, kind: 'maglev', ...maglev(m.msg('maglev_lb_config')) };
     default: m.error('lb_policy', `lb_policy ${lbPolicy} is not supported yet`); return BALANCER;
   }
 }
