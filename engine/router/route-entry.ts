@@ -30,8 +30,7 @@ export class RouteEntry implements Route {
   readonly forward: ForwardPlan | null;
   readonly host: VirtualHost;
   readonly hashPolicies: HashPolicies | null;
-  /** What the upstream host's metadata must have; the weighted cluster's in addition to the route's. */
-  readonly metadataMatch: MetadataCriteria | null;
+  private readonly metadataMatch: MetadataCriteria | null;
   private readonly level: Level;
   private readonly weighted: readonly Weighted[];
   private readonly ofCluster: { readonly plan: WeightedPlan; readonly level: Level } | null;
@@ -116,6 +115,12 @@ export class RouteEntry implements Route {
     return this.weighted[0]!.route;
   }
   private weightOf(w: Weighted): number { return w.cell === null ? w.plan.weight : runtimeNumber(w.cell, w.plan.weight); }
+
+  /** What the upstream host's metadata must have: the route's, and what filters have put into the dynamic metadata of 'envoy.lb' over it. */
+  criteriaFor(facts: StreamFacts): MetadataCriteria | null {
+    const dynamic = facts.metadata?.get('envoy.lb');
+    return dynamic === undefined ? this.metadataMatch : this.metadataMatch === null ? MetadataCriteria.of(dynamic) : this.metadataMatch.merged(dynamic);
+  }
 
   /** Cluster to go to; '' where a header should name it and does not. */
   clusterName(headers: RequestHeaders): string {

@@ -10,7 +10,7 @@ import { Timer } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { CLUSTER, HCM } from '../observe/stats/schemas.ts';
 import type { Cluster, Host, OverrideHost, PickContext } from '../upstream/upstream.ts';
-import { MetadataCriteria } from '../upstream/metadata-criteria.ts';
+import type { MetadataCriteria } from '../upstream/metadata-criteria.ts';
 import { AttemptSet } from './attempt-set.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { FLAG, LOCAL_RESET, failureDetails, failureReply, type Failure } from './failure.ts';
@@ -61,12 +61,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, RetryOwner, PickC
   get facts(): StreamView['facts'] { return this.s.facts; }
   get downstreamProtocol(): HttpProtocol { return this.s.facts.protocol as HttpProtocol; }
   private criteria: MetadataCriteria | null | undefined;
-  /** The route's, and what filters have put into the dynamic metadata of 'envoy.lb' over it. */
-  get metadataMatch(): MetadataCriteria | null {
-    if (this.criteria !== undefined) return this.criteria;
-    const own = this.entry!.metadataMatch, dynamic = this.s.facts.metadata?.get('envoy.lb');
-    return this.criteria = dynamic === undefined ? own : own === null ? MetadataCriteria.of(dynamic) : own.merged(dynamic);
-  }
+  get metadataMatch(): MetadataCriteria | null { return this.criteria === undefined ? (this.criteria = this.entry!.criteriaFor(this.s.facts)) : this.criteria; }
 
   constructor(s: StreamView & ResponseEntry, router: RouterFactory) { this.s = s; this.router = router; this.env = router.parts.env; }
 
