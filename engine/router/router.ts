@@ -9,8 +9,7 @@ import { LocalReply, type DownstreamWatcher, type HttpFilter, type ResponseEntry
 import { Timer } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { CLUSTER, HCM } from '../observe/stats/schemas.ts';
-import type { Cluster, Host, OverrideHost, PickContext } from '../upstream/upstream.ts';
-import type { MetadataCriteria } from '../upstream/metadata-criteria.ts';
+import type { Cluster, Host, PickContext } from '../upstream/upstream.ts';
 import { AttemptSet } from './attempt-set.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { FLAG, LOCAL_RESET, failureDetails, failureReply, type Failure } from './failure.ts';
@@ -55,13 +54,12 @@ export class RouterFilter implements HttpFilter, AttemptOwner, RetryOwner, PickC
   avoid: ((host: Host) => boolean) | null = null;
   maxReselect = 0;
   triedPriorities = 0;
-  overrideHost: OverrideHost | null = null;
-  overridesUsed = 0;
+  overrideHost: PickContext['overrideHost'] = null; overridesUsed = 0;
   get request(): RequestHeaders { return this.s.request; }
   get facts(): StreamView['facts'] { return this.s.facts; }
   get downstreamProtocol(): HttpProtocol { return this.s.facts.protocol as HttpProtocol; }
-  private criteria: MetadataCriteria | null | undefined;
-  get metadataMatch(): MetadataCriteria | null { return this.criteria === undefined ? (this.criteria = this.entry!.criteriaFor(this.s.facts)) : this.criteria; }
+  private criteria: PickContext['metadataMatch'] | undefined;
+  get metadataMatch(): PickContext['metadataMatch'] { return this.criteria === undefined ? (this.criteria = this.entry!.criteriaFor(this.s.facts)) : this.criteria; }
 
   constructor(s: StreamView & ResponseEntry, router: RouterFactory) { this.s = s; this.router = router; this.env = router.parts.env; }
 
