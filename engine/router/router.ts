@@ -24,6 +24,7 @@ import type { RouterFactory } from './router-factory.ts';
 import { dropSteering, expectedTimeout, hasSteering, settleTimeouts, tellTimeout, type Timeouts } from './timeouts.ts';
 
 const timeouts: Timeouts = { globalMs: 0, perTryMs: 0, perTryIdleMs: 0, streamDurationMs: 0, hedge: false, timeoutStatus: 504 };
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 const hashResult: HashResult = { has: false, high: 0, low: 0, cookies: null };
 
 export class RouterFilter implements HttpFilter, AttemptOwner, RetryOwner, PickContext, DownstreamWatcher {
@@ -254,9 +255,10 @@ export class RouterFilter implements HttpFilter, AttemptOwner, RetryOwner, PickC
     }
     this.forget(a);
     const { retry } = this;
-    if (retry !== null && !a.hedged && this.retryAfter(retry, a, failure)) return null;
-    // The keep-alive race: a used connection that ends before a byte of the answer costs a replayable request nothing.
-    if (reason === 'connection-end' && fault === null && !this.resent && retry === null && a.facts.bytesReceived === 0 && a.facts.requestsOfConnection > 1 && this.replayable()) {
+    const again = retry === null || a.hedged ? 'no' : this.retryAfter(retry, a, failure);
+    if (again === 'yes') return null;
+    // The keep-alive race: a used connection that ends before a byte of the answer costs a replayable request nothing, whatever the policy says of retries.
+    if (again === 'no' && reason === 'connection-end' && fault === null && !this.resent && a.facts.bytesReceived === 0 && a.facts.requestsOfConnection > 1 && this.replayable()) {
       this.resent = true;
       return this.attempt(a.cluster, a.facts.clusterRaw, a.cluster.choose(this) ?? a.host, true);
     }
@@ -265,15 +267,15 @@ export class RouterFilter implements HttpFilter, AttemptOwner, RetryOwner, PickC
     return this.counted(failureReply(failure, this.attempts > 1, this.router.plan.suppressEnvoyHeaders));
   }
 
-  private retryAfter(retry: RetryState, a: Attempt, failure: Failure): boolean {
+  private retryAfter(retry: RetryState, a: Attempt, failure: Failure): RetryVerdict {
     const v = retry.afterReset(failure.kind, this.requestStarted);
-    if (v === 'yes') { a.cluster.onRetriedResponse(a.host, 0); return true; }
-    this.flagVerdict(v);
-    return false;
+    if (v === 'yes') a.cluster.onRetriedResponse(a.host, 0); else this.flagVerdict(v);
+    return v;
   }
   private flagVerdict(v: RetryVerdict): void { if (v === 'limit') this.s.facts.flags |= FLAG.URX; else if (v === 'overflow') this.s.facts.flags |= FLAG.UO; }
 
-  private replayable(): boolean { return this.requestEndMs >= 0 && this.s.facts.requestBodyBytes === 0 && this.s.request.protocol === '' && this.s.request.method !== 'CONNECT'; }
+  /** Nothing of a body, and a method that may be done twice (RFC 9110 section 9.2.2): the upstream may have acted on it before it closed. */
+  private replayable(): boolean { return this.requestEndMs >= 0 && this.s.facts.requestBodyBytes === 0 && this.s.request.protocol === '' && IDEMPOTENT.has(this.s.request.method); }
 
   /** The back-off is over (RetryOwner). */
   retryNow(): void {
@@ -349,7 +351,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, RetryOwner, PickC
     if (this.under.final === null) {
       this.drop(a);
       this.timeoutRetry = true;
-      if (this.retry !== null && this.retryAfter(this.retry, a, LOCAL_RESET)) return;
+      if (this.retry !== null && this.retryAfter(this.retry, a, LOCAL_RESET) === 'yes') return;
       this.charge(a, this.timeoutStatus, null);
     }
     this.timeUp(`upstream_${why === 'per-try' ? 'per_try_timeout' : 'per_try_idle_timeout'}`, 'upstream_per_try_idle_timeout');
@@ -369,7 +371,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, RetryOwner, PickC
     if (this.under.final === null) {
       this.drop(a);
       this.timeoutRetry = false;
-      if (this.retry !== null && !a.hedged && this.retryAfter(this.retry, a, LOCAL_RESET)) return;
+      if (this.retry !== null && !a.hedged && this.retryAfter(this.retry, a, LOCAL_RESET) === 'yes') return;
     }
     this.cut(durationReply(this.requestEndMs >= 0), 'upstream_max_stream_duration_reached');
   }

@@ -31,6 +31,8 @@ export class BodyReader {
   private readonly trailerParser: FieldParser;
   private readonly trailersWanted: boolean;
   fault: PeerFault | null = null;
+  /** Where the input has been consumed up to, while the sink is told. */
+  position = 0;
 
   constructor(sink: BodySink, limits: FieldLimits, limitBytes: number, trailersWanted: boolean) {
     this.sink = sink;
@@ -42,6 +44,7 @@ export class BodyReader {
   /** `length` ≥ 1, or -1 chunked, or -2 to the end of the connection. */
   begin(length: number): void {
     this.fault = null;
+    this.position = 0;
     this.left = length;
     this.digits = this.line = 0;
     this.state = length >= 0 ? 'length' : length === -1 ? 'size' : 'to-end';
@@ -60,12 +63,12 @@ export class BodyReader {
           const last = this.state === 'length' && this.left === 0;
           if (last) this.state = 'none'; else if (this.left === 0) this.state = 'data-cr';
           const from = at;
-          at = to;
+          at = this.position = to;
           this.sink.onBody(bytes, from, to, last);
           if (last) return at;
           break;
         }
-        case 'to-end': this.sink.onBody(bytes, at, end, false); return end;
+        case 'to-end': this.position = end; this.sink.onBody(bytes, at, end, false); return end;
         case 'data-cr': if (bytes[at++] !== CR) return this.bad(at); this.state = 'data-lf'; break;
         case 'data-lf': if (bytes[at++] !== LF) return this.bad(at); this.state = 'size'; this.left = this.digits = this.line = 0; break;
         case 'trailers': at = this.readTrailers(bytes, at, end); if (this.fault !== null) return at; break;
@@ -107,7 +110,7 @@ export class BodyReader {
     if (took === 'more') return end;
     if (took === 'too-large') { this.fault = H1_FAULT.trailersTooLarge; return end; }
     if (took === 'bad') return this.bad(at);
-    const at2 = this.trailerText.rest;
+    const at2 = this.position = this.trailerText.rest;
     this.state = 'none';
     if (this.trailerText.text.length === 4) { this.sink.onBody(EMPTY, 0, 0, true); return at2; }
     const trailers = new Headers();

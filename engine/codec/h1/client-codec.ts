@@ -32,6 +32,8 @@ export class H1ClientCodec implements ClientCodec, BodySink {
   private stream: H1ClientStream | null = null;
   private reusable = true;
   private minor = 1;
+  /** The input's bytes before this are counted. */
+  private counted = 0;
 
   constructor(host: ClientHost, output: CodecOutput, options: Http1OptionsPlan) {
     this.host = host; this.output = output; this.options = options;
@@ -65,9 +67,10 @@ export class H1ClientCodec implements ClientCodec, BodySink {
           break;
         }
         case 'body': {
-          const from = at;
+          const { stream } = this;
+          this.counted = at;
           at = this.body.read(bytes, at, end);
-          if (this.stream !== null) this.stream.bytesReceived += at - from;
+          if (this.stream === stream) this.count(at);
           if (this.body.fault !== null) return this.faulted();
           break;
         }
@@ -123,6 +126,7 @@ export class H1ClientCodec implements ClientCodec, BodySink {
       return true;
     }
     this.state = 'body';
+    this.counted = 0;
     this.body.begin(length);
     stream.sink.onHeaders(headers, false);
     return true;
@@ -145,10 +149,14 @@ export class H1ClientCodec implements ClientCodec, BodySink {
     return length;
   }
 
+  /** Counts what was read up to `to` for the exchange it belongs to: once that is told of its end, the next one may be open already. */
+  private count(to: number): void { if (this.stream !== null) this.stream.bytesReceived += to - this.counted; this.counted = to; }
+
   // BodySink
   onBody(bytes: Buffer, start: number, end: number, last: boolean): void {
     const stream = this.stream;
     if (stream === null) return;
+    this.count(this.body.position);
     if (last) this.responseDone(stream);
     stream.sink.onData(bytes, start, end, last);
     if (last) this.settle(stream);
@@ -156,6 +164,7 @@ export class H1ClientCodec implements ClientCodec, BodySink {
   onBodyTrailers(trailers: Headers): void {
     const stream = this.stream;
     if (stream === null) return;
+    this.count(this.body.position);
     this.responseDone(stream);
     stream.sink.onTrailers(trailers);
     this.settle(stream);

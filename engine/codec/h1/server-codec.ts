@@ -56,6 +56,8 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
   private receiving = false;
   private answers = 0;
   private outputBlocked = false;
+  /** The input's bytes before this are counted. */
+  private counted = 0;
   readonly nameFormat: NameFormat;
   readonly trailersEnabled: boolean;
   /** Whether `expect: 100-continue` is answered here (Envoy: unless proxy_100_continue). */
@@ -102,9 +104,10 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
           break;
         }
         case 'body': {
-          const from = at;
+          const { stream } = this;
+          this.counted = at;
           at = this.body.read(bytes, at, end);
-          if (this.stream !== null) this.stream.bytesReceived += at - from;
+          if (this.stream === stream) this.count(at);
           if (this.body.fault !== null) { this.faulted(this.body.fault); return; }
           break;
         }
@@ -166,6 +169,7 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
       return null;
     }
     this.state = 'body';
+    this.counted = 0;
     this.body.begin(length);
     if (this.answerContinue && this.requestLine.minor === 1 && notes.expect.toLowerCase() === '100-continue') { headers.remove('expect'); this.output.writeLatin1(CONTINUE); }
     stream.sink!.onHeaders(headers, false);
@@ -235,9 +239,13 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     if (this.stream !== null && this.stream.state === 'idle') { this.stream = null; this.host.onConnectionClose('flush', bad); }
   }
 
+  /** Counts what was read up to `to` for the exchange it belongs to, before that is told of its end. */
+  private count(to: number): void { if (this.stream !== null) this.stream.bytesReceived += to - this.counted; this.counted = to; }
+
   // BodySink
   onBody(bytes: Buffer, start: number, end: number, last: boolean): void {
     const stream = this.stream;
+    this.count(this.body.position);
     if (last) this.state = 'waiting';
     if (stream === null || stream.state === 'dead') return;
     if (last) stream.requestDone = true;
@@ -245,6 +253,7 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
   }
   onBodyTrailers(trailers: Headers): void {
     const stream = this.stream;
+    this.count(this.body.position);
     this.state = 'waiting';
     if (stream === null || stream.state === 'dead') return;
     stream.requestDone = true;
