@@ -89,12 +89,8 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
 
   private startHttp1(): void {
     const { stats, plan } = this.runtime;
-<<<<<<< HEAD
     this.codec = new H1ServerCodec(this, this, this.runtime.http1, this, !plan.proxy100);
-=======
-    this.codec = new H1ServerCodec(this, this, plan.http1, this, !plan.proxy100);
     this.runtime.http1Stats.touch();
->>>>>>> 89d573b (admin, control, observe: every admin endpoint, all of /stats, layered runtime, every stat name)
     stats.inc(HCM.downstream_cx_http1_total);
     stats.inc(HCM.downstream_cx_http1_active);
   }
