@@ -21,6 +21,7 @@ class Store implements StatStore {
   claim(schema: { readonly names: readonly string[] }): number { const at = this.next; this.next += schema.names.length; return at; }
   claimOne(): number { return this.next++; }
   claimHistogram(): number { return 0; }
+  extend(): number { return 0; }
 }
 
 export const zone = (name: string): Locality => ({ region: '', zone: name, subZone: '' });
