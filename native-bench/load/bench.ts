@@ -49,7 +49,7 @@ function row(name: string, work: Work, rounds: readonly Round[], envoy: number):
   const total = m((r) => r.userUs + r.sysUs);
   const cells = work.idle > 0
     ? [`${((m((r) => r.idleRssKb) - m((r) => r.rssKb)) / work.idle).toFixed(2)} kB per idle connection`, `base ${(m((r) => r.rssKb) / 1024).toFixed(0)} MB`]
-    : [`${total.toFixed(1)} µs (user ${m((r) => r.userUs).toFixed(1)}, sys ${m((r) => r.sysUs).toFixed(1)})`, `${m((r) => r.perSecond).toFixed(0)} rq/s`, `p50 ${m((r) => r.p50Us).toFixed(0)} µs`, `p99 ${m((r) => r.p99Us).toFixed(0)} µs`, `${(m((r) => r.rssKb) / 1024).toFixed(0)} MB`, `ready ${m((r) => r.readyMs).toFixed(0)} ms`];
+    : [`${total.toFixed(1)} µs (user ${m((r) => r.userUs).toFixed(1)}, sys ${m((r) => r.sysUs).toFixed(1)})`, `${m((r) => r.perSecond).toFixed(0)} rq/s`, ...(Number.isNaN(m((r) => r.p50Us)) ? [] : [`p50 ${m((r) => r.p50Us).toFixed(0)} µs`, `p99 ${m((r) => r.p99Us).toFixed(0)} µs`]), `${(m((r) => r.rssKb) / 1024).toFixed(0)} MB`, `ready ${m((r) => r.readyMs).toFixed(0)} ms`];
   const value = work.idle > 0 ? (m((r) => r.idleRssKb) - m((r) => r.rssKb)) / work.idle : total;
   const errors = rounds.reduce((n, r) => n + r.errors, 0);
   return `  ${name.padEnd(8)} ${cells.join(', ')}${envoy > 0 ? `, ${(value / envoy).toFixed(2)} × Envoy` : ''}${errors ? `, ${errors} errors` : ''}`;
@@ -62,7 +62,7 @@ async function main(): Promise<void> {
   const there = chosen.filter((p) => p.available() || (console.log(`${p.name} is not installed: ${p.howToInstall}`), false));
   const report: Record<string, Record<string, Round[]>> = {};
   for (const work of WORKS.filter((w) => new RegExp(o.works, 'i').test(w.name))) {
-    const list = work.floor && wanted === null ? [...there, FLOOR] : there;
+    const list = work.floor && wanted === null ? [...there, FLOOR] : there.filter((p) => p.downstream === undefined || p.downstream === (work.downstream ?? 'h1'));
     const results: Record<string, Round[]> = report[work.name] = Object.fromEntries(list.map((p) => [p.name, []]));
     for (let i = 0; i < Number(o.rounds); i++) for (const p of list) results[p.name]!.push(await round(p, work, Number(o.seconds)));
     console.log(work.name);

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Job { readonly port: number; readonly admin: number; readonly backend: number; readonly dir: string; readonly accessLog: boolean; readonly clusters: number; readonly workers: number }
-export interface Proxy { readonly name: string; readonly howToInstall: string; available(): boolean; command(job: Job): { command: string; args: string[] } }
+export interface Proxy { readonly name: string; /** Serves only works with these clients; else all. */ readonly downstream?: 'h1' | 'h2'; readonly howToInstall: string; available(): boolean; command(job: Job): { command: string; args: string[] } }
 
 const found = (command: string): boolean => { try { execFileSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }); return true; } catch { return false; } };
 const root = new URL('../..', import.meta.url).pathname;
@@ -79,7 +79,7 @@ backend b
 `)] }),
   },
   {
-    name: 'nginx', howToInstall: 'apt-get install nginx-light', available: () => found('nginx'),
+    name: 'nginx', downstream: 'h1', howToInstall: 'apt-get install nginx-light', available: () => found('nginx'),
     command: (job) => ({ command: 'nginx', args: ['-c', written(job, 'nginx.conf', `daemon off; pid ${join(job.dir, 'nginx.pid')}; error_log /dev/null; worker_processes ${job.workers}; worker_rlimit_nofile 60000;
 events { worker_connections 19000; }
 http {
@@ -92,6 +92,10 @@ http {
   }
 }
 `)] }),
+  },
+  {
+    name: 'nghttpx', downstream: 'h2', howToInstall: 'apt-get install nghttp2-proxy', available: () => found('nghttpx'),
+    command: (job) => ({ command: 'nghttpx', args: [`-f127.0.0.1,${job.port};no-tls`, `-b127.0.0.1,${job.backend};;proto=http/1.1`, `--workers=${job.workers}`, '--errorlog-file=/dev/null', '--accesslog-file=/dev/null', '--conf=/dev/null', '--backend-connections-per-host=256'] }),
   },
 ];
 

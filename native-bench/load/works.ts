@@ -10,6 +10,8 @@ export interface Work {
   /** Idle connections to hold open while memory is read. */
   readonly idle: number;
   readonly floor: boolean;
+  /** What the clients speak; not every proxy serves it. */
+  readonly downstream?: 'h2';
 }
 
 const us = (text: string | undefined): number => {
@@ -24,11 +26,21 @@ async function wrk(port: number, seconds: number, connections: number, headers: 
   return { requests: Number(/(\d+) requests in/.exec(out)?.[1] ?? 0), perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(out)?.[1] ?? 0), p50Us: us(/50%\s+(\S+)/.exec(out)?.[1]), p99Us: us(/99%\s+(\S+)/.exec(out)?.[1]), errors };
 }
 
+/** h2load on one thread: `connections`, each with `streams` requests at a time. Its times are means, so there is no percentile. */
+async function h2load(port: number, seconds: number, connections: number, streams: number, headers: readonly string[] = []): Promise<Load> {
+  const out = await run('h2load', ['-t1', '-c', String(connections), '-m', String(streams), '-D', String(seconds), ...headers.flatMap((h) => ['-H', h]), `http://127.0.0.1:${port}/some/path?with=query`]);
+  const m = /requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed/.exec(out);
+  return { requests: Number(m?.[1] ?? 0), perSecond: Number(/([\d.]+) req\/s/.exec(out)?.[1] ?? 0), p50Us: NaN, p99Us: NaN, errors: Number(m?.[3] ?? 1) };
+}
+
 const twenty = Array.from({ length: 17 }, (_, i) => `x-header-${i}: some-value-of-header-${i}`);
 
 export const WORKS: readonly Work[] = [
   { name: 'h1 keep-alive 128 B', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 64, []) },
   { name: 'h1 20 headers, access log', backendBytes: 128, backendHeaders: 8, accessLog: true, clusters: 0, idle: 0, floor: false, load: (port, s) => wrk(port, s, 64, twenty) },
+  { name: 'h2 in, h1 out, 4 connections × 16', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', load: (port, s) => h2load(port, s, 4, 16) },
+  { name: 'h2 in, h1 out, 1 connection × 100', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', load: (port, s) => h2load(port, s, 1, 100) },
+  { name: 'h2 in, h1 out, 20 headers', backendBytes: 128, backendHeaders: 8, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', load: (port, s) => h2load(port, s, 4, 16, twenty) },
   { name: 'new connection per request', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, load: (port, s) => wrk(port, s, 32, ['connection: close']) },
   { name: '1 MiB bodies', backendBytes: 1 << 20, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 16, []) },
   { name: '8,000 idle connections', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 8000, floor: false, load: null },
