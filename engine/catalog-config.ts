@@ -8,6 +8,9 @@ import { compileCluster, type CompiledCluster } from './upstream/config.ts';
 import { compileEventFileSink } from './upstream/health/config.ts';
 import { compileHcm } from './filters/network/http-connection-manager/config.ts';
 import { compileTcpProxy } from './filters/network/tcp-proxy/config.ts';
+import { compileGrpcHttp1Bridge } from './filters/http/grpc-http1-bridge/config.ts';
+import { compileGrpcStats } from './filters/http/grpc-stats/config.ts';
+import { compileGrpcWeb } from './filters/http/grpc-web/config.ts';
 import { compileHealthCheckFilter } from './filters/http/health-check/config.ts';
 import { compileNetworkDirectResponse } from './filters/network/direct-response/config.ts';
 import { compileProxyProtocol } from './filters/listener/proxy-protocol/config.ts';
@@ -26,6 +29,9 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.network.direct_response.v3.Config', { category: 'envoy.filters.network', compile: compileNetworkDirectResponse }],
   ['envoy.extensions.filters.network.echo.v3.Echo', { category: 'envoy.filters.network', compile: () => ({}) }],
   ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', { category: 'envoy.filters.network', compile: compileTcpProxy }],
+  ['envoy.extensions.filters.http.grpc_http1_bridge.v3.Config', { category: 'envoy.filters.http', compile: compileGrpcHttp1Bridge }],
+  ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', { category: 'envoy.filters.http', compile: compileGrpcStats }],
+  ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', { category: 'envoy.filters.http', compile: compileGrpcWeb }],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', { category: 'envoy.filters.http', compile: compileHealthCheckFilter }],
   ['envoy.extensions.filters.http.router.v3.Router', { category: 'envoy.filters.http', compile: compileRouter }],
   ['envoy.extensions.access_loggers.file.v3.FileAccessLog', { category: 'envoy.access_loggers', compile: compileFileLog }],

@@ -1,5 +1,9 @@
 // Every extension's data side, by the full name of its message: how a worker makes runtime objects of compiled plans.
 import type { ClusterDirectory } from './upstream/upstream.ts';
+import { GrpcHttp1BridgeFactory } from './filters/http/grpc-http1-bridge/filter.ts';
+import { GrpcStatsFactory } from './filters/http/grpc-stats/filter.ts';
+import { GrpcWebFactory } from './filters/http/grpc-web/filter.ts';
+import type { GrpcHttp1BridgePlan, GrpcStatsPlan } from './plan/grpc-filter-plans.ts';
 import { HealthCheckFactory } from './filters/http/health-check/filter.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import type { HealthCheckFilterPlan } from './plan/health-check-filter-plan.ts';
@@ -57,6 +61,9 @@ const LISTENER_FILTERS: ReadonlyMap<string, ListenerFilterMaker> = new Map<strin
 ]);
 
 const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpFilterMaker>([
+  ['envoy.extensions.filters.http.grpc_http1_bridge.v3.Config', (body, p) => new GrpcHttp1BridgeFactory(p.name, body as GrpcHttp1BridgePlan)],
+  ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', (body, p) => new GrpcStatsFactory(p.name, body as GrpcStatsPlan, p.env.stats)],
+  ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', (_body, p) => new GrpcWebFactory(p.name, p.env.stats)],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.node().cluster, healthFailed: () => p.parts.healthFailed() })],
   ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, clusters: p.parts.clusters, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],
 ]);

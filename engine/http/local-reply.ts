@@ -11,7 +11,6 @@ export interface BuiltReply { readonly headers: ResponseHeaders; readonly body: 
 /** HTTP status to gRPC status (Envoy: Grpc::Utility::httpToGrpcStatus). */
 export function grpcStatusOf(http: number): number {
   switch (http) {
-    case 200: return 0;
     case 400: return 13;
     case 401: return 16;
     case 403: return 7;
@@ -45,7 +44,7 @@ export function buildLocalReply(runtime: HcmRuntime, stream: StreamView, facts: 
     if (mapped !== null) { body = mapped.body; if (mapped.contentType !== '') contentType = mapped.contentType; }
   }
   facts.status = headers.status;
-  if (isGrpc(facts.request)) return grpcReply(headers, reply, body);
+  if (facts.grpc) return grpcReply(headers, reply, body);
   if (body !== '') { headers.set('content-length', String(body.length)); if (!headers.has('content-type')) headers.add('content-type', contentType); } else { headers.remove('content-type'); headers.remove('content-length'); }
   return { headers, body };
 }
@@ -68,6 +67,9 @@ function grpcReply(headers: ResponseHeaders, reply: LocalReply, body: string): B
   headers.status = 200;
   headers.set('content-type', 'application/grpc');
   headers.set('grpc-status', String(status));
-  if (body !== '') headers.set('grpc-message', body.replace(/[^\x20-\x24\x26-\x7e]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`));
+  if (body !== '') headers.set('grpc-message', grpcMessage(body));
   return { headers, body: '' };
 }
+
+/** Text as grpc-message carries it: percent-encoded where it is not printable. */
+export function grpcMessage(text: string): string { return text.replace(/[^\x20-\x24\x26-\x7e]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`); }

@@ -12,7 +12,7 @@ import { StreamFacts, type ConnectionFacts } from '../observe/stream-facts.ts';
 import type { ChainOwner, Effects } from './filter-chain.ts';
 import type { DownstreamWatcher, HttpFilter, LocalReply, ResponseEntry, Side, StreamEnd, StreamView } from './filter.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
-import { buildLocalReply } from './local-reply.ts';
+import { buildLocalReply, isGrpc } from './local-reply.ts';
 import { checkRequest, buildFilters, upgradeVerdict } from './request-checks.ts';
 import { countResponse, finishResponse } from './response-preparation.ts';
 import { RequestSide } from './request-side.ts';
@@ -119,6 +119,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     const { runtime } = this.owner, { plan } = runtime, facts = this.facts;
     this.request = facts.request = headers;
     facts.protocol = this.codec.protocol;
+    facts.grpc = isGrpc(headers);
     facts.requestHeadersBytes = this.codec.bytesReceived;
     this.state = 'active';
     this.clock.touch();

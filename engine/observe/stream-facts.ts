@@ -73,6 +73,8 @@ export class UpstreamFacts {
 }
 
 export class StreamFacts {
+  /** The request came as gRPC, whatever filters make of it: answers of our own are given in its form. */
+  grpc = false;
   readonly connection: ConnectionFacts;
   startMs = 0; startWallMs = 0;
   protocol = '';

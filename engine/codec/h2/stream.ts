@@ -73,6 +73,7 @@ export abstract class H2Stream {
 
   trailers(trailers: Headers): void {
     if (this.localOver || this.queuedEnd || this.state === 'idle') return;
+    if (trailers.size === 0) { this.data(EMPTY, 0, 0, true); return; }
     if (this.queue !== null && this.queue.length > 0) { this.queuedEnd = true; this.queuedTrailers = trailers; return; }
     this.connection.sendTrailers(this, trailers);
     this.endLocal();
