@@ -1,6 +1,6 @@
 // gRPC stats of clusters (Envoy: Grpc::Context): cluster.NAME.grpc.SERVICE.METHOD.{STATUS, success, failure, total, request_message_count, response_message_count,
 // upstream_rq_time}. Names come from requests, so each is looked up once and kept; methods beyond a bound are counted without their name.
-import { histogramBucket, type StatStore } from './stat-block.ts';
+import { recordSample, type StatStore } from './stat-block.ts';
 
 const MOST_METHODS = 2048;
 
@@ -27,7 +27,7 @@ class MethodStats {
 
   record(ms: number): void {
     if (this.time < 0) this.time = this.store.claimHistogram(`${this.prefix}.upstream_rq_time`);
-    this.store.column[this.time + histogramBucket(ms)]!++;
+    recordSample(this.store, this.time, ms);
   }
 }
 

@@ -17,7 +17,7 @@ import { harness, type Harness } from '../../http/stream-harness.ts';
 function namedStats(): StatStore & { readonly all: () => Record<string, number> } {
   const names: string[] = [], column = new Float64Array(5000);
   const claim = (name: string, n = 1): number => { const at = names.length; for (let i = 0; i < n; i++) names.push(i === 0 ? name : ''); return at; };
-  return { column, claim: (s, p) => claim(p, s.names.length), claimOne: (n) => claim(n), claimHistogram: (n) => claim(n, 1500), extend: () => {}, all: () => Object.fromEntries(names.flatMap((n, i) => (n === '' || column[i] === 0 ? [] : [[n.replace('cluster.c.', ''), column[i]!]]))) };
+  return { column, claim: (s, p) => claim(p, s.names.length), claimOne: (n) => claim(n), claimHistogram: (n) => claim(n, 12), extend: (n) => claim('', n), all: () => Object.fromEntries(names.flatMap((n, i) => (n === '' || column[i] === 0 ? [] : [[n.replace('cluster.c.', ''), column[i]!]]))) };
 }
 
 const frame = (text: string, flags = 0): string => String.fromCharCode(flags, 0, 0, text.length >> 8, text.length & 255) + text;
@@ -63,7 +63,7 @@ test('base64 in padded pieces is read at any cut; what is none is refused', () =
 
 test('grpc_stats counts status and messages for the cluster that served the call', () => {
   const store = namedStats();
-  const factory = new GrpcStatsFactory('g', { emitFilterState: true, methods: ['p.S/M'], upstreamTime: false, replaceDots: true }, store);
+  const factory = new GrpcStatsFactory('g', { emitFilterState: true, methods: ['p.S/M'], upstreamTime: true, replaceDots: true }, store);
   const one = (path: string, status: string | null, only = false): Harness => {
     const h = withFilter(factory, { 'content-type': 'application/grpc+proto' }, path);
     h.body(frame('a') + frame('b'), true);
