@@ -2,8 +2,10 @@
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import type { ExtensionPlan } from '../plan/extension-plan.ts';
 import type { CidrPlan, FilterChainMatchPlan, FilterChainPlan, FilterDisabledPlan, ListenerFilterPlan, ListenerPlan } from '../plan/listener-plan.ts';
+import type { MatchTreePlan } from '../plan/match-plan.ts';
 import { ipAddress, type Address } from './address.ts';
 import { parseIp } from './cidr.ts';
+import { compileMatchTree } from './match/config.ts';
 import type { SocketOption, TcpKeepalive } from './transport/transport.ts';
 
 type Meta = ListenerPlan['metadata'];
@@ -94,23 +96,38 @@ export function rawBufferOnly(m: ConfigMessage): void {
 }
 
 export function compileListener(m: ConfigMessage, ctx: CompileContext): ListenerPlan {
-  for (const f of ['use_original_dst', 'udp_listener_config', 'api_listener', 'internal_listener', 'filter_chain_matcher', 'tcp_fast_open_queue_length', 'enable_mptcp', 'fcds_config', 'listener_specifier', 'connection_balance_config']) m.unsupported(f);
+  for (const f of ['use_original_dst', 'udp_listener_config', 'api_listener', 'internal_listener', 'tcp_fast_open_queue_length', 'enable_mptcp', 'fcds_config', 'listener_specifier', 'connection_balance_config']) m.unsupported(f);
   m.unsupported('deprecated_v1');
   m.noop('reuse_port', 'enable_reuse_port decides');
   const address = compileAddress(m.msg('address'));
   const chains = m.list('filter_chains').map((c) => compileChain(c, ctx, false));
   const fallback = m.msg('default_filter_chain');
   if (chains.length === 0 && fallback === undefined) m.error('', `error adding listener '${ctx.resource}': no filter chains specified`);
-  const keys = chains.map((c) => JSON.stringify(c.match ?? {}));
+  const matcher = compileMatcher(m, chains);
+  const keys = matcher !== null ? [] : chains.map((c) => JSON.stringify(c.match ?? {}));
   keys.forEach((k, i) => { if (keys.indexOf(k) !== i) m.error('filter_chains', `error adding listener '${ctx.resource}': filter chain '${chains[i]!.name}' has the same matching rules defined as '${chains[keys.indexOf(k)]!.name}'`); });
   const accessLogs = m.list('access_log').map((l) => compileLog(l, ctx)).filter((l) => l !== null);
   return {
     name: ctx.resource, address, additional: m.list('additional_addresses').map((a) => { a.unsupported('socket_options'); a.unsupported('tcp_keepalive'); return compileAddress(a.msg('address')); }), statPrefix: m.str('stat_prefix').replaceAll(':', '_'),
     bindToPort: m.bool('bind_to_port', true), reusePort: m.bool('enable_reuse_port', true), backlog: m.num('tcp_backlog_size', 511), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20), acceptsPerTurn: m.num('max_connections_to_accept_per_socket_event', 0),
     transparent: m.bool('transparent'), freebind: m.bool('freebind'), ipv6Only: !(m.msg('address')?.msg('socket_address')?.bool('ipv4_compat') ?? false), options: compileSocketOptions(m.list('socket_options')), keepalive: compileKeepalive(m.msg('tcp_keepalive')), ignoreGlobalLimit: m.bool('ignore_global_conn_limit'), bypassOverload: m.bool('bypass_overload_manager'),
-    direction: m.enum('traffic_direction') as ListenerPlan['direction'], drainType: m.enum('drain_type') as ListenerPlan['drainType'], chains, listenerFilters: compileListenerFilters(m, ctx, chains), listenerFiltersTimeoutMs: m.ms('listener_filters_timeout', 15_000), continueOnTimeout: m.bool('continue_on_listener_filters_timeout'),
+    direction: m.enum('traffic_direction') as ListenerPlan['direction'], drainType: m.enum('drain_type') as ListenerPlan['drainType'], chains, matcher, listenerFilters: compileListenerFilters(m, ctx, chains), listenerFiltersTimeoutMs: m.ms('listener_filters_timeout', 15_000), continueOnTimeout: m.bool('continue_on_listener_filters_timeout'),
     defaultChain: fallback === undefined ? null : compileChain(fallback, ctx, true), accessLogs, metadata: compileMetadata(m.msg('metadata')),
   };
+}
+
+/** filter_chain_matcher: actions name chains; their indexes travel. */
+function compileMatcher(m: ConfigMessage, chains: readonly FilterChainPlan[]): MatchTreePlan | null {
+  const tree = m.msg('filter_chain_matcher');
+  if (tree === undefined) return null;
+  chains.forEach((c, i) => {
+    if (c.name === '') m.error('filter_chains', `error adding listener: "name" field is required when using a listener matcher (filter chain ${i})`);
+    else if (chains.findIndex((o) => o.name === c.name) !== i) m.error('filter_chains', `error adding listener: "name" field is duplicated with value "${c.name}"`);
+  });
+  return compileMatchTree(tree, { stream: false, action: (config, at) => {
+    if (config.typeName !== 'google.protobuf.StringValue') { at.msg('action')!.unsupported('typed_config', config.typeName); return -1; }
+    return chains.findIndex((c) => c.name === config.str('value'));
+  } });
 }
 
 /** ListenerFilterChainMatchPredicate. */

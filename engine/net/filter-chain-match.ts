@@ -2,8 +2,10 @@
 // by one is never widened by the next (a server name that matches with the wrong application protocol matches nothing).
 // Compiled when the listener is installed; a listener with one chain that matches all costs nothing, and thousands of server names one look-up.
 import type { FilterChainMatchPlan } from '../plan/listener-plan.ts';
-import type { ConnectionFacts } from '../observe/stream-facts.ts';
+import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
+import type { MatchTreePlan } from '../plan/match-plan.ts';
 import { Cidr, parseIp } from './cidr.ts';
+import { MatchTree } from './match/match-tree.ts';
 
 interface Candidate<T> { readonly chain: T; readonly plan: FilterChainMatchPlan; readonly prefixes: readonly Cidr[]; readonly direct: readonly Cidr[]; readonly sources: readonly Cidr[] }
 type Candidates<T> = readonly Candidate<T>[];
@@ -15,17 +17,22 @@ export class FilterChainMatcher<T> {
   /** By server name ('example.com', '.example.com' for a wildcard, '' for any); null where ports or addresses come first. */
   private readonly byName: ReadonlyMap<string, Candidates<T>> | null;
 
-  constructor(chains: readonly { readonly chain: T; readonly match: FilterChainMatchPlan | null }[], fallback: T | null) {
+  private readonly tree: MatchTree<number> | null;
+
+  /** `tree`: filter_chain_matcher, whose actions are indexes of `chains`. */
+  constructor(chains: readonly { readonly chain: T; readonly match: FilterChainMatchPlan | null }[], fallback: T | null, tree: MatchTreePlan | null = null) {
     const cidrs = (list: readonly { ip: string; bits: number }[]): Cidr[] => list.map((c) => new Cidr(c.ip, c.bits));
-    this.only = chains.length === 1 && (chains[0]!.match === null || matchesAll(chains[0]!.match)) ? chains[0]!.chain : null;
+    this.tree = tree === null ? null : new MatchTree(tree, (action) => action as number);
+    this.only = tree === null && chains.length === 1 && (chains[0]!.match === null || matchesAll(chains[0]!.match)) ? chains[0]!.chain : null;
     this.candidates = chains.map(({ chain, match }) => ({ chain, plan: match ?? ANYTHING, prefixes: cidrs(match?.prefixRanges ?? []), direct: cidrs(match?.directSourceRanges ?? []), sources: cidrs(match?.sourceRanges ?? []) }));
     this.fallback = fallback;
     this.byName = this.candidates.some((c) => c.plan.destinationPort >= 0 || c.prefixes.length > 0) ? null : nameIndex(this.candidates);
   }
 
   /** The chain for a connection; null: none, the connection is closed. */
-  find(facts: ConnectionFacts): T | null {
+  find(facts: ConnectionFacts, stream: StreamFacts | null = null): T | null {
     if (this.only !== null) return this.only;
+    if (this.tree !== null) return this.candidates[this.tree.match(facts, stream) ?? -1]?.chain ?? this.fallback;
     let left = this.candidates;
     if (this.byName === null) {
       left = narrow(left, (c) => (c.plan.destinationPort < 0 ? 0 : c.plan.destinationPort === facts.localPort ? 1 : -1));

@@ -59,7 +59,7 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     this.accessLogs = plan.accessLogs.map((l) => catalog.accessLog(l.kind, l.body, env));
     this.listenerFilters = plan.listenerFilters.map((f) => ({ factory: catalog.listenerFilter(f.filter.kind, f.filter.body, env, this.statPrefix), disabled: f.disabled === null ? null : makeFilterDisabled(f.disabled) }));
     const build = (c: FilterChainPlan): Chain => ({ name: c.name, metadata: c.metadata, factories: c.filters.map((f) => catalog.networkFilter(f.kind, f.body, env, this.statPrefix)) });
-    this.matcher = new FilterChainMatcher(plan.chains.map((c) => ({ chain: build(c), match: c.match })), plan.defaultChain === null ? null : build(plan.defaultChain));
+    this.matcher = new FilterChainMatcher(plan.chains.map((c) => ({ chain: build(c), match: c.match })), plan.defaultChain === null ? null : build(plan.defaultChain), plan.matcher);
   }
 
   get draining(): boolean { return this.drainBegun || (this.plan.drainType === 'DEFAULT' && this.budget.healthFailed()) || (this.sequence !== null && this.sequence()); }
@@ -88,7 +88,7 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
 
   /** Chooses the filter chain and starts the connection on it; false where it is over at once. */
   private begin(socket: TransportSocket, facts: ConnectionFacts, stream: StreamFacts | null): boolean {
-    const { stats } = this, chain = this.matcher.find(facts);
+    const { stats } = this, chain = this.matcher.find(facts, stream);
     if (chain === null || chain.factories.length === 0) {
       if (chain === null) { stats.inc(LISTENER.no_filter_chain_match); facts.terminationDetails = 'filter_chain_not_found'; }
       socket.destroy('now');

@@ -2,6 +2,7 @@
 import type { Address } from '../net/address.ts';
 import type { SocketOption, TcpKeepalive } from '../net/transport/transport.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
+import type { MatchTreePlan } from './match-plan.ts';
 import type { ExtensionPlan } from './extension-plan.ts';
 
 export interface CidrPlan { readonly ip: string; readonly bits: number }
@@ -48,6 +49,8 @@ export interface ListenerPlan {
   readonly direction: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
   readonly drainType: 'DEFAULT' | 'MODIFY_ONLY';
   readonly chains: readonly FilterChainPlan[];
+  /** filter_chain_matcher: actions are indexes of `chains`, -1 where no chain has the name. null: chains match by their own criteria. */
+  readonly matcher: MatchTreePlan | null;
   readonly defaultChain: FilterChainPlan | null;
   readonly listenerFilters: readonly ListenerFilterPlan[];
   /** 0: no limit. */

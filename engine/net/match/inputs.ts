@@ -27,7 +27,7 @@ export function makeInput(plan: MatchInputPlan): MatchInput {
     case 'source-type': return (c) => (local(c) ? 'local' : undefined);
     case 'server-name': return (c) => filled(c.serverName);
     case 'transport-protocol': return (c) => filled(c.transportProtocol);
-    case 'application-protocol': return (c) => (c.applicationProtocol === '' ? undefined : `'${c.applicationProtocol}'`);
+    case 'application-protocol': return (c) => filled(c.requestedApplicationProtocols.map((p) => `'${p}'`).join(','));
     case 'uri-san': return (c) => joined(c.tls?.peerUriSans);
     case 'dns-san': return (c) => joined(c.tls?.peerDnsSans);
     case 'subject': return (c) => filled(c.tls?.peerSubject);

@@ -57,7 +57,7 @@ test('repeated headers are joined; pseudo headers, query parameters', () => {
 });
 
 test('connection inputs', () => {
-  const s = stream({ connection: { serverName: 'sni.x', transportProtocol: 'tls', applicationProtocol: 'h2', directRemoteIp: '10.9.9.9' }, remoteIp: '1.2.3.4' });
+  const s = stream({ connection: { serverName: 'sni.x', transportProtocol: 'tls', requestedApplicationProtocols: ['h2'], directRemoteIp: '10.9.9.9' }, remoteIp: '1.2.3.4' });
   const table: [MatchInputPlan['kind'], string | null][] = [['destination-ip', '192.168.0.1'], ['destination-port', '8080'], ['source-ip', '1.2.3.4'], ['direct-source-ip', '10.9.9.9'], ['server-name', 'sni.x'], ['transport-protocol', 'tls'], ['application-protocol', "'h2'"], ['source-type', null], ['dns-san', null], ['status', null]];
   for (const [kind, want] of table) {
     const input = { kind } as MatchInputPlan;
