@@ -13,6 +13,8 @@ import { compileGrpcStats } from './filters/http/grpc-stats/config.ts';
 import { compileGrpcWeb } from './filters/http/grpc-web/config.ts';
 import { compileHealthCheckFilter } from './filters/http/health-check/config.ts';
 import { compileNetworkDirectResponse } from './filters/network/direct-response/config.ts';
+import { compileNetworkRbac } from './filters/network/rbac/config.ts';
+import { compileHttpRbac, compileRbacPerRoute } from './filters/http/rbac/config.ts';
 import { compileProxyProtocol } from './filters/listener/proxy-protocol/config.ts';
 import { compileTlsInspector } from './filters/listener/tls-inspector/config.ts';
 import { compileRouter } from './filters/http/router/config.ts';
@@ -28,11 +30,14 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', { category: 'envoy.filters.listener', compile: compileTlsInspector }],
   ['envoy.extensions.filters.network.direct_response.v3.Config', { category: 'envoy.filters.network', compile: compileNetworkDirectResponse }],
   ['envoy.extensions.filters.network.echo.v3.Echo', { category: 'envoy.filters.network', compile: () => ({}) }],
+  ['envoy.extensions.filters.network.rbac.v3.RBAC', { category: 'envoy.filters.network', compile: compileNetworkRbac }],
   ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', { category: 'envoy.filters.network', compile: compileTcpProxy }],
   ['envoy.extensions.filters.http.grpc_http1_bridge.v3.Config', { category: 'envoy.filters.http', compile: compileGrpcHttp1Bridge }],
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', { category: 'envoy.filters.http', compile: compileGrpcStats }],
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', { category: 'envoy.filters.http', compile: compileGrpcWeb }],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', { category: 'envoy.filters.http', compile: compileHealthCheckFilter }],
+  ['envoy.extensions.filters.http.rbac.v3.RBAC', { category: 'envoy.filters.http', compile: compileHttpRbac }],
+  ['envoy.extensions.filters.http.rbac.v3.RBACPerRoute', { category: 'envoy.filters.http.per_route', compile: compileRbacPerRoute }],
   ['envoy.extensions.filters.http.router.v3.Router', { category: 'envoy.filters.http', compile: compileRouter }],
   ['envoy.extensions.access_loggers.file.v3.FileAccessLog', { category: 'envoy.access_loggers', compile: compileFileLog }],
   ['envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', { category: 'envoy.access_loggers', compile: compileStreamLog('stdout') }],

@@ -22,6 +22,8 @@ import { HttpInspectorFactory } from './filters/listener/http-inspector/http-ins
 import { ProxyProtocolFactory } from './filters/listener/proxy-protocol/proxy-protocol.ts';
 import { DirectResponseFactory } from './filters/network/direct-response/direct-response.ts';
 import { EchoFactory } from './filters/network/echo/echo.ts';
+import { NetworkRbacFactory } from './filters/network/rbac/rbac.ts';
+import { HttpRbacFactory } from './filters/http/rbac/rbac.ts';
 import { TlsInspectorFactory } from './filters/listener/tls-inspector/tls-inspector.ts';
 import { TcpProxyRuntime } from './filters/network/tcp-proxy/tcp-proxy-runtime.ts';
 import type { OverloadView } from './net/overload.ts';
@@ -31,6 +33,7 @@ import type { BodyFormatPlan, HcmPlan } from './plan/hcm-plan.ts';
 import type { RouterConfig } from './plan/router-plan.ts';
 import type { ProxyProtocolPlan, TlsInspectorPlan } from './plan/listener-filter-plan.ts';
 import type { DirectResponsePlan } from './plan/network-filter-plan.ts';
+import type { NetworkRbacPlan, RbacPlan } from './plan/rbac-plan.ts';
 import type { TcpProxyPlan } from './plan/tcp-proxy-plan.ts';
 import type { RouteTables } from './router/route-table.ts';
 import { RouterFactory } from './router/router-factory.ts';
@@ -50,6 +53,7 @@ const NETWORK_FILTERS: ReadonlyMap<string, NetworkFilterMaker> = new Map<string,
   ['envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', (body, p) => new HttpConnectionManagerFactory(new HcmRuntime(body as HcmPlan, p.env, p.catalog.hcmParts(body as HcmPlan, p.env), p.listenerStatPrefix))],
   ['envoy.extensions.filters.network.direct_response.v3.Config', (body) => new DirectResponseFactory(body as DirectResponsePlan)],
   ['envoy.extensions.filters.network.echo.v3.Echo', () => new EchoFactory()],
+  ['envoy.extensions.filters.network.rbac.v3.RBAC', (body, p) => new NetworkRbacFactory(body as NetworkRbacPlan, p.env)],
   ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', (body, p) => { const plan = body as TcpProxyPlan; return new TcpProxyRuntime(plan, p.env, p.parts.clusters, plan.accessLogs.map((l) => p.catalog.accessLog(l.kind, l.body, p.env))); }],
 ]);
 
@@ -65,6 +69,7 @@ const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpF
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', (body, p) => new GrpcStatsFactory(p.name, body as GrpcStatsPlan, p.env.stats)],
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', (_body, p) => new GrpcWebFactory(p.name, p.env.stats)],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.node().cluster, healthFailed: () => p.parts.healthFailed() })],
+  ['envoy.extensions.filters.http.rbac.v3.RBAC', (body, p) => new HttpRbacFactory(p.name, p.index, body as RbacPlan, p.env.stats, `http.${p.hcm.statPrefix}`)],
   ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, clusters: p.parts.clusters, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],
 ]);
 

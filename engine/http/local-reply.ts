@@ -35,7 +35,7 @@ export function buildLocalReply(runtime: HcmRuntime, stream: StreamView, facts: 
   reply.headers?.(headers, stream);
   // The route's headers are made while there is no response code yet, as in Envoy.
   facts.status = 0;
-  route?.finalizeResponse(headers, facts);
+  if (route !== null && (!route.answersItself || reply.details === 'direct_response')) route.finalizeResponse(headers, facts);
   facts.status = headers.status;
   let body = toByteString(reply.body), contentType = reply.contentType;
   facts.localReplyBody = body;

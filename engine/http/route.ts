@@ -33,6 +33,8 @@ export interface Route {
   upgradeAllowed(token: string): boolean | undefined;
   /** typed_per_filter_config for the filters of a chain, by index; null: the route has none. Resolved at first use and kept. */
   filterConfigs(chain: ChainFilters): readonly RouteFilterConfig[] | null;
+  /** The route answers itself (direct_response, redirect): in Envoy it then has no headers to add to the answers of filters before the router. */
+  readonly answersItself: boolean;
   /** Applies response_headers_to_add/remove of all levels (local replies included, as Envoy). */
   finalizeResponse(headers: ResponseHeaders, facts: StreamFacts): void;
 }

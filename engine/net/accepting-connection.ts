@@ -4,7 +4,7 @@
 // Bytes that decide at once (the usual case: one segment holds a whole ClientHello) are never copied; only what has to wait is kept, at most LIMIT of it.
 import { LISTENER } from '../observe/stats/schemas.ts';
 import type { StatBlock } from '../observe/stats/stat-block.ts';
-import { StreamFacts, type ConnectionFacts, type MetadataValue } from '../observe/stream-facts.ts';
+import { setStreamMetadata, StreamFacts, type ConnectionFacts, type MetadataValue } from '../observe/stream-facts.ts';
 import type { Timer } from '../loop/timer-wheel.ts';
 import type { ListenerFilter, ListenerFilterFactory, ListenerVerdict, PendingConnection } from './listener-filter.ts';
 import type { SocketSink, TransportSocket } from './transport/transport.ts';
@@ -56,7 +56,7 @@ export class AcceptingConnection implements PendingConnection, SocketSink {
   get stream(): StreamFacts { return this.ownStream ??= new StreamFacts(this.facts); }
   /** The record that filters have begun, if any. */
   get begunStream(): StreamFacts | null { return this.ownStream; }
-  setMetadata(namespace: string, value: { [key: string]: MetadataValue }): void { (this.stream.metadata ??= new Map()).set(namespace, { ...this.stream.metadata?.get(namespace), ...value }); }
+  setMetadata(namespace: string, value: { [key: string]: MetadataValue }): void { setStreamMetadata(this.stream, namespace, value); }
   consume(bytes: number): void { this.consumed += bytes; }
 
   start(): void {

@@ -112,3 +112,8 @@ export class StreamFacts {
   ended = false;
   constructor(connection: ConnectionFacts) { this.connection = connection; }
 }
+
+/** Adds dynamic metadata of one namespace; keys that are there are replaced. */
+export function setStreamMetadata(facts: StreamFacts, namespace: string, values: { readonly [key: string]: MetadataValue }): void {
+  (facts.metadata ??= new Map()).set(namespace, { ...facts.metadata.get(namespace), ...values });
+}

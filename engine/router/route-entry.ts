@@ -145,6 +145,7 @@ export class RouteEntry implements Route {
     this.rewritePath(headers, facts, keepOriginal);
   }
 
+  get answersItself(): boolean { return this.plan.action.kind !== 'forward'; }
   finalizeResponse(headers: ResponseHeaders, facts: StreamFacts): void { for (const l of this.cachedLevels ??= this.levels()) l.response.apply(headers, facts); }
 
   private rewriteHost(headers: RequestHeaders, keepOriginal: boolean): void {

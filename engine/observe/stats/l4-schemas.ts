@@ -32,12 +32,31 @@ const httpInspector = defineSchema(104, { http10_found: 'counter', http11_found:
 export const HTTP_INSPECTOR_SCHEMA = httpInspector.schema;
 export const HTTP_INSPECTOR = httpInspector.index;
 
-export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA, TLS_INSPECTOR_SCHEMA, PROXY_PROTO_SCHEMA, PROXY_PROTO_ERROR_SCHEMA, HTTP_INSPECTOR_SCHEMA];
+/** Prefix 'STAT_PREFIX.rbac' of the network filter, 'http.HCM.rbac' of the HTTP filter, then rules_stat_prefix. */
+const rbac = defineSchema(105, { allowed: 'counter', denied: 'counter' });
+export const RBAC_SCHEMA = rbac.schema;
+export const RBAC = rbac.index;
+
+/** The same, then shadow_rules_stat_prefix. */
+const rbacShadow = defineSchema(106, { shadow_allowed: 'counter', shadow_denied: 'counter' });
+export const RBAC_SHADOW_SCHEMA = rbacShadow.schema;
+export const RBAC_SHADOW = rbacShadow.index;
+
+/** Prefix '….rbac.policy.POLICY' with track_per_rule_stats. */
+const rbacPolicy = defineSchema(107, { allowed: 'counter', denied: 'counter', shadow_allowed: 'counter', shadow_denied: 'counter' });
+export const RBAC_POLICY_SCHEMA = rbacPolicy.schema;
+export const RBAC_POLICY = rbacPolicy.index;
+
+export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA, TLS_INSPECTOR_SCHEMA, PROXY_PROTO_SCHEMA, PROXY_PROTO_ERROR_SCHEMA, HTTP_INSPECTOR_SCHEMA, RBAC_SCHEMA, RBAC_SHADOW_SCHEMA, RBAC_POLICY_SCHEMA];
+
+/** 'a', 'b' and '' as 'a.b'; prefixes may end with a dot already. */
+export function rbacScope(...parts: readonly string[]): string { return parts.map((p) => p.replace(/\.+$/, '')).filter((p) => p !== '').join('.'); }
 
 /** Scopes that a network filter's configuration brings, so that they read 0 from the start. */
 export function networkFilterScopes(kind: string, body: unknown): readonly (readonly [StatSchema, string])[] {
-  const { statPrefix = '' } = body as { readonly statPrefix?: string };
+  const { statPrefix = '', shadowPrefix = '' } = body as { readonly statPrefix?: string; readonly shadowPrefix?: string };
   switch (kind.slice('envoy.extensions.filters.network.'.length)) {
+    case 'rbac.v3.RBAC': return [[RBAC_SCHEMA, rbacScope(statPrefix, 'rbac')], [RBAC_SHADOW_SCHEMA, rbacScope(statPrefix, 'rbac', shadowPrefix)]];
     case 'tcp_proxy.v3.TcpProxy': return [[TCP_PROXY_SCHEMA, `tcp.${statPrefix}`]];
     default: return [];
   }
