@@ -188,6 +188,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, RetryOwner, PickC
 
   attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void {
     const { retry } = this;
+    a.cluster.onAnswer(a.host, headers);
     if (a.cluster.healthChecked && headers.has('x-envoy-immediate-health-check-fail')) a.cluster.failHealth(a.host);
     if (retry !== null) {
       let bad: boolean;

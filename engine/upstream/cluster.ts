@@ -1,4 +1,5 @@
 // A cluster of one worker: its hosts, its balancer, a pool for each host, its circuit breakers and stats. Built at first use of its name.
+import type { ResponseHeaders } from '../headers/headers.ts';
 import type { PeerFault } from '../base/fault.ts';
 import type { ResetReason } from '../codec/codec.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
@@ -16,7 +17,7 @@ import type { Picker } from './lb/pickers.ts';
 import { SubsetBalancer } from './lb/subset-balancer.ts';
 import { H1Pool } from './pool/h1-pool.ts';
 import { RawConnection } from './pool/raw-connection.ts';
-import { OutlierVotes, type Vote } from './outlier/votes.ts';
+import { effectiveStatus, OutlierVotes, type Vote } from './outlier/votes.ts';
 import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, Locality, PickContext, RawWaiter, Waiting } from './upstream.ts';
 
 /** What a worker tells control of its hosts. */
@@ -208,7 +209,6 @@ export class ClusterEntry implements Cluster {
     if (timeMs >= 0) { const times = this.times[base]!; for (let i = 0; i < times.length; i++) recordSample(this.env.stats, times[i]!, timeMs); }
     if (host === null) return;
     (host as HostEntry).stats.inc(status >= 500 ? HOST.rq_error : HOST.rq_success);
-    if (this.outlier !== null && timeMs >= 0) this.outlier.onStatus(host.index, status);
   }
   private readonly slots: number[][] = [];
   /** Histograms of upstream_rq_time, beside `slots`. */
@@ -220,6 +220,8 @@ export class ClusterEntry implements Cluster {
     const scopes = ['', internal ? 'internal.' : 'external.', ...(canary ? ['canary.'] : [])];
     return scopes.flatMap((s) => [`${prefix}${s}upstream_rq_${status}`, `${prefix}${s}upstream_rq_${group}`, ...(s === '' ? [] : [`${prefix}${s}upstream_rq_completed`])]).map((n) => this.env.stats.claimOne(n, 'counter'));
   }
+
+  onAnswer(host: Host, headers: ResponseHeaders): void { if (this.outlier !== null) this.outlier.onStatus(host.index, effectiveStatus(headers)); }
 
   onRetriedResponse(host: Host, status: number): void {
     (host as HostEntry).stats.inc(HOST.rq_error);

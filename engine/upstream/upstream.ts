@@ -4,7 +4,7 @@ import type { PeerFault } from '../base/fault.ts';
 import type { Address } from '../net/address.ts';
 import type { MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
 import type { MetadataCriteria } from './metadata-criteria.ts';
-import type { RequestHeaders } from '../headers/headers.ts';
+import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { SocketSink, TransportSocket } from '../net/transport/transport.ts';
 
 export interface Locality { readonly region: string; readonly zone: string; readonly subZone: string }
@@ -113,6 +113,8 @@ export interface Cluster {
   onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number): void;
   /** An attempt that another follows: its status counts under retry. (0: it had none), the host has an error. */
   onRetriedResponse(host: Host, status: number): void;
+  /** Every answer's head, retried or not: the input of outlier detection. */
+  onAnswer(host: Host, headers: ResponseHeaders): void;
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', reason: ResetReason, fault: PeerFault | null): void;
   /** Hosts, and how many of them take traffic (healthy or degraded). */
   membership(): { readonly total: number; readonly available: number };

@@ -1,11 +1,22 @@
 // What a worker contributes to outlier detection: outcomes counted in the shared host table, and a vote to control when a row of failures reaches its threshold.
 // Deciding is control's (control/outlier). Counts hold for the whole process: failures in a row are seen whichever worker met them.
+import type { ResponseHeaders } from '../../headers/headers.ts';
 import type { OutlierVotingPlan } from '../../plan/health-plan.ts';
 import { CONSECUTIVE, WINDOW, type HostTable } from '../../shm/host-table.ts';
 
 export type ConsecutiveKind = (typeof CONSECUTIVE)[keyof typeof CONSECUTIVE];
 /** A row of failures has reached its threshold. Called on the request path, outside of any stream's hook. */
 export type Vote = (host: number, kind: ConsecutiveKind) => void;
+
+/** Envoy's Grpc::Utility::grpcToHttpStatus, by number. */
+const GRPC_AS_HTTP = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
+
+/** The status that an answer counts as: of a gRPC answer that is its head alone, what its gRPC status stands for. */
+export function effectiveStatus(headers: ResponseHeaders): number {
+  if (headers.status !== 200) return headers.status;
+  const grpc = headers.get('grpc-status');
+  return grpc === undefined ? 200 : GRPC_AS_HTTP[Number(grpc)] ?? 500;
+}
 
 export class OutlierVotes {
   private readonly plan: OutlierVotingPlan;

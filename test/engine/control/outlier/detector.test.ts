@@ -9,7 +9,8 @@ import { ipAddress } from '../../../../engine/net/address.ts';
 import type { HostPlan } from '../../../../engine/plan/cluster-plan.ts';
 import type { OutlierPlan } from '../../../../engine/plan/health-plan.ts';
 import { CONSECUTIVE, HOST_FLAG, HostTable } from '../../../../engine/shm/host-table.ts';
-import { OutlierVotes } from '../../../../engine/upstream/outlier/votes.ts';
+import { ResponseHeaders } from '../../../../engine/headers/headers.ts';
+import { effectiveStatus, OutlierVotes } from '../../../../engine/upstream/outlier/votes.ts';
 import { ManualTimers } from '../../../support/manual-timers.ts';
 
 const PLAN: OutlierPlan = {
@@ -123,4 +124,9 @@ test('the threshold of Envoy\'s documentation: mean less factor times the deviat
   assert.ok(Math.abs(average - 83.333) < 0.01);
   assert.ok(Math.abs(threshold - (83.333 - 1.9 * 23.57)) < 0.05);
   assert.deepEqual(rateThreshold(rates, 4, 1.9), { average: -1, threshold: -1 });
+});
+
+test('a gRPC answer that is its head alone counts as what its status stands for', () => {
+  const of = (status: number, grpc?: string): number => { const h = new ResponseHeaders(); h.status = status; if (grpc !== undefined) h.add('grpc-status', grpc); return effectiveStatus(h); };
+  assert.deepEqual([of(200), of(503), of(200, '0'), of(200, '14'), of(200, '5'), of(200, '99'), of(404, '14')], [200, 503, 200, 503, 404, 500, 404]);
 });
