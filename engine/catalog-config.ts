@@ -17,6 +17,8 @@ import { compileNetworkRbac } from './filters/network/rbac/config.ts';
 import { compileHttpRbac, compileRbacPerRoute } from './filters/http/rbac/config.ts';
 import { compileProxyProtocol } from './filters/listener/proxy-protocol/config.ts';
 import { compileTlsInspector } from './filters/listener/tls-inspector/config.ts';
+import { compileDownstreamTls, compileUpstreamTls, rulesOf } from './net/tls/config.ts';
+import { compileSecret } from './net/tls/secret-config.ts';
 import { compileRouter } from './filters/http/router/config.ts';
 import { compileAccessLog, compileFileLog, compileStreamLog } from './observe/accesslog/config.ts';
 import type { ExtensionCompiler } from './proto/config-message.ts';
@@ -43,7 +45,9 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', { category: 'envoy.access_loggers', compile: compileStreamLog('stdout') }],
   ['envoy.extensions.access_loggers.stream.v3.StderrAccessLog', { category: 'envoy.access_loggers', compile: compileStreamLog('stderr') }],
   ['envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink', { category: 'envoy.health_check.event_sinks', compile: compileEventFileSink }],
+  ['envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext', { category: 'envoy.transport_sockets.downstream', compile: compileDownstreamTls }],
+  ['envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', { category: 'envoy.transport_sockets.upstream', compile: compileUpstreamTls }],
 ]);
 
 /** The rooms' compilers of listeners, clusters and routes. */
-export const COMPILERS: Compilers<ListenerPlan, CompiledCluster, RouteTablePlan> = { listener: compileListener, cluster: compileCluster, routes: compileRouteConfiguration, accessLog: compileAccessLog, address: compileAddress, extensions: EXTENSIONS };
+export const COMPILERS: Compilers<ListenerPlan, CompiledCluster, RouteTablePlan> = { listener: compileListener, cluster: compileCluster, routes: compileRouteConfiguration, accessLog: compileAccessLog, address: compileAddress, secret: (m, ctx) => compileSecret(m, ctx, rulesOf), extensions: EXTENSIONS };

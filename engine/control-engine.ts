@@ -13,6 +13,7 @@ import type { ShownFlags } from './control/server-info.ts';
 import { SystemResolver } from './control/dns/resolver.ts';
 import { ServerState } from './control/server-state.ts';
 import { WorkerTakeBack } from './control/stats/take-back.ts';
+import { SecretManager } from './control/secrets/secret-manager.ts';
 import { FileWatcher } from './control/watch/file-watcher.ts';
 import { ControlAdmin } from './control-admin.ts';
 import { collectGarbage } from './loop/collect-garbage.ts';
@@ -40,24 +41,28 @@ export interface ControlHost {
   after(ms: number, task: () => void): () => void;
   startWorkers(): void;
   exit(code: number): void;
+  /** A variable of the process's environment. */
+  environment(name: string): string | undefined;
+  /** What secrets are sealed under on their way to the workers. */
+  readonly secretKey: Uint8Array;
   setLogLevel(component: string, level: string): boolean;
   logLevel(component: string): string;
 }
 
 export type Compiled = CompiledBootstrap<ListenerPlan, CompiledCluster>;
 
-function compileFrom(flags: EngineFlags): Compiled {
+function compileFrom(flags: EngineFlags, environment: (name: string) => string | undefined): Compiled {
   let bytes: Uint8Array | null = null;
   if (flags.configPath !== '') {
     try { bytes = readFileSync(flags.configPath); } catch { bytes = null; }
-    if (bytes === null) return { reports: [{ severity: 'error', message: `unable to read file: ${flags.configPath}`, place: { file: flags.configPath, line: 0, column: 0, path: '' } }], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: null as never, unknownFields: 0, json: () => ({}) };
+    if (bytes === null) return { reports: [{ severity: 'error', message: `unable to read file: ${flags.configPath}`, place: { file: flags.configPath, line: 0, column: 0, path: '' } }], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: null as never, secrets: [], unknownFields: 0, json: () => ({}) };
   }
-  return compileBootstrap({ file: flags.configPath, bytes, overlay: flags.configYaml, concurrency: flags.concurrency, flags }, COMPILERS);
+  return compileBootstrap({ file: flags.configPath, bytes, overlay: flags.configYaml, concurrency: flags.concurrency, environment, flags }, COMPILERS);
 }
 
 /** --mode validate: Envoy's OK line, or every fault. */
-export function validateConfiguration(flags: EngineFlags): { ok: boolean; text: string } {
-  const c = compileFrom(flags);
+export function validateConfiguration(flags: EngineFlags, environment: (name: string) => string | undefined): { ok: boolean; text: string } {
+  const c = compileFrom(flags, environment);
   const lines = c.reports.map(formatReport);
   const ok = c.errors === 0 && !(flags.strict && c.reports.length > 0);
   return { ok, text: `${lines.map((l) => `${l}\n`).join('')}${ok ? `configuration '${flags.configPath}' OK\n` : `error initializing configuration '${flags.configPath}': ${c.errors} error${c.errors === 1 ? '' : 's'}\n`}` };
@@ -73,6 +78,7 @@ export class ControlEngine {
   readonly state: ServerState;
   readonly health: ClusterHealth;
   readonly clusters: ControlClusters;
+  readonly secrets: SecretManager;
   compiled: Compiled | null = null;
   /** What is served now, by name. */
   readonly listeners = new Map<string, Served & { readonly plan: ListenerPlan; bound: Map<number, { addresses: readonly string[]; error: string }> }>();
@@ -92,6 +98,10 @@ export class ControlEngine {
     this.host = host;
     this.state = new ServerState(host);
     this.takeBack = new WorkerTakeBack(host.shared);
+    this.secrets = new SecretManager({
+      emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), warn: (m) => host.log.log('config', 'warning', m), info: (m) => host.log.log('config', 'info', m),
+      stat: (name, kind, change) => this.state.change(name, kind, change), key: host.secretKey,
+    });
     const clock = new SystemClock();
     this.health = new ClusterHealth({
       after: (ms, task) => host.after(ms, task), clock, random: new SystemRandom(), hosts: host.shared.hosts, transport: new NodeTransport({ onTurnStart: () => clock.tick(), onTurnEnd: () => {} }), operators: { hostname: hostname(), environment: () => undefined },
@@ -107,7 +117,7 @@ export class ControlEngine {
 
   async start(): Promise<void> {
     const { host } = this;
-    const c = compileFrom(host.flags);
+    const c = compileFrom(host.flags, (n) => host.environment(n));
     this.logReports(c);
     if (c.errors > 0 || (host.flags.strict && c.reports.length > 0)) {
       host.log.log('main', 'critical', `error initializing configuration '${host.flags.configPath}': ${c.errors} error${c.errors === 1 ? '' : 's'}`);
@@ -123,6 +133,7 @@ export class ControlEngine {
     this.watchOverload(c.process.overload);
     this.state.stamp('bootstrap', '');
     this.state.onRuntime = () => this.runtimeChanged();
+    this.secrets.apply(c.secrets);
     this.applyClusters(c);
     for (const r of c.routes) if (r.packed !== null) this.setRoutes(r.name, r.version, r.packed);
     for (const l of c.listeners) {
@@ -186,7 +197,7 @@ export class ControlEngine {
     this.takeBack.attach(id, column);
     for (const l of this.listeners.values()) l.bound.delete(id);
     if (this.compiled === null) return;
-    this.host.send(id, [{ kind: 'settings', body: this.settings() }, { kind: 'runtime', values: this.state.runtimeValues() }, ...this.clusters.records(), ...[...this.routes].map(([name, r]): PlanRecord => ({ kind: 'routes', name, version: r.version, body: r.packed }))]);
+    this.host.send(id, [{ kind: 'settings', body: this.settings() }, { kind: 'runtime', values: this.state.runtimeValues() }, ...this.secrets.records(), ...this.clusters.records(), ...[...this.routes].map(([name, r]): PlanRecord => ({ kind: 'routes', name, version: r.version, body: r.packed }))]);
     if (this.listenersOut && !this.draining) this.host.send(id, this.listenerRecords());
   }
 
@@ -197,10 +208,10 @@ export class ControlEngine {
     for (const l of this.listeners.values()) l.bound.delete(id);
   }
 
-  onWorkerEvent(id: number, event: EngineEvent | StatClaim | { readonly kind: 'hello'; readonly transport: string }): void {
+  onWorkerEvent(id: number, event: EngineEvent | StatClaim | { readonly kind: 'hello'; readonly transport: string; readonly tls: string }): void {
     switch (event.kind) {
       case 'stat-block': case 'stat': case 'histogram': this.state.stats.claim(id, event); this.takeBack.claim(id, event); break;
-      case 'hello': this.state.transportOf(id, event.transport); break;
+      case 'hello': this.state.hello(id, event.transport, event.tls); break;
       case 'committed': this.committed.set(id, event.seq); break;
       case 'listener-bound': this.onBound(id, event); break;
       case 'outlier-vote': this.health.vote(event.host, event.row); break;
@@ -225,10 +236,11 @@ export class ControlEngine {
 
   /** The file was saved: good resources go live, bad ones keep their previous version. */
   reload(): void {
-    const c = compileFrom(this.host.flags);
+    const c = this.compile();
     this.logReports(c);
     if (c.listeners.length === 0 && c.clusters.length === 0 && c.errors > 0) { this.state.change('server.config_reload_rejected', 'counter', { add: 1 }); return; }
     this.compiled = { ...c, json: NO_JSON, listeners: [], clusters: [], routes: [] };
+    this.secrets.apply(c.secrets);
     this.applyClusters(c);
     const records: PlanRecord[] = [];
     for (const r of c.routes) if (r.packed !== null && this.routes.get(r.name)?.version !== r.version) { this.routes.set(r.name, { version: r.version, packed: r.packed }); records.push({ kind: 'routes', name: r.name, version: r.version, body: r.packed }); }
@@ -263,8 +275,8 @@ export class ControlEngine {
       if (r.plan === null || this.clusterVersions.get(r.name) === r.version) continue;
       this.state.change(this.clusterVersions.has(r.name) ? 'cluster_manager.cluster_modified' : 'cluster_manager.cluster_added', 'counter', { add: 1 });
       this.clusterVersions.set(r.name, r.version);
-      const { statName } = r.plan.cluster;
-      this.state.own.declareCluster(statName);
+      const { statName, transportSocket, transportSocketMatches } = r.plan.cluster;
+      this.state.own.declareCluster(statName, transportSocket !== null || transportSocketMatches.length > 0);
       this.state.stamp('cluster', r.name);
       this.clusters.apply(r.name, r.plan, r.version);
       this.state.own.watchBreakers(statName, this.clusters.circuitsOf(r.name), this.host.shared.circuits);
@@ -284,7 +296,8 @@ export class ControlEngine {
   runtimeChanged(): void { this.broadcast([{ kind: 'runtime', values: this.state.runtimeValues() }]); }
 
   /** The configuration as proto JSON, read anew. */
-  configJson(): unknown { return compileFrom(this.host.flags).json(); }
+  configJson(): unknown { return this.compile().json(); }
+  private compile(): Compiled { return compileFrom(this.host.flags, (n) => this.host.environment(n)); }
 
   // ---- the end -------------------------------------------------------------------------------------------------------------
 

@@ -63,6 +63,8 @@ const host: ControlHost = {
   workerIds: () => [...channels.keys()],
   after: (ms, task) => { const t = setTimeout(task, ms); return () => clearTimeout(t); },
   startWorkers: () => say({ kind: 'start-workers' }),
+  environment: (name) => process.env[name],
+  secretKey: data.process.secretKey,
   exit: (code) => say({ kind: 'exit', code }),
   setLogLevel,
   logLevel: (component) => log.level(component),

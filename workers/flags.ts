@@ -14,7 +14,7 @@ export interface Flags {
   readonly statsTags: readonly (readonly [string, string])[];
   /** Names as Envoy writes them: 'envoy.filters.http/envoy.filters.http.router'. */
   readonly disableExtensions: readonly string[];
-  readonly watch: boolean; readonly strict: boolean; readonly transport: 'auto' | 'native' | 'node'; readonly sample: boolean;
+  readonly watch: boolean; readonly strict: boolean; readonly transport: 'auto' | 'native' | 'node'; readonly tls: 'auto' | 'rustls' | 'node'; readonly sample: boolean;
   /** As given, for /server_info. */
   readonly argv: readonly string[];
 }
@@ -53,7 +53,8 @@ function command(): Command {
     .option('--enable-mutex-tracing', 'accepted: there are no mutexes', false).option('--enable-core-dump', 'accepted: the system\'s limits decide', false)
     .option('--hot-restart-version', 'print the hot restart version', false).option('--version', 'print the version', false)
     .option('--watch', 'apply a changed configuration file in place', false).option('--strict', 'warnings are errors', false).option('--sample', 'run a sample configuration', false)
-    .addOption(new Option('--transport <kind>', 'native, node or auto').choices(['auto', 'native', 'node']).default('auto'));
+    .addOption(new Option('--transport <kind>', 'native, node or auto').choices(['auto', 'native', 'node']).default('auto'))
+    .addOption(new Option('--tls <engine>', 'rustls, node or auto').choices(['auto', 'rustls', 'node']).default('auto'));
 }
 
 /** The fault of a value that parsed, in Envoy's words where it has them; '' for none. */
@@ -101,7 +102,7 @@ export function parseFlags(argv: readonly string[]): Parsed {
       baseId: n('baseId'), baseIdPath: s('baseIdPath'), restartEpoch: n('restartEpoch'), drainTimeS: n('drainTimeS'), drainStrategy: s('drainStrategy') as 'gradual', parentShutdownTimeS: n('parentShutdownTimeS'), serviceNode: s('serviceNode'), serviceCluster: s('serviceCluster'), serviceZone: s('serviceZone'), adminAddressPath: s('adminAddressPath'),
       fileFlushIntervalMs: n('fileFlushIntervalMsec'), fileFlushMinBytes: n('fileFlushMinSizeKb') * 1024, localAddressIpVersion: s('localAddressIpVersion') as 'v4',
       allowUnknown: b('allowUnknownStaticFields') || b('allowUnknownFields'), unknownDynamic: b('rejectUnknownDynamicFields') ? 'reject' : b('ignoreUnknownDynamicFields') ? 'ignore' : 'warn', skipDeprecatedLogs: b('skipDeprecatedLogs'),
-      statsTags: tags.map((t) => [t.slice(0, t.indexOf(':')), t.slice(t.indexOf(':') + 1)] as const), disableExtensions: s('disableExtensions').split(',').filter((x) => x !== ''), watch: b('watch'), strict: b('strict'), transport: s('transport') as 'auto', sample: b('sample'), argv,
+      statsTags: tags.map((t) => [t.slice(0, t.indexOf(':')), t.slice(t.indexOf(':') + 1)] as const), disableExtensions: s('disableExtensions').split(',').filter((x) => x !== ''), watch: b('watch'), strict: b('strict'), transport: s('transport') as 'auto', tls: s('tls') as 'auto', sample: b('sample'), argv,
     },
   };
 }

@@ -20,7 +20,7 @@ if (flags.configPath === '' && flags.configYaml === '') {
 }
 if (flags.mode === 'validate') {
   const { validateConfiguration } = await import('../engine/control-engine.ts');
-  const { ok, text } = validateConfiguration(flags);
+  const { ok, text } = validateConfiguration(flags, (name) => process.env[name]);
   (ok ? process.stdout : process.stderr).write(text);
   process.exit(ok ? 0 : 1);
 }

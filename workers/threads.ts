@@ -1,4 +1,5 @@
 // What goes between the threads: shared memory handed over at start, and the few lifecycle messages. Plans and events go through rings.
+import { randomBytes } from 'node:crypto';
 import { CircuitTable } from '../engine/shm/circuit-table.ts';
 import { HostTable } from '../engine/shm/host-table.ts';
 import { Ring } from '../engine/shm/ring.ts';
@@ -7,7 +8,8 @@ import { COLUMN_SLOTS } from '../engine/observe/stats/thread-stat-store.ts';
 import type { Flags } from './flags.ts';
 
 /** Memory of the whole process, owned by the supervisor: it outlives every thread. */
-export interface ProcessMemory { readonly hosts: SharedArrayBuffer; readonly circuits: SharedArrayBuffer; readonly words: SharedArrayBuffer }
+/** `secretKey`: what secrets are sealed under; copied to each thread, never in shared memory. */
+export interface ProcessMemory { readonly secretKey: Uint8Array; readonly hosts: SharedArrayBuffer; readonly circuits: SharedArrayBuffer; readonly words: SharedArrayBuffer }
 /** Memory of one worker's life: a replaced worker gets its own. */
 export interface WorkerMemory { readonly column: SharedArrayBuffer; readonly config: SharedArrayBuffer; readonly events: SharedArrayBuffer }
 
@@ -24,7 +26,7 @@ export const HOST_CAPACITY = 1 << 18;
 export const CIRCUIT_CAPACITY = 1 << 16;
 
 export function processMemory(): ProcessMemory {
-  return { hosts: new SharedArrayBuffer(HostTable.bytes(HOST_CAPACITY)), circuits: new SharedArrayBuffer(CircuitTable.bytes(CIRCUIT_CAPACITY)), words: new SharedArrayBuffer(SharedWords.bytes) };
+  return { secretKey: randomBytes(32), hosts: new SharedArrayBuffer(HostTable.bytes(HOST_CAPACITY)), circuits: new SharedArrayBuffer(CircuitTable.bytes(CIRCUIT_CAPACITY)), words: new SharedArrayBuffer(SharedWords.bytes) };
 }
 export function workerMemory(): WorkerMemory {
   return { column: new SharedArrayBuffer(COLUMN_SLOTS * 8), ...ringMemory() };

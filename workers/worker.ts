@@ -7,6 +7,8 @@ import { SystemRandom } from '../engine/loop/random.ts';
 import { Runtime } from '../engine/loop/runtime.ts';
 import { TimerWheel } from '../engine/loop/timer-wheel.ts';
 import { createTransport } from '../engine/net/transport/choose.ts';
+import { SecretStore } from '../engine/net/tls/secret-store.ts';
+import { tlsEngines } from '../engine/net/tls/choose.ts';
 import type { WorkerEnv } from '../engine/net/worker-env.ts';
 import { ThreadStatStore } from '../engine/observe/stats/thread-stat-store.ts';
 import { pack, unpack } from '../engine/plan/plan-wire.ts';
@@ -44,7 +46,7 @@ const transport = createTransport(data.flags.transport, {
 // A wake may take the place of the turn that was asked for: ask again at the end of the one it brings.
 const wake = transport.wake.bind(transport);
 transport.wake = () => { askedMs = NaN; wake(); };
-const env: WorkerEnv = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log, stats, transport, workerId: data.id };
+const env: WorkerEnv = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log, stats, transport, secrets: new SecretStore(data.process.secretKey), tls: tlsEngines(data.flags.tls, later), workerId: data.id };
 
 let engine: WorkerEngine | null = null;
 function take(record: PlanRecord): void {
@@ -67,7 +69,7 @@ async function receive(from: Ring): Promise<void> {
   }
 }
 
-const greet = (): void => tell({ kind: 'hello', transport: transport.name });
+const greet = (): void => tell({ kind: 'hello', transport: transport.name, tls: env.tls[0]!.name });
 
 // The listener also keeps the thread alive while nothing else does.
 parentPort!.on('message', (m: ToWorker) => {

@@ -49,6 +49,6 @@ export function serverInfo(host: InfoHost, state: InfoState, node: unknown): Rec
   const uptime = `${state.uptimeS()}s`, workers = [...state.workers.values()];
   return {
     version: versionText(host.version), state: state.lifeState, uptime_current_epoch: uptime, uptime_all_epochs: uptime, hot_restart_version: 'disabled', command_line_options: options(host.flags), hot_restart_initializing: false,
-    node: shownNode(host, node, { transport: workers.find((w) => w.transport !== '')?.transport ?? '', control_restarts: host.controlRestarts, workers: workers.map((w) => ({ id: w.id, up: w.up, restarts: w.restarts, transport: w.transport })) }),
+    node: shownNode(host, node, { transport: workers.find((w) => w.transport !== '')?.transport ?? '', tls: workers.find((w) => w.tls !== '')?.tls ?? '', control_restarts: host.controlRestarts, workers: workers.map((w) => ({ id: w.id, up: w.up, restarts: w.restarts, transport: w.transport })) }),
   };
 }

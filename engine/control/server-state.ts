@@ -13,7 +13,7 @@ export interface StateHost {
   after(ms: number, task: () => void): () => void;
   readonly log: { log(component: 'runtime', level: 'warning', message: string): void };
 }
-export interface WorkerState { readonly id: number; readonly column: SharedArrayBuffer; restarts: number; transport: string; up: boolean }
+export interface WorkerState { readonly id: number; readonly column: SharedArrayBuffer; restarts: number; transport: string; tls: string; up: boolean }
 export type LifeState = 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING';
 
 export class ServerState {
@@ -105,9 +105,9 @@ export class ServerState {
 
   openRequests(): number { return this.own.openRequests(); }
 
-  workerUp(id: number, column: SharedArrayBuffer, restarts: number): void { this.workers.set(id, { id, column, restarts, transport: '', up: true }); this.stats.attach(id, column); }
+  workerUp(id: number, column: SharedArrayBuffer, restarts: number): void { this.workers.set(id, { id, column, restarts, transport: '', tls: '', up: true }); this.stats.attach(id, column); }
   workerDown(id: number): void { const w = this.workers.get(id); if (w !== undefined) w.up = false; this.stats.detach(id); }
-  transportOf(id: number, transport: string): void { const w = this.workers.get(id); if (w !== undefined) w.transport = transport; }
+  hello(id: number, transport: string, tls: string): void { const w = this.workers.get(id); if (w !== undefined) { w.transport = transport; w.tls = tls; } }
 
   /** null before the configuration is known. */
   get runtime(): RuntimeLayers | null { return this.layers; }

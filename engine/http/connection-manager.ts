@@ -44,6 +44,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     const { stats, plan, env } = runtime;
     stats.inc(HCM.downstream_cx_total);
     stats.inc(HCM.downstream_cx_active);
+    if (connection.facts.tlsTerminated) { stats.inc(HCM.downstream_cx_ssl_total); stats.inc(HCM.downstream_cx_ssl_active); }
     if (plan.codec === 'HTTP1') this.startHttp1(); else if (plan.codec === 'HTTP2') this.startHttp2();
     this.idleSince = env.clock.nowMs();
     this.sweep = new Timer(() => this.sweepNow());
@@ -127,6 +128,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     if (this.lastRequest) stats.dec(HCM.downstream_cx_http1_soft_drain);
     if (active) { stats.inc(HCM.downstream_cx_destroy_active_rq); stats.inc(local ? HCM.downstream_cx_destroy_local_active_rq : HCM.downstream_cx_destroy_remote_active_rq); }
     stats.dec(HCM.downstream_cx_active);
+    if (this.facts.tlsTerminated) stats.dec(HCM.downstream_cx_ssl_active);
     if (this.codec !== null) stats.dec(this.h2 !== null ? HCM.downstream_cx_http2_active : HCM.downstream_cx_http1_active);
     stats.record(HCM.downstream_cx_length_ms, env.clock.nowMs() - this.facts.startMs);
   }

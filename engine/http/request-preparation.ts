@@ -6,6 +6,7 @@ import type { RequestHeaders } from '../headers/headers.ts';
 import type { HcmPlan } from '../plan/hcm-plan.ts';
 import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import type { Random } from '../loop/random.ts';
+import { forwardClientCert } from './client-cert.ts';
 import { AddressDetector, ClientAddress } from './forwarded-for.ts';
 import { LocalReply } from './filter.ts';
 
@@ -100,7 +101,7 @@ export class RequestPreparation {
     this.envoyHeaders(headers, facts, internal, edge);
     this.requestId(headers, facts, edge);
     if (plan.via !== '') headers.append('via', plan.via, ', ');
-    if (plan.clientCert === 'sanitize' || (plan.clientCert === 'forward-only' && connection.tls === null)) headers.remove('x-forwarded-client-cert');
+    forwardClientCert(plan.clientCert, headers, connection.tls);
     return null;
   }
 

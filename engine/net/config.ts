@@ -80,19 +80,18 @@ function compileChain(m: ConfigMessage, ctx: CompileContext, isDefault: boolean)
     if (TERMINAL.test(plan.kind) !== last) f.error('', last ? `Error: non-terminal filter named ${f.str('name')} of type ${plan.kind} is the last filter in a network filter chain.` : `Error: terminal filter named ${f.str('name')} of type ${plan.kind} must be the last filter in a network filter chain.`);
     filters.push(plan);
   }
-  rawBufferOnly(m);
-  m.noop('transport_socket_connect_timeout', 'only TLS handshakes take time'); m.unsupported('on_demand_configuration'); m.unsupported('use_proxy_proto');
+  m.unsupported('on_demand_configuration'); m.unsupported('use_proxy_proto');
   const match = compileMatch(m.msg('filter_chain_match'));
-  return { name: m.str('name'), match: isDefault ? null : match, filters, metadata: compileMetadata(m.msg('metadata')) };
+  return { name: m.str('name'), match: isDefault ? null : match, filters, transportSocket: compileTransportSocket(m.msg('transport_socket'), ctx, 'downstream'), connectTimeoutMs: Math.max(0, m.ms('transport_socket_connect_timeout', 0)), metadata: compileMetadata(m.msg('metadata')) };
 }
 
-/** transport_socket: raw_buffer is the plain socket; anything else is not there yet. */
-export function rawBufferOnly(m: ConfigMessage): void {
-  const t = m.msg('transport_socket');
-  if (t === undefined) return;
+/** envoy TransportSocket; null for raw_buffer (or none), the plain socket. */
+export function compileTransportSocket(t: ConfigMessage | undefined, ctx: CompileContext, side: 'downstream' | 'upstream'): ExtensionPlan | null {
+  if (t === undefined) return null;
   t.str('name');
   const config = t.any('typed_config');
-  if (config !== undefined && !config.typeName.endsWith('.raw_buffer.v3.RawBuffer')) t.unsupported('typed_config', config.typeName);
+  if (config === undefined) { t.error('', `no typed_config for transport socket '${t.str('name')}'`); return null; }
+  return config.typeName.endsWith('.raw_buffer.v3.RawBuffer') ? null : ctx.extension(`envoy.transport_sockets.${side}`, config);
 }
 
 export function compileListener(m: ConfigMessage, ctx: CompileContext): ListenerPlan {

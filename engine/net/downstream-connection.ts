@@ -11,6 +11,7 @@ import type { StatBlock } from '../observe/stats/stat-block.ts';
 import { StreamFacts, type ConnectionFacts } from '../observe/stream-facts.ts';
 import type { Timer } from '../loop/timer-wheel.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory, NetworkVerdict, ReadPause } from './connection.ts';
+import type { DownstreamSocketFactory } from './tls/contexts.ts';
 import type { SocketSink, TransportSocket } from './transport/transport.ts';
 import type { WorkerEnv } from './worker-env.ts';
 
@@ -31,7 +32,7 @@ const NO_BYTES = Buffer.alloc(0);
 const PAUSE_BIT: Record<ReadPause, number> = { filter: 1, 'upstream-wait': 2, 'upstream-full': 4, terminal: 8 };
 
 export class AcceptedConnection implements DownstreamConnection, SocketSink {
-  readonly socket: TransportSocket;
+  private transport: TransportSocket;
   readonly facts: ConnectionFacts;
   readonly env: WorkerEnv;
   private readonly state: ListenerState;
@@ -50,10 +51,24 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
 
   /** `stream`: the record that listener filters began, if any. */
   constructor(socket: TransportSocket, facts: ConnectionFacts, state: ListenerState, env: WorkerEnv, stream: StreamFacts | null = null) {
-    this.socket = socket; this.facts = facts; this.state = state; this.env = env;
+    this.transport = socket; this.facts = facts; this.state = state; this.env = env;
     if (stream !== null) this.ownStream = addresses(stream);
     socket.sink = this;
   }
+
+  /** What filters write to: the accepted socket, or the transport socket on it. */
+  get socket(): TransportSocket { return this.transport; }
+
+  /** Puts a transport socket on the accepted one; before `start`. False: it cannot be, and the connection is closed. `timeoutMs` for its handshake, 0: none. */
+  secure(factory: DownstreamSocketFactory, timeoutMs: number): boolean {
+    const wrapped = factory.wrap(this.transport, this.facts);
+    if (wrapped === null) { this.facts.transportFailure = 'TLS error: Secret is not supplied by SDS'; this.close('now'); return false; }
+    this.transport = wrapped;
+    wrapped.sink = this;
+    if (timeoutMs > 0) this.handshake = this.env.wheel.after(timeoutMs, () => { this.state.stats.inc(LISTENER.downstream_cx_transport_socket_connect_timeout); this.close('now', 'transport socket timeout was reached'); });
+    return true;
+  }
+  private handshake: Timer | null = null;
 
   get bufferLimit(): number { return this.state.bufferLimit; }
   get listenerStatPrefix(): string { return this.state.statPrefix; }
@@ -126,7 +141,8 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
     if (this.heldEnd && !this.ended && this.pauses === 0 && this.holder < 0 && this.waiting === 0) { this.heldEnd = false; this.passEnd(); }
   }
 
-  onConnect(): void { /* an accepted socket is connected */ }
+  /** An accepted socket is connected: this is its transport socket's handshake. */
+  onConnect(): void { if (this.handshake !== null) { this.env.wheel.cancel(this.handshake); this.handshake = null; } }
   onData(bytes: Buffer, start: number, end: number): void {
     this.facts.bytesReceived += end - start;
     if (this.closing !== null) return;
@@ -165,6 +181,7 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
     this.ended = true;
     this.held?.clear();
     if (this.closing !== null) this.env.wheel.cancel(this.closing);
+    if (this.handshake !== null) this.env.wheel.cancel(this.handshake);
     for (const f of this.filters) f.onClose?.(error, local);
     const { stats, workerStats } = this.state;
     stats.inc(LISTENER.downstream_cx_destroy);

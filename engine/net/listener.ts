@@ -14,12 +14,14 @@ import { AcceptedConnection, logConnection, type ListenerState } from './downstr
 import { FilterChainMatcher } from './filter-chain-match.ts';
 import { makeFilterDisabled } from './filter-disabled.ts';
 import type { ListenerSocket, TransportSocket } from './transport/transport.ts';
+import type { DownstreamSocketFactory } from './tls/contexts.ts';
+import { downstreamSocket } from './transport-sockets.ts';
 import type { WorkerEnv } from './worker-env.ts';
 
 /** The process-wide limit of downstream connections. */
 export interface ConnectionBudget { tryConnection(): boolean; releaseConnections(count: number): void; /** The process fails its health checks: connections are not kept. */ healthFailed(): boolean; /** Strength of an overload action, 0 to 1. */ overload(action: number): number }
 
-interface Chain { readonly name: string; readonly factories: readonly NetworkFilterFactory[]; readonly metadata: FilterChainPlan['metadata'] }
+interface Chain { readonly name: string; readonly socket: DownstreamSocketFactory | null; readonly connectTimeoutMs: number; readonly factories: readonly NetworkFilterFactory[]; readonly metadata: FilterChainPlan['metadata'] }
 
 let nextConnectionId = 0;
 
@@ -58,7 +60,7 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     this.bufferLimit = plan.bufferLimit;
     this.accessLogs = plan.accessLogs.map((l) => catalog.accessLog(l.kind, l.body, env));
     this.listenerFilters = plan.listenerFilters.map((f) => ({ factory: catalog.listenerFilter(f.filter.kind, f.filter.body, env, this.statPrefix), disabled: f.disabled === null ? null : makeFilterDisabled(f.disabled) }));
-    const build = (c: FilterChainPlan): Chain => ({ name: c.name, metadata: c.metadata, factories: c.filters.map((f) => catalog.networkFilter(f.kind, f.body, env, this.statPrefix)) });
+    const build = (c: FilterChainPlan): Chain => ({ name: c.name, socket: downstreamSocket(c.transportSocket, env, this.statPrefix), connectTimeoutMs: c.connectTimeoutMs, metadata: c.metadata, factories: c.filters.map((f) => catalog.networkFilter(f.kind, f.body, env, this.statPrefix)) });
     this.matcher = new FilterChainMatcher(plan.chains.map((c) => ({ chain: build(c), match: c.match })), plan.defaultChain === null ? null : build(plan.defaultChain), plan.matcher);
   }
 
@@ -104,6 +106,7 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     facts.filterChainMetadata = chain.metadata;
     const connection = new AcceptedConnection(socket, facts, this, this.env, stream);
     this.connections.add(connection);
+    if (chain.socket !== null && !connection.secure(chain.socket, chain.connectTimeoutMs)) return false;
     connection.start(chain.factories);
     return connection.live;
   }

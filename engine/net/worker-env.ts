@@ -6,6 +6,8 @@ import type { Later } from '../loop/later.ts';
 import type { Runtime } from '../loop/runtime.ts';
 import type { Logger } from '../observe/log.ts';
 import type { StatStore } from '../observe/stats/stat-block.ts';
+import type { TlsEngine } from './tls/engine.ts';
+import type { SecretStore } from './tls/secret-store.ts';
 import type { Transport } from './transport/transport.ts';
 
 export interface WorkerEnv {
@@ -17,6 +19,9 @@ export interface WorkerEnv {
   readonly log: Logger;
   readonly stats: StatStore;
   readonly transport: Transport;
+  readonly secrets: SecretStore;
+  /** TLS engines, the preferred one first. */
+  readonly tls: readonly TlsEngine[];
   /** 0-based number of this worker. */
   readonly workerId: number;
 }

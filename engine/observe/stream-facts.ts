@@ -2,15 +2,27 @@
 // Times are the clock's monotonic ms of the event, -1 where it has not happened.
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 
-/** The TLS side of a connection; null for cleartext. Filled by net/tls. */
+export type SanType = 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME';
+
+/** The TLS side of a connection; null for cleartext. Filled by net/tls; what is read of certificates is worked out when it is asked for. */
 export interface TlsFacts {
+  /** 'TLSv1.3'. */
   readonly version: string; readonly cipher: string; readonly sni: string; readonly alpn: string; readonly sessionId: string;
-  /** Whether a client certificate was given, and whether it was validated. */
+  /** Whether a certificate was given by the peer, and whether it was validated. */
   readonly peerCertificatePresented: boolean; readonly peerCertificateValidated: boolean;
-  readonly peerSubject: string; readonly peerIssuer: string; readonly peerSerial: string; readonly peerFingerprint256: string; readonly peerFingerprint1: string;
-  readonly peerPem: string; readonly peerDnsSans: readonly string[]; readonly peerUriSans: readonly string[]; readonly peerIpSans: readonly string[]; readonly peerEmailSans: readonly string[];
+  /** RFC 2253. */
+  readonly peerSubject: string; readonly peerIssuer: string;
+  /** Lower-case hex. */
+  readonly peerSerial: string; readonly peerFingerprint256: string; readonly peerFingerprint1: string;
+  /** URL-encoded PEM, and that of the whole chain. */
+  readonly peerPem: string; readonly peerChainPem: string;
   readonly peerValidFromMs: number; readonly peerValidToMs: number;
-  readonly localSubject: string; readonly localDnsSans: readonly string[]; readonly localUriSans: readonly string[];
+  readonly localSubject: string;
+  readonly peerUriSans: readonly string[]; readonly peerDnsSans: readonly string[];
+  peerSans(type: SanType): readonly string[];
+  localSans(type: SanType): readonly string[];
+  /** Something of each certificate that the peer sent, comma-separated. */
+  peerChain(get: (c: { readonly sha256: string; readonly sha1: string; readonly serial: string }) => string): string;
 }
 
 /** Dynamic metadata and filter state values: JSON-like, as google.protobuf.Struct. */
@@ -37,6 +49,8 @@ export class ConnectionFacts {
   /** Fingerprints of the ClientHello, '' where not asked for. */
   ja3 = ''; ja4 = '';
   tls: TlsFacts | null = null;
+  /** TLS ends here: known before its handshake is over. */
+  tlsTerminated = false;
   listenerName = '';
   filterChainName = '';
   /** Envoy's TrafficDirection of the listener. */

@@ -3,6 +3,7 @@ import type { Address } from '../net/address.ts';
 import type { SocketOption, TcpKeepalive } from '../net/transport/transport.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { OutlierVotingPlan } from './health-plan.ts';
+import type { ExtensionPlan } from './extension-plan.ts';
 import type { Http1OptionsPlan } from './http1-options-plan.ts';
 
 /** A value that a runtime key may override. */
@@ -77,6 +78,10 @@ export interface ClusterPlan {
   readonly outlier: OutlierVotingPlan | null;
   /** Hosts are checked actively: x-envoy-immediate-health-check-fail is looked at. */
   readonly healthChecked: boolean;
+  /** null: cleartext. */
+  readonly transportSocket: ExtensionPlan | null;
+  /** The first whose pairs are in the host's metadata (envoy.transport_socket_match). */
+  readonly transportSocketMatches: readonly { readonly match: { readonly [key: string]: unknown }; readonly socket: ExtensionPlan | null }[];
 }
 
 /** envoy.config.core.v3.HealthStatus */

@@ -27,6 +27,9 @@ export interface ReplyMapperPlan {
 /** proxy_status_config; `name` '' is the node's id. */
 export interface ProxyStatusPlan { readonly name: string; readonly recommendedCode: boolean; readonly details: boolean; readonly terminationDetails: boolean; readonly responseFlags: boolean }
 
+/** x-forwarded-client-cert: what is done with it, and which details are added. */
+export interface ClientCertPlan { readonly mode: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only'; readonly subject: boolean; readonly cert: boolean; readonly chain: boolean; readonly dns: boolean; readonly uri: boolean }
+
 export interface HcmPlan {
   readonly codec: 'AUTO' | 'HTTP1' | 'HTTP2';
   readonly statPrefix: string;
@@ -64,7 +67,7 @@ export interface HcmPlan {
   readonly addUserAgent: boolean;
   readonly proxy100: boolean;
   readonly upgrades: readonly { readonly type: string; readonly enabled: boolean }[];
-  readonly clientCert: 'sanitize' | 'forward-only' | 'always-forward-only';
+  readonly clientCert: ClientCertPlan;
   readonly earlyMutations: readonly HeaderMutationPlan[];
   readonly mappers: readonly ReplyMapperPlan[];
   readonly bodyFormat: BodyFormatPlan | null;

@@ -20,7 +20,7 @@ export interface FilterChainMatchPlan {
   readonly sourcePorts: readonly number[];
 }
 
-export interface FilterChainPlan { readonly name: string; readonly match: FilterChainMatchPlan | null; readonly filters: readonly ExtensionPlan[]; readonly metadata: { readonly [key: string]: MetadataValue } | null }
+export interface FilterChainPlan { readonly name: string; readonly match: FilterChainMatchPlan | null; readonly filters: readonly ExtensionPlan[]; /** null: cleartext. */ readonly transportSocket: ExtensionPlan | null; /** Time for its handshake, ms; 0: none. */ readonly connectTimeoutMs: number; readonly metadata: { readonly [key: string]: MetadataValue } | null }
 
 /** When a listener filter is passed over (ListenerFilterChainMatchPredicate); ports are [from, to). */
 export type FilterDisabledPlan =

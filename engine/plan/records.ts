@@ -13,6 +13,9 @@ export type PlanRecord =
   | { readonly kind: 'listener-removed'; readonly name: string }
   /** A route configuration under the key its users know it by: 'static:LISTENER:CHAIN' for inline ones, the RDS name otherwise. */
   | { readonly kind: 'routes'; readonly name: string; readonly version: string; readonly body: Uint8Array }
+  /** A secret (SecretPlan), sealed: see sealed.ts. */
+  | { readonly kind: 'secret'; readonly name: string; readonly body: Uint8Array }
+  | { readonly kind: 'secret-removed'; readonly name: string }
   /** All runtime values at once (layers merged). */
   | { readonly kind: 'runtime'; readonly values: { readonly [key: string]: string | number | boolean } }
   | { readonly kind: 'log-level'; readonly levels: { readonly [component: string]: string } }

@@ -55,6 +55,20 @@ export interface ConfigMessage {
 
 export interface Report { readonly severity: 'error' | 'warning'; readonly message: string; readonly place: Place }
 
+/** A secret of the configuration and how to load it. `load` reads its sources anew, throws with what is wrong, and gives a SecretPlan (plan/tls-plan.ts). */
+export interface SecretSource {
+  /** The same for what is alike. */
+  readonly key: string;
+  readonly kind: 'certificate' | 'validation' | 'tickets';
+  /** Resource name of one by SDS or of the bootstrap, else ''. */
+  readonly name: string;
+  /** Files and folders whose change may change it. */
+  files: readonly string[];
+  /** Where its parts come from, for /certs. */
+  paths: { readonly [part: string]: string };
+  load(): unknown;
+}
+
 /** What config.ts functions are given. One per resource. */
 export interface CompileContext {
   /** Compiles an extension (a TypedExtensionConfig-like message, or an Any already unpacked) of a category such as 'envoy.filters.http' through the catalog; unknown types are reported. */
@@ -63,6 +77,10 @@ export interface CompileContext {
   accessLog(config: ConfigMessage): ExtensionPlan | null;
   /** Reads a DataSource (filename, inline_string, inline_bytes, environment_variable); undefined after an error was reported. */
   dataSource(source: ConfigMessage): Uint8Array | undefined;
+  /** Registers a secret; gives what is wrong with it now, '' for nothing. */
+  secret(source: SecretSource): string;
+  /** A secret by name: of the bootstrap, or of a file (SdsSecretConfig). Gives its key; reports what it cannot. */
+  sdsSecret(kind: SecretSource['kind'], config: ConfigMessage): string;
   /** A reference to be checked when everything is known: an unknown cluster is an error at this place. */
   needsCluster(name: string, at: ConfigMessage, field: string): void;
   /** Registers a side record, such as an inline route configuration. Returns its key. */

@@ -15,6 +15,7 @@ import { hostSetsOf, type HostSet, type WithLocality } from './host-sets.ts';
 import { noteSelected, overridden } from './lb/override-host.ts';
 import type { Picker } from './lb/pickers.ts';
 import { SubsetBalancer } from './lb/subset-balancer.ts';
+import { HostSockets } from './host-sockets.ts';
 import { H1Pool } from './pool/h1-pool.ts';
 import { RawConnection } from './pool/raw-connection.ts';
 import { effectiveStatus, OutlierVotes, type Vote } from './outlier/votes.ts';
@@ -62,6 +63,8 @@ export class ClusterEntry implements Cluster {
   readonly breakers: readonly [Breaker, Breaker];
   private readonly outlier: OutlierVotes | null;
   private readonly reports: HostReports;
+  /** @internal */
+  readonly sockets: HostSockets;
   private hosts: HostEntry[] = [];
   private balancer: Picker | null = null;
   private epoch = -1;
@@ -77,6 +80,7 @@ export class ClusterEntry implements Cluster {
     this.reports = reports;
     this.outlier = plan.outlier === null ? null : new OutlierVotes(plan.outlier, shared.hosts, reports.vote);
     this.plan = plan; this.env = env; this.shared = shared; this.around = around;
+    this.sockets = new HostSockets(plan, env);
     this.stats = new StatBlock(env.stats, CLUSTER_SCHEMA, `cluster.${plan.statName}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, `cluster.${plan.statName}.http1`);
     this.lbStats = new StatBlock(env.stats, CLUSTER_LB_SCHEMA, `cluster.${plan.statName}`);

@@ -1,6 +1,6 @@
 // Clusters and their endpoints from configuration.
 import { compileHttp1Options, underscores } from '../codec/h1/config.ts';
-import { compileAddress, compileKeepalive, compileMetadata, compileSocketOptions, rawBufferOnly } from '../net/config.ts';
+import { compileAddress, compileKeepalive, compileMetadata, compileSocketOptions, compileTransportSocket } from '../net/config.ts';
 import { compileBalancer } from './balancer-config.ts';
 import type { Address } from '../net/address.ts';
 import type { ClusterPlan, HealthStatus, HostPlan } from '../plan/cluster-plan.ts';
@@ -118,8 +118,7 @@ function overrideStatus(common: ConfigMessage | undefined): readonly HealthStatu
 }
 
 export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
-  for (const f of ['transport_socket_matches', 'eds_cluster_config', 'wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
-  rawBufferOnly(m);
+  for (const f of ['eds_cluster_config', 'wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
   m.unsupported('close_connections_on_host_health_failure'); m.noop('connection_pool_per_downstream_connection', 'pools are per worker'); m.noop('cleanup_interval', 'only ORIGINAL_DST clusters are cleaned'); m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
   const track = m.msg('track_cluster_stats');
   for (const f of ['timeout_budgets', 'request_response_sizes', 'per_endpoint_stats']) track?.noop(f, 'not recorded yet');
@@ -145,6 +144,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
       name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m), panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
       http1: http.http1 ?? HTTP1_DEFAULTS, idleTimeoutMs: http.idleTimeoutMs, maxConnectionDurationMs: http.maxConnectionDurationMs, maxRequestsPerConnection: m.num('max_requests_per_connection', http.maxRequests), maxStreamDurationMs: http.maxStreamDurationMs, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
       keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind: bindAddress, socketOptions: compileSocketOptions(bind?.list('socket_options') ?? []), metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
+      transportSocket: compileTransportSocket(m.msg('transport_socket'), ctx, 'upstream'), transportSocketMatches: m.list('transport_socket_matches').map((t) => { t.str('name'); return { match: (t.json('match') ?? {}) as { readonly [key: string]: unknown }, socket: compileTransportSocket(t.msg('transport_socket'), ctx, 'upstream') }; }),
     },
   };
 }

@@ -2,7 +2,7 @@
 
 const TYPE = 'type.googleapis.com/envoy.extensions.filters';
 
-export interface HttpListener { readonly port: number; readonly name?: string; readonly hcm?: string; readonly listener?: string; /** Flow YAML list of routes. */ readonly routes?: string; readonly virtualHosts?: string }
+export interface HttpListener { readonly port: number; readonly name?: string; readonly hcm?: string; readonly listener?: string; /** Flow YAML list of routes. */ readonly routes?: string; readonly virtualHosts?: string; /** Lines of flow YAML fields of the filter chain. */ readonly chain?: string }
 
 /** One cluster line; `more` is flow YAML. */
 export function clusterYaml(name: string, ports: readonly number[], more = ''): string {
@@ -18,7 +18,8 @@ export function listenerYaml(l: HttpListener): string {
   return `  - name: ${name}
     address: {socket_address: {address: 127.0.0.1, port_value: ${l.port}}}
 ${lines(l.listener, 4)}    filter_chains:
-    - filters:
+    - name: ""
+${lines(l.chain, 6)}      filters:
       - name: envoy.filters.network.http_connection_manager
         typed_config:
           "@type": ${TYPE}.network.http_connection_manager.v3.HttpConnectionManager
@@ -48,3 +49,12 @@ export function staticYaml(listeners: readonly string[], clusters: readonly stri
 export function bootstrapYaml(listeners: readonly HttpListener[], clusters: readonly string[], top = ''): string {
   return `${top}\nstatic_resources:\n  listeners:\n${listeners.map(listenerYaml).join('')}  clusters:\n${clusters.join('')}`;
 }
+
+const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
+/** DownstreamTlsContext as one line of flow YAML: `common` and `fields` are flow YAML fields. */
+export function downstreamTls(common: string, fields = ''): string { return `transport_socket: {name: tls, typed_config: {"@type": ${TLS}.DownstreamTlsContext, ${fields && `${fields}, `}common_tls_context: {${common}}}}`; }
+/** UpstreamTlsContext, for `clusterYaml`'s `more`. */
+export function upstreamTls(common: string, fields = ''): string { return `transport_socket: {name: tls, typed_config: {"@type": ${TLS}.UpstreamTlsContext, ${fields && `${fields}, `}common_tls_context: {${common}}}}`; }
+export const certificateFiles = (...pairs: readonly { certFile: string; keyFile: string }[]): string => `tls_certificates: [${pairs.map((p) => `{certificate_chain: {filename: ${p.certFile}}, private_key: {filename: ${p.keyFile}}}`).join(', ')}]`;
+/** validation_context with a CA file; `more` are flow YAML fields. */
+export const trusting = (ca: { certFile: string }, more = ''): string => `validation_context: {trusted_ca: {filename: ${ca.certFile}}${more && `, ${more}`}}`;

@@ -5,6 +5,7 @@ import { SeededRandom } from '../../engine/loop/random.ts';
 import { Runtime } from '../../engine/loop/runtime.ts';
 import { TimerWheel } from '../../engine/loop/timer-wheel.ts';
 import { ipAddress } from '../../engine/net/address.ts';
+import { SecretStore } from '../../engine/net/tls/secret-store.ts';
 import type { SocketSink, Transport, TransportSocket } from '../../engine/net/transport/transport.ts';
 import type { WorkerEnv } from '../../engine/net/worker-env.ts';
 import { ConnectionFacts } from '../../engine/observe/stream-facts.ts';
@@ -39,7 +40,7 @@ export function fakeEnv(): FakeEnv {
   const clock = new ManualClock(), wheel = new TimerWheel(clock), later = new TurnQueue(() => {});
   return {
     clock, wheel, later, random: new SeededRandom(), runtime: new Runtime(), stats: new ThreadStatStore(new SharedArrayBuffer(1 << 20), () => {}), transport: null as unknown as Transport, workerId: 0,
-    log: null as never,
+    log: null as never, secrets: new SecretStore(new Uint8Array(32)), tls: [],
     advance(ms) { clock.set(clock.nowMs() + ms); wheel.advance(); later.run(); },
   };
 }

@@ -6,13 +6,14 @@ import { pack } from '../../plan/plan-wire.ts';
 import type { Address } from '../../net/address.ts';
 import { ConfigNode } from '../../proto/config-node.ts';
 import { ConfigTree } from '../../proto/config-tree.ts';
-import type { CompileContext, ConfigMessage, ExtensionCompiler, ExtensionPlan, Report } from '../../proto/config-message.ts';
+import type { CompileContext, ConfigMessage, ExtensionCompiler, ExtensionPlan, Report, SecretSource } from '../../proto/config-message.ts';
 import { messageType } from '../../proto/registry.ts';
 import { meant, suggestion } from '../../proto/suggest.ts';
 import { sourceOf, type ConfigSource } from '../../proto/config-source.ts';
 import { SourceText, SyntaxFault } from '../../proto/source-text.ts';
 import { mergeData } from './merge.ts';
 import { DEFAULT_STATS } from '../stats/stat-view.ts';
+import { CompileSecrets, type SecretCompiler } from './secrets.ts';
 import { compileProcess, type ProcessPlan } from './process-config.ts';
 
 export interface Compilers<L, C, R> {
@@ -21,6 +22,7 @@ export interface Compilers<L, C, R> {
   readonly routes: (m: ConfigMessage, ctx: CompileContext) => R;
   readonly accessLog: (m: ConfigMessage, ctx: CompileContext) => ExtensionPlan | null;
   readonly address: (m: ConfigMessage | undefined) => Address;
+  readonly secret: SecretCompiler;
   readonly extensions: ReadonlyMap<string, { readonly category: string; readonly compile: ExtensionCompiler }>;
 }
 
@@ -36,6 +38,7 @@ export interface CompiledBootstrap<L, C> {
   readonly clusters: readonly Resource<C>[];
   readonly routes: readonly Resource<unknown>[];
   readonly process: ProcessPlan;
+  readonly secrets: readonly SecretSource[];
   /** Unknown fields that were let pass. */
   readonly unknownFields: number;
   /** The whole as proto JSON, made when asked; keeps the parsed tree alive, so ask and let go. */
@@ -48,7 +51,7 @@ export interface CompileFlags {
   readonly statsTags: readonly (readonly [string, string])[]; readonly disableExtensions: readonly string[];
 }
 /** `bytes`: the file's; null: there is no file. `overlay`: --config-yaml. */
-export interface BootstrapSource { readonly file: string | null; readonly bytes: Uint8Array | null; readonly overlay: string; readonly concurrency: number; readonly flags: CompileFlags }
+export interface BootstrapSource { readonly file: string | null; readonly bytes: Uint8Array | null; readonly overlay: string; readonly concurrency: number; readonly environment?: (name: string) => string | undefined; readonly flags: CompileFlags }
 
 const BOOTSTRAP = 'envoy.config.bootstrap.v3.Bootstrap';
 const hash = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex').slice(0, 16);
@@ -63,11 +66,14 @@ class Compile<L, C, R> {
   private readonly references: { readonly name: string; readonly at: ConfigMessage; readonly field: string; readonly resource: string }[] = [];
   /** Names that are there: only a reference to another has to be remembered. */
   private readonly clusterNames = new Set<string>();
+  private readonly secrets: CompileSecrets;
   private readonly concurrency: number;
   private readonly flags: CompileFlags;
+  private readonly environment: (name: string) => string | undefined;
 
-  constructor(tree: ConfigTree, data: unknown, compilers: Compilers<L, C, R>, concurrency: number, flags: CompileFlags) {
-    this.tree = tree; this.compilers = compilers; this.concurrency = concurrency; this.flags = flags;
+  constructor(tree: ConfigTree, data: unknown, compilers: Compilers<L, C, R>, source: BootstrapSource) {
+    this.secrets = new CompileSecrets(compilers.secret);
+    this.tree = tree; this.compilers = compilers; this.concurrency = source.concurrency; this.flags = source.flags; this.environment = source.environment ?? (() => undefined);
     // Listeners and clusters are taken out and looked at one by one.
     const all = data !== null && typeof data === 'object' && !Array.isArray(data) ? (data as Record<string, unknown>) : {};
     this.staticsKey = keyOf(all, 'static_resources', 'staticResources');
@@ -95,7 +101,9 @@ class Compile<L, C, R> {
         return { kind: config.typeName, body: known.compile(config, ctx) };
       },
       accessLog: (m) => compilers.accessLog(m, ctx),
-      dataSource: (s) => readSource(s),
+      dataSource: (s) => readSource(s, this.environment),
+      secret: (s) => this.secrets.add(s),
+      sdsSecret: (kind, m) => this.secrets.sds(kind, m, ctx),
       needsCluster: (name, at, field) => { if (!this.clusterNames.has(name)) this.references.push({ name, at, field, resource }); },
       routes: (config) => {
         const key = `${resource}/${routeCount++}/${config.str('name')}`;
@@ -146,7 +154,7 @@ class Compile<L, C, R> {
     const process = withFlagTags(compileProcess(root, this.context('bootstrap'), (m) => this.compilers.address(m)), this.flags);
     const statics = root.msg('static_resources');
     for (const f of ['listeners', 'clusters']) statics?.list(f); // a slip in the name left an empty list here
-    if (statics !== undefined && statics.list('secrets').length > 0) statics.unsupported('secrets');
+    for (const s of statics?.list('secrets') ?? []) this.secrets.addStatic(s, this.context('secrets'));
     root.refuseUnread();
     const generalErrors = tree.errors;
     const clusters = this.resources('cluster', this.compilers.cluster);
@@ -156,7 +164,7 @@ class Compile<L, C, R> {
     if (!this.nameless) for (const r of this.references) if (r.name !== '' && !names.has(r.name)) { r.at.error(r.field, `route: unknown cluster '${r.name}'${suggestion(r.name, names)}`); dangling.add(r.resource); }
     listeners = listeners.map((l) => (dangling.has(l.name) ? { ...l, plan: null, packed: null } : l));
     return {
-      reports: tree.reports(), errors: tree.errors, generalErrors, listeners, clusters, routes: this.routeTables.filter((t) => listeners.some((l) => l.plan !== null && t.name.startsWith(`${l.name}/`))), process, unknownFields: tree.unknownFields,
+      reports: tree.reports(), errors: tree.errors, generalErrors, listeners, clusters, routes: this.routeTables.filter((t) => listeners.some((l) => l.plan !== null && t.name.startsWith(`${l.name}/`))), process, secrets: [...this.secrets.sources.values()], unknownFields: tree.unknownFields,
       json: () => this.json(),
     };
   }
@@ -174,13 +182,17 @@ function keyOf(data: Record<string, unknown>, name: string, camel: string): stri
 /** An extension's well-known name: 'envoy.filters.http.router'. */
 function extensionName(type: string): string { return type.replace(/^envoy\.extensions\./, 'envoy.').replace(/\.v\d.*$/, ''); }
 
-function readSource(s: ConfigMessage): Uint8Array | undefined {
+function readSource(s: ConfigMessage, environment: (name: string) => string | undefined): Uint8Array | undefined {
   s.unsupported('watched_directory');
   switch (s.oneof('specifier')) {
     case 'filename': { const f = s.str('filename'); try { return readFileSync(f); } catch { s.error('filename', `file '${f}' cannot be read`); return undefined; } }
     case 'inline_bytes': return s.bytes('inline_bytes');
     case 'inline_string': return Buffer.from(s.str('inline_string'), 'utf8');
-    case 'environment_variable': s.unsupported('environment_variable'); return undefined;
+    case 'environment_variable': {
+      const name = s.str('environment_variable'), value = environment(name);
+      if (value === undefined || value === '') { s.error('environment_variable', value === undefined ? `Environment variable doesn't exist: ${name}` : 'DataSource cannot be empty'); return undefined; }
+      return Buffer.from(value, 'utf8');
+    }
     default: return undefined;
   }
 }
@@ -199,11 +211,11 @@ export function compileBootstrap<L, C, R>(source: BootstrapSource, compilers: Co
     try { const own = t.data() ?? {}; data = data === undefined ? own : mergeData(data, own, bootstrap); } catch (e) {
       if (!(e instanceof SyntaxFault)) throw e;
       const report: Report = { severity: 'error', message: e.message, place: { file: t.file, line: e.line, column: e.column, path: '' } };
-      return { reports: [report], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: EMPTY_PROCESS, unknownFields: 0, json: () => ({}) };
+      return { reports: [report], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: EMPTY_PROCESS, secrets: [], unknownFields: 0, json: () => ({}) };
     }
   }
   for (const s of sources) for (const b of s.oddBooleans?.() ?? []) tree.report('warning', oddBoolean(b.text), b.keys, pathOf(b.keys));
-  return new Compile(tree, data ?? {}, compilers, source.concurrency, source.flags).run();
+  return new Compile(tree, data ?? {}, compilers, source).run();
 }
 
 const oddBoolean = (text: string): string => `${text} is read as ${/^(y|yes|on)$/i.test(text)}, as YAML 1.1 has it: write that, or quote the text`;

@@ -6,6 +6,7 @@ import {
   ADMIN_HTTP_SCHEMA, ADMIN_LISTENER_SCHEMA, ASYNC_CLIENT_SCHEMA, CIRCUIT_SCHEMA, CLUSTER_CONTROL_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_MANAGER_SCHEMA, CLUSTER_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA,
   LISTENER_HTTP_SCHEMA, LISTENER_MANAGER_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA, SERVER_SCHEMA, THREAD_CLUSTERS_SCHEMA, WATCHDOG_SCHEMA,
 } from '../../observe/stats/schemas.ts';
+import { TLS_FACTORY_SCHEMA, TLS_SCHEMA, TLS_SCHEMAS } from '../../observe/stats/tls-schemas.ts';
 import type { StatSchema } from '../../observe/stats/stat-block.ts';
 import type { HcmPlan } from '../../plan/hcm-plan.ts';
 import type { ListenerPlan } from '../../plan/listener-plan.ts';
@@ -15,11 +16,11 @@ import { StatReader } from './stat-reader.ts';
 /** 'circuit_breakers.PRIORITY.WHAT' → which record, which kind. */
 const BREAKERS = new Map<string, readonly [priority: 0 | 1, kind: number]>((['default', 'high'] as const).flatMap((p, i) => ([['cx_open', CIRCUIT_KIND.CX], ['rq_pending_open', CIRCUIT_KIND.PENDING], ['rq_open', CIRCUIT_KIND.RQ], ['rq_retry_open', CIRCUIT_KIND.RETRY], ['cx_pool_open', CIRCUIT_KIND.POOL]] as const).map(([what, kind]) => [`circuit_breakers.${p}.${what}`, [i as 0 | 1, kind]] as const)));
 
-/** Every schema that a worker may claim, but for those of layer 4. */
+/** Every schema that a worker may claim, but for those of layer 4 and of TLS. */
 const ALL = Object.values<unknown>(schemas).filter((s): s is StatSchema => typeof s === 'object' && s !== null && 'kinds' in s && 'id' in s);
 
 export class ProcessStats {
-  readonly reader = new StatReader([...ALL, ...L4_SCHEMAS], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id]);
+  readonly reader = new StatReader([...ALL, ...L4_SCHEMAS, ...TLS_SCHEMAS], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id]);
   private readonly concurrency: number;
   private listeners = new Set<string>();
 
@@ -47,7 +48,11 @@ export class ProcessStats {
     this.reader.declare(LISTENER_WORKER_SCHEMA, 'listener.admin.main_thread');
   }
 
-  declareCluster(statName: string): void { for (const s of [CLUSTER_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_CONTROL_SCHEMA]) this.reader.declare(s, `cluster.${statName}`); }
+  declareCluster(statName: string, tls = false): void {
+    for (const s of [CLUSTER_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_CONTROL_SCHEMA]) this.reader.declare(s, `cluster.${statName}`);
+    if (tls) this.declareTls(`cluster.${statName}`, 'client');
+  }
+  private declareTls(scope: string, side: 'server' | 'client'): void { this.reader.declare(TLS_SCHEMA, `${scope}.ssl`); this.reader.declare(TLS_FACTORY_SCHEMA, `${scope}.${side}_ssl_socket_factory`); }
   retireCluster(statName: string): void { this.reader.retireScope(`cluster.${statName}`); }
   /** Whether its breakers are open is looked at when it is asked. */
   watchBreakers(statName: string, circuits: readonly [number, number], table: CircuitTable): void {
@@ -63,7 +68,9 @@ export class ProcessStats {
       this.reader.declare(LISTENER_SCHEMA, prefix);
       for (let i = 0; i < this.concurrency; i++) this.reader.declare(LISTENER_WORKER_SCHEMA, `${prefix}.worker_${i}`);
       for (const f of l.listenerFilters) for (const [schema, scope] of listenerFilterScopes(f.filter.kind, f.filter.body)) this.reader.declare(schema, scope);
-      for (const f of [...l.chains, ...(l.defaultChain === null ? [] : [l.defaultChain])].flatMap((c) => c.filters)) {
+      const chains = [...l.chains, ...(l.defaultChain === null ? [] : [l.defaultChain])];
+      if (chains.some((c) => c.transportSocket !== null)) this.declareTls(prefix, 'server');
+      for (const f of chains.flatMap((c) => c.filters)) {
         const { statPrefix } = f.body as HcmPlan;
         if (typeof statPrefix === 'string' && f.kind.endsWith('HttpConnectionManager')) { this.reader.declare(HCM_SCHEMA, `http.${statPrefix}`); this.reader.declare(LISTENER_HTTP_SCHEMA, `${prefix}.http.${statPrefix}`); }
         for (const [schema, scope] of networkFilterScopes(f.kind, f.body)) this.reader.declare(schema, scope);

@@ -5,6 +5,7 @@ import { withoutQuery } from '../../headers/path.ts';
 import { formatFlags } from '../response-flags.ts';
 import type { MetadataValue, StreamFacts, UpstreamFacts } from '../stream-facts.ts';
 import type { FormatContext } from './formatter.ts';
+import { TLS_OPERATORS } from './tls-operators.ts';
 import { formatTime } from './time.ts';
 
 export type Value = string | number | boolean | undefined | null | object;
@@ -71,9 +72,9 @@ const GRPC_NAMES = ['OK', 'Canceled', 'Unknown', 'InvalidArgument', 'DeadlineExc
 function grpcStatus(f: StreamFacts): string | undefined { return f.responseTrailers?.get('grpc-status') ?? f.response?.get('grpc-status'); }
 
 const plain = (get: (f: StreamFacts, c: FormatContext) => Value): OperatorBuilder => () => (c) => get(c.facts, c);
-const tls = (get: (t: NonNullable<StreamFacts['connection']['tls']>) => string): OperatorBuilder => plain((f) => (f.connection.tls === null ? undefined : text(get(f.connection.tls))));
 
 const OPERATORS: Record<string, OperatorBuilder> = {
+  ...TLS_OPERATORS,
   REQUEST_HEADER: header((f) => f.request), RESPONSE_HEADER: header((f) => f.response), RESPONSE_TRAILER: header((f) => f.responseTrailers),
   REQ: header((f) => f.request), RESP: header((f) => f.response), TRAILER: header((f) => f.responseTrailers),
   REQ_WITHOUT_QUERY: (args, env) => { const get = header((f) => f.request)(args, env); return (c) => { const v = get(c); return typeof v === 'string' ? withoutQuery(v) : v; }; },
@@ -108,11 +109,8 @@ const OPERATORS: Record<string, OperatorBuilder> = {
   STREAM_ID: plain((f) => text(f.requestId)), UNIQUE_ID: plain((f) => text(f.requestId)), TRACE_ID: plain((f) => text(f.traceId)), ACCESS_LOG_TYPE: plain((_f, c) => c.accessLogType), LOCAL_REPLY_BODY: plain((f) => text(f.localReplyBody)),
   PATH: ([part = 'WQ', wanted = '']) => ({ facts }) => pathPart(part, facts, wanted), QUERY_PARAM: ([name = '']) => ({ facts }) => queryParameter(facts.request?.path, name), QUERY_PARAMS: () => ({ facts }) => { const p = facts.request?.path ?? '', q = p.indexOf('?'); return q < 0 ? undefined : p.slice(q + 1); },
   GRPC_STATUS: ([kind = '']) => ({ facts }) => { const s = grpcStatus(facts); if (s === undefined) return undefined; const n = Number(s); if (kind === 'NUMBER') return n; const name = GRPC_NAMES[n]; return name === undefined ? s : kind === 'SNAKE_STRING' ? name.replace(/(?<!^)([A-Z])/g, '_$1').toUpperCase() : name; }, GRPC_STATUS_NUMBER: plain((f) => { const s = grpcStatus(f); return s === undefined ? undefined : Number(s); }),
-  CUSTOM_FLAGS: plain(() => undefined), DOWNSTREAM_LOCAL_EMAIL_SAN: plain(() => undefined),
+  CUSTOM_FLAGS: plain(() => undefined),
   TLS_JA3_FINGERPRINT: plain((f) => text(f.connection.ja3)), TLS_JA4_FINGERPRINT: plain((f) => text(f.connection.ja4)),
-  DOWNSTREAM_TLS_VERSION: tls((t) => t.version), DOWNSTREAM_TLS_CIPHER: tls((t) => t.cipher), DOWNSTREAM_TLS_SESSION_ID: tls((t) => t.sessionId), DOWNSTREAM_PEER_SUBJECT: tls((t) => t.peerSubject), DOWNSTREAM_PEER_ISSUER: tls((t) => t.peerIssuer), DOWNSTREAM_PEER_SERIAL: tls((t) => t.peerSerial),
-  DOWNSTREAM_PEER_FINGERPRINT_256: tls((t) => t.peerFingerprint256), DOWNSTREAM_PEER_FINGERPRINT_1: tls((t) => t.peerFingerprint1), DOWNSTREAM_PEER_CERT: tls((t) => t.peerPem), DOWNSTREAM_PEER_URI_SAN: tls((t) => t.peerUriSans.join(',')), DOWNSTREAM_PEER_DNS_SAN: tls((t) => t.peerDnsSans.join(',')),
-  DOWNSTREAM_LOCAL_SUBJECT: tls((t) => t.localSubject), DOWNSTREAM_LOCAL_DNS_SAN: tls((t) => t.localDnsSans.join(',')), DOWNSTREAM_LOCAL_URI_SAN: tls((t) => t.localUriSans.join(',')),
 };
 
 function metadataOf(f: StreamFacts, kind: string): unknown {

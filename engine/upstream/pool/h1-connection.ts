@@ -4,6 +4,7 @@ import type { PeerFault } from '../../base/fault.ts';
 import type { ClientHost, ClientStream, CodecOutput } from '../../codec/codec.ts';
 import { H1ClientCodec } from '../../codec/h1/client-codec.ts';
 import { Timer } from '../../loop/timer-wheel.ts';
+import { tlsOf } from '../../net/tls/contexts.ts';
 import { formatAddress } from '../../net/address.ts';
 import type { SocketSink, TransportSocket } from '../../net/transport/transport.ts';
 import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
@@ -17,7 +18,7 @@ export function nextConnectionId(): number { return nextId++; }
 /** Envoy's words for a failed connect. */
 export function connectReason(error: string): string {
   const text: Record<string, string> = { ECONNREFUSED: 'Connection refused', ECONNRESET: 'Connection reset by peer', ENETUNREACH: 'Network is unreachable', EHOSTUNREACH: 'No route to host', ETIMEDOUT: 'Connection timed out', ENOENT: 'No such file or directory', EACCES: 'Permission denied', EMFILE: 'Too many open files' };
-  return error === '' ? '' : `delayed connect error: ${text[error] ?? error}`;
+  return error === '' ? '' : error.startsWith('TLS') ? error : `delayed connect error: ${text[error] ?? error}`;
 }
 
 export class H1Connection implements SocketSink, ClientHost, CodecOutput {
@@ -44,8 +45,7 @@ export class H1Connection implements SocketSink, ClientHost, CodecOutput {
     cluster.shared.hosts.addConnections(host.index, 1);
     this.timer = new Timer(() => this.timedOut());
     env.wheel.arm(this.timer, plan.connectTimeoutMs);
-    this.socket = env.transport.connect({ remote: host.address, bind: plan.bind, freebind: false, options: plan.socketOptions, noDelay: true, keepalive: plan.keepalive }, this);
-    if (plan.bufferLimit > 0) this.socket.highMark = plan.bufferLimit;
+    this.socket = cluster.sockets.connect(host, this);
   }
 
   /** Opens a stream for a request; the connection is idle, or just there. */
@@ -55,6 +55,7 @@ export class H1Connection implements SocketSink, ClientHost, CodecOutput {
     const { facts } = ctx;
     facts.connectionId = this.id;
     facts.requestsOfConnection = this.requests;
+    facts.tls = tlsOf(this.socket);
     const local = this.socket.local;
     facts.localText = formatAddress(local);
     if (local.kind === 'ip') { facts.localIp = local.ip; facts.localPort = local.port; }

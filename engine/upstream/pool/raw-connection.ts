@@ -29,8 +29,7 @@ export class RawConnection implements SocketSink, Waiting, RawUpstream {
     host.stats.inc(HOST.cx_total); host.stats.inc(HOST.cx_active);
     cluster.shared.hosts.addConnections(host.index, 1);
     this.timer = env.wheel.after(plan.connectTimeoutMs, () => { stats.inc(CLUSTER.upstream_cx_connect_timeout); this.fail('connect-timeout', 'connection timeout'); });
-    this.socket = env.transport.connect({ remote: host.address, bind: plan.bind, freebind: false, options: plan.socketOptions, noDelay: true, keepalive: plan.keepalive }, this);
-    if (plan.bufferLimit > 0) this.socket.highMark = plan.bufferLimit;
+    this.socket = cluster.sockets.connect(host, this);
   }
 
   cancel(): void { if (this.state === 'connecting') { this.cluster.stats.inc(CLUSTER.upstream_rq_cancelled); this.end(true, 'now'); } }

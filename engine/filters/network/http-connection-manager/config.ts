@@ -85,7 +85,6 @@ function requestId(m: ConfigMessage): void {
 /** Fields that change nothing while what they belong to is not there. */
 function harmless(m: ConfigMessage): void {
   m.noop('http3_protocol_options', 'HTTP/3 is not served yet');
-  if (m.has('set_current_client_cert_details')) m.noop('set_current_client_cert_details', 'there is no TLS yet');
   m.noop('append_local_overload', 'there are no overload actions');
   for (const f of ['represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'scoped_routes', 'rds', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher']) m.unsupported(f);
 }
@@ -116,6 +115,11 @@ function compileUpgrades(m: ConfigMessage): HcmPlan['upgrades'] {
   });
 }
 
+function compileClientCert(m: ConfigMessage): HcmPlan['clientCert'] {
+  const d = m.msg('set_current_client_cert_details');
+  return { mode: m.enum('forward_client_cert_details').toLowerCase().replaceAll('_', '-') as HcmPlan['clientCert']['mode'], subject: d?.bool('subject', false) ?? false, cert: d?.bool('cert') ?? false, chain: d?.bool('chain') ?? false, dns: d?.bool('dns') ?? false, uri: d?.bool('uri') ?? false };
+}
+
 export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   harmless(m);
   requestId(m);
@@ -130,7 +134,6 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   const internal = m.msg('internal_address_config');
   const scheme = m.msg('scheme_header_transformation');
   scheme?.noop('match_upstream', 'there is no upstream TLS yet');
-  const clientCert = m.enum('forward_client_cert_details');
   const limits = { maxHeadersKb: m.num('max_request_headers_kb', 60), maxHeadersCount: common?.num('max_headers_count', 100) ?? 100, headersWithUnderscores: underscores(common) };
   const streamErrors = m.bool('stream_error_on_invalid_http_message');
   const stripAny = m.bool('strip_any_host_port');
@@ -145,7 +148,7 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
     normalizePath: m.bool('normalize_path'), mergeSlashes: m.bool('merge_slashes'), escapedSlashes: ESCAPED[m.enum('path_with_escaped_slashes_action')] ?? 'keep', stripPort: stripAny ? 'any' : m.bool('strip_matching_host_port') ? 'matching' : 'none', stripDot: m.bool('strip_trailing_host_dot'),
     serverHeader: serverHeader === 'APPEND_IF_ABSENT' ? 'absent' : serverHeader === 'PASS_THROUGH' ? 'pass' : 'overwrite', serverName: toByteString(m.str('server_name') || 'envoy'), via: toByteString(m.str('via')), addUserAgent: m.bool('add_user_agent'), proxy100: m.bool('proxy_100_continue'),
     upgrades: compileUpgrades(m), runtimeHeadKb: !m.has('max_request_headers_kb'), runtimeHeadCount: !(common?.has('max_headers_count') ?? false), safeConnectionDuration: m.bool('http1_safe_max_connection_duration'),
-    clientCert: clientCert === 'FORWARD_ONLY' ? 'forward-only' : clientCert === 'ALWAYS_FORWARD_ONLY' ? 'always-forward-only' : 'sanitize', earlyMutations: compileEarly(m), mappers, bodyFormat: format,
+    clientCert: compileClientCert(m), earlyMutations: compileEarly(m), mappers, bodyFormat: format,
     requestTimeoutMs: m.ms('request_timeout', 0), requestHeadersTimeoutMs: m.ms('request_headers_timeout', 0), streamIdleTimeoutMs: m.ms('stream_idle_timeout', 300_000), idleTimeoutMs: common?.ms('idle_timeout', 3_600_000) ?? 3_600_000,
     maxConnectionDurationMs: Math.max(0, common?.ms('max_connection_duration', 0) ?? 0), maxStreamDurationMs: Math.max(0, common?.ms('max_stream_duration', 0) ?? 0), maxRequestsPerConnection: common?.num('max_requests_per_connection', 0) ?? 0, drainTimeoutMs: m.ms('drain_timeout', 5000), delayedCloseMs: m.ms('delayed_close_timeout', 1000),
   };

@@ -1,0 +1,82 @@
+// Secrets that a configuration holds or points to, collected while it is compiled. What is alike has one key: a thousand listeners with one pair of files share it.
+// A secret by SDS from a file is a source like any other: its file is read, the resource of its name compiled, and what that names is watched too.
+import { readFileSync } from 'node:fs';
+import type { CompileContext, ConfigMessage, SecretSource } from '../../proto/config-message.ts';
+import { sourceOf } from '../../proto/config-source.ts';
+import { ConfigNode } from '../../proto/config-node.ts';
+import { ConfigTree, formatReport } from '../../proto/config-tree.ts';
+import { messageType } from '../../proto/registry.ts';
+import { suggestion } from '../../proto/suggest.ts';
+
+const RESPONSE = 'envoy.service.discovery.v3.DiscoveryResponse', SECRET = 'envoy.extensions.transport_sockets.tls.v3.Secret';
+
+/** Compiles one envoy Secret; registers through the context and gives the key. */
+export type SecretCompiler = (m: ConfigMessage, ctx: CompileContext) => string;
+
+export class CompileSecrets {
+  /** By key. */
+  readonly sources = new Map<string, SecretSource>();
+  /** Keys of the bootstrap's own secrets by name. */
+  private readonly statics = new Map<string, { readonly key: string; readonly kind: SecretSource['kind'] }>();
+  private readonly compile: SecretCompiler;
+  constructor(compile: SecretCompiler) { this.compile = compile; }
+
+  /** '' where it loads now. */
+  add(source: SecretSource): string {
+    if (this.sources.has(source.key)) return '';
+    this.sources.set(source.key, source);
+    try { source.load(); return ''; } catch (e) { return (e as Error).message; }
+  }
+
+  addStatic(m: ConfigMessage, ctx: CompileContext): void {
+    const name = m.str('name'), key = this.compile(m, ctx), kind = this.sources.get(key)?.kind;
+    if (kind === undefined) return;
+    const file = this.sources.get(key)!;
+    if (file.name === '') this.sources.set(key, { ...file, name });
+    if (this.statics.has(name)) m.error('name', `Duplicate static ${name} secret name`);
+    this.statics.set(name, { key, kind });
+  }
+
+  /** envoy SdsSecretConfig; gives the secret's key. */
+  sds(kind: SecretSource['kind'], m: ConfigMessage, ctx: CompileContext): string {
+    const name = m.str('name'), from = m.msg('sds_config');
+    if (from === undefined) {
+      const known = this.statics.get(name);
+      if (known === undefined || known.kind !== kind) { m.error('name', `Unknown static ${kind === 'validation' ? 'certificate validation context' : kind === 'tickets' ? 'session ticket keys' : 'secret'}: ${name}${suggestion(name, [...this.statics.keys()])}`); return ''; }
+      return known.key;
+    }
+    for (const f of ['authorities', 'api_config_source', 'ads', 'self']) from.unsupported(f);
+    from.enum('resource_api_version'); from.ms('initial_fetch_timeout', 15_000);
+    const of = from.msg('path_config_source'), path = of?.str('path') ?? from.str('path'), watched = of?.msg('watched_directory')?.str('path');
+    of?.noop('poll_interval', 'changes are noticed');
+    if (path === '') return '';
+    const key = `sds:${kind}:${name}:${path}:${watched ?? ''}`;
+    if (this.sources.has(key)) return key;
+    const files = [path, ...(watched === undefined ? [] : [watched])];
+    const source: SecretSource = { key, kind, name, files, paths: {}, load: () => { const inner = this.read(path, name, kind, ctx); source.files = [...files, ...inner.files]; source.paths = inner.paths; return inner.load(); } };
+    const fault = this.add(source);
+    if (fault.startsWith('paths must')) m.error('sds_config', fault); else if (fault !== '') m.warn('sds_config', `secret '${name}' is not there yet: ${fault}`);
+    return key;
+  }
+
+  /** The source that a file's resource stands for. Throws with what is wrong. */
+  private read(path: string, name: string, kind: string, ctx: CompileContext): SecretSource {
+    let bytes: Uint8Array;
+    try { bytes = readFileSync(path); } catch { throw new Error(`paths must refer to an existing path in the system: '${path}' does not exist`); }
+    const text = sourceOf(path, bytes, RESPONSE), tree = new ConfigTree([text]);
+    const root = new ConfigNode(tree, messageType(RESPONSE)!, text.data() ?? {}, [], '');
+    const inner = new CompileSecrets(this.compile);
+    let found = '';
+    for (const r of root.list('resources')) {
+      const m = r.typeName === 'envoy.service.discovery.v3.Resource' ? r.any('resource') : r;
+      if (m?.typeName !== SECRET || m.str('name') !== name) continue;
+      found = this.compile(m, { ...ctx, secret: (s) => inner.add(s), sdsSecret: () => '' });
+      (m as ConfigNode).refuseUnread();
+    }
+    const bad = tree.reports().find((r) => r.severity === 'error');
+    if (bad !== undefined) throw new Error(formatReport(bad));
+    const source = inner.sources.get(found);
+    if (source === undefined || source.kind !== kind) throw new Error(`${path} has no ${kind} secret '${name}'`);
+    return source;
+  }
+}

@@ -1,0 +1,103 @@
+// The secrets in use: loaded, watched, sealed and sent to the workers. A file may be written in place, renamed over or swapped by symbolic links; what does not fit
+// (a certificate without its key, half a file) leaves the pair that was there and is tried again with the next change.
+import { X509Certificate } from 'node:crypto';
+import { pack } from '../../plan/plan-wire.ts';
+import type { PlanRecord } from '../../plan/records.ts';
+import { seal } from '../../plan/sealed.ts';
+import type { SecretPlan } from '../../plan/tls-plan.ts';
+import type { SecretSource } from '../../proto/config-message.ts';
+import { FileWatcher } from '../watch/file-watcher.ts';
+
+export interface SecretManagerEnv {
+  emit(records: readonly PlanRecord[]): void;
+  after(ms: number, task: () => void): () => void;
+  warn(message: string): void;
+  info(message: string): void;
+  stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
+  /** What the process seals its secrets under. */
+  readonly key: Uint8Array;
+}
+
+class Live {
+  source: SecretSource;
+  plan: SecretPlan | null = null;
+  sealed: Uint8Array | null = null;
+  packed: Buffer | null = null;
+  watchers = new Map<string, FileWatcher>();
+  constructor(source: SecretSource) { this.source = source; }
+}
+
+/** One certificate as /certs shows it. */
+export interface CertificateInfo { readonly path: string; readonly certificate: X509Certificate }
+/** Certificates of a TLS context: authorities of its validation context, and its own chain. */
+export interface SecretInfo { readonly name: string; readonly kind: SecretSource['kind']; readonly ca: readonly CertificateInfo[]; readonly chain: readonly CertificateInfo[] }
+
+export class SecretManager {
+  private readonly env: SecretManagerEnv;
+  private readonly live = new Map<string, Live>();
+  constructor(env: SecretManagerEnv) { this.env = env; }
+
+  /** Takes the secrets of a new configuration; those that are in none any more go. */
+  apply(sources: Iterable<SecretSource>): void {
+    const seen = new Set<string>(), records: PlanRecord[] = [];
+    for (const s of sources) {
+      seen.add(s.key);
+      let l = this.live.get(s.key);
+      if (l === undefined) { l = new Live(s); this.live.set(s.key, l); } else l.source = s;
+      records.push(...this.load(l));
+    }
+    for (const [key, l] of this.live) {
+      if (seen.has(key)) continue;
+      for (const w of l.watchers.values()) w.close();
+      this.live.delete(key);
+      records.push({ kind: 'secret-removed', name: key });
+    }
+    if (records.length > 0) this.env.emit(records);
+  }
+
+  /** All records, for a worker that starts. */
+  records(): PlanRecord[] { return [...this.live].flatMap(([name, l]): PlanRecord[] => (l.sealed === null ? [] : [{ kind: 'secret', name, body: l.sealed }])); }
+
+  private load(l: Live): PlanRecord[] {
+    const { source } = l, { key } = source;
+    let plan: SecretPlan | null = null, fault = '';
+    try { plan = source.load() as SecretPlan; } catch (e) { fault = (e as Error).message; }
+    this.watch(l);
+    if (plan === null) {
+      this.env.warn(`secret '${source.name || source.files[0] || key}': ${fault}${l.plan === null ? '' : '; the one before stays'}`);
+      if (source.name !== '') this.env.stat(`sds.${source.name}.update_rejected`, 'counter', { add: 1 });
+      return [];
+    }
+    const packed = Buffer.from(pack(plan));
+    if (l.packed !== null && packed.equals(l.packed)) return [];
+    if (l.packed !== null) this.env.info(`secret '${source.name || source.files[0] || key}' was replaced`);
+    if (source.name !== '') this.env.stat(`sds.${source.name}.update_success`, 'counter', { add: 1 });
+    l.plan = plan; l.packed = packed; l.sealed = seal(this.env.key, packed);
+    return [{ kind: 'secret', name: key, body: l.sealed }];
+  }
+
+  private watch(l: Live): void {
+    const wanted = new Set(l.source.files);
+    for (const [file, w] of l.watchers) if (!wanted.has(file)) { w.close(); l.watchers.delete(file); }
+    for (const file of wanted) if (!l.watchers.has(file)) l.watchers.set(file, new FileWatcher(file, (ms, task) => this.env.after(ms, task), () => this.changed(l)));
+  }
+
+  private changed(l: Live): void {
+    const records = this.load(l);
+    if (records.length > 0) this.env.emit(records);
+  }
+
+  /** For /certs. Keys are not in it. */
+  describe(): SecretInfo[] {
+    return [...this.live.values()].flatMap((l): SecretInfo[] => {
+      if (l.plan === null) return [];
+      const read = (pem: string, path: string): CertificateInfo[] => (pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []).map((c) => ({ path, certificate: new X509Certificate(c) }));
+      const base = { name: l.source.key, kind: l.source.kind };
+      if (l.plan.kind === 'certificate') return [{ ...base, ca: [], chain: read(l.plan.chain, l.source.paths['chain'] ?? '') }];
+      if (l.plan.kind === 'validation') return [{ ...base, ca: read(l.plan.validation.ca, l.source.paths['ca'] ?? ''), chain: [] }];
+      return [];
+    });
+  }
+
+  close(): void { for (const l of this.live.values()) for (const w of l.watchers.values()) w.close(); this.live.clear(); }
+}

@@ -1,0 +1,96 @@
+// The little of DER that Node's X509Certificate does not give: subject alternative names by type with their raw values, and which extensions there are.
+// Certificates come from peers: nothing here trusts a length, and what cannot be read is left out.
+
+export interface AlternativeName { readonly type: 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME'; readonly value: string; /** Of an OTHER_NAME. */ readonly oid: string }
+
+interface Item { readonly tag: number; readonly start: number; readonly end: number }
+
+/** The item at `at`, or null where none fits before `limit`. */
+function item(b: Uint8Array, at: number, limit: number): Item | null {
+  if (at + 2 > limit) return null;
+  const tag = b[at]!;
+  let length = b[at + 1]!, start = at + 2;
+  if (length > 0x80) {
+    const n = length & 0x7f;
+    if (n > 3 || start + n > limit) return null;
+    length = 0;
+    for (let i = 0; i < n; i++) length = length * 256 + b[start + i]!;
+    start += n;
+  } else if (length === 0x80) return null;
+  return start + length > limit ? null : { tag, start, end: start + length };
+}
+
+function* items(b: Uint8Array, from: Item): Generator<Item> {
+  for (let at = from.start; at < from.end;) {
+    const i = item(b, at, from.end);
+    if (i === null) return;
+    yield i;
+    at = i.end;
+  }
+}
+
+function first(b: Uint8Array, from: Item, tag: number): Item | null { for (const i of items(b, from)) if (i.tag === tag) return i; return null; }
+
+/** An object identifier as dotted numbers. */
+function oid(b: Uint8Array, i: Item): string {
+  const out: number[] = [];
+  let n = 0;
+  for (let at = i.start; at < i.end; at++) {
+    n = n * 128 + (b[at]! & 0x7f);
+    if (n > 2 ** 45) return '';
+    if ((b[at]! & 0x80) === 0) { if (out.length === 0) out.push(Math.min(2, Math.floor(n / 40)), n - 40 * Math.min(2, Math.floor(n / 40))); else out.push(n); n = 0; }
+  }
+  return out.join('.');
+}
+
+/** Value bytes of each extension (RFC 5280 4.2) by identifier. */
+export function extensions(der: Uint8Array): Map<string, Item> {
+  const out = new Map<string, Item>(), whole = item(der, 0, der.length), tbs = whole === null ? null : first(der, whole, 0x30);
+  const tagged = tbs === null ? null : first(der, tbs, 0xa3), list = tagged === null ? null : first(der, tagged, 0x30);
+  if (list === null) return out;
+  for (const e of items(der, list)) {
+    const id = first(der, e, 6), value = first(der, e, 4);
+    if (e.tag === 0x30 && id !== null && value !== null) out.set(oid(der, id), value);
+  }
+  return out;
+}
+
+function ipText(b: Uint8Array, i: Item): string {
+  const n = i.end - i.start;
+  if (n === 4) return b.subarray(i.start, i.end).join('.');
+  if (n !== 16) return '';
+  const words: number[] = [];
+  for (let at = i.start; at < i.end; at += 2) words.push(b[at]! * 256 + b[at + 1]!);
+  // RFC 5952: the longest run of zeros, of two at least, is left out.
+  let best = -1, length = 1;
+  for (let s = 0; s < 8; s++) { let e = s; while (e < 8 && words[e] === 0) e++; if (e - s > length) { best = s; length = e - s; } }
+  const hex = words.map((w) => w.toString(16));
+  return best < 0 ? hex.join(':') : `${hex.slice(0, best).join(':')}::${hex.slice(best + length).join(':')}`;
+}
+
+/** Text of the value inside an otherName: any of ASN.1's string types; '' for what is none. */
+function otherValue(b: Uint8Array, i: Item): string {
+  const inner = first(b, i, 0xa0), v = inner === null ? null : item(b, inner.start, inner.end);
+  if (v === null) return '';
+  if (v.tag === 2) return BigInt(`0x${Buffer.from(b.subarray(v.start, v.end)).toString('hex') || '0'}`).toString();
+  if (v.tag === 1) return b[v.start] === 0 ? 'false' : 'true';
+  return Buffer.from(b.subarray(v.start, v.end)).toString('utf8');
+}
+
+const latin1 = (b: Uint8Array, i: Item): string => Buffer.from(b.subarray(i.start, i.end)).toString('latin1');
+
+/** Subject alternative names in the certificate's order. */
+export function alternativeNames(der: Uint8Array): AlternativeName[] {
+  const out: AlternativeName[] = [], value = extensions(der).get('2.5.29.17'), list = value === undefined ? null : first(der, value, 0x30);
+  if (list === null) return out;
+  for (const i of items(der, list)) {
+    switch (i.tag) {
+      case 0x81: out.push({ type: 'EMAIL', value: latin1(der, i), oid: '' }); break;
+      case 0x82: out.push({ type: 'DNS', value: latin1(der, i), oid: '' }); break;
+      case 0x86: out.push({ type: 'URI', value: latin1(der, i), oid: '' }); break;
+      case 0x87: out.push({ type: 'IP_ADDRESS', value: ipText(der, i), oid: '' }); break;
+      case 0xa0: { const id = first(der, i, 6); if (id !== null) out.push({ type: 'OTHER_NAME', value: otherValue(der, i), oid: oid(der, id) }); break; }
+    }
+  }
+  return out;
+}

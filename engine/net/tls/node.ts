@@ -1,0 +1,222 @@
+// The fallback engine: node:tls over an in-memory duplex. It answers in its own time, so what it says is told through the turn's queue; ciphertext goes out at once.
+// It does what rustls does not (TLS 1.0 and 1.1, CBC suites, RSA key exchange), at about 1.7 × the handshake cost and four times the memory. Where a peer's
+// certificate is refused the connection ends without an alert: Node decides after the handshake.
+import { createHash } from 'node:crypto';
+import { Duplex } from 'node:stream';
+import tls from 'node:tls';
+import type { Later } from '../../loop/later.ts';
+import type { CommonTlsPlan } from '../../plan/tls-plan.ts';
+import { Certificate, certificatesOf } from './certificate.ts';
+import type { ClientContext, ClientContextSpec, ClientOptions, ContextSecrets, ServerContext, ServerContextSpec, TlsEngine, TlsFault, TlsSession, TlsSink } from './engine.ts';
+import { SessionFacts } from './facts.ts';
+import { opensslReason, sslReason } from './failure-table.ts';
+import { CertificateChoice } from './certificate-choice.ts';
+import { chainProblem, PeerPolicy } from './verify.ts';
+
+/** Bytes between the engine and the transport. */
+class Pipe extends Duplex {
+  private readonly out: (chunk: Buffer) => void;
+  constructor(out: (chunk: Buffer) => void) { super({ readableHighWaterMark: 1 << 20 }); this.out = out; }
+  override _read(): void { /* pushed as it comes */ }
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void { this.out(chunk); done(); }
+}
+
+/** What a context knows of the connections it makes. */
+interface Owner { readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean; localOf(sni: string): Certificate | null }
+
+class NodeSession implements TlsSession {
+  private readonly sink: TlsSink;
+  private readonly owner: Owner;
+  private readonly names: readonly string[] | null;
+  private readonly pipe: Pipe;
+  private socket: tls.TLSSocket;
+  private state: 'new' | 'open' | 'over' = 'new';
+  private readonly make: (pipe: Pipe) => tls.TLSSocket;
+
+  constructor(sink: TlsSink, owner: Owner, names: readonly string[] | null, make: (pipe: Pipe) => tls.TLSSocket, atOnce: boolean) {
+    this.sink = sink; this.owner = owner; this.names = names; this.make = make;
+    this.pipe = new Pipe((chunk) => { if (this.state !== 'over') sink.onCiphertext(chunk, 0, chunk.length); });
+    // Before the engine hears of it: whether it has seen close_notify by then.
+    this.pipe.on('end', () => { const clean = (this.socket as unknown as { _readableState: { ended: boolean } } | null)?._readableState.ended === true; this.tell(() => this.sink.onTransportEnd(clean)); });
+    this.socket = atOnce ? this.attach() : (null as unknown as tls.TLSSocket);
+  }
+
+  private attach(): tls.TLSSocket {
+    const s = this.make(this.pipe);
+    s.on('secure', () => this.tell(() => this.secured()));
+    s.on('data', (b: Buffer) => this.tell(() => this.sink.onPlaintext(b, 0, b.length)));
+    s.on('end', () => this.tell(() => this.sink.onCloseNotify()));
+    s.on('finish', () => this.tell(() => this.sink.onFlushed()));
+    s.on('error', (e: NodeJS.ErrnoException) => this.failed(e));
+    s.on('_tlsError', (e: NodeJS.ErrnoException) => this.failed(e));
+    return s;
+  }
+
+  /** Through the turn's queue: never up the stack, and in order. */
+  private tell(what: () => void): void { this.owner.later.soon(() => { if (this.state !== 'over') what(); }); }
+
+  private failed(e: NodeJS.ErrnoException): void {
+    const reason = opensslReason(e.code ?? '');
+    this.tell(() => this.over({ stat: reason.includes('PEER_DID_NOT_RETURN') ? 'fail_verify_no_cert' : reason === '' ? '' : 'connection_error', reason }, null));
+  }
+
+  private over(fault: TlsFault, facts: SessionFacts | null): void {
+    this.close();
+    this.sink.onFault(fault, facts);
+  }
+
+  private secured(): void {
+    const { policy, demands } = this.owner, s = this.socket, chain = chainOf(s);
+    const handle = (s as unknown as { _handle: { verifyError(): NodeJS.ErrnoException | null } | null })._handle;
+    const sni = typeof s.servername === 'string' ? s.servername : '', alpn = typeof s.alpnProtocol === 'string' ? s.alpnProtocol : '';
+    const cipher = s.getCipher(), ephemeral = s.getEphemeralKeyInfo() as { name?: string } | null;
+    let fault: TlsFault | null = null;
+    if (chain.length === 0) {
+      if (demands) fault = { stat: 'fail_verify_no_cert', reason: sslReason('PEER_DID_NOT_RETURN_A_CERTIFICATE', 'peer did not provide required client certificate') };
+    } else if (!s.isSessionReused()) fault = policy.check(chain[0]!, policy.checksChain ? chainProblem(handle?.verifyError()?.code ?? '', policy.validation) : '', this.names);
+    if (policy.validation?.acceptUntrusted === true && fault?.stat !== 'fail_verify_no_cert') fault = null;
+    const facts = new SessionFacts({
+      version: s.getProtocol() ?? '', cipher: cipher.name, sni, alpn, sessionId: '', resumed: s.isSessionReused(),
+      curve: CURVE_NAMES[ephemeral?.name ?? ''] ?? ephemeral?.name ?? '', signature: '',
+    }, chain, chain.length > 0 && policy.checks && fault === null, this.owner.localOf(sni));
+    if (fault !== null) { this.over(fault, facts); return; }
+    this.state = 'open';
+    this.sink.onSecured(facts);
+  }
+
+  start(): void { if (this.socket === null) this.socket = this.attach(); }
+  receive(bytes: Buffer, start: number, end: number): void { if (this.state !== 'over') this.pipe.push(Buffer.from(bytes.subarray(start, end))); }
+  send(bytes: Uint8Array, start: number, end: number): void { if (this.state !== 'over') { if (this.socket === null) this.start(); this.socket.write(Uint8Array.prototype.slice.call(bytes, start, end)); } }
+  receiveEnd(): void { if (this.state !== 'over') this.pipe.push(null); }
+  closeNotify(): boolean { if (this.state === 'over' || this.socket === null) return true; this.socket.end(); return false; }
+  close(): void {
+    if (this.state === 'over') return;
+    this.state = 'over';
+    const s = this.socket;
+    if (s === null) return;
+    s.on('error', () => { /* of an end that nobody waits for */ });
+    s.destroy();
+    this.pipe.destroy();
+  }
+  get pendingBytes(): number { return this.state === 'over' || this.socket === null ? 0 : this.socket.writableLength; }
+}
+
+const CURVE_NAMES: Readonly<Record<string, string>> = { 'prime256v1': 'P-256', 'secp384r1': 'P-384', 'secp521r1': 'P-521' };
+const OPENSSL_CURVES: Readonly<Record<string, string>> = { 'P-256': 'prime256v1', 'P-384': 'secp384r1', 'P-521': 'secp521r1' };
+
+function chainOf(s: tls.TLSSocket): Certificate[] {
+  const out: Certificate[] = [];
+  let c = s.getPeerCertificate(true) as tls.DetailedPeerCertificate | undefined;
+  while (c?.raw !== undefined && out.length < 100) {
+    out.push(new Certificate(c.raw));
+    const next: tls.DetailedPeerCertificate | undefined = c.issuerCertificate;
+    if (next === c) break;
+    c = next;
+  }
+  return out;
+}
+
+/** Cipher list for OpenSSL: '[A|B]' groups flattened; TLS 1.3 suites are always on, AES-128 first as BoringSSL has them. */
+function ciphersOf(plan: CommonTlsPlan): string {
+  const old = plan.params.minVersion === 'TLSv1' || plan.params.minVersion === 'TLSv1.1';
+  const { ciphers } = plan.params, list = (ciphers.length > 0 ? ciphers : DEFAULT_CIPHERS).flatMap((c) => c.replace(/^\[|\]$/g, '').split('|'));
+  if (old && ciphers.length === 0) list.push('ECDHE-ECDSA-AES128-SHA', 'ECDHE-RSA-AES128-SHA', 'AES128-SHA', 'ECDHE-ECDSA-AES256-SHA', 'ECDHE-RSA-AES256-SHA', 'AES256-SHA');
+  return `TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:${list.join(':')}${old ? ':@SECLEVEL=0' : ''}`;
+}
+const DEFAULT_CIPHERS = ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-CHACHA20-POLY1305', 'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'];
+
+function common(plan: CommonTlsPlan, secrets: ContextSecrets): tls.SecureContextOptions {
+  const { params } = plan, v = secrets.validation;
+  return {
+    minVersion: params.minVersion, maxVersion: params.maxVersion, ciphers: ciphersOf(plan),
+    ...(params.curves.length > 0 ? { ecdhCurve: params.curves.map((c) => OPENSSL_CURVES[c] ?? c).join(':') } : {}), ...(params.signatures.length > 0 ? { sigalgs: params.signatures.join(':') } : {}),
+    ...(v !== null && v.ca !== '' ? { ca: v.ca } : v !== null && v.systemRoots ? { ca: [...tls.rootCertificates] } : { ca: [] }), ...(v !== null && v.crl !== '' ? { crl: v.crl } : {}),
+  };
+}
+
+class NodeServer implements ServerContext, Owner {
+  readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean;
+  private readonly options: tls.TLSSocketOptions;
+  private readonly choice: CertificateChoice;
+  private readonly contexts = new Map<string, tls.SecureContext>();
+  private readonly locals: readonly Certificate[];
+
+  constructor(spec: ServerContextSpec, later: Later) {
+    const { plan, secrets } = spec;
+    this.later = later;
+    this.policy = new PeerPolicy(secrets.validation);
+    this.demands = plan.requireClientCertificate;
+    this.choice = new CertificateChoice(secrets.certificates, plan.fullScan);
+    this.locals = secrets.certificates.map((c) => certificatesOf(c.chain)[0]!);
+    const base = common(plan, secrets);
+    const seed = secrets.ticketKeys === null ? secrets.ticketSeed : secrets.ticketKeys[0]!;
+    const tickets = createHash('sha384').update(seed).digest();
+    const context = (indexes: readonly number[]): tls.SecureContext => {
+      const key = indexes.join(), known = this.contexts.get(key);
+      if (known !== undefined) return known;
+      const certificates = indexes.map((i) => secrets.certificates[i]!);
+      const made = tls.createSecureContext({
+        ...base, cert: certificates.map((c) => c.chain), key: certificates.map((c) => c.key), honorCipherOrder: !plan.preferClientCiphers, ticketKeys: tickets, sessionIdContext: secrets.sessionGroup.slice(0, 32),
+        ...(plan.sessionTimeoutS > 0 ? { sessionTimeout: plan.sessionTimeoutS } : {}), ...(plan.statelessResumption ? {} : { secureOptions: NO_TICKET }),
+      });
+      this.contexts.set(key, made);
+      return made;
+    };
+    const first = context(this.choice.unnamed);
+    for (const set of this.choice.sets) context(set);
+    this.options = {
+      isServer: true, secureContext: first, requestCert: this.demands || secrets.validation !== null, rejectUnauthorized: false,
+      SNICallback: (name, done) => {
+        const set = this.choice.find(name);
+        if (set === null && plan.requireSni) { done(new Error('unknown name')); return; }
+        done(null, context(set ?? this.choice.unmatched));
+      },
+      ...(plan.alpn.length > 0 ? { ALPNProtocols: [...plan.alpn] } : {}),
+    };
+  }
+  localOf(sni: string): Certificate { return this.locals[(sni === '' ? this.choice.unnamed : this.choice.find(sni) ?? this.choice.unmatched)[0]!]!; }
+  accept(sink: TlsSink): TlsSession { return new NodeSession(sink, this, null, (pipe) => new tls.TLSSocket(pipe as never, this.options), true); }
+}
+/** SSL_OP_NO_TICKET. */
+const NO_TICKET = 1 << 14;
+
+class NodeClient implements ClientContext, Owner {
+  readonly later: Later; readonly policy: PeerPolicy; readonly demands = false;
+  private readonly context: tls.SecureContext;
+  private readonly local: Certificate | null;
+  private readonly spec: ClientContextSpec;
+  private readonly sessions = new Map<string, Buffer>();
+
+  constructor(spec: ClientContextSpec, later: Later) {
+    this.later = later; this.spec = spec;
+    this.policy = new PeerPolicy(spec.secrets.validation);
+    const c = spec.secrets.certificates[0];
+    this.context = tls.createSecureContext({ ...common(spec.plan, spec.secrets), ...(c === undefined ? {} : { cert: c.chain, key: c.key }) });
+    this.local = c === undefined ? null : certificatesOf(c.chain)[0]!;
+  }
+  localOf(): Certificate | null { return this.local; }
+
+  connect(sink: TlsSink, o: ClientOptions): TlsSession {
+    const alpn = o.alpn ?? this.spec.plan.alpn;
+    return new NodeSession(sink, this, o.sans, (pipe) => {
+      const session = this.sessions.get(o.serverName);
+      const s = tls.connect({ socket: pipe as never, secureContext: this.context, rejectUnauthorized: false, checkServerIdentity: () => undefined, ...(o.serverName === '' ? {} : { servername: o.serverName }), ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}), ...(session === undefined ? {} : { session }) });
+      if (this.spec.plan.maxSessionKeys > 0) s.on('session', (kept: Buffer) => this.keep(o.serverName, kept));
+      return s;
+    }, false);
+  }
+  private keep(name: string, session: Buffer): void {
+    this.sessions.delete(name);
+    this.sessions.set(name, session);
+    if (this.sessions.size > this.spec.plan.maxSessionKeys) for (const oldest of this.sessions.keys()) { this.sessions.delete(oldest); break; }
+  }
+}
+
+export class NodeTlsEngine implements TlsEngine {
+  readonly name = 'node';
+  private readonly later: Later;
+  constructor(later: Later) { this.later = later; }
+  cannot(): string { return ''; }
+  server(spec: ServerContextSpec): ServerContext { return new NodeServer(spec, this.later); }
+  client(spec: ClientContextSpec): ClientContext { return new NodeClient(spec, this.later); }
+}
