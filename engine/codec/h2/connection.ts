@@ -187,9 +187,8 @@ export abstract class H2Connection implements FrameSink {
   private sendBlock(s: H2Stream, headers: Headers, end: boolean): void {
     const { encoder } = this, { flat } = headers;
     for (let i = 0; i < flat.length; i += 2) if (!isHop(flat[i]!)) encoder.line(flat[i]!, flat[i + 1]!);
-    const block = encoder.end();
-    s.bytesSent += block.length + 9;
-    this.writer.headers(s.id, block, block.length, end);
+    s.bytesSent += encoder.length + 9;
+    this.writer.headers(s.id, encoder.out, encoder.length, end);
   }
 
   /** @internal */

@@ -103,7 +103,7 @@ export class FrameReader {
     this.length = (b[at]! << 16) | (b[at + 1]! << 8) | b[at + 2]!;
     this.type = b[at + 3]!;
     this.flags = b[at + 4]!;
-    this.stream = b.readUInt32BE(at + 5) & 0x7fffffff;
+    this.stream = ((b[at + 5]! & 127) << 24) | (b[at + 6]! << 16) | (b[at + 7]! << 8) | b[at + 8]!;
   }
 
   private begin(): number {

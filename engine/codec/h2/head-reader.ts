@@ -44,8 +44,12 @@ export class HeadReader implements LineVisitor {
     this.bytes += name.length + value.length;
     if (this.bytes > this.options.maxHeadersKb * 1024) return this.stop(H2_FAULT.headersTooLarge);
     if (++this.count > this.options.maxHeadersCount) return this.stop(H2_FAULT.tooManyHeaders);
-    for (let i = 0; i < value.length; i++) { const c = value.charCodeAt(i); if (VALUE[c] !== 1 || (c > 127 && !this.options.obsText)) return this.stop(H2_FAULT.name); }
     const known = knownName(name);
+    // A value that repeats is mostly the very string of the table, so that this compares pointers.
+    if (known.good !== value || !this.options.obsText) {
+      for (let i = 0; i < value.length; i++) { const c = value.charCodeAt(i); if (VALUE[c] !== 1 || (c > 127 && !this.options.obsText)) return this.stop(H2_FAULT.name); }
+      if (value.length <= 256) known.good = value;
+    }
     if (known.kind === 'pseudo') return this.pseudo(name, value);
     this.regular = true;
     if (known.underscore && this.options.headersWithUnderscores !== 'allow') {

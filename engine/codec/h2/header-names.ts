@@ -5,7 +5,7 @@ import { STATIC_TABLE } from '../hpack/static-table.ts';
 
 export type NameKind = 'plain' | 'pseudo' | 'hop' | 'te' | 'host' | 'cookie' | 'content-length' | 'bad';
 
-export interface KnownName { readonly name: string; readonly kind: NameKind; readonly underscore: boolean }
+export interface KnownName { readonly name: string; readonly kind: NameKind; readonly underscore: boolean; /** A value of it that was judged good lately. */ good: string }
 
 const MOST = 1024;
 const names = new Map<string, KnownName>();
@@ -26,7 +26,7 @@ export function knownName(name: string): KnownName {
   const known = names.get(name);
   if (known !== undefined) return known;
   const kind = Object.hasOwn(KINDS, name) ? KINDS[name]! : validName(name) ? 'plain' : 'bad';
-  const entry: KnownName = { name, kind, underscore: name.includes('_') };
+  const entry: KnownName = { name, kind, underscore: name.includes('_'), good: '' };
   if (kind !== 'bad' && names.size < MOST && name.length <= 64) names.set(name, entry);
   return entry;
 }

@@ -4,6 +4,8 @@ import { DynamicTable } from './dynamic-table.ts';
 import { huffmanDecode } from './huffman.ts';
 import { STATIC_TABLE } from './static-table.ts';
 
+const NAMES: readonly (string | undefined)[] = [undefined, ...STATIC_TABLE.map((l) => l[0])], VALUES: readonly (string | undefined)[] = [undefined, ...STATIC_TABLE.map((l) => l[1])];
+
 /** Told of each line in order. False: enough was seen (limits); decoding goes on for the table's sake, without further calls. */
 export interface LineVisitor { onLine(name: string, value: string): boolean }
 
@@ -61,8 +63,8 @@ export class HpackDecoder {
     return null;
   }
 
-  private nameAt(index: number): string | undefined { return index <= 61 ? STATIC_TABLE[index - 1]?.[0] : this.table.name(index - 62); }
-  private valueAt(index: number): string | undefined { return index <= 61 ? STATIC_TABLE[index - 1]?.[1] : this.table.value(index - 62); }
+  private nameAt(index: number): string | undefined { return index <= 61 ? NAMES[index] : this.table.name(index - 62); }
+  private valueAt(index: number): string | undefined { return index <= 61 ? VALUES[index] : this.table.value(index - 62); }
 
   /** Section 5.1; at most 28 bits, so nothing overflows. */
   private integer(bytes: Uint8Array, end: number, prefix: number): number {

@@ -1,26 +1,55 @@
 // HPACK encoding (RFC 7541). Lines that repeat from message to message are put into the dynamic table; those that are secret or that change with every message
-// (paths, lengths, dates, request ids) are written as literals, so that they do not push the useful ones out.
+// (paths, lengths, request ids) are written as literals, so that they do not push the useful ones out. One lookup a line: by name, to what is known of it.
 import { DynamicTable } from './dynamic-table.ts';
 import { huffmanEncode, huffmanLength } from './huffman.ts';
 import { STATIC_TABLE } from './static-table.ts';
 
-const STATIC_NAMES = new Map<string, number>();
-const STATIC_LINES = new Map<string, number>();
-for (let i = STATIC_TABLE.length - 1; i >= 0; i--) { const [n, v] = STATIC_TABLE[i]!; STATIC_NAMES.set(n, i + 1); STATIC_LINES.set(`${n}\0${v}`, i + 1); }
-
 /** Never indexed by anybody on the way (section 7.1.3): what guards an account. */
 const SECRET = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
 /** Written as plain literals: they differ in every message. */
-const FLEETING = new Set([':path', 'content-length', 'date', 'x-request-id', 'etag', 'if-none-match', 'if-modified-since', 'last-modified', 'x-envoy-upstream-service-time', 'age', 'location', 'traceparent', 'grpc-timeout', 'grpc-message', 'content-range', 'range']);
+const FLEETING = new Set([':path', 'content-length', 'x-request-id', 'etag', 'if-none-match', 'if-modified-since', 'last-modified', 'x-envoy-upstream-service-time', 'age', 'location', 'traceparent', 'grpc-timeout', 'grpc-message', 'content-range', 'range']);
+/** Shorter strings are written as they are: the Huffman code saves too little. */
+const HUFFMAN_FROM = 6;
+const MOST_NAMES = 256;
+
+/** What the encoder of one connection knows of a name. */
+class NameLines {
+  readonly kind: 'plain' | 'fleeting' | 'secret';
+  /** Index in the static table; 0: none. */
+  readonly index: number;
+  /** Values that stand in the static table. */
+  readonly values: ReadonlyMap<string, number> | null;
+  /** The line put into the dynamic table last, and the table's `inserted` count then; 0: none. */
+  value = '';
+  put = 0;
+  /** Earlier ones. */
+  others: Map<string, number> | null = null;
+  constructor(name: string) {
+    this.kind = SECRET.has(name) ? 'secret' : FLEETING.has(name) ? 'fleeting' : 'plain';
+    this.index = STATIC_NAMES.get(name) ?? 0;
+    this.values = STATIC_VALUES.get(name) ?? null;
+  }
+}
+
+const STATIC_NAMES = new Map<string, number>();
+const STATIC_VALUES = new Map<string, Map<string, number>>();
+for (let i = STATIC_TABLE.length - 1; i >= 0; i--) {
+  const [name, value] = STATIC_TABLE[i]!;
+  STATIC_NAMES.set(name, i + 1);
+  if (value === '') continue;
+  const values = STATIC_VALUES.get(name) ?? new Map<string, number>();
+  values.set(value, i + 1);
+  STATIC_VALUES.set(name, values);
+}
 
 export class HpackEncoder {
   private readonly table: DynamicTable;
-  /** 'name\0value' → the table's `inserted` count when it was put in. */
-  private readonly lines = new Map<string, number>();
+  private readonly names = new Map<string, NameLines>();
   private pendingResize = -1;
   private smallestResize = -1;
-  private out = Buffer.allocUnsafe(1024);
-  private at = 0;
+  /** The block under way is [0, length) of it. */
+  out = SHARED;
+  length = 0;
   /** Most we use, whatever the peer allows. */
   private readonly most: number;
   private readonly huffman: boolean;
@@ -36,10 +65,11 @@ export class HpackEncoder {
     this.pendingResize = size;
   }
 
+  /** Begins a block; it must be taken before another encoder of the thread begins one. */
   begin(): void {
-    this.at = 0;
+    this.out = SHARED;
+    this.length = 0;
     if (this.pendingResize === -1) return;
-    this.room(16);
     if (this.smallestResize < this.pendingResize) this.resize(this.smallestResize);
     this.resize(this.pendingResize);
     this.pendingResize = this.smallestResize = -1;
@@ -47,33 +77,50 @@ export class HpackEncoder {
 
   line(name: string, value: string): void {
     this.room(name.length + value.length + 16);
-    const key = `${name}\0${value}`;
-    const whole = STATIC_LINES.get(key);
-    if (whole !== undefined) { this.integer(0x80, 7, whole); return; }
-    const secret = SECRET.has(name);
-    if (!secret && !FLEETING.has(name)) {
-      const put = this.lines.get(key);
-      if (put !== undefined) {
-        const back = this.table.inserted - put;
-        if (back < this.table.length) { this.integer(0x80, 7, 62 + back); return; }
-        this.lines.delete(key);
-      }
-      if (name.length + value.length + 32 <= this.table.limit >> 1) {
-        this.literal(0x40, 6, name, value);
-        this.table.add(name, value);
-        if (this.lines.size >= 512) this.lines.clear();
-        this.lines.set(key, this.table.inserted);
-        return;
-      }
+    let known = this.names.get(name);
+    if (known === undefined) {
+      known = new NameLines(name);
+      if (this.names.size >= MOST_NAMES) this.names.clear();
+      this.names.set(name, known);
     }
-    this.literal(secret ? 0x10 : 0x00, 4, name, value);
+    const { table } = this;
+    if (known.kind === 'plain' && known.put !== 0 && known.value === value) {
+      const back = table.inserted - known.put;
+      if (back < table.length) { this.integer(0x80, 7, 62 + back); return; }
+    }
+    if (known.values !== null) { const whole = known.values.get(value); if (whole !== undefined) { this.integer(0x80, 7, whole); return; } }
+    // A fleeting name that has no place in the static table gets one in the dynamic table, with its first value; short values of it are worth keeping.
+    if (known.kind === 'plain' || (known.kind === 'fleeting' && known.index === 0 && (value.length <= 1 || !this.named(known)))) { this.indexed(known, name, value); return; }
+    this.literal(known.kind === 'secret' ? 0x10 : 0x00, 4, known, name, value);
   }
 
-  /** The block since begin(); valid until the next begin(). */
-  end(): Buffer { return this.out.subarray(0, this.at); }
+  /** The block since begin(), in memory that the next block uses again. */
+  end(): Buffer { return this.out.subarray(0, this.length); }
 
-  private literal(first: number, prefix: number, name: string, value: string): void {
-    const index = STATIC_NAMES.get(name) ?? 0;
+  /** An older line of the same name, or a new one. */
+  private indexed(known: NameLines, name: string, value: string): void {
+    const { table } = this;
+    const put = known.put !== 0 && known.value === value ? known.put : known.others?.get(value);
+    if (put !== undefined) {
+      const back = table.inserted - put;
+      if (back < table.length) { this.integer(0x80, 7, 62 + back); return; }
+    }
+    if (name.length + value.length + 32 > table.limit >> 1) { this.literal(0x00, 4, known, name, value); return; }
+    this.literal(0x40, 6, known, name, value);
+    table.add(name, value);
+    if (known.put !== 0 && known.value !== value) {
+      if (known.others === null || known.others.size >= 32) known.others = new Map();
+      known.others.set(known.value, known.put);
+    }
+    known.value = value;
+    known.put = table.inserted;
+  }
+
+  /** The name stands in the dynamic table. */
+  private named(known: NameLines): boolean { return known.put !== 0 && this.table.inserted - known.put < this.table.length; }
+
+  private literal(first: number, prefix: number, known: NameLines, name: string, value: string): void {
+    const index = known.index !== 0 ? known.index : this.named(known) ? 62 + this.table.inserted - known.put : 0;
     this.integer(first, prefix, index);
     if (index === 0) this.string(name);
     this.string(value);
@@ -83,28 +130,34 @@ export class HpackEncoder {
 
   private integer(first: number, prefix: number, value: number): void {
     const mask = (1 << prefix) - 1;
-    if (value < mask) { this.out[this.at++] = first | value; return; }
-    this.out[this.at++] = first | mask;
+    if (value < mask) { this.out[this.length++] = first | value; return; }
+    this.out[this.length++] = first | mask;
     let rest = value - mask;
-    while (rest >= 128) { this.out[this.at++] = (rest & 127) | 128; rest >>>= 7; }
-    this.out[this.at++] = rest;
+    while (rest >= 128) { this.out[this.length++] = (rest & 127) | 128; rest >>>= 7; }
+    this.out[this.length++] = rest;
   }
 
   private string(text: string): void {
-    const coded = this.huffman ? huffmanLength(text) : text.length;
-    if (coded < text.length) {
-      this.integer(0x80, 7, coded);
-      this.at = huffmanEncode(text, this.out, this.at);
-    } else {
-      this.integer(0, 7, text.length);
-      this.at += this.out.latin1Write(text, this.at);
+    const { length } = text;
+    if (this.huffman && length >= HUFFMAN_FROM) {
+      const coded = huffmanLength(text);
+      if (coded < length) {
+        this.integer(0x80, 7, coded);
+        this.length = huffmanEncode(text, this.out, this.length);
+        return;
+      }
     }
+    this.integer(0, 7, length);
+    if (length <= 16) { const { out } = this; let at = this.length; for (let i = 0; i < length; i++) out[at++] = text.charCodeAt(i); this.length = at; } else this.length += this.out.latin1Write(text, this.length);
   }
 
   private room(bytes: number): void {
-    if (this.at + bytes <= this.out.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.out.length * 2, this.at + bytes));
-    this.out.copy(larger, 0, 0, this.at);
+    if (this.length + bytes <= this.out.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.out.length * 2, this.length + bytes));
+    this.out.copy(larger, 0, 0, this.length);
     this.out = larger;
   }
 }
+
+/** Blocks are written and taken on one stack, so all encoders of a thread write into the same memory; a block that is larger gets its own. */
+const SHARED = Buffer.allocUnsafeSlow(16_384);

@@ -12,6 +12,7 @@ const LENGTHS = [
 ];
 const EOS = 256;
 const CODES = new Uint32Array(257);
+const CODE_LENGTHS = new Uint8Array(LENGTHS);
 
 // Decoding states are the inner nodes of the code tree. Per state and nibble: the next state (-1: error), the byte written on the way (-1: none; a nibble ends at most one code).
 const NEXT: Int16Array = new Int16Array(256 * 16);
@@ -84,7 +85,7 @@ export function huffmanDecode(bytes: Uint8Array, start: number, end: number): st
 /** Bytes that `text` takes when coded. */
 export function huffmanLength(text: string): number {
   let bits = 0;
-  for (let i = 0; i < text.length; i++) bits += LENGTHS[text.charCodeAt(i) & 255]!;
+  for (let i = 0; i < text.length; i++) bits += CODE_LENGTHS[text.charCodeAt(i) & 255]!;
   return (bits + 7) >> 3;
 }
 
@@ -93,8 +94,15 @@ export function huffmanEncode(text: string, out: Uint8Array, at: number): number
   let bits = 0, held = 0; // `held` low `bits` bits are pending, fewer than 8 between symbols
   for (let i = 0; i < text.length; i++) {
     const s = text.charCodeAt(i) & 255;
-    let length = LENGTHS[s]!;
+    let length = CODE_LENGTHS[s]!;
     const code = CODES[s]!;
+    if (length <= 15) {
+      held = (held << length) | code;
+      bits += length;
+      while (bits >= 8) { bits -= 8; out[at++] = held >>> bits; }
+      held &= (1 << bits) - 1;
+      continue;
+    }
     while (length > 0) {
       const take = Math.min(length, 24 - bits);
       held = (held << take) | ((code >>> (length - take)) & ((1 << take) - 1));
