@@ -386,7 +386,6 @@ export class RouterFilter implements HttpFilter, AttemptOwner, RetryOwner, PickC
   }
 
   // ---- the end ---------------------------------------------------------------------------------------------------------------
-
   private stopTimer(): void { if (this.timer !== null) { this.env.wheel.cancel(this.timer); this.timer = null; } }
   onEnd(_s: StreamView, _how: StreamEnd): void { this.finish(); }
   /** Lets go of everything, once. */
