@@ -13,6 +13,8 @@ import { compileGrpcStats } from './filters/http/grpc-stats/config.ts';
 import { compileGrpcWeb } from './filters/http/grpc-web/config.ts';
 import { compileHealthCheckFilter } from './filters/http/health-check/config.ts';
 import { compileNetworkDirectResponse } from './filters/network/direct-response/config.ts';
+import { compileConnectionLimit } from './filters/network/connection-limit/config.ts';
+import { compileListenerLocalRateLimit, compileNetworkLocalRateLimit } from './filters/network/local-ratelimit/config.ts';
 import { compileNetworkRbac } from './filters/network/rbac/config.ts';
 import { compileHttpRbac, compileRbacPerRoute } from './filters/http/rbac/config.ts';
 import { compileProxyProtocol } from './filters/listener/proxy-protocol/config.ts';
@@ -28,8 +30,11 @@ export interface ExtensionEntry { readonly category: string; readonly compile: E
 export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, ExtensionEntry>([
   ['envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', { category: 'envoy.filters.network', compile: compileHcm }],
   ['envoy.extensions.filters.listener.http_inspector.v3.HttpInspector', { category: 'envoy.filters.listener', compile: () => ({}) }],
+  ['envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit', { category: 'envoy.filters.listener', compile: compileListenerLocalRateLimit }],
   ['envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol', { category: 'envoy.filters.listener', compile: compileProxyProtocol }],
   ['envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', { category: 'envoy.filters.listener', compile: compileTlsInspector }],
+  ['envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit', { category: 'envoy.filters.network', compile: compileConnectionLimit }],
+  ['envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit', { category: 'envoy.filters.network', compile: compileNetworkLocalRateLimit }],
   ['envoy.extensions.filters.network.direct_response.v3.Config', { category: 'envoy.filters.network', compile: compileNetworkDirectResponse }],
   ['envoy.extensions.filters.network.echo.v3.Echo', { category: 'envoy.filters.network', compile: () => ({}) }],
   ['envoy.extensions.filters.network.rbac.v3.RBAC', { category: 'envoy.filters.network', compile: compileNetworkRbac }],

@@ -22,6 +22,8 @@ import { HttpInspectorFactory } from './filters/listener/http-inspector/http-ins
 import { ProxyProtocolFactory } from './filters/listener/proxy-protocol/proxy-protocol.ts';
 import { DirectResponseFactory } from './filters/network/direct-response/direct-response.ts';
 import { EchoFactory } from './filters/network/echo/echo.ts';
+import { ConnectionLimitFactory } from './filters/network/connection-limit/connection-limit.ts';
+import { ListenerLocalRateLimitFactory, NetworkLocalRateLimitFactory } from './filters/network/local-ratelimit/local-ratelimit.ts';
 import { NetworkRbacFactory } from './filters/network/rbac/rbac.ts';
 import { HttpRbacFactory } from './filters/http/rbac/rbac.ts';
 import { TlsInspectorFactory } from './filters/listener/tls-inspector/tls-inspector.ts';
@@ -32,14 +34,15 @@ import type { AccessLogFilterPlan, AccessLogPlan } from './plan/accesslog-plan.t
 import type { BodyFormatPlan, HcmPlan } from './plan/hcm-plan.ts';
 import type { RouterConfig } from './plan/router-plan.ts';
 import type { ProxyProtocolPlan, TlsInspectorPlan } from './plan/listener-filter-plan.ts';
-import type { DirectResponsePlan } from './plan/network-filter-plan.ts';
+import type { ProcessLimits } from './net/shared-limits.ts';
+import type { ConnectionLimitPlan, ConnectionRateLimitPlan, DirectResponsePlan } from './plan/network-filter-plan.ts';
 import type { NetworkRbacPlan, RbacPlan } from './plan/rbac-plan.ts';
 import type { TcpProxyPlan } from './plan/tcp-proxy-plan.ts';
 import type { RouteTables } from './router/route-table.ts';
 import { RouterFactory } from './router/router-factory.ts';
 
 /** What factories may reach in a worker. */
-export interface CatalogParts { readonly overload: OverloadView; /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly node: () => NodeNames }
+export interface CatalogParts { readonly limits: ProcessLimits; readonly overload: OverloadView; /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly node: () => NodeNames }
 
 /** What a network filter's factory is made with. */
 interface NetworkParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly listenerStatPrefix: string }
@@ -51,6 +54,8 @@ type HttpFilterMaker = (body: unknown, p: HttpParts) => HttpFilterFactory;
 /** One line an extension, in the order of their names. */
 const NETWORK_FILTERS: ReadonlyMap<string, NetworkFilterMaker> = new Map<string, NetworkFilterMaker>([
   ['envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', (body, p) => new HttpConnectionManagerFactory(new HcmRuntime(body as HcmPlan, p.env, p.catalog.hcmParts(body as HcmPlan, p.env), p.listenerStatPrefix))],
+  ['envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit', (body, p) => new ConnectionLimitFactory(body as ConnectionLimitPlan, p.env, p.parts.limits, p.listenerStatPrefix)],
+  ['envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit', (body, p) => new NetworkLocalRateLimitFactory(body as ConnectionRateLimitPlan, p.env, p.parts.limits, p.listenerStatPrefix)],
   ['envoy.extensions.filters.network.direct_response.v3.Config', (body) => new DirectResponseFactory(body as DirectResponsePlan)],
   ['envoy.extensions.filters.network.echo.v3.Echo', () => new EchoFactory()],
   ['envoy.extensions.filters.network.rbac.v3.RBAC', (body, p) => new NetworkRbacFactory(body as NetworkRbacPlan, p.env)],
@@ -60,6 +65,7 @@ const NETWORK_FILTERS: ReadonlyMap<string, NetworkFilterMaker> = new Map<string,
 type ListenerFilterMaker = (body: unknown, p: NetworkParts) => ListenerFilterFactory;
 const LISTENER_FILTERS: ReadonlyMap<string, ListenerFilterMaker> = new Map<string, ListenerFilterMaker>([
   ['envoy.extensions.filters.listener.http_inspector.v3.HttpInspector', (_body, p) => new HttpInspectorFactory(p.env)],
+  ['envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit', (body, p) => new ListenerLocalRateLimitFactory(body as ConnectionRateLimitPlan, p.env, p.parts.limits, p.listenerStatPrefix)],
   ['envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol', (body, p) => new ProxyProtocolFactory(body as ProxyProtocolPlan, p.env)],
   ['envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', (body, p) => new TlsInspectorFactory(body as TlsInspectorPlan, p.env)],
 ]);

@@ -49,7 +49,7 @@ export class WorkerEngine {
     this.clusters = new ClusterSet(env, shared, { vote: (host, row) => tell({ kind: 'outlier-vote', host, row }), failHealth: (host) => tell({ kind: 'health-fail', host }) });
     this.clusters.settle(settings.nodeLocality, settings.localClusterName);
     this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators });
-    const catalog = new WorkerCatalog({ overload: new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []), healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), node: () => ({ id: toByteString(this.settings?.nodeId ?? ''), cluster: toByteString(this.settings?.nodeCluster ?? '') }) });
+    const catalog = new WorkerCatalog({ limits: shared.limits, overload: new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []), healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), node: () => ({ id: toByteString(this.settings?.nodeId ?? ''), cluster: toByteString(this.settings?.nodeCluster ?? '') }) });
     this.listeners = new ListenerSet(env, catalog, shared.words);
     this.listeners.onBound = (name, addresses, error) => this.tell({ kind: 'listener-bound', name, addresses, error });
   }

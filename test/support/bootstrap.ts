@@ -43,7 +43,7 @@ export function tcpListenerYaml(name: string, port: number, filters: readonly st
 
 /** A bootstrap of listeners and clusters written already. */
 export function staticYaml(listeners: readonly string[], clusters: readonly string[], top = ''): string {
-  return `${top}\nstatic_resources:\n  listeners:\n${listeners.join('')}  clusters:\n${clusters.join('')}`;
+  return `${top}\nstatic_resources:\n  listeners:\n${listeners.join('')}${clusters.length > 0 ? `  clusters:\n${clusters.join('')}` : ''}`;
 }
 
 export function bootstrapYaml(listeners: readonly HttpListener[], clusters: readonly string[], top = ''): string {

@@ -1,18 +1,20 @@
 // What a dead worker still held in the shared tables is given back: its own gauges in its column tell how much.
 import { CIRCUIT_SCHEMA, HOST, HOST_SCHEMA, LISTENER_WORKER, LISTENER_WORKER_SCHEMA } from '../../observe/stats/schemas.ts';
+import { LIMIT_SCHEMA } from '../../observe/stats/l4-schemas.ts';
 import type { StatClaim } from '../../observe/stats/thread-stat-store.ts';
 import type { CircuitTable } from '../../shm/circuit-table.ts';
 import type { HostTable } from '../../shm/host-table.ts';
+import type { SharedLimits } from '../../shm/shared-limits.ts';
 import type { SharedWords } from '../../shm/shared-words.ts';
 
-interface Held { readonly column: Float64Array; readonly hosts: Map<number, number>; readonly circuits: Map<number, number>; readonly listeners: number[] }
+interface Held { readonly column: Float64Array; readonly hosts: Map<number, number>; readonly circuits: Map<number, number>; readonly listeners: number[]; readonly limits: Map<number, number> }
 
 export class WorkerTakeBack {
-  private readonly shared: { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords };
+  private readonly shared: { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly limits: SharedLimits };
   private readonly held = new Map<number, Held>();
   constructor(shared: WorkerTakeBack['shared']) { this.shared = shared; }
 
-  attach(worker: number, column: SharedArrayBuffer): void { this.held.set(worker, { column: new Float64Array(column), hosts: new Map(), circuits: new Map(), listeners: [] }); }
+  attach(worker: number, column: SharedArrayBuffer): void { this.held.set(worker, { column: new Float64Array(column), hosts: new Map(), circuits: new Map(), listeners: [], limits: new Map() }); }
 
   claim(worker: number, c: StatClaim): void {
     const h = this.held.get(worker);
@@ -20,6 +22,7 @@ export class WorkerTakeBack {
     const record = Number(c.prefix.slice(c.prefix.lastIndexOf('.') + 1));
     if (c.schema === HOST_SCHEMA.id) h.hosts.set(record, c.base);
     else if (c.schema === CIRCUIT_SCHEMA.id) h.circuits.set(record, c.base);
+    else if (c.schema === LIMIT_SCHEMA.id) h.limits.set(record, c.base);
     else if (c.schema === LISTENER_WORKER_SCHEMA.id) h.listeners.push(c.base);
   }
 
@@ -30,6 +33,7 @@ export class WorkerTakeBack {
     this.held.delete(worker);
     for (const [record, base] of h.hosts) { this.shared.hosts.addActive(record, -h.column[base + HOST.rq_active]!); this.shared.hosts.addConnections(record, -h.column[base + HOST.cx_active]!); }
     for (const [record, base] of h.circuits) for (let kind = 0; kind < 5; kind++) { const n = h.column[base + kind]!; if (n > 0) this.shared.circuits.takeBack(record, kind, n); }
+    for (const [record, base] of h.limits) { const n = h.column[base]!; if (n > 0 && record >= 0) this.shared.limits.release(record, n); }
     let connections = 0;
     for (const base of h.listeners) connections += h.column[base + LISTENER_WORKER.downstream_cx_active]!;
     if (connections > 0) this.shared.words.releaseConnections(connections);

@@ -47,7 +47,18 @@ const rbacPolicy = defineSchema(107, { allowed: 'counter', denied: 'counter', sh
 export const RBAC_POLICY_SCHEMA = rbacPolicy.schema;
 export const RBAC_POLICY = rbacPolicy.index;
 
-export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA, TLS_INSPECTOR_SCHEMA, PROXY_PROTO_SCHEMA, PROXY_PROTO_ERROR_SCHEMA, HTTP_INSPECTOR_SCHEMA, RBAC_SCHEMA, RBAC_SHADOW_SCHEMA, RBAC_POLICY_SCHEMA];
+/** What one worker holds of a limit of the process, prefix 'limit.<record>': given back if it dies. Not in /stats. */
+export const LIMIT_SCHEMA = defineSchema(108, { held: 'gauge' }).schema;
+
+/** Prefix 'connection_limit.STAT_PREFIX'. */
+const connectionLimit = defineSchema(109, { limited_connections: 'counter', active_connections: 'gauge' });
+export const CONNECTION_LIMIT_SCHEMA = connectionLimit.schema;
+export const CONNECTION_LIMIT = connectionLimit.index;
+
+/** Prefix 'local_rate_limit.STAT_PREFIX' of the network filter, 'listener_local_ratelimit.STAT_PREFIX' of the listener filter. */
+export const RATE_LIMITED_SCHEMA = defineSchema(110, { rate_limited: 'counter' }).schema;
+
+export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA, TLS_INSPECTOR_SCHEMA, PROXY_PROTO_SCHEMA, PROXY_PROTO_ERROR_SCHEMA, HTTP_INSPECTOR_SCHEMA, RBAC_SCHEMA, RBAC_SHADOW_SCHEMA, RBAC_POLICY_SCHEMA, LIMIT_SCHEMA, CONNECTION_LIMIT_SCHEMA, RATE_LIMITED_SCHEMA];
 
 /** 'a', 'b' and '' as 'a.b'; prefixes may end with a dot already. */
 export function rbacScope(...parts: readonly string[]): string { return parts.map((p) => p.replace(/\.+$/, '')).filter((p) => p !== '').join('.'); }
@@ -56,6 +67,8 @@ export function rbacScope(...parts: readonly string[]): string { return parts.ma
 export function networkFilterScopes(kind: string, body: unknown): readonly (readonly [StatSchema, string])[] {
   const { statPrefix = '', shadowPrefix = '' } = body as { readonly statPrefix?: string; readonly shadowPrefix?: string };
   switch (kind.slice('envoy.extensions.filters.network.'.length)) {
+    case 'connection_limit.v3.ConnectionLimit': return [[CONNECTION_LIMIT_SCHEMA, `connection_limit.${statPrefix}`]];
+    case 'local_ratelimit.v3.LocalRateLimit': return [[RATE_LIMITED_SCHEMA, `local_rate_limit.${statPrefix}`]];
     case 'rbac.v3.RBAC': return [[RBAC_SCHEMA, rbacScope(statPrefix, 'rbac')], [RBAC_SHADOW_SCHEMA, rbacScope(statPrefix, 'rbac', shadowPrefix)]];
     case 'tcp_proxy.v3.TcpProxy': return [[TCP_PROXY_SCHEMA, `tcp.${statPrefix}`]];
     default: return [];
@@ -67,6 +80,7 @@ export function listenerFilterScopes(kind: string, body: unknown): readonly (rea
   const { statPrefix = '' } = body as { readonly statPrefix?: string };
   switch (kind.slice('envoy.extensions.filters.listener.'.length)) {
     case 'proxy_protocol.v3.ProxyProtocol': return [[PROXY_PROTO_SCHEMA, statPrefix === '' ? 'proxy_proto' : `proxy_proto.${statPrefix}`], [PROXY_PROTO_ERROR_SCHEMA, '']];
+    case 'local_ratelimit.v3.LocalRateLimit': return [[RATE_LIMITED_SCHEMA, `listener_local_ratelimit.${statPrefix}`]];
     case 'http_inspector.v3.HttpInspector': return [[HTTP_INSPECTOR_SCHEMA, 'http_inspector']];
     case 'tls_inspector.v3.TlsInspector': return [[TLS_INSPECTOR_SCHEMA, 'tls_inspector']];
     default: return [];

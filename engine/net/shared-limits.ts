@@ -1,0 +1,41 @@
+// What filters are made with where a limit holds for the whole process; shm implements it (the rooms that use it import no shared memory).
+
+export interface ProcessLimits {
+  /** The record of a name, the same in every worker; -1: no room, the limit then holds for this worker alone (see `local`). */
+  claim(name: string): number;
+  take(record: number, n: number, size: number, perMs: number, nowMs: number): number;
+  tryHold(record: number, limit: number): boolean;
+  release(record: number, count?: number): void;
+}
+
+export interface TokenBucketPlan { readonly maxTokens: number; readonly tokensPerFill: number; readonly fillIntervalMs: number }
+
+/** A token bucket under a name, shared by all workers; or one connection's or descriptor's own, without a name. */
+export class TokenBucket {
+  readonly plan: TokenBucketPlan;
+  private readonly limits: ProcessLimits | null;
+  private readonly record: number;
+  private readonly perMs: number;
+  /** Own bucket: the time at which it was empty, ms. */
+  private emptyMs = -Infinity;
+
+  constructor(plan: TokenBucketPlan, limits: ProcessLimits | null, name: string) {
+    this.plan = plan;
+    this.record = limits === null ? -1 : limits.claim(`bucket ${name} ${plan.maxTokens} ${plan.tokensPerFill} ${plan.fillIntervalMs}`);
+    this.limits = this.record < 0 ? null : limits;
+    this.perMs = plan.tokensPerFill / plan.fillIntervalMs;
+  }
+
+  /** Takes `n` tokens; false: there are not as many. `wallMs`: the clock of all threads. */
+  take(n: number, wallMs: number): boolean { return this.left(n, wallMs) >= 0; }
+
+  /** The same, with the tokens that are left (negative: what is missing). n = 0 only looks. */
+  left(n: number, wallMs: number): number {
+    const { maxTokens } = this.plan;
+    if (this.limits !== null) return this.limits.take(this.record, n, maxTokens, this.perMs, wallMs);
+    const empty = Math.max(this.emptyMs, wallMs - maxTokens / this.perMs), tokens = (wallMs - empty) * this.perMs;
+    if (tokens < n - 1e-6) return tokens - n;
+    this.emptyMs = empty + n / this.perMs;
+    return tokens - n;
+  }
+}
