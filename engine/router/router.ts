@@ -331,7 +331,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, RetryOwner, PickC
       if (a.awaitingHeaders) a.cluster.onAttemptFailure(a.host, 'timeout', 'local', null);
       if (this.under.final === null) this.charge(a, this.timeoutStatus, null);
     }
-    this.timeUp('response_timeout', 'upstream_response_timeout');
+    this.timeUp('response_timeout', 'response_timeout');
   }
 
   private timeUp(details: string, late: string): void { this.cut(timeoutReply(this.timeoutStatus, details), late); }

@@ -209,9 +209,11 @@ export class H1ClientCodec implements ClientCodec, BodySink {
     const stream = this.stream;
     if (stream === null) { this.state = 'dead'; return; }
     if (this.state === 'body' && this.body.state === 'to-end' && _error === '') { this.receiveEnd(); return; }
+    const cut = this.headText.partial || this.state === 'body';
     this.stream = null;
     this.state = 'dead';
-    stream.sink.onReset('connection-end', null);
+    // In the middle of a message it is a protocol error, by FIN or by reset (Envoy: UPE); before its first byte the end of the connection (UC).
+    stream.sink.onReset(cut ? 'protocol-error' : 'connection-end', cut ? UPSTREAM_FAULT : null);
   }
 
   private lost(stream: H1ClientStream, reason: ResetReason): void {

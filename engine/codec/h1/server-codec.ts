@@ -313,9 +313,11 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     if (this.state === 'tunnel' && stream !== null) { this.close(); this.host.onConnectionClose('now', null); return; }
     if (this.state === 'dead') return;
     if (stream === null) { this.state = 'dead'; this.host.onConnectionClose('done', null); return; }
-    // A half-closed client gets its answer only if its request is whole, as in Envoy: else the exchange is cut.
-    stream.closing = true;
-    if (!stream.requestDone) { this.state = 'dead'; this.stream = null; stream.state = 'dead'; stream.sink!.onReset('connection-end', null); this.host.onConnectionClose('now', null); }
+    // A client that has sent FIN is taken as gone, as in Envoy: its exchange is cut, and with it the upstream's work.
+    this.state = stream.state = 'dead';
+    this.stream = null;
+    stream.sink!.onReset('connection-end', null);
+    this.host.onConnectionClose('now', null);
   }
 
   close(): void {
