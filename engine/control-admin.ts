@@ -8,6 +8,7 @@ import type { DumpSection } from './admin/config-dump.ts';
 import { addressJson, type ListenerStatus } from './admin/listeners.ts';
 import { adminMatcher } from './control/admin-access.ts';
 import type { AdminPlan } from './control/compile/admin-config.ts';
+import type { LiveHost } from './control/clusters/control-clusters.ts';
 import { configSections } from './control/dump/sections.ts';
 import type { RuntimeTable } from './control/runtime/layers.ts';
 import { serverInfo, shownNode } from './control/server-info.ts';
@@ -40,7 +41,7 @@ export class ControlAdmin implements AdminSource {
 
   *clusters(): Generator<ClusterStatus> {
     const { host, clusters } = this.engine, { circuits } = host.shared;
-    for (const c of clusters.describe()) {
+    for (const c of clusters.each()) {
       const limits = (r: number): ClusterStatus['thresholds'][0] => ({ connections: circuits.limit(r, CIRCUIT_KIND.CX), pending: circuits.limit(r, CIRCUIT_KIND.PENDING), requests: circuits.limit(r, CIRCUIT_KIND.RQ), retries: circuits.limit(r, CIRCUIT_KIND.RETRY) });
       yield {
         name: c.name, observabilityName: c.plan.statName, edsServiceName: '', addedViaApi: false, thresholds: [limits(c.plan.circuits[0]), limits(c.plan.circuits[1])],
@@ -49,7 +50,7 @@ export class ControlAdmin implements AdminSource {
     }
   }
 
-  private hostStatus(h: ReturnType<ControlEngine['clusters']['describe']>[number]['hosts'][number]): HostStatus {
+  private hostStatus(h: LiveHost): HostStatus {
     const values = this.engine.hostStats(h.index), flags = this.engine.host.shared.hosts.flags(h.index);
     const lb = h.metadata?.['envoy.lb'] as { readonly canary?: unknown } | undefined;
     return {

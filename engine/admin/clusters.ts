@@ -72,14 +72,14 @@ function clusterText(c: ClusterStatus): string {
 }
 
 function* jsonPieces(all: Iterable<ClusterStatus>, shown: (name: string) => boolean): Generator<string> {
-  let any = false;
+  let out = '', any = false;
   for (const c of all) {
     if (!shown(c.name)) continue;
-    const text = JSON.stringify(clusterJson(c), null, 1).replaceAll('\n', '\n  ');
-    yield `${any ? ',' : '{\n "cluster_statuses": ['}\n  ${text}`;
+    out += `${any ? ',' : '{\n "cluster_statuses": ['}\n  ${JSON.stringify(clusterJson(c), null, 1).replaceAll('\n', '\n  ')}`;
     any = true;
+    if (out.length > 32 << 10) { yield out; out = ''; }
   }
-  yield any ? '\n ]\n}\n' : '{}\n';
+  yield out + (any ? '\n ]\n}\n' : '{}\n');
 }
 
 /** As proto JSON leaves out what is zero. */

@@ -39,9 +39,12 @@ interface Shape { readonly layout: ScopeLayout; readonly tagNames: readonly stri
 interface Row { readonly shape: Shape; readonly entry: LayoutEntry; readonly parts: readonly (string | number)[] }
 interface Group { readonly kind: 'counter' | 'gauge'; readonly rows: Row[]; readonly singles: { readonly name: string; readonly labels: string }[] }
 
-function shapesOf(view: StatView): Shape[] {
+/** Yields now and then, so that ten thousand scopes do not stall the thread. */
+function* shapesOf(view: StatView): Generator<string, Shape[]> {
   const shapes = new Map<string, Shape>(), layouts = new Map<ScopeLayout, number>();
+  let looked = 0;
   for (const scope of view.scopes()) {
+    if (++looked % 512 === 0) yield '';
     const { name, tags } = view.tags.extract(`${scope.prefix}x`), tagNames = tags.map(([t]) => t);
     const id = layouts.get(scope.layout) ?? layouts.size;
     layouts.set(scope.layout, id);
@@ -54,10 +57,11 @@ function shapesOf(view: StatView): Shape[] {
   return [...shapes.values()];
 }
 
-function groupsOf(view: StatView): Map<string, Group> {
+function* groupsOf(view: StatView): Generator<string, Map<string, Group>> {
   const groups = new Map<string, Group>();
   const group = (extracted: string, kind: Group['kind']): Group => { const key = `${kind} ${extracted}`; let g = groups.get(key); if (g === undefined) { g = { kind, rows: [], singles: [] }; groups.set(key, g); } return g; };
-  for (const shape of shapesOf(view)) {
+  let looked = 0;
+  for (const shape of yield* shapesOf(view)) {
     const first = shape.scopes[0]!;
     for (const entry of shape.layout.scalars) {
       const x = view.tags.extract(first.scope.prefix + entry.name);
@@ -65,15 +69,14 @@ function groupsOf(view: StatView): Map<string, Group> {
       group(x.name, entry.kind as Group['kind']).rows.push({ shape, entry, parts });
     }
   }
-  for (const name of view.singles()) { const x = view.tags.extract(name); group(x.name, view.single(name).kind).singles.push({ name, labels: labels(x.tags) }); }
+  for (const name of view.singles()) { if (++looked % 512 === 0) yield ''; const x = view.tags.extract(name); group(x.name, view.single(name).kind).singles.push({ name, labels: labels(x.tags) }); }
   return groups;
 }
 
 function* pieces(view: StatView, p: StatsParams): Generator<string> {
   if (p.nothing) return;
-  const groups = groupsOf(view);
+  const groups = yield* groupsOf(view);
   const keys = [...groups.keys()].sort();
-  yield '';
   yield* scalarPieces(view, p, keys, groups);
   if (p.textReadouts) for (const [name, value] of view.texts()) if (p.shown(name)) { const x = view.tags.extract(name); yield `# TYPE ${metricName(x.name)} gauge\n${metricName(x.name)}{${labels([...x.tags, ['text_value', value]])}} 0\n`; }
   yield* histogramPieces(view, p);

@@ -107,7 +107,9 @@ export class ControlClusters {
   /** Circuit-table records of a living cluster, default and high priority. */
   circuitsOf(name: string): readonly [number, number] { return this.live.get(name)!.circuits; }
   names(): string[] { return [...this.live.keys()]; }
-  describe(): { readonly name: string; readonly plan: ClusterPlan; readonly compiled: CompiledCluster; readonly hosts: readonly LiveHost[] }[] { return [...this.live.values()].map((c) => ({ name: c.compiled.cluster.name, plan: c.plan, compiled: c.compiled, hosts: [...c.hosts.values()] })); }
+  /** The living clusters, one by one. */
+  *each(): Generator<{ readonly name: string; readonly plan: ClusterPlan; readonly compiled: CompiledCluster; readonly hosts: readonly LiveHost[] }> { for (const c of this.live.values()) yield { name: c.compiled.cluster.name, plan: c.plan, compiled: c.compiled, hosts: [...c.hosts.values()] }; }
+  describe(): { readonly name: string; readonly plan: ClusterPlan; readonly compiled: CompiledCluster; readonly hosts: readonly LiveHost[] }[] { return [...this.each()]; }
 
   private hostsRecord(c: LiveCluster): PlanRecord { return { kind: 'hosts', name: c.compiled.cluster.name, body: pack([...c.hosts.values()]) }; }
 
