@@ -2,6 +2,7 @@
 // several workers append to one file without tearing lines (O_APPEND). One write is in flight per file; what comes meanwhile waits in a bounded buffer, and
 // beyond that is dropped and counted (filesystem.write_failed): a full disk harms no request. Made by LogFiles, which ends with its worker.
 import { Timer, type TimerWheel } from '../../loop/timer-wheel.ts';
+import { LineBuffer } from './line-buffer.ts';
 import type { StatBlock } from '../stats/stat-block.ts';
 import { FILESYSTEM } from '../stats/schemas.ts';
 
@@ -20,56 +21,77 @@ export const LOG_BUFFER_LIMIT_BYTES = 4 << 20;
 
 export interface LogFileOptions { readonly flushIntervalMs: number; readonly minFlushBytes: number; readonly limitBytes?: number }
 
+/** Room that a file starts with, and beyond which an emptied buffer is let go. */
+const START_BYTES = 72 << 10, KEEP_BYTES = 256 << 10;
+
 export class LogFile {
-  private pending = '';
-  private writing = false;
+  /** Lines that wait; null until there is one. */
+  private pending: LineBuffer | null = null;
+  /** What is being written, kept for the next turn of the two. */
+  private flying: LineBuffer | null = null;
+  private spare: LineBuffer | null = null;
+  private lineStart = 0;
   private readonly sink: FileSink | null;
   private readonly wheel: TimerWheel;
   private readonly stats: StatBlock;
   private readonly options: LogFileOptions;
+  private readonly limit: number;
   private readonly timer = new Timer(() => { this.stats.inc(FILESYSTEM.flushed_by_timer); this.flush(); });
-  private inFlight = 0;
   private idle: (() => void) | null = null;
 
-  constructor(sink: FileSink | null, wheel: TimerWheel, stats: StatBlock, options: LogFileOptions) { this.sink = sink; this.wheel = wheel; this.stats = stats; this.options = options; }
+  constructor(sink: FileSink | null, wheel: TimerWheel, stats: StatBlock, options: LogFileOptions) { this.sink = sink; this.wheel = wheel; this.stats = stats; this.options = options; this.limit = options.limitBytes ?? LOG_BUFFER_LIMIT_BYTES; }
 
-  /** Queues one line (a byte string that ends with its newline). */
-  write(line: string): void {
-    if (this.sink === null || this.pending.length + line.length > (this.options.limitBytes ?? LOG_BUFFER_LIMIT_BYTES)) { this.stats.inc(FILESYSTEM.write_failed); return; }
-    this.pending += line;
+  /** A line begins: append it to what this gives, then `commit`. null: there is no room, the line is lost and counted. */
+  begin(): LineBuffer | null {
+    if (this.sink === null) { this.stats.inc(FILESYSTEM.write_failed); return null; }
+    let out = this.pending;
+    if (out === null) { out = this.pending = this.spare ?? new LineBuffer(START_BYTES); this.spare = null; }
+    this.lineStart = out.length;
+    return out;
+  }
+
+  /** The line that was begun is whole (it ends with its newline). Beyond the limit it is taken back and counted as lost. */
+  commit(): void {
+    const out = this.pending!, added = out.length - this.lineStart;
+    if (out.length > this.limit && (this.lineStart > 0 || this.flying !== null)) { out.length = this.lineStart; this.stats.inc(FILESYSTEM.write_failed); return; }
     this.stats.inc(FILESYSTEM.write_buffered);
-    this.stats.add(FILESYSTEM.write_total_buffered, line.length);
-    if (this.pending.length >= this.options.minFlushBytes) this.flush();
+    this.stats.add(FILESYSTEM.write_total_buffered, added);
+    if (out.length >= this.options.minFlushBytes) this.flush();
     else if (!this.timer.armed) this.wheel.arm(this.timer, this.options.flushIntervalMs);
   }
 
+  /** Queues one line (a byte string that ends with its newline). */
+  write(line: string): void { const out = this.begin(); if (out !== null) { out.text(line); this.commit(); } }
+
   /** Writes what waits, unless a write is in flight: then right after it. */
   flush(): void {
-    if (this.writing || this.pending === '' || this.sink === null) return;
+    const out = this.pending;
+    if (this.flying !== null || out === null || out.length === 0 || this.sink === null) return;
     this.wheel.cancel(this.timer);
-    const bytes = Buffer.from(this.pending, 'latin1');
-    this.pending = '';
-    this.writing = true;
-    this.inFlight = bytes.length;
-    this.sink.append(bytes, this.written);
+    this.pending = null;
+    this.flying = out;
+    this.sink.append(out.bytes.subarray(0, out.length), this.written);
   }
 
   /** Flushes and calls back once nothing waits any more. */
   drain(done: () => void): void {
     this.flush();
-    if (this.writing) this.idle = done; else done();
+    if (this.flying !== null) this.idle = done; else done();
   }
 
   reopen(): void { this.flush(); if (this.sink !== null && !this.sink.reopen()) this.stats.inc(FILESYSTEM.reopen_failed); }
   close(): void { this.wheel.cancel(this.timer); this.sink?.close(); }
 
   private readonly written = (ok: boolean): void => {
-    this.writing = false;
+    const done = this.flying!, { length } = done;
+    this.flying = null;
+    if (done.bytes.length <= KEEP_BYTES) { done.length = 0; this.spare = done; }
     this.stats.inc(ok ? FILESYSTEM.write_completed : FILESYSTEM.write_failed);
-    this.stats.add(FILESYSTEM.write_total_buffered, -this.inFlight);
-    if (this.idle !== null || this.pending.length >= this.options.minFlushBytes) this.flush();
-    else if (this.pending !== '' && !this.timer.armed) this.wheel.arm(this.timer, this.options.flushIntervalMs);
-    if (!this.writing && this.idle !== null) { const done = this.idle; this.idle = null; done(); }
+    this.stats.add(FILESYSTEM.write_total_buffered, -length);
+    const waits = this.pending?.length ?? 0;
+    if (this.idle !== null || waits >= this.options.minFlushBytes) this.flush();
+    else if (waits > 0 && !this.timer.armed) this.wheel.arm(this.timer, this.options.flushIntervalMs);
+    if (this.flying === null && this.idle !== null) { const idle = this.idle; this.idle = null; idle(); }
   };
 }
 
