@@ -9,6 +9,7 @@ import { addressJson, type ListenerStatus } from './admin/listeners.ts';
 import { adminMatcher } from './control/admin-access.ts';
 import type { AdminPlan } from './control/compile/admin-config.ts';
 import type { LiveHost } from './control/clusters/control-clusters.ts';
+import { certificateEntries, daysUntilFirstExpires, tlsOf } from './control/dump/certificates.ts';
 import { configSections } from './control/dump/sections.ts';
 import type { RuntimeTable } from './control/runtime/layers.ts';
 import { serverInfo, shownNode } from './control/server-info.ts';
@@ -34,7 +35,13 @@ export class ControlAdmin implements AdminSource {
     return makeAdminServer({ source: this, allowed: adminMatcher(this.plan.allowPaths), soon: (task) => { host.after(0, task); }, onAnswered: () => undefined }, () => state.nowMs());
   }
 
-  stats(): StatView { return this.engine.state.shown(); }
+  stats(): StatView {
+    const { state, secrets } = this.engine, now = state.wallMs();
+    // Certificates are parsed for it: once a minute will do for a figure in days.
+    if (now - this.expiryAt > 60_000) { this.expiryAt = now; state.change('server.days_until_first_cert_expiring', 'gauge', { set: daysUntilFirstExpires(secrets.describe(), now) }); }
+    return state.shown();
+  }
+  private expiryAt = 0;
   resetCounters(): void { this.engine.state.stats.resetCounters(); }
   state(): LifeState { return this.engine.state.lifeState; }
   serverInfo(): unknown { const { state, host, compiled } = this.engine; return serverInfo(host, state, compiled?.process.node ?? null); }
@@ -90,7 +97,12 @@ export class ControlAdmin implements AdminSource {
   setLogLevel(component: string, level: string): void { this.engine.host.setLogLevel(component, level); }
 
   memory(): MemoryFigures { const m = process.memoryUsage(); return { allocated: m.heapUsed + m.external, heapSize: m.heapTotal + m.external, heapFree: m.heapTotal - m.heapUsed, physical: m.rss }; }
-  certificates(): readonly unknown[] { return []; }
+  certificates(): readonly unknown[] {
+    const { engine } = this;
+    const listeners = [...engine.listeners.values()].flatMap((l) => [...l.plan.chains, ...(l.plan.defaultChain === null ? [] : [l.plan.defaultChain])]).map((c) => tlsOf(c.transportSocket));
+    const clusters = engine.clusters.describe().flatMap((c) => [c.plan.transportSocket, ...c.plan.transportSocketMatches.map((m) => m.socket)]).map(tlsOf);
+    return certificateEntries([...listeners, ...clusters].filter((t) => t !== null), engine.secrets.describe(), engine.state.wallMs());
+  }
   unready(): readonly { readonly name: string; readonly targets: readonly string[] }[] { return this.engine.state.live ? [] : [{ name: 'Server', targets: this.engine.clusters.describe().filter((c) => c.hosts.length === 0 && c.compiled.discovery !== 'static').map((c) => c.name) }].filter((u) => u.targets.length > 0); }
 
   reopenLogs(): void { this.engine.onSignal('SIGUSR1'); }

@@ -1,0 +1,45 @@
+// The entries of /certs (envoy.admin.v3.Certificates): for each TLS context its authorities and its own chain.
+import type { X509Certificate } from 'node:crypto';
+import type { ExtensionPlan } from '../../plan/extension-plan.ts';
+import type { CommonTlsPlan } from '../../plan/tls-plan.ts';
+import type { CertificateInfo, SecretInfo } from '../secrets/secret-manager.ts';
+
+const DAY = 86_400_000;
+
+/** What a transport socket's plan says of TLS, within PROXY protocol and the like too; null for cleartext. */
+export function tlsOf(socket: ExtensionPlan | null): CommonTlsPlan | null {
+  for (let at: unknown = socket?.body, depth = 0; at !== null && typeof at === 'object' && depth < 4; depth++) {
+    if (Array.isArray((at as Partial<CommonTlsPlan>).certificates)) return at as CommonTlsPlan;
+    const { inner } = at as { readonly inner?: { readonly body?: unknown } | null };
+    at = inner?.body ?? (at as { readonly tls?: unknown }).tls;
+  }
+  return null;
+}
+
+function names(text: string | undefined): Record<string, string>[] {
+  const all = (text ?? '').split(', ').map((part) => { const at = part.indexOf(':'); return [part.slice(0, at), part.slice(at + 1)] as const; });
+  // Kind by kind, as Envoy lists them.
+  return ([['DNS', 'dns'], ['URI', 'uri'], ['IP Address', 'ip_address']] as const).flatMap(([kind, field]) => all.filter(([k]) => k === kind).map(([, v]) => ({ [field]: v })));
+}
+
+const timestamp = (d: Date): string => `${d.toISOString().slice(0, 19)}Z`;
+function details({ path, certificate: c }: CertificateInfo, nowMs: number): Record<string, unknown> {
+  return { path, serial_number: c.serialNumber.toLowerCase().replace(/^0+(?=.)/, ''), subject_alt_names: names(c.subjectAltName), days_until_expiration: String(daysLeft(c, nowMs)), valid_from: timestamp(c.validFromDate), expiration_time: timestamp(c.validToDate) };
+}
+const daysLeft = (c: X509Certificate, nowMs: number): number => Math.max(0, Math.floor((c.validToDate.getTime() - nowMs) / DAY));
+
+/** One entry a context, contexts that are alike once. */
+export function certificateEntries(contexts: Iterable<CommonTlsPlan>, secrets: readonly SecretInfo[], nowMs: number): Record<string, unknown>[] {
+  const byKey = new Map(secrets.map((s) => [s.name, s])), seen = new Set<string>(), out: Record<string, unknown>[] = [];
+  for (const c of contexts) {
+    const key = JSON.stringify([c.certificates, c.validation]);
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const ca = c.validation.flatMap((k) => byKey.get(k)?.ca ?? []).map((i) => details(i, nowMs)), chain = c.certificates.flatMap((k) => (byKey.get(k)?.chain ?? []).slice(0, 1)).map((i) => details(i, nowMs));
+    if (ca.length > 0 || chain.length > 0) out.push({ ...(ca.length > 0 ? { ca_cert: ca } : {}), ...(chain.length > 0 ? { cert_chain: chain } : {}) });
+  }
+  return out;
+}
+
+/** Days until the first certificate of all expires; as Envoy has it, 2^32 - 1 where there is none. */
+export function daysUntilFirstExpires(secrets: readonly SecretInfo[], nowMs: number): number { return secrets.flatMap((s) => [...s.ca, ...s.chain]).reduce((n, i) => Math.min(n, daysLeft(i.certificate, nowMs)), 0xffff_ffff); }
