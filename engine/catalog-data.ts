@@ -76,7 +76,7 @@ const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpF
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', (_body, p) => new GrpcWebFactory(p.name, p.env.stats)],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.node().cluster, healthFailed: () => p.parts.healthFailed() })],
   ['envoy.extensions.filters.http.rbac.v3.RBAC', (body, p) => new HttpRbacFactory(p.name, p.index, body as RbacPlan, p.env.stats, `http.${p.hcm.statPrefix}`)],
-  ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, clusters: p.parts.clusters, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],
+  ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, clusters: p.parts.clusters, machineAddress: p.parts.machineAddress, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],
 ]);
 
 function maker<M>(table: ReadonlyMap<string, M>, kind: string): M {

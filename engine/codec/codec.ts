@@ -42,6 +42,8 @@ export interface RequestSink {
 /** The server's side of one exchange: the response is written here. */
 export interface ServerStream {
   readonly protocol: HttpProtocol;
+  /** Who gets the request's events; another may take over once the request is whole. */
+  sink: RequestSink | null;
   /** A 1xx head (not 101). */
   informational(headers: ResponseHeaders): void;
   headers(headers: ResponseHeaders, end: boolean): void;

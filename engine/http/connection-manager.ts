@@ -160,6 +160,12 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     if (this.streams.size === 1) this.armSweep();
     return stream;
   }
+  recreateStream(codecStream: ServerStream): Stream {
+    const stream = new Stream(this, codecStream);
+    this.streams.add(stream);
+    if (this.stuck && this.h2 === null) stream.onBlocked();
+    return stream;
+  }
   onBadRequest(codecStream: ServerStream, fault: PeerFault): void {
     for (const s of this.streams) { s.badRequest(fault); return; }
     codecStream.reset('protocol-error');

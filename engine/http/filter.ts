@@ -44,7 +44,7 @@ export class LocalReply {
 }
 
 /** How a stream ended: closed list; each stream ends in exactly one of them, once. */
-export type StreamEnd = 'complete' | 'downstream-reset' | 'downstream-closed' | 'upstream-reset-after-headers' | 'idle-timeout' | 'max-duration' | 'protocol-error' | 'local-reset' | 'drained';
+export type StreamEnd = 'complete' | 'downstream-reset' | 'downstream-closed' | 'upstream-reset-after-headers' | 'idle-timeout' | 'max-duration' | 'protocol-error' | 'local-reset' | 'drained' | 'recreated';
 
 export interface HttpFilter {
   // Leave out the hooks you do not need; absent hooks cost nothing. `data` is lent until the hook returns.
@@ -106,6 +106,8 @@ export interface ResponseEntry {
   respondLocally(reply: LocalReply): void;
   /** The upstream broke after response headers were sent: the downstream is reset (h1: closed). */
   respondReset(reason: ResetReason, flags: number, details: string): void;
+  /** Begins the request anew, as a stream of its own on the same exchange, when an answer is followed instead of given (internal redirects). This stream ends, logged with `response`. */
+  recreate(response: ResponseHeaders, body: ByteQueue | null, trailers: Headers | null): void;
   /** Set by the router, to pause its upstream. */
   downstreamWatcher: DownstreamWatcher | null;
 }

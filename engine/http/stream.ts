@@ -31,6 +31,8 @@ export interface StreamOwner {
   /** A stream idle timeout under the present pressure, ms. */
   streamIdleMs(ms: number): number;
   streamEnded(stream: Stream): void;
+  /** Another stream on the exchange of one that ends (internal redirects). */
+  recreateStream(codec: ServerStream): Stream;
   /** A stream has another idle timeout than before. */
   idleChanged(): void;
 }
@@ -132,6 +134,12 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
       this.locally(refused);
       return;
     }
+    this.routed(headers, end);
+  }
+
+  /** The request is what it should be: on to its route and through the filters. */
+  private routed(headers: RequestHeaders, end: boolean): void {
+    const { owner: { runtime }, facts } = this, { plan } = runtime;
     const route = this.findRoute();
     if (headers.protocol !== '' || headers.method === 'CONNECT') {
       const verdict = upgradeVerdict(runtime, headers, route);
@@ -249,6 +257,28 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.owner.runtime.stats.inc(HCM.downstream_rq_tx_reset);
     this.end('local-reset');
     this.codec.reset(reason);
+  }
+
+  recreate(response: ResponseHeaders, body: ByteQueue | null, trailers: Headers | null): void {
+    const { facts, codec } = this;
+    facts.response = response;
+    facts.status = response.status;
+    facts.statusDetails = 'internal_redirect';
+    const next = codec.sink = this.owner.recreateStream(codec);
+    this.end('recreated');
+    next.again(this, body, trailers);
+  }
+
+  /** Takes over the whole request of a stream that ended; what was checked and prepared there stays so. */
+  private again(before: Stream, body: ByteQueue | null, trailers: Headers | null): void {
+    const { facts } = this, old = before.facts, headers = this.request = facts.request = before.request;
+    facts.protocol = old.protocol; facts.remoteIp = old.remoteIp; facts.remotePort = old.remotePort; facts.remoteText = old.remoteText;
+    facts.internal = old.internal; facts.requestId = old.requestId; facts.filterState = old.filterState; facts.requestHeadersBytes = old.requestHeadersBytes; facts.requestBodyBytes = old.requestBodyBytes;
+    this.state = 'active';
+    this.requestEnded();
+    this.routed(headers, (body === null || body.length === 0) && trailers === null);
+    if (body !== null) for (let c = body.shift(); c !== undefined; c = body.shift()) this.requestSide.data(0, c, 0, c.length, body.length === 0 && trailers === null);
+    if (trailers !== null) { facts.requestTrailers = trailers; this.requestSide.trailers(0, trailers); }
   }
 
   private begin(headers: ResponseHeaders, source: 'upstream' | 'local'): void {

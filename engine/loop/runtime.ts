@@ -26,6 +26,17 @@ export function runtimeNumber(cell: RuntimeCell, fallback: number): number {
   return fallback;
 }
 
+interface Fraction { readonly key: string; readonly numerator: number; readonly denominator: number }
+
+/** A share of all, whose numerator a runtime key may replace (Envoy: RuntimeFractionalPercent); key '': none. */
+export class RuntimeFraction {
+  private readonly cell: RuntimeCell;
+  private readonly plan: Fraction;
+  constructor(plan: Fraction, runtime: Runtime) { this.plan = plan; this.cell = plan.key === '' ? { value: undefined } : runtime.cell(plan.key); }
+  /** Whether a thing of this random number is of the share. */
+  has(random: number): boolean { return random % this.plan.denominator < runtimeNumber(this.cell, this.plan.numerator); }
+}
+
 /** A cell read as a feature flag, else `fallback` (Envoy: true/false, or a number). */
 export function runtimeFlag(cell: RuntimeCell, fallback: boolean): boolean {
   const v = cell.value;

@@ -2,6 +2,9 @@
 import type { StringMatcherPlan } from '../headers/string-matcher.ts';
 import type { CidrPlan } from './listener-plan.ts';
 
+/** RuntimeFractionalPercent: numerator of denominator (100, 10,000, a million); '' for no runtime key. */
+export interface FractionPlan { readonly key: string; readonly numerator: number; readonly denominator: number }
+
 /** Of metadata and filter state values. `range`: from inclusive to exclusive. `list`: an element matches. */
 export type ValueMatchPlan =
   | { readonly kind: 'null' } | { readonly kind: 'present'; readonly present: boolean } | { readonly kind: 'bool'; readonly value: boolean } | { readonly kind: 'exact'; readonly value: number }

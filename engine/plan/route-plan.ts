@@ -5,7 +5,7 @@ import type { StringMatcherPlan } from '../headers/string-matcher.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { BodyFormatPlan } from './hcm-plan.ts';
 import type { HeaderMutationPlan } from './header-mutation-plan.ts';
-import type { MatchTreePlan, ValueMatchPlan } from './match-plan.ts';
+import type { FractionPlan, MatchTreePlan, ValueMatchPlan } from './match-plan.ts';
 
 export interface LevelPlan { readonly request: HeaderMutationPlan; readonly response: HeaderMutationPlan }
 export type Meta = { readonly [key: string]: MetadataValue } | null;
@@ -18,6 +18,7 @@ export interface RouteTablePlan {
   readonly mostSpecificWins: boolean;
   readonly ignorePort: boolean;
   readonly filterConfigs: readonly FilterConfigPlan[];
+  readonly mirrors: readonly MirrorPlan[];
   readonly virtualHosts: readonly { readonly domains: readonly string[]; readonly packed: Uint8Array }[];
 }
 
@@ -37,6 +38,7 @@ export interface VirtualHostPlan {
   readonly includeTimeoutRetry: boolean;
   readonly retry: RetryPlan | null;
   readonly hedge: boolean | null;
+  readonly mirrors: readonly MirrorPlan[];
 }
 
 export type PathMatchPlan =
@@ -46,7 +48,6 @@ export type PathMatchPlan =
   | { readonly kind: 'template'; readonly template: string };
 
 export interface QueryMatcherPlan { readonly name: string; readonly string: StringMatcherPlan | null; readonly present: boolean }
-export interface FractionPlan { readonly key: string; /** Share of 1. */ readonly share: number; readonly denominator: number }
 
 export interface RouteMatchPlan {
   readonly path: PathMatchPlan;
@@ -102,6 +103,17 @@ export interface ForwardPlan {
   readonly retry: RetryPlan | null;
   /** hedge_on_per_try_timeout; null: the virtual host's. */
   readonly hedge: boolean | null;
+  readonly mirrors: readonly MirrorPlan[];
+  readonly redirects: RedirectPolicyPlan | null;
+}
+
+/** One of request_mirror_policies. `header`: names the cluster, '' where `cluster` does. `suffix`: '-shadow' is added to the host. */
+export interface MirrorPlan { readonly cluster: string; readonly header: string; readonly fraction: FractionPlan | null; readonly suffix: boolean; readonly host: string; readonly mutations: readonly HeaderMutationPlan[] }
+
+/** internal_redirect_policy. `copy`: response headers that go into the next pass. */
+export interface RedirectPolicyPlan {
+  readonly max: number; readonly codes: readonly number[]; readonly crossScheme: boolean; readonly copy: readonly string[];
+  readonly predicates: readonly ({ readonly kind: 'previous' | 'safe-cross-scheme' } | { readonly kind: 'allow-listed'; readonly routes: readonly string[] })[];
 }
 
 /** retry_host_predicate of a policy; `match` is of the namespace envoy.lb. */

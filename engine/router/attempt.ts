@@ -10,6 +10,7 @@ import type { WorkerEnv } from '../net/worker-env.ts';
 import { CLUSTER } from '../observe/stats/schemas.ts';
 import { UpstreamFacts } from '../observe/stream-facts.ts';
 import type { Cluster, Host, LeaseContext, LeaseWaiter, Waiting } from '../upstream/upstream.ts';
+import type { Timeouts } from './timeouts.ts';
 import { leaseFailure, resetFailure, type Failure } from './failure.ts';
 
 /** The request that an attempt is made for. Each call may end the attempt. */
@@ -17,10 +18,8 @@ export interface AttemptOwner {
   readonly env: WorkerEnv;
   readonly priority: 'default' | 'high';
   readonly downstreamProtocol: HttpProtocol;
-  /** ms, 0: none. */
-  readonly perTryMs: number;
-  readonly perTryIdleMs: number;
-  readonly streamDurationMs: number;
+  /** Of the try: perTryMs, perTryIdleMs, streamDurationMs. */
+  readonly limits: Timeouts;
   /** The stream is open: the request's head and what there is of its body is to be sent. */
   attemptOpen(a: Attempt, stream: ClientStream): void;
   attemptInformational(headers: ResponseHeaders): void;
@@ -89,7 +88,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
     this.waiting = null;
     this.stream = stream;
     this.state = 'active';
-    const { env, perTryIdleMs, streamDurationMs } = this.owner, up = this.facts;
+    const { env, limits: { perTryIdleMs, streamDurationMs } } = this.owner, up = this.facts;
     up.poolReadyMs = up.firstTxMs = env.clock.nowMs();
     up.protocol = stream.protocol;
     const max = streamDurationMs > 0 ? streamDurationMs : this.cluster.maxStreamDurationMs;
@@ -108,7 +107,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
   trailers(trailers: Headers): void { this.stream!.trailers(trailers); }
   /** All of the request was written: the try's clock runs from here. */
   requestSent(): void {
-    const { env, perTryMs } = this.owner;
+    const { env, limits: { perTryMs } } = this.owner;
     this.requestEnded = true;
     this.facts.lastTxMs = env.clock.nowMs();
     if (perTryMs > 0 && this.awaitingHeaders && this.perTry === null) this.perTry = env.wheel.after(perTryMs, () => this.owner.attemptSlow(this, 'per-try'));
@@ -166,9 +165,14 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
   onBlocked(): void { if (this.state === 'active') this.owner.attemptBlocked(this, true); }
   onDrained(): void { if (this.state === 'active') this.owner.attemptBlocked(this, false); }
 
+  /** Stats of an answer: by code, by class, its time. `headers` null: it is our own. */
+  charge(status: number, headers: ResponseHeaders | null, internal: boolean): void {
+    this.cluster.onResponse(this.host, status, internal, headers !== null && headers.get('x-envoy-upstream-canary') === 'true', headers === null ? -1 : this.facts.firstRxMs - this.startMs);
+  }
+
   private received(): void { this.responseEnded = true; this.facts.lastRxMs = this.owner.env.clock.nowMs(); this.noteBytes(); }
   private noteBytes(): void { if (this.stream !== null) { this.facts.bytesReceived = this.stream.bytesReceived; this.facts.bytesSent = this.stream.bytesSent; } }
-  private touch(): void { this.owner.env.wheel.arm(this.idle!, this.owner.perTryIdleMs); }
+  private touch(): void { this.owner.env.wheel.arm(this.idle!, this.owner.limits.perTryIdleMs); }
 
   /** Lets go of everything, once: what is not whole in both directions is reset, a wait is cancelled. */
   end(): void {

@@ -4,11 +4,12 @@ import { toByteString } from '../headers/headers.ts';
 import { compileHeaderMatcher, compileRegexMatcher, compileStringMatcher } from '../headers/config.ts';
 import { compileMetadata } from '../net/config.ts';
 import { compileMatchTree } from '../net/match/config.ts';
-import { compileValueMatch } from '../observe/match/config.ts';
+import { compileFraction, compileValueMatch } from '../observe/match/config.ts';
 import { compileMutation, compileSubstitution } from '../observe/format/config.ts';
-import type { DirectPlan, FilterConfigPlan, FractionPlan, LevelPlan, PathMatchPlan, RewritePlan, RouteMatchPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../plan/route-plan.ts';
+import type { DirectPlan, FilterConfigPlan, LevelPlan, PathMatchPlan, RewritePlan, RouteMatchPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../plan/route-plan.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import { compileForward } from './forward-config.ts';
+import { compileMirrors } from './mirror-config.ts';
 import { PathTemplate, TemplateError } from './match/path-template.ts';
 import { compileHedge, compileRetry } from './retry-config.ts';
 
@@ -29,12 +30,6 @@ export function compileFilterConfigs(m: ConfigMessage, ctx: CompileContext): Fil
 export function compileRewrite(m: ConfigMessage): RewritePlan {
   const pattern = m.msg('pattern');
   return { regex: pattern === undefined ? '' : compileRegexMatcher(pattern), substitution: toByteString(m.str('substitution')) };
-}
-
-export function compileFraction(m: ConfigMessage | undefined): FractionPlan | null {
-  if (m === undefined) return null;
-  const d = m.msg('default_value'), denominator = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 }[d?.enum('denominator') ?? 'HUNDRED'] ?? 100;
-  return { key: m.str('runtime_key'), share: (d?.num('numerator') ?? 0) / denominator, denominator };
 }
 
 function compilePath(m: ConfigMessage): PathMatchPlan {
@@ -115,18 +110,18 @@ function compileRouteAction(c: ConfigMessage, at: ConfigMessage, ctx: CompileCon
 function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): VirtualHostPlan {
   const matcher = m.msg('matcher');
   if (matcher !== undefined && m.has('routes')) m.error('matcher', "cannot set both matcher and routes on virtual host");
-  for (const f of ['retry_policy_typed_config', 'request_mirror_policies', 'cors']) m.unsupported(f);
+  for (const f of ['retry_policy_typed_config', 'cors']) m.unsupported(f);
   if (m.list('rate_limits').length > 0) m.noop('rate_limits', 'no rate limit filter is there yet');
   return {
     name: m.str('name'), level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE', routes: m.list('routes').map((r) => compileRoute(r, ctx)),
     matcher: matcher === undefined ? null : compileMatchTree(matcher, { stream: true, action: (c, at) => compileRouteAction(c, at, ctx) }), includeAttemptCount: m.bool('include_request_attempt_count'), includeAttemptCountInResponse: m.bool('include_attempt_count_in_response'),
     metadata: compileMetadata(m.msg('metadata')), filterConfigs: compileFilterConfigs(m, ctx), virtualClusters: m.list('virtual_clusters').map((c) => ({ name: c.str('name'), headers: c.list('headers').map(compileHeaderMatcher) })), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)),
-    includeTimeoutRetry: m.bool('include_is_timeout_retry_header'), retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')),
+    includeTimeoutRetry: m.bool('include_is_timeout_retry_header'), retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx),
   };
 }
 
 export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext): RouteTablePlan {
-  for (const f of ['vhds', 'request_mirror_policies', 'cluster_specifier_plugins', 'internal_only_headers']) m.unsupported(f);
+  for (const f of ['vhds', 'cluster_specifier_plugins', 'internal_only_headers']) m.unsupported(f);
   const validate = m.bool('validate_clusters', true);
   const hosts = m.list('virtual_hosts');
   const inner: CompileContext = Object.create(ctx, { maxDirectBody: { value: m.num('max_direct_response_body_size_bytes', 4096) }, ...(validate ? {} : { needsCluster: { value: () => {} } }) }) as CompileContext;
@@ -139,7 +134,7 @@ export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext)
     }
   }
   return {
-    name: m.str('name'), level: compileLevel(m), mostSpecificWins: m.bool('most_specific_header_mutations_wins'), ignorePort: m.bool('ignore_port_in_host_matching'), filterConfigs: compileFilterConfigs(m, ctx),
+    name: m.str('name'), level: compileLevel(m), mostSpecificWins: m.bool('most_specific_header_mutations_wins'), ignorePort: m.bool('ignore_port_in_host_matching'), filterConfigs: compileFilterConfigs(m, ctx), mirrors: compileMirrors(m, inner),
     virtualHosts: hosts.map((h) => ({ domains: h.strings('domains'), packed: pack(compileVirtualHost(h, inner)) })),
   };
 }

@@ -4,6 +4,7 @@ import { compileMetadata } from '../net/config.ts';
 import type { ForwardPlan, HashPolicyPlan, WeightedPlan } from '../plan/route-plan.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import { compileFilterConfigs, compileLevel, compileRewrite } from './config.ts';
+import { compileMirrors, compileRedirectPolicy } from './mirror-config.ts';
 import { compileHedge, compileRetry } from './retry-config.ts';
 
 const NOT_FOUND: Record<string, number> = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 };
@@ -44,7 +45,7 @@ function compileHashPolicy(p: ConfigMessage): HashPolicyPlan | null {
 }
 
 export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPlan {
-  for (const f of ['retry_policy_typed_config', 'request_mirror_policies', 'cors', 'internal_redirect_policy', 'internal_redirect_action', 'max_internal_redirects', 'early_data_policy']) m.unsupported(f);
+  for (const f of ['retry_policy_typed_config', 'cors', 'internal_redirect_action', 'max_internal_redirects', 'early_data_policy']) m.unsupported(f);
   if (m.list('rate_limits').length > 0) m.noop('rate_limits', 'no rate limit filter is there yet');
   m.noop('include_vh_rate_limits', 'no rate limit filter is there yet');
   const duration = m.msg('max_stream_duration');
@@ -65,7 +66,7 @@ export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPl
     hostLiteral: toByteString(m.str('host_rewrite_literal')), hostHeader: m.str('host_rewrite_header').toLowerCase(), hostRegex: hostRegex === undefined ? null : compileRewrite(hostRegex), autoHost: m.bool('auto_host_rewrite'), appendForwardedHost: m.bool('append_x_forwarded_host'),
     timeoutMs: m.ms('timeout', -1), idleTimeoutMs: m.ms('idle_timeout', -1), flushTimeoutMs: m.ms('flush_timeout', -1), maxStreamDurationMs: duration?.ms('max_stream_duration', -1) ?? -1, maxGrpcTimeoutMs: m.ms('max_grpc_timeout', -1), grpcTimeoutOffsetMs: Math.max(0, m.ms('grpc_timeout_offset', 0)),
     newTimeouts: duration !== undefined, grpcHeaderMaxMs: duration?.ms('grpc_timeout_header_max', -1) ?? -1, grpcHeaderOffsetMs: Math.max(0, duration?.ms('grpc_timeout_header_offset', 0) ?? 0),
-    priority: m.enum('priority') === 'HIGH' ? 'high' : 'default', hashPolicies: m.list('hash_policy').map(compileHashPolicy).filter((p) => p !== null), metadataMatch: compileMetadata(m.msg('metadata_match')), upgrades, connectTerminate: terminate, retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')),
+    priority: m.enum('priority') === 'HIGH' ? 'high' : 'default', hashPolicies: m.list('hash_policy').map(compileHashPolicy).filter((p) => p !== null), metadataMatch: compileMetadata(m.msg('metadata_match')), upgrades, connectTerminate: terminate, retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), redirects: compileRedirectPolicy(m),
   };
 }
 

@@ -1,10 +1,14 @@
 // The router's own answers, with Envoy's texts, details and flags.
 import { LocalReply } from '../http/filter.ts';
+import { flagBit } from '../observe/response-flags.ts';
 import { FLAG } from './failure.ts';
 
 export const NO_ROUTE = new LocalReply(404, '', 'route_not_found', FLAG.NR);
 export const NO_HOST = new LocalReply(503, 'no healthy upstream', 'no_healthy_upstream', FLAG.UH);
 export const BODY_TOO_LARGE = new LocalReply(507, 'exceeded request buffer limit while retrying upstream', 'request_payload_exceeded_retry_buffer_limit');
+
+/** strict_check_headers: a header that steers us is malformed. */
+export function invalidHeader(name: string, value: string): LocalReply { return new LocalReply(400, `invalid header '${name}' with value '${value}'`, `request_headers_failed_strict_check{${name}}`, flagBit('IH')); }
 
 /** Time is up. `status` 204: x-envoy-upstream-rq-timeout-alt-response asked for it. */
 export function timeoutReply(status: number, details: string): LocalReply { return new LocalReply(status, status === 504 ? 'upstream request timeout' : '', details, FLAG.UT); }

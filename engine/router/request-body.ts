@@ -10,6 +10,9 @@ export class RequestBody {
   get empty(): boolean { return this.queue.length === 0 && this.trailers === null; }
   add(bytes: Uint8Array, start: number, end: number): void { this.queue.pushCopy(bytes, start, end); }
 
+  /** All of it, for whoever sends the request again. */
+  take(): ByteQueue { return this.queue; }
+
   /** Writes it all; what is not kept is given away. `ended`: it is the whole rest of the request. */
   send(stream: ClientStream, keep: boolean, ended: boolean): void {
     const { queue, trailers } = this, last = ended && trailers === null;

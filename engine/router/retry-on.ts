@@ -28,5 +28,8 @@ function parse(text: string, names: Readonly<Record<string, number>>): number {
 /** A comma-separated list; unknown names have no effect, as in Envoy. */
 export function parseRetryOn(text: string): number { return parse(text, HTTP); }
 export function parseRetryGrpcOn(text: string): number { return parse(text, GRPC); }
-/** Names of a list that are neither. */
-export function unknownRetryOn(text: string): string[] { return text.split(',').map((n) => n.trim()).filter((n) => n !== '' && !Object.hasOwn(HTTP, n) && !Object.hasOwn(GRPC, n)); }
+const without = (text: string, ...known: readonly Readonly<Record<string, number>>[]): string[] => text.split(',').map((n) => n.trim()).filter((n) => n !== '' && !known.some((k) => Object.hasOwn(k, n)));
+/** Names of a list that are none of ours. */
+export function unknownHttp(text: string): string[] { return without(text, HTTP); }
+export function unknownGrpc(text: string): string[] { return without(text, GRPC); }
+export function unknownRetryOn(text: string): string[] { return without(text, HTTP, GRPC); }

@@ -3,12 +3,13 @@ import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { ChainFilters, Route, RouteFilterConfig } from '../http/route.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
 import type { MetadataValue, StreamFacts } from '../observe/stream-facts.ts';
-import type { FilterConfigPlan, ForwardPlan, RoutePlan, WeightedPlan } from '../plan/route-plan.ts';
+import type { FilterConfigPlan, ForwardPlan, RedirectPolicyPlan, RoutePlan, WeightedPlan } from '../plan/route-plan.ts';
 import { MetadataCriteria } from '../upstream/metadata-criteria.ts';
 import { HashPolicies } from './hash-policy.ts';
 import { Level, type RouteEnv } from './level.ts';
 import { PathTemplate, fillTemplate } from './match/path-template.ts';
 import type { MatchInput } from './match/route-matcher.ts';
+import { MirrorPolicy } from './mirror.ts';
 import { RetryPolicy } from './retry-policy.ts';
 import { RegexRewrite } from './rewrite.ts';
 import { grpcTimeout } from './timeouts.ts';
@@ -44,6 +45,9 @@ export class RouteEntry implements Route {
   /** The route's, else the virtual host's; null: retries only as request headers say. */
   readonly retryPolicy: RetryPolicy | null;
   readonly hedge: boolean;
+  /** The route's, else the virtual host's, else the route configuration's. */
+  readonly mirrors: readonly MirrorPolicy[];
+  readonly redirects: RedirectPolicyPlan | null;
   /** Of the chains that asked; nearly always one. */
   private readonly resolved: { readonly chain: ChainFilters; readonly configs: readonly RouteFilterConfig[] }[] = [];
 
@@ -65,6 +69,8 @@ export class RouteEntry implements Route {
     const retry = forward?.retry ?? host.plan.retry;
     this.retryPolicy = forward === null || retry === null ? null : new RetryPolicy(retry);
     this.hedge = forward?.hedge ?? host.plan.hedge ?? false;
+    this.mirrors = [forward?.mirrors ?? [], forward === null ? [] : host.plan.mirrors, forward === null ? [] : host.table.plan.mirrors].find((l) => l.length > 0)?.map((m) => new MirrorPolicy(m, env)) ?? [];
+    this.redirects = forward?.redirects ?? null;
     this.upgrades = new Map((forward?.upgrades ?? []).map((u) => [u.type.toLowerCase(), u.enabled]));
   }
 

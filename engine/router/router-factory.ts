@@ -8,7 +8,7 @@ import type { ClusterDirectory } from '../upstream/upstream.ts';
 import type { BodyRenderer } from './redirect.ts';
 import { RouterFilter } from './router.ts';
 
-export interface RouterParts { readonly env: WorkerEnv; readonly clusters: ClusterDirectory; readonly renderBody: BodyRenderer }
+export interface RouterParts { readonly env: WorkerEnv; readonly clusters: ClusterDirectory; readonly renderBody: BodyRenderer; /** Stands in x-forwarded-for for requests of our own. */ readonly machineAddress: string }
 
 export class RouterFactory implements HttpFilterFactory {
   readonly name: string;

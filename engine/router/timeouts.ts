@@ -4,6 +4,7 @@ import type { RequestHeaders } from '../headers/headers.ts';
 import type { ForwardPlan } from '../plan/route-plan.ts';
 import { isGrpc } from '../http/local-reply.ts';
 import type { RetryPolicy } from './retry-policy.ts';
+import { unknownGrpc, unknownHttp } from './retry-on.ts';
 
 const DEFAULT_TIMEOUT_MS = 15_000;
 /** What steers timeouts and retries of this hop; taken off before the request goes on. (x-envoy-upstream-rq-timeout-ms and its per-try kin go only when they are understood, as in Envoy.) */
@@ -13,7 +14,7 @@ const LOOKED_AT = new Set([...STEERING, 'x-envoy-upstream-rq-timeout-ms', 'x-env
 const UNITS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
 
 /** Times in ms, 0: none. `timeoutStatus`: of the reply when time is up. */
-export interface Timeouts { globalMs: number; perTryMs: number; perTryIdleMs: number; streamDurationMs: number; hedge: boolean; timeoutStatus: number }
+export class Timeouts { globalMs = 0; perTryMs = 0; perTryIdleMs = 0; streamDurationMs = 0; hedge = false; timeoutStatus = 504 }
 
 /** grpc-timeout in ms (gRPC over HTTP/2: up to 8 digits and a unit); -1 for none or nonsense. */
 export function grpcTimeout(value: string | undefined): number {
@@ -78,3 +79,14 @@ export function expectedTimeout(t: Timeouts, elapsedMs: number): number {
 export function tellTimeout(headers: RequestHeaders, ms: number, suppress: boolean): void { if (ms > 0 && !suppress) headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(ms))); }
 
 function number(text: string | undefined): number { return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : -1; }
+
+/** Name of the first of `names` that the request carries malformed (strict_check_headers); '' for none. */
+export function badSteering(names: readonly string[], headers: RequestHeaders): string {
+  for (const name of names) {
+    const value = headers.get(name);
+    if (value === undefined) continue;
+    const good = name === 'x-envoy-retry-on' ? unknownHttp(value).length === 0 : name === 'x-envoy-retry-grpc-on' ? unknownGrpc(value).length === 0 : number(value) >= 0;
+    if (!good) return name;
+  }
+  return '';
+}

@@ -48,6 +48,7 @@ export class VirtualHost {
   }
   /** Counts an answer in vhost.NAME.vcluster.NAME. */
   charge(cluster: string, status: number, stats: StatStore): void {
+    if (cluster === '') return;
     const key = `${cluster}:${status}`;
     let slots = this.codes.get(key);
     if (slots === undefined) {

@@ -63,3 +63,15 @@ export function compileMutation(m: ConfigMessage, add: string, remove: string): 
   for (const n of names) if (n === 'host' || n.startsWith(':')) m.error(remove, ':-prefixed or host headers may not be removed');
   return { add: m.list(add).map(compileHeaderAdd), remove: names };
 }
+
+/** A list of envoy.config.common.mutation_rules.v3.HeaderMutation, in order. */
+export function compileMutations(list: readonly ConfigMessage[]): HeaderMutationPlan[] {
+  const out: HeaderMutationPlan[] = [];
+  for (const x of list) {
+    const kind = x.oneof('action');
+    if (kind === 'append') out.push({ add: [compileHeaderAdd(x.msg('append')!)], remove: [] });
+    else if (kind === 'remove') out.push({ add: [], remove: [x.str('remove').toLowerCase()] });
+    else if (kind !== '') x.unsupported(kind);
+  }
+  return out;
+}

@@ -1,6 +1,6 @@
-// ValueMatcher from configuration.
+// ValueMatcher and fractions from configuration.
 import { compileStringMatcher } from '../../headers/config.ts';
-import type { ValueMatchPlan } from '../../plan/match-plan.ts';
+import type { FractionPlan, ValueMatchPlan } from '../../plan/match-plan.ts';
 import type { ConfigMessage } from '../../proto/config-message.ts';
 
 const NEVER: ValueMatchPlan = { kind: 'or', of: [] };
@@ -18,3 +18,10 @@ export function compileValueMatch(v: ConfigMessage | undefined, at: ConfigMessag
     default: at.unsupported('value'); return NEVER;
   }
 }
+
+const DENOMINATORS: Readonly<Record<string, number>> = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 };
+
+/** FractionalPercent. */
+export function compilePercent(m: ConfigMessage | undefined, key = ''): FractionPlan { return { key, numerator: m?.num('numerator') ?? 0, denominator: DENOMINATORS[m?.enum('denominator') ?? 'HUNDRED'] ?? 100 }; }
+/** RuntimeFractionalPercent; null where it is not there. */
+export function compileFraction(m: ConfigMessage | undefined): FractionPlan | null { return m === undefined ? null : compilePercent(m.msg('default_value'), m.str('runtime_key')); }

@@ -3,7 +3,7 @@ import { HeaderMatcher, matchesAll } from '../../headers/header-matcher.ts';
 import type { RequestHeaders } from '../../headers/headers.ts';
 import { makeStringMatcher, type StringMatcher } from '../../headers/string-matcher.ts';
 import { isGrpc } from '../../http/local-reply.ts';
-import { runtimeNumber, type Runtime, type RuntimeCell } from '../../loop/runtime.ts';
+import { RuntimeFraction, type Runtime } from '../../loop/runtime.ts';
 import { makeValueMatcher, valueAt } from '../../observe/match/value-matcher.ts';
 import type { StreamFacts } from '../../observe/stream-facts.ts';
 import type { PathMatchPlan, QueryMatcherPlan, RouteMatchPlan } from '../../plan/route-plan.ts';
@@ -77,7 +77,7 @@ export class RouteMatcher {
   private readonly query: readonly QueryMatcher[];
   private readonly metadata: readonly MetadataMatcher[];
   private readonly plan: RouteMatchPlan;
-  private readonly fraction: RuntimeCell | null;
+  private readonly fraction: RuntimeFraction | null;
   private readonly plain: boolean;
 
   constructor(plan: RouteMatchPlan, runtime: Runtime) {
@@ -86,7 +86,7 @@ export class RouteMatcher {
     this.headers = plan.headers.map((h) => new HeaderMatcher(h));
     this.query = plan.query.map((q) => new QueryMatcher(q));
     this.metadata = plan.metadata.map((m) => new MetadataMatcher(m));
-    this.fraction = plan.fraction === null ? null : plan.fraction.key === '' ? { value: undefined } : runtime.cell(plan.fraction.key);
+    this.fraction = plan.fraction === null ? null : new RuntimeFraction(plan.fraction, runtime);
     this.plain = plan.headers.length === 0 && plan.query.length === 0 && !plan.grpc && plan.fraction === null && plan.tls === null && plan.metadata.length === 0;
   }
 
@@ -97,19 +97,13 @@ export class RouteMatcher {
 
   private rest(i: MatchInput): boolean {
     const { plan } = this;
-    if (this.fraction !== null && !this.inFraction(i.random)) return false;
+    if (this.fraction !== null && !this.fraction.has(i.random)) return false;
     if (plan.grpc && !isGrpc(i.headers)) return false;
     if (!matchesAll(this.headers, i.headers)) return false;
     for (const q of this.query) if (!q.matches(i.query)) return false;
     if (plan.tls !== null && !this.tls(i.facts)) return false;
     for (const m of this.metadata) if (!m.matches(i.facts)) return false;
     return true;
-  }
-
-  private inFraction(random: number): boolean {
-    const { share, denominator } = this.plan.fraction!;
-    const numerator = runtimeNumber(this.fraction!, share * denominator);
-    return random % denominator < numerator;
   }
 
   private tls(facts: StreamFacts): boolean {

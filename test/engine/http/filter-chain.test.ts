@@ -1,7 +1,7 @@
 // What filters may wish on both sides of a stream, and what becomes of the message.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Headers } from '../../../engine/headers/headers.ts';
+import { Headers, ResponseHeaders } from '../../../engine/headers/headers.ts';
 import { LocalReply, type HttpFilter, type StreamView } from '../../../engine/http/filter.ts';
 import type { Route } from '../../../engine/http/route.ts';
 import { activeStreams, harness, queueOf, textOf } from './stream-harness.ts';
@@ -307,4 +307,25 @@ test("a route's body limit and a filter's hold instead of the connection's", () 
   assert.deepEqual(w.terminal.got.list, ['POST /a', '12345678 end']);
   w.terminal.answer(204, true);
   assert.equal(activeStreams(w), 0);
+});
+
+test('a stream begun anew takes over exchange, request and filter state; the first one ends once and is logged', () => {
+  const seen: string[] = [];
+  const f: HttpFilter = { onRequestHeaders: (s, r) => { seen.push(`${r.path} ${String(s.facts.filterState?.get('k') ?? '')}`); return 'next'; }, onEnd: (_s, how) => { seen.push(how); } };
+  const h = harness([f]);
+  h.request('POST', '/a', false);
+  h.body('body', true);
+  const first = h.terminal;
+  h.stream.facts.filterState = new Map([['k', 'v']]);
+  h.stream.request.path = '/b';
+  const redirect = new ResponseHeaders();
+  redirect.status = 302;
+  first.entry.recreate(redirect, queueOf('body'), null);
+  assert.deepEqual(seen, ['/a ', 'recreated', '/b v']);
+  assert.deepEqual([h.ended(), h.logged(), h.stream.facts.statusDetails, h.stream.facts.status], [1, 1, 'internal_redirect', 302]);
+  assert.deepEqual(h.terminal.got.list, ['POST /b', 'body end']);
+  assert.equal(h.codec.sink, h.recreated());
+  h.terminal.answer(200, true);
+  h.codec.sink!.onComplete();
+  assert.deepEqual([h.ended(), h.logged(), activeStreams(h)], [2, 2, 0]);
 });

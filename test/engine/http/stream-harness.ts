@@ -1,6 +1,6 @@
 // One Stream without sockets: a recording codec below, filters and a recording terminal filter above, time and chance in the test's hands.
 import { ByteQueue } from '../../../engine/base/byte-queue.ts';
-import type { PauseReason, ResetReason, ServerStream } from '../../../engine/codec/codec.ts';
+import type { PauseReason, RequestSink, ResetReason, ServerStream } from '../../../engine/codec/codec.ts';
 import { RequestHeaders, ResponseHeaders, type Headers } from '../../../engine/headers/headers.ts';
 import { HcmRuntime } from '../../../engine/http/hcm-runtime.ts';
 import type { DownstreamWatcher, HttpFilter, ResponseEntry, StreamEnd, StreamView, Verdict } from '../../../engine/http/filter.ts';
@@ -72,7 +72,7 @@ class RecordingCodec implements ServerStream {
   readonly protocol = 'HTTP/1.1';
   readonly sent = new Record();
   readonly pauses = new Set<PauseReason>();
-  sink: Stream | null = null;
+  sink: RequestSink | null = null;
   over = false;
   bytesReceived = 0; bytesSent = 0;
   informational(h: ResponseHeaders): void { this.sent.note(String(h.status)); }
@@ -93,6 +93,8 @@ export interface Harness {
   ended(): number;
   /** Lines of the access log. */
   logged(): number;
+  /** The stream that took over, null for none. */
+  recreated(): Stream | null;
   request(method: string, path: string, end: boolean): void;
   body(text: string, last: boolean): void;
   advance(ms: number): void;
@@ -111,13 +113,13 @@ export function harness(filters: readonly HttpFilter[], options: { plan?: Partia
     mutation: () => ({ apply() {} }), mapper: () => { throw new Error('none'); }, bodyFormat: () => { throw new Error('none'); }, machineAddress: '127.0.0.1', node: { id: '', cluster: '' }, overload: new OverloadView({ overload: () => 0 }, () => []),
   }, 'listener.x');
   const codec = new RecordingCodec();
-  let ended = 0;
-  const owner: StreamOwner = { runtime, facts: new ConnectionFacts(), bufferLimit: options.limit ?? 1000, streamEnded: () => { ended++; }, idleChanged() {}, refusesRequest: () => false, streamIdleMs: (ms) => ms };
+  let ended = 0, recreated: Stream | null = null;
+  const owner: StreamOwner = { runtime, facts: new ConnectionFacts(), bufferLimit: options.limit ?? 1000, streamEnded: () => { ended++; }, recreateStream: (c) => (recreated = new Stream(owner, c)), idleChanged() {}, refusesRequest: () => false, streamIdleMs: (ms) => ms };
   const stream = codec.sink = new Stream(owner, codec);
   return {
     stream, codec, clock, wheel, runtime,
     get terminal(): Terminal { return terminal!; },
-    ended: () => ended, logged: () => logged,
+    recreated: () => recreated, ended: () => ended, logged: () => logged,
     request(method, path, end) { const h = new RequestHeaders(); h.method = method; h.path = path; h.authority = 'x'; stream.onHeaders(h, end); },
     body(text, last) { const b = bytesOf(text); stream.onData(b, 0, b.length, last); },
     advance(ms) { clock.set(clock.nowMs() + ms); wheel.advance(); stream.checkIdle(clock.nowMs()); },

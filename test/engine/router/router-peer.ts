@@ -1,5 +1,6 @@
 // A router filter between a fake stream of the connection manager and a fake cluster: what it asks of both is recorded, what they do is scripted by the test.
 import type { ClientStream, ResetReason, ResponseSink } from '../../../engine/codec/codec.ts';
+import type { ByteQueue } from '../../../engine/base/byte-queue.ts';
 import { RequestHeaders, ResponseHeaders, type Headers } from '../../../engine/headers/headers.ts';
 import { LocalReply, type ResponseEntry, type StreamView } from '../../../engine/http/filter.ts';
 import { ManualClock } from '../../../engine/loop/clock.ts';
@@ -27,20 +28,21 @@ export const RETRY: RetryPlan = {
 const FORWARD: ForwardPlan = {
   kind: 'forward', target: { kind: 'cluster', name: 'c' }, notFoundStatus: 503, prefixRewrite: '', regexRewrite: null, templateRewrite: '', pathFormat: null, hostLiteral: '', hostHeader: '', hostRegex: null, autoHost: false, appendForwardedHost: false,
   timeoutMs: 15_000, idleTimeoutMs: -1, flushTimeoutMs: -1, maxStreamDurationMs: -1, maxGrpcTimeoutMs: -1, grpcTimeoutOffsetMs: 0, newTimeouts: false, grpcHeaderMaxMs: -1, grpcHeaderOffsetMs: 0, priority: 'default', hashPolicies: [], metadataMatch: null,
-  upgrades: [], connectTerminate: false, retry: null, hedge: null,
+  upgrades: [], connectTerminate: false, retry: null, hedge: null, mirrors: [], redirects: null,
 };
 
 /** One stream that the fake pool gave out. */
 export class UpstreamStream implements ClientStream {
   readonly protocol = 'HTTP/1.1';
   sent = '';
+  request: RequestHeaders | null = null;
   ended = false;
   resetBy: ResetReason | '' = '';
   bytesReceived = 0; bytesSent = 0;
   readonly sink: ResponseSink;
   readonly host: Host;
   constructor(sink: ResponseSink, host: Host) { this.sink = sink; this.host = host; }
-  headers(h: RequestHeaders, end: boolean): void { this.sent += `${h.method} ${h.path}${['x-envoy-attempt-count', 'x-envoy-is-timeout-retry', 'x-envoy-expected-rq-timeout-ms'].map((n) => (h.has(n) ? ` ${n}=${h.get(n)}` : '')).join('')}|`; this.ended = end; }
+  headers(h: RequestHeaders, end: boolean): void { this.request = h; this.sent += `${h.method} ${h.path}${['x-envoy-attempt-count', 'x-envoy-is-timeout-retry', 'x-envoy-expected-rq-timeout-ms'].map((n) => (h.has(n) ? ` ${n}=${h.get(n)}` : '')).join('')}|`; this.ended = end; }
   data(b: Uint8Array, start: number, end: number, last: boolean): void { this.sent += Buffer.from(b.subarray(start, end)).toString('latin1'); this.ended = last; }
   trailers(_t: Headers): void { this.sent += '|trailers'; this.ended = true; }
   reset(reason: ResetReason): void { this.resetBy = reason; }
@@ -94,11 +96,12 @@ export class FakeCluster {
   endRetry(): void { this.retries--; }
   onResponse(_h: Host | null, status: number): void { this.charged.push(status); }
   onRetriedResponse(_h: Host, status: number): void { this.retried.push(status); }
+  onAnswer(): void { /* nothing is detected */ }
   onAttemptFailure(_h: Host, why: string): void { this.failures.push(why); }
   failHealth(): void { /* not checked here */ }
 }
 
-export interface RouterOptions { readonly retry?: Partial<RetryPlan> | null; readonly forward?: Partial<ForwardPlan>; readonly host?: Partial<VirtualHostPlan>; readonly priorities?: readonly number[]; readonly bufferLimit?: number }
+export interface RouterOptions { readonly retry?: Partial<RetryPlan> | null; readonly forward?: Partial<ForwardPlan>; readonly host?: Partial<VirtualHostPlan>; readonly priorities?: readonly number[]; readonly bufferLimit?: number; readonly strict?: readonly string[] }
 
 export class RouterPeer {
   readonly clock = new ManualClock();
@@ -112,6 +115,9 @@ export class RouterPeer {
   readonly out: string[] = [];
   readonly filter: RouterFilter;
   paused = 0;
+  cleared = 0;
+  /** What the request matches now; another after a redirect. */
+  routeNow: RouteEntry | null;
 
   constructor(o: RouterOptions = {}) {
     const store = new ThreadStatStore(new SharedArrayBuffer(Math.min(COLUMN_SLOTS, 1 << 14) * 8), () => {});
@@ -121,20 +127,22 @@ export class RouterPeer {
       name: 'r', match: { path: { kind: 'prefix', text: '/', ignoreCase: false }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [] }, level: NO_LEVEL, metadata: null, filterConfigs: [], bufferLimit: -1,
       action: { ...FORWARD, retry: o.retry === undefined || o.retry === null ? null : { ...RETRY, ...o.retry }, ...o.forward },
     };
-    const host: VirtualHostPlan = { name: 'v', level: NO_LEVEL, requireTls: 'NONE', routes: [route], matcher: null, includeAttemptCount: false, includeAttemptCountInResponse: false, metadata: null, filterConfigs: [], virtualClusters: [], bufferLimit: -1, includeTimeoutRetry: false, retry: null, hedge: null, ...o.host };
-    const table: RouteTablePlan = { name: 't', level: NO_LEVEL, mostSpecificWins: false, ignorePort: false, filterConfigs: [], virtualHosts: [{ domains: ['*'], packed: pack(host) }] };
+    const host: VirtualHostPlan = { name: 'v', level: NO_LEVEL, requireTls: 'NONE', routes: [route], matcher: null, includeAttemptCount: false, includeAttemptCountInResponse: false, metadata: null, filterConfigs: [], virtualClusters: [], bufferLimit: -1, includeTimeoutRetry: false, retry: null, hedge: null, mirrors: [], ...o.host };
+    const table: RouteTablePlan = { name: 't', level: NO_LEVEL, mostSpecificWins: false, ignorePort: false, filterConfigs: [], mirrors: [], virtualHosts: [{ domains: ['*'], packed: pack(host) }] };
     Object.assign(this.request, { method: 'GET', path: '/', authority: 'h', scheme: 'http' });
     this.facts.protocol = 'HTTP/1.1';
     this.entry = new TableOfRoutes(table, { runtime: this.env.runtime, clock: this.clock, operators: {} as never }).match(this.request, this.facts, 0) as RouteEntry;
-    this.router = new RouterFactory('router', { suppressEnvoyHeaders: false, respectExpectedTimeout: false }, { env: this.env, clusters: { get: () => this.cluster as unknown as Cluster, has: () => true }, renderBody: () => null }, 'in');
+    this.routeNow = this.entry;
+    this.router = new RouterFactory('router', { suppressEnvoyHeaders: false, respectExpectedTimeout: false, strictHeaders: o.strict ?? [] }, { env: this.env, clusters: { get: () => this.cluster as unknown as Cluster, has: () => true }, renderBody: () => null, machineAddress: '10.1.1.1' }, 'in');
     this.filter = this.router.create(this.view(o.bufferLimit ?? 1000)) as RouterFilter;
   }
 
   private view(bufferLimit: number): StreamView & ResponseEntry {
-    const { facts, request, entry, out } = this;
+    const { facts, request, out } = this, peer = this;
     const reply = (r: LocalReply): void => { const h = new ResponseHeaders(); r.headers?.(h, undefined as never); out.push(`local ${r.status} ${r.details}${h.has('x-envoy-attempt-count') ? ` attempts=${h.get('x-envoy-attempt-count')}` : ''}`); facts.flags |= r.flags; this.filter.onEnd(undefined as never, 'complete'); };
     return {
-      facts, request, route: entry, bufferLimit, connection: facts.connection, downstreamWatcher: null,
+      facts, request, bufferLimit, random: 7, get route() { return peer.routeNow; }, clearRoute: () => { peer.cleared++; },
+      recreate: (h: ResponseHeaders, body: ByteQueue | null) => { out.push(`recreated ${h.status} ${request.method} ${request.scheme}://${request.authority}${request.path} ${body === null ? '-' : Buffer.from(body.takeAll()).toString()}`); }, connection: facts.connection, downstreamWatcher: null,
       pauseRequest: () => { this.paused++; }, resumeRequest: () => { this.paused = 0; },
       respondHeaders: (h: ResponseHeaders, end: boolean) => { out.push(`${h.status}${h.has('x-envoy-attempt-count') ? ` attempts=${h.get('x-envoy-attempt-count')}` : ''}${end ? ' end' : ''}`); },
       respondData: (b: Uint8Array, s: number, e: number, last: boolean) => { out.push(`data ${Buffer.from(b.subarray(s, e)).toString()}${last ? ' end' : ''}`); },

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { formatFlags } from '../../../engine/observe/response-flags.ts';
+import type { MirrorPlan } from '../../../engine/plan/route-plan.ts';
 import { RETRY_ON } from '../../../engine/router/retry-on.ts';
 import { RouterPeer } from './router-peer.ts';
 
@@ -227,11 +228,11 @@ test('previous_hosts goes elsewhere; previous_priorities names what was tried', 
   const p = new RouterPeer({ retry: { hosts: [{ kind: 'previous' }], reselects: 3, retries: 3, priorityFrequency: 2 }, priorities: [0, 1, 2] });
   p.head().upstream(0).answer(503);
   p.pass(26);
-  assert.equal(p.filter.triedPriorities, 0, 'one attempt is below update_frequency');
+  assert.equal(p.filter.routed!.choice.triedPriorities, 0, 'one attempt is below update_frequency');
   assert.notEqual(p.upstream(1).host, p.upstream(0).host);
   p.upstream(1).answer(503);
   p.pass(51);
-  assert.equal(p.filter.triedPriorities, 0b11);
+  assert.equal(p.filter.routed!.choice.triedPriorities, 0b11);
   assert.notEqual(p.upstream(2).host, p.upstream(0).host);
 });
 
@@ -273,4 +274,125 @@ test('no host at the retry: 503 UH, counted once', () => {
   p.pass(26);
   assert.deepEqual(p.out, ['local 503 no_healthy_upstream']);
   assert.equal(p.left, NOTHING);
+});
+
+const MIRROR: MirrorPlan = { cluster: 'm', header: '', fraction: null, suffix: true, host: '', mutations: [] };
+
+test('a mirror gets a copy of head, body and trailers; its answer and its failure change nothing', () => {
+  for (const status of [200, 500, 0]) {
+    const p = new RouterPeer({ forward: { mirrors: [MIRROR] } }).head(false).data('ab', false).data('c', true);
+    const [mirror, real] = [p.upstream(0), p.upstream(1)];
+    assert.deepEqual([mirror.sent.replace(/^\S+ \S+ \S+\|/, ''), real.sent.replace(/^\S+ \S+ \S+\|/, '')], ['abc', 'abc']);
+    if (status === 0) mirror.sink.onReset('remote', null); else mirror.answer(status);
+    real.answer(201);
+    assert.deepEqual(p.out, ['201 end']);
+    assert.deepEqual(p.cluster.charged, [status || 503, 201]);
+    assert.equal(p.left, NOTHING);
+  }
+});
+
+test('a mirror names its host after the request\'s, with a port too, and says that it is internal', () => {
+  for (const [authority, want] of [['h', 'h-shadow'], ['h:81', 'h-shadow:81'], ['[::1]:81', '[::1]-shadow:81']] as const) {
+    const p = new RouterPeer({ forward: { mirrors: [MIRROR] } });
+    p.request.authority = authority;
+    p.head();
+    const mirrored = p.upstream(0).request!;
+    assert.deepEqual([mirrored.authority, mirrored.get('x-envoy-internal'), mirrored.get('x-forwarded-for'), p.request.authority, p.request.has('x-envoy-internal')], [want, 'true', '10.1.1.1', authority, false]);
+  }
+});
+
+test('a mirror by fraction, by a header\'s cluster, and none', () => {
+  const count = (mirror: Partial<MirrorPlan>, headers: Record<string, string> = {}): number => new RouterPeer({ forward: { mirrors: [{ ...MIRROR, ...mirror }] } }).head(true, headers).cluster.streams.length;
+  assert.equal(count({ fraction: { key: '', numerator: 7, denominator: 100 } }), 1, 'the stream\'s number is 7');
+  assert.equal(count({ fraction: { key: '', numerator: 8, denominator: 100 } }), 2);
+  assert.equal(count({ cluster: '', header: 'x-m' }), 1);
+  assert.equal(count({ cluster: '', header: 'x-m' }, { 'x-m': 'm' }), 2);
+});
+
+test('a mirror that was given the whole request outlives it until its time is up; one that was not ends with it', () => {
+  const whole = new RouterPeer({ forward: { mirrors: [MIRROR], timeoutMs: 1000 } }).head();
+  whole.upstream(1).answer(200);
+  assert.equal(whole.left, '1 requests, 0 retries, 1 timers');
+  whole.pass(1001);
+  assert.equal(whole.upstream(0).resetBy, 'local');
+  assert.equal(whole.left, NOTHING);
+  const part = new RouterPeer({ forward: { mirrors: [MIRROR] } }).head(false).data('x', false);
+  part.filter.onEnd(undefined as never, 'downstream-closed');
+  assert.deepEqual([part.upstream(0).resetBy, part.left], ['local', NOTHING]);
+});
+
+test('a mirror that falls behind by more than the buffer limit is given up', () => {
+  const p = new RouterPeer({ forward: { mirrors: [MIRROR] }, bufferLimit: 10 });
+  p.cluster.script.push('wait');
+  p.head(false).data('0123456789', false).data('x', true);
+  assert.equal(p.cluster.waiters[0]!.cancelled, true);
+  p.upstream(0).answer(200);
+  assert.deepEqual(p.out, ['200 end']);
+  assert.equal(p.left, NOTHING);
+});
+
+const REDIRECTS = { max: 1, codes: [302, 303], crossScheme: false, copy: ['x-copy'], predicates: [] };
+const to = (location: string, more: Record<string, string> = {}): Record<string, string> => ({ location, ...more });
+
+test('a redirect is followed as a new pass with the body that was kept', () => {
+  const p = new RouterPeer({ forward: { redirects: REDIRECTS } }).head(false, { 'x-copy': 'old' }).data('body', true);
+  p.upstream(0).answer(302, false, to('http://u:p@other:81/b?q#f', { 'x-copy': 'new' }));
+  assert.deepEqual(p.out, ['recreated 302 GET http://other:81/b?q body']);
+  assert.deepEqual([p.request.getAll('x-copy'), p.request.get('x-envoy-original-url')], [['new'], 'http://h/']);
+  assert.equal(p.upstream(0).resetBy, 'local', 'the rest of the answer is not wanted');
+  assert.deepEqual(p.cluster.charged, []);
+  assert.equal(p.left, NOTHING);
+});
+
+test('a 303 makes a GET without a body of other methods', () => {
+  const p = new RouterPeer({ forward: { redirects: REDIRECTS } });
+  p.request.method = 'PUT';
+  p.head(false, { 'content-length': '4' }).data('body', true).upstream(0).answer(303, true, to('http://other'));
+  assert.deepEqual(p.out, ['recreated 303 GET http://other/ -']);
+  assert.equal(p.request.has('content-length'), false);
+});
+
+test('what is not followed goes downstream, the request as it was', () => {
+  const table: [string, (p: RouterPeer) => void, Record<string, string>, number][] = [
+    ['another code', () => {}, to('http://x/'), 307], ['no location', () => {}, {}, 302], ['no URL', () => {}, to('/relative'), 302], ['another scheme', () => {}, to('https://x/'), 302],
+    ['no route', (p) => { p.routeNow = null; }, to('http://x/'), 302], ['too many', (p) => { p.facts.filterState = new Map([['num_internal_redirects', 1]]); }, to('http://x/'), 302],
+  ];
+  for (const [what, set, headers, status] of table) {
+    const p = new RouterPeer({ forward: { redirects: REDIRECTS } }).head();
+    set(p);
+    p.upstream(0).answer(status, true, headers);
+    assert.deepEqual(p.out, [`${status} end`], what);
+    assert.deepEqual([p.request.path, p.request.authority, p.request.has('x-envoy-original-url')], ['/', 'h', false], what);
+    assert.equal(p.left, NOTHING);
+  }
+});
+
+test('a redirect before the request is whole, or of a body too large to keep, goes downstream', () => {
+  const early = new RouterPeer({ forward: { redirects: REDIRECTS } }).head(false);
+  early.upstream(0).answer(302, true, to('http://x/'));
+  assert.deepEqual(early.out, ['302 end']);
+  const large = new RouterPeer({ forward: { redirects: REDIRECTS }, bufferLimit: 3 }).head(false).data('body', true);
+  large.upstream(0).answer(302, true, to('http://x/'));
+  assert.deepEqual(large.out, ['302 end']);
+});
+
+test('redirect predicates: listed routes, routes seen before, no step down from or up to TLS', () => {
+  const follows = (predicates: Parameters<typeof make>[0], location = 'http://x/', seen?: string[]): boolean => make(predicates, location, seen).out[0]!.startsWith('recreated');
+  const make = (predicates: NonNullable<NonNullable<ConstructorParameters<typeof RouterPeer>[0]>['forward']>['redirects'] extends infer R ? R extends { predicates: infer P } ? P : never : never, location: string, seen?: string[]): RouterPeer => {
+    const p = new RouterPeer({ forward: { redirects: { ...REDIRECTS, crossScheme: true, predicates } } }).head();
+    if (seen !== undefined) p.facts.filterState = new Map([['envoy.internal_redirect.previous_routes_predicate_state.r', seen]]);
+    p.upstream(0).answer(302, true, to(location));
+    return p;
+  };
+  assert.deepEqual([follows([{ kind: 'allow-listed', routes: ['r'] }]), follows([{ kind: 'allow-listed', routes: ['q'] }])], [true, false]);
+  assert.deepEqual([follows([{ kind: 'previous' }]), follows([{ kind: 'previous' }], 'http://x/', ['r'])], [true, false]);
+  assert.deepEqual([follows([{ kind: 'safe-cross-scheme' }]), follows([{ kind: 'safe-cross-scheme' }], 'https://x/')], [true, false]);
+});
+
+test('strict_check_headers refuses malformed steering headers', () => {
+  for (const [name, bad, good] of [['x-envoy-upstream-rq-timeout-ms', '10s', '10'], ['x-envoy-max-retries', '-1', '2'], ['x-envoy-retry-on', '5xx,foo', '5xx,reset'], ['x-envoy-retry-grpc-on', '5xx', 'internal']] as const) {
+    assert.deepEqual(new RouterPeer({ strict: [name] }).head(true, { [name]: bad }).out, [`local 400 request_headers_failed_strict_check{${name}}`]);
+    assert.deepEqual(new RouterPeer({ strict: [name] }).head(true, { [name]: good }).out, []);
+    assert.deepEqual(new RouterPeer().head(true, { [name]: bad }).out, []);
+  }
 });

@@ -1,7 +1,7 @@
 // HttpConnectionManager from configuration.
 import { compileHttp1Options, underscores } from '../../../codec/h1/config.ts';
 import { compileHttp2Options } from '../../../codec/h2/config.ts';
-import { compileHeaderAdd, compileSubstitution } from '../../../observe/format/config.ts';
+import { compileHeaderAdd, compileMutations, compileSubstitution } from '../../../observe/format/config.ts';
 import { compileLogFilter } from '../../../observe/accesslog/config.ts';
 import { compileCidr } from '../../../net/config.ts';
 import { toByteString } from '../../../headers/headers.ts';
@@ -53,14 +53,7 @@ function compileEarly(m: ConfigMessage): HeaderMutationPlan[] {
     e.str('name');
     const c = e.any('typed_config');
     if (!c?.typeName.endsWith('.header_mutation.v3.HeaderMutation')) { e.unsupported('typed_config', c?.typeName ?? ''); return []; }
-    const out: HeaderMutationPlan[] = [];
-    for (const x of c.list('mutations')) {
-      const kind = x.oneof('action');
-      if (kind === 'append') out.push({ add: [compileHeaderAdd(x.msg('append')!)], remove: [] });
-      else if (kind === 'remove') out.push({ add: [], remove: [x.str('remove').toLowerCase()] });
-      else x.unsupported(kind);
-    }
-    return out;
+    return compileMutations(c.list('mutations'));
   });
 }
 

@@ -1,0 +1,38 @@
+// What the choice of a host for one request may depend on: its hashes, the metadata that is wanted, and what a retry leaves out.
+import type { RequestHeaders } from '../headers/headers.ts';
+import type { StreamView } from '../http/filter.ts';
+import type { StreamFacts } from '../observe/stream-facts.ts';
+import type { Host, PickContext } from '../upstream/upstream.ts';
+import type { HashResult } from './hash-policy.ts';
+import type { RetryState } from './retry.ts';
+import type { RouteEntry } from './route-entry.ts';
+
+const result: HashResult = { has: false, high: 0, low: 0, cookies: null };
+
+export class HostChoice implements PickContext {
+  private readonly s: StreamView;
+  private readonly entry: RouteEntry;
+  private criteria: PickContext['metadataMatch'] | undefined;
+  hasHash = false; hashHigh = 0; hashLow = 0;
+  avoid: ((host: Host) => boolean) | null = null;
+  maxReselect = 0;
+  triedPriorities = 0;
+  overrideHost: PickContext['overrideHost'] = null; overridesUsed = 0;
+  constructor(s: StreamView, entry: RouteEntry) { this.s = s; this.entry = entry; }
+
+  get request(): RequestHeaders { return this.s.request; }
+  get facts(): StreamFacts { return this.s.facts; }
+  get metadataMatch(): PickContext['metadataMatch'] { return this.criteria === undefined ? (this.criteria = this.entry.criteriaFor(this.s.facts)) : this.criteria; }
+
+  /** Computes the route's hash policies; the cookies that they want set in the answer, or null. */
+  hash(): string[] | null {
+    const { hashPolicies } = this.entry;
+    if (hashPolicies === null) return null;
+    hashPolicies.compute(this.s.request, this.s.facts, result);
+    this.hasHash = result.has; this.hashHigh = result.high; this.hashLow = result.low;
+    return result.cookies;
+  }
+
+  /** The next choice is a retry's. */
+  forRetry(retry: RetryState): void { this.avoid = retry.avoid; this.maxReselect = retry.reselects; this.triedPriorities = retry.triedPriorities(); }
+}

@@ -1,0 +1,166 @@
+// Mirrored requests (Envoy: request_mirror_policies, "shadowing"): a copy of a request goes to another cluster while the request is under way, its answer is dropped.
+// A mirror never touches its request: it has one attempt, a time limit and a bound of its own, and outlives the request only when all of it was copied.
+import type { ClientStream, HttpProtocol } from '../codec/codec.ts';
+import type { StreamView } from '../http/filter.ts';
+import { portIndex } from '../headers/authority.ts';
+import { RequestHeaders, type Headers, type ResponseHeaders } from '../headers/headers.ts';
+import { RuntimeFraction } from '../loop/runtime.ts';
+import type { Timer } from '../loop/timer-wheel.ts';
+import type { WorkerEnv } from '../net/worker-env.ts';
+import { HeaderMutations } from '../observe/format/header-mutation.ts';
+import { CLUSTER } from '../observe/stats/schemas.ts';
+import type { StreamFacts } from '../observe/stream-facts.ts';
+import type { MirrorPlan } from '../plan/route-plan.ts';
+import type { Cluster, PickContext } from '../upstream/upstream.ts';
+import { Attempt, type AttemptOwner } from './attempt.ts';
+import type { Failure } from './failure.ts';
+import type { RouteEnv } from './level.ts';
+import { RequestBody } from './request-body.ts';
+import type { RouterParts } from './router-factory.ts';
+import { Timeouts } from './timeouts.ts';
+
+/** One policy of a route, resolved. */
+export class MirrorPolicy {
+  readonly plan: MirrorPlan;
+  readonly mutations: readonly HeaderMutations[];
+  private readonly fraction: RuntimeFraction | null;
+  constructor(plan: MirrorPlan, env: RouteEnv) {
+    this.plan = plan;
+    this.mutations = plan.mutations.map((m) => new HeaderMutations(m, env.operators, env.clock));
+    this.fraction = plan.fraction === null ? null : new RuntimeFraction(plan.fraction, env.runtime);
+  }
+  /** Whether a request of this random number is mirrored. */
+  takes(random: number): boolean { return this.fraction === null || this.fraction.has(random); }
+}
+
+/** foo:80 → foo-shadow:80. */
+export function shadowHost(authority: string): string {
+  const at = portIndex(authority);
+  return at < 0 ? `${authority}-shadow` : `${authority.slice(0, at)}-shadow${authority.slice(at)}`;
+}
+
+function copyOf(from: RequestHeaders): RequestHeaders {
+  const to = new RequestHeaders();
+  to.method = from.method; to.path = from.path; to.authority = from.authority; to.scheme = from.scheme;
+  for (const x of from.flat) to.flat.push(x);
+  return to;
+}
+
+const NO_LIMITS = new Timeouts();
+
+export class Mirror implements AttemptOwner, PickContext {
+  readonly env: WorkerEnv;
+  readonly priority = 'default';
+  readonly downstreamProtocol: HttpProtocol;
+  readonly limits = NO_LIMITS;
+  readonly request: RequestHeaders;
+  readonly facts: StreamFacts;
+  private readonly limit: number;
+  private attempt: Attempt | null = null;
+  private body: RequestBody | null = null;
+  private ended = false;
+  private blocked = false;
+  /** Bytes given while the upstream could take no more. */
+  private behind = 0;
+  private timer: Timer | null = null;
+  private readonly timeoutMs: number;
+  private readonly startMs: number;
+  // PickContext
+  readonly hasHash = false; readonly hashHigh = 0; readonly hashLow = 0; readonly metadataMatch = null; readonly avoid = null; readonly maxReselect = 0; triedPriorities = 0; readonly overrideHost = null; overridesUsed = 0;
+
+  /** Begins at once. `limitBytes` bounds what waits for a connection; a mirror that falls behind further is given up. */
+  constructor(env: WorkerEnv, policy: MirrorPolicy, cluster: Cluster, request: RequestHeaders, facts: StreamFacts, end: boolean, timeoutMs: number, limitBytes: number, machineAddress: string) {
+    this.env = env; this.facts = facts; this.limit = limitBytes; this.ended = end;
+    this.downstreamProtocol = facts.protocol as HttpProtocol;
+    this.startMs = env.clock.nowMs();
+    const { plan } = policy, headers = this.request = copyOf(request);
+    for (const m of policy.mutations) m.apply(headers, facts);
+    if (plan.host !== '') headers.authority = plan.host; else if (plan.suffix) headers.authority = shadowHost(headers.authority);
+    headers.append('x-forwarded-for', machineAddress);
+    headers.set('x-envoy-internal', 'true');
+    this.timeoutMs = timeoutMs;
+    if (end) this.complete();
+    const host = cluster.choose(this);
+    if (host === null) { cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); cluster.onResponse(null, 503, true, false, -1); this.over(0); return; }
+    const a = this.attempt = new Attempt(this, cluster, cluster.name, host, 1, false);
+    if (a.begin() !== null) this.over(503);
+  }
+
+  /** All of the request is here: the time limit runs. */
+  private complete(): void {
+    this.ended = true;
+    if (this.timeoutMs > 0) this.timer = this.env.wheel.after(this.timeoutMs, () => { this.attempt?.cluster.stats.inc(CLUSTER.upstream_rq_timeout); this.over(504); });
+  }
+
+  data(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    const a = this.attempt;
+    if (a === null) return;
+    if (last) this.complete();
+    if (this.blocked || !a.active) this.behind += end - start;
+    if (this.behind > this.limit && this.limit > 0) { this.over(0); return; }
+    if (!a.active) { (this.body ??= new RequestBody()).add(bytes, start, end); return; }
+    a.data(bytes, start, end, last);
+    if (last) a.requestSent();
+  }
+  trailers(trailers: Headers): void {
+    const a = this.attempt;
+    if (a === null) return;
+    this.complete();
+    if (!a.active) { (this.body ??= new RequestBody()).trailers = trailers; return; }
+    a.trailers(trailers);
+    a.requestSent();
+  }
+  /** The request is over: what was not copied whole ends too. */
+  requestOver(): void { if (!this.ended) this.over(0); }
+
+  // AttemptOwner: the answer is counted and dropped
+  attemptOpen(a: Attempt, stream: ClientStream): void {
+    const { body } = this;
+    this.body = null;
+    this.behind = 0;
+    stream.headers(this.request, this.ended && (body === null || body.empty));
+    body?.send(stream, false, this.ended);
+    if (this.ended) a.requestSent();
+  }
+  attemptInformational(): void { /* dropped */ }
+  attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void {
+    a.cluster.onResponse(a.host, headers.status, true, false, a.facts.firstRxMs - this.startMs);
+    if (end) this.over(0);
+  }
+  attemptData(_a: Attempt, _bytes: Uint8Array, _start: number, _end: number, last: boolean): void { if (last) this.over(0); }
+  attemptTrailers(): void { this.over(0); }
+  attemptFailed(a: Attempt, failure: Failure): void { this.over(a.awaitingHeaders ? failure.status : 0); }
+  attemptSlow(): void { this.over(504); }
+  attemptBlocked(_a: Attempt, blocked: boolean): void { this.blocked = blocked; if (!blocked) this.behind = 0; }
+
+  /** Ends once. `status`: charged for a mirror without an answer; 0: nothing. */
+  private over(status: number): void {
+    if (this.timer !== null) this.env.wheel.cancel(this.timer);
+    const a = this.attempt;
+    this.attempt = null;
+    this.body = null;
+    if (a === null) return;
+    if (status > 0 && a.awaitingHeaders) a.cluster.onResponse(a.host, status, true, false, -1);
+    a.end();
+  }
+}
+
+/** The mirrors of one request. */
+export class Mirrors {
+  private readonly list: Mirror[];
+  constructor(list: Mirror[]) { this.list = list; }
+  data(bytes: Uint8Array, start: number, end: number, last: boolean): void { for (const m of this.list) m.data(bytes, start, end, last); }
+  trailers(trailers: Headers): void { for (const m of this.list) m.trailers(trailers); }
+  requestOver(): void { for (const m of this.list) m.requestOver(); }
+}
+
+/** Begins the mirrors that the policies want of a request; null: none. */
+export function startMirrors(policies: readonly MirrorPolicy[], s: StreamView, parts: RouterParts, end: boolean, timeoutMs: number): Mirrors | null {
+  const list: Mirror[] = [];
+  for (const p of policies) {
+    if (!p.takes(s.random)) continue;
+    const name = p.plan.header === '' ? p.plan.cluster : s.request.get(p.plan.header) ?? '', cluster = name === '' ? null : parts.clusters.get(name);
+    if (cluster !== null) list.push(new Mirror(parts.env, p, cluster, s.request, s.facts, end, timeoutMs, s.bufferLimit, parts.machineAddress));
+  }
+  return list.length === 0 ? null : new Mirrors(list);
+}

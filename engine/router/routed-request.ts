@@ -1,0 +1,394 @@
+// A request that has its route and its cluster: makes attempts (attempt.ts) until one is good or none is left (retry.ts), carries both directions with their
+// back-pressure, copies to mirrors, follows internal redirects, and turns what goes wrong into Envoy's answers.
+//
+//   begin ──▶ attempt ──▶ answer accepted (final) ──▶ over        attempt ──failed, bad or slow──▶ back-off ──▶ attempt …        any ──▶ over (reply, reset, timeout)
+import type { PeerFault } from '../base/fault.ts';
+import type { ClientStream, HttpProtocol, ResetReason } from '../codec/codec.ts';
+import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import type { DownstreamWatcher, LocalReply, ResponseEntry, StreamView, Verdict } from '../http/filter.ts';
+import { Timer } from '../loop/timer-wheel.ts';
+import type { WorkerEnv } from '../net/worker-env.ts';
+import { CLUSTER, HCM } from '../observe/stats/schemas.ts';
+import type { Cluster, Host } from '../upstream/upstream.ts';
+import { AttemptSet } from './attempt-set.ts';
+import { Attempt, type AttemptOwner } from './attempt.ts';
+import { followRedirect } from './internal-redirect.ts';
+import { startMirrors, type Mirrors } from './mirror.ts';
+import { FLAG, LOCAL_RESET, failureDetails, failureReply, type Failure } from './failure.ts';
+import { addCookies } from './hash-policy.ts';
+import { HostChoice } from './host-choice.ts';
+import { BODY_TOO_LARGE, NO_HOST, durationReply, timeoutReply, withAttempts } from './replies.ts';
+import { RequestBody } from './request-body.ts';
+import { DEFAULT_POLICY } from './retry-policy.ts';
+import { RetryState, type RetryOwner, type RetryVerdict } from './retry.ts';
+import type { RouteEntry } from './route-entry.ts';
+import type { RouterFactory } from './router-factory.ts';
+import { dropSteering, expectedTimeout, hasSteering, settleTimeouts, tellTimeout, Timeouts } from './timeouts.ts';
+
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatcher {
+  private readonly s: StreamView & ResponseEntry;
+  private readonly router: RouterFactory;
+  readonly env: WorkerEnv;
+  private over = false;
+  private readonly entry: RouteEntry;
+  private cluster: Cluster;
+  private readonly under = new AttemptSet();
+  private attempts = 0;
+  private retry: RetryState | null = null;
+  private body: RequestBody | null = null;
+  /** The body is kept for another attempt. */
+  private keeping = false;
+  /** The body was too large to be kept. */
+  private overflowed = false;
+  private mirrors: Mirrors | null = null;
+  private requestEndMs = -1;
+  private resent = false;
+  private timeoutRetry = false;
+  private requestStarted = false;
+  private blocked = false;
+  private timer: Timer | null = null;
+  private cookies: string[] | null = null;
+  priority: 'default' | 'high' = 'default';
+  readonly limits = new Timeouts();
+  readonly choice: HostChoice;
+  get downstreamProtocol(): HttpProtocol { return this.s.facts.protocol as HttpProtocol; }
+
+  constructor(s: StreamView & ResponseEntry, router: RouterFactory, entry: RouteEntry, cluster: Cluster) {
+    this.s = s; this.router = router; this.env = router.parts.env; this.entry = entry; this.cluster = cluster;
+    this.priority = entry.forward!.priority;
+    this.choice = new HostChoice(s, entry);
+  }
+
+  // ---- request ---------------------------------------------------------------------------------------------------------------
+
+  /** The first attempt, for the cluster known as `name`. A reply refuses the request. */
+  begin(headers: RequestHeaders, name: string, end: boolean): Verdict {
+    const { entry, cluster, router: { plan }, s: { facts } } = this;
+    this.cookies = this.choice.hash();
+    const steered = hasSteering(headers);
+    settleTimeouts(entry.forward!, entry.retryPolicy, entry.hedge, headers, steered, plan.respectExpectedTimeout, this.limits);
+    tellTimeout(headers, expectedTimeout(this.limits, 0), plan.suppressEnvoyHeaders);
+    this.attempts = 1;
+    if (entry.host.plan.includeAttemptCount) headers.set('x-envoy-attempt-count', '1');
+    facts.virtualClusterName = entry.host.virtualCluster(headers);
+    entry.finalizeRequest(headers, facts, !plan.suppressEnvoyHeaders);
+    if (entry.retryPolicy !== null || steered || entry.addsRequestHeaders) this.prepareRetries(headers);
+    if (entry.redirects !== null) this.keeping = true;
+    const host = cluster.choose(this.choice);
+    if (host === null) return this.noHost(cluster);
+    if (entry.forward!.autoHost && host.hostname !== '') entry.setHost(headers, host.hostname, !plan.suppressEnvoyHeaders);
+    if (entry.mirrors.length > 0) this.mirrors = startMirrors(entry.mirrors, this.s, this.router.parts, end, this.limits.globalMs);
+    if (end) this.requestComplete();
+    return this.attempt(cluster, name, host, false) ?? 'taken';
+  }
+
+  /** What steers retries ends at this hop. */
+  private prepareRetries(headers: RequestHeaders): void {
+    const { entry, cluster } = this;
+    const policy = entry.retryPolicy ?? (headers.has('x-envoy-retry-on') || headers.has('x-envoy-retry-grpc-on') ? DEFAULT_POLICY : null);
+    if (policy !== null && headers.protocol === '' && headers.method !== 'CONNECT') {
+      const retry = new RetryState(this.env, policy, headers, cluster, this.priority, this);
+      if (retry.enabled || this.limits.hedge) { this.retry = retry; this.keeping = true; }
+    }
+    dropSteering(headers);
+  }
+
+  /** Makes an attempt. A reply is returned when it failed at once and none is to follow. */
+  private attempt(cluster: Cluster, name: string, host: Host, fresh: boolean): LocalReply | null {
+    const a = this.under.current = new Attempt(this, cluster, name, host, this.attempts, fresh);
+    this.s.facts.upstream = a.facts;
+    this.retry?.noteHost(host);
+    const failure = a.begin();
+    if (failure === null) return null;
+    return this.settleFailure(a, failure, failure.kind === 'overflow' ? 'overflow' : 'connection-failure', null);
+  }
+
+  private noHost(cluster: Cluster): LocalReply {
+    cluster.stats.inc(CLUSTER.upstream_cx_none_healthy);
+    cluster.onResponse(null, 503, this.s.facts.internal, false, -1);
+    return this.counted(NO_HOST);
+  }
+
+  attemptOpen(a: Attempt, stream: ClientStream): void {
+    const { body } = this, ended = this.requestEndMs >= 0;
+    this.requestStarted = true;
+    stream.headers(this.s.request, ended && (body === null || body.empty));
+    if (body !== null) {
+      body.send(stream, this.keeping, ended);
+      if (!this.keeping) { this.body = null; this.s.resumeRequest('upstream-wait'); }
+    }
+    if (ended) a.requestSent();
+  }
+
+  data(bytes: Uint8Array, start: number, end: number, last: boolean): Verdict {
+    if (this.over) return 'taken';
+    this.mirrors?.data(bytes, start, end, last);
+    if (this.keeping && (this.body?.length ?? 0) + end - start > this.keepLimit && !this.stopKeeping()) { this.finish(); return this.counted(BODY_TOO_LARGE); }
+    const a = this.under.current, active = a !== null && a.active;
+    if (this.keeping || !active) {
+      const body = this.body ??= new RequestBody();
+      body.add(bytes, start, end);
+      if (!this.keeping && body.length > this.s.bufferLimit) this.s.pauseRequest('upstream-wait');
+    }
+    if (active) a.data(bytes, start, end, last);
+    if (last) this.requestComplete();
+    return 'taken';
+  }
+
+  trailers(trailers: Headers): Verdict {
+    if (this.over) return 'taken';
+    this.mirrors?.trailers(trailers);
+    const a = this.under.current;
+    if (this.keeping || a === null || !a.active) (this.body ??= new RequestBody()).trailers = trailers;
+    if (a !== null && a.active) a.trailers(trailers);
+    this.requestComplete();
+    return 'taken';
+  }
+
+  private requestComplete(): void {
+    this.requestEndMs = this.env.clock.nowMs();
+    if (this.under.current !== null && this.under.current.active) this.under.current.requestSent();
+    if (this.limits.globalMs > 0 && this.s.request.protocol === '') { this.timer = new Timer(() => this.timedOut()); this.env.wheel.arm(this.timer, this.limits.globalMs); }
+  }
+
+  private get keepLimit(): number { const own = this.entry.keepLimit; return own >= 0 ? own : this.s.bufferLimit; }
+
+  /** The body is larger than may be kept: no retry any more. False: no attempt is there that could take it. */
+  private stopKeeping(): boolean {
+    this.cluster.stats.inc(CLUSTER.retry_or_shadow_abandoned);
+    this.retry?.stop();
+    this.retry = null;
+    this.keeping = false;
+    this.overflowed = true;
+    if (this.under.current === null) return false;
+    if (this.under.current.active) this.body = null;
+    return true;
+  }
+
+  // ---- what comes of an attempt ----------------------------------------------------------------------------------------------
+
+  attemptInformational(headers: ResponseHeaders): void { this.s.respondInformational(headers); }
+
+  attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void {
+    const { retry } = this;
+    a.cluster.onAnswer(a.host, headers);
+    if (a.cluster.healthChecked && headers.has('x-envoy-immediate-health-check-fail')) a.cluster.failHealth(a.host);
+    if (retry !== null) {
+      let bad: boolean;
+      if (a.hedged) bad = retry.wouldRetry(headers);
+      else {
+        const v = retry.afterHeaders(headers);
+        if (v === 'yes') { a.cluster.onRetriedResponse(a.host, headers.status); this.timeoutRetry = false; this.drop(a); return; }
+        bad = v !== 'no';
+        this.flagVerdict(v);
+      }
+      // A bad answer waits for what the others bring.
+      if (bad && this.moreToCome(a)) { a.cluster.onRetriedResponse(a.host, 0); this.drop(a); return; }
+    }
+    if (this.entry.redirects !== null && this.redirected(a, headers)) return;
+    this.accept(a, headers, end);
+  }
+
+  /** Follows a redirect of the upstream; false: its answer goes downstream. */
+  private redirected(a: Attempt, headers: ResponseHeaders): boolean {
+    const { entry, s } = this, policy = entry.redirects!;
+    if (!policy.codes.includes(headers.status)) return false;
+    const { stats } = a.cluster;
+    if (this.requestEndMs < 0 || this.overflowed || !followRedirect(policy, entry.name, s, headers, this.router.stats)) { stats.inc(CLUSTER.upstream_internal_redirect_failed_total); return false; }
+    stats.inc(CLUSTER.upstream_internal_redirect_succeeded_total);
+    const body = s.request.method === 'GET' && headers.status === 303 ? null : this.body;
+    this.finish();
+    s.recreate(headers, body === null ? null : body.take(), body?.trailers ?? null);
+    return true;
+  }
+
+  private accept(a: Attempt, headers: ResponseHeaders, end: boolean): void {
+    const { s, router: { plan } } = this, { facts, request } = s, up = a.facts;
+    if (this.retry !== null) { this.retry.stop(); this.retry = null; }
+    if (this.keeping) { this.keeping = false; this.body = null; }
+    this.under.settleOn(a);
+    facts.upstream = up;
+    if (!plan.suppressEnvoyHeaders && this.requestEndMs >= 0 && request.protocol === '' && request.method !== 'CONNECT') headers.set('x-envoy-upstream-service-time', String(Math.round(Math.max(0, up.firstRxMs - this.requestEndMs))));
+    if (this.timer !== null && headers.status === 101) this.stopTimer();
+    facts.status = headers.status;
+    facts.response = headers;
+    facts.statusDetails = 'via_upstream';
+    this.charge(a, headers.status, headers);
+    if (this.entry.host.plan.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(this.attempts));
+    addCookies(headers, this.cookies);
+    s.downstreamWatcher = this;
+    this.entry.finalizeResponse(headers, facts);
+    if (end) this.received();
+    s.respondHeaders(headers, end);
+  }
+
+  attemptData(a: Attempt, bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    if (a !== this.under.final) return;
+    if (last) this.received();
+    this.s.respondData(bytes, start, end, last);
+  }
+  attemptTrailers(a: Attempt, trailers: Headers): void {
+    if (a !== this.under.final) return;
+    this.received();
+    this.s.respondTrailers(trailers);
+  }
+  /** The answer is whole. */
+  private received(): void { if (this.requestEndMs >= 0) this.finish(); }
+
+  attemptFailed(a: Attempt, failure: Failure, reason: ResetReason, fault: PeerFault | null): void {
+    const reply = this.settleFailure(a, failure, reason, fault);
+    if (reply === null) return;
+    this.finish();
+    this.s.respondLocally(reply);
+  }
+
+  /** After an attempt without an answer: another one, or the reply that the client gets; null when it gets none now. */
+  private settleFailure(a: Attempt, failure: Failure, reason: ResetReason, fault: PeerFault | null): LocalReply | null {
+    if (failure.kind !== 'overflow') a.cluster.onAttemptFailure(a.host, failure.kind === 'connect' ? 'connect' : 'reset', reason, fault);
+    if (this.under.final !== null) {
+      if (a !== this.under.final) return null;
+      this.router.stats.inc(HCM.rq_reset_after_downstream_response_started);
+      this.finish();
+      this.s.respondReset(reason, failure.flag, failureDetails(failure, true));
+      return null;
+    }
+    this.forget(a);
+    const { retry } = this;
+    const again = retry === null || a.hedged ? 'no' : this.retryAfter(retry, a, failure);
+    if (again === 'yes') return null;
+    // The keep-alive race: a used connection that ends before a byte of the answer costs a replayable request nothing, whatever the policy says of retries.
+    if (again === 'no' && reason === 'connection-end' && fault === null && !this.resent && a.facts.bytesReceived === 0 && a.facts.requestsOfConnection > 1 && this.replayable()) {
+      this.resent = true;
+      return this.attempt(a.cluster, a.facts.clusterRaw, a.cluster.choose(this.choice) ?? a.host, true);
+    }
+    this.charge(a, failure.status, null);
+    if (this.moreToCome(a)) return null;
+    return this.counted(failureReply(failure, this.attempts > 1, this.router.plan.suppressEnvoyHeaders));
+  }
+
+  private retryAfter(retry: RetryState, a: Attempt, failure: Failure): RetryVerdict {
+    const v = retry.afterReset(failure.kind, this.requestStarted);
+    if (v === 'yes') a.cluster.onRetriedResponse(a.host, 0); else this.flagVerdict(v);
+    return v;
+  }
+  private flagVerdict(v: RetryVerdict): void { if (v === 'limit') this.s.facts.flags |= FLAG.URX; else if (v === 'overflow') this.s.facts.flags |= FLAG.UO; }
+
+  /** Nothing of a body, and a method that may be done twice (RFC 9110 section 9.2.2): the upstream may have acted on it before it closed. */
+  private replayable(): boolean { return this.requestEndMs >= 0 && this.s.facts.requestBodyBytes === 0 && this.s.request.protocol === '' && IDEMPOTENT.has(this.s.request.method); }
+
+  /** The back-off is over (RetryOwner). */
+  retryNow(): void {
+    const { entry } = this, { plan, parts } = this.router, headers = this.s.request, retry = this.retry!;
+    this.attempts++;
+    const name = retry.refreshCluster ? entry.clusterName(headers) : this.s.facts.upstream!.clusterRaw;
+    const cluster = parts.clusters.get(name);
+    this.choice.forRetry(retry);
+    const host = cluster?.choose(this.choice) ?? null;
+    if (cluster === null || host === null) { const reply = this.noHost(cluster ?? this.cluster); this.finish(); this.s.respondLocally(reply); return; }
+    if (this.choice.triedPriorities < 0) retry.forgetPriorities();
+    this.cluster = cluster;
+    if (entry.host.plan.includeAttemptCount) headers.set('x-envoy-attempt-count', String(this.attempts));
+    if (entry.host.plan.includeTimeoutRetry) headers.set('x-envoy-is-timeout-retry', String(this.timeoutRetry));
+    tellTimeout(headers, expectedTimeout(this.limits, this.requestEndMs < 0 ? 0 : this.env.clock.nowMs() - this.requestEndMs), plan.suppressEnvoyHeaders);
+    if (entry.forward!.autoHost && host.hostname !== '') headers.authority = host.hostname;
+    const reply = this.attempt(cluster, name, host, false);
+    if (reply !== null) { this.finish(); this.s.respondLocally(reply); }
+  }
+
+  countRetry(what: 'upstream_rq_retry' | 'upstream_rq_retry_success' | 'upstream_rq_retry_limit_exceeded' | 'upstream_rq_retry_overflow'): void { this.entry.host.count(this.s.facts.virtualClusterName, what, this.env.stats); }
+
+  onDownstreamBlocked(): void { this.under.final?.pause('downstream-full'); }
+  onDownstreamDrained(): void { this.under.final?.resume('downstream-full'); }
+  attemptBlocked(_a: Attempt, blocked: boolean): void {
+    this.blocked = blocked;
+    if (blocked) this.s.pauseRequest('upstream-full'); else this.s.resumeRequest('upstream-full');
+  }
+
+  private charge(a: Attempt, status: number, headers: ResponseHeaders | null): void { a.charge(status, headers, this.s.facts.internal); this.entry.host.charge(this.s.facts.virtualClusterName, status, this.env.stats); }
+
+  /** A reply of ours, with the count of attempts where answers carry it. */
+  private counted(reply: LocalReply): LocalReply {
+    return this.entry.host.plan.includeAttemptCountInResponse ? withAttempts(reply, this.attempts) : reply;
+  }
+
+  // ---- time ------------------------------------------------------------------------------------------------------------------
+
+  /** The time of the whole request is up. */
+  private timedOut(): void {
+    this.timer = null;
+    if (this.over) return;
+    for (const a of this.under.all()) {
+      a.cluster.stats.inc(CLUSTER.upstream_rq_timeout);
+      this.entry.host.count(this.s.facts.virtualClusterName, 'upstream_rq_timeout', this.env.stats);
+      if (a.awaitingHeaders) a.cluster.onAttemptFailure(a.host, 'timeout', 'local', null);
+      if (this.under.final === null) this.charge(a, this.limits.timeoutStatus, null);
+    }
+    this.cut(timeoutReply(this.limits.timeoutStatus, 'response_timeout'));
+  }
+
+  /** Ends the request: with a reply, or, when the answer has begun, with its end. */
+  private cut(reply: LocalReply): void {
+    const started = this.under.final !== null;
+    this.finish();
+    if (started) this.s.respondReset('local', reply.flags, reply.details); else this.s.respondLocally(this.counted(reply));
+  }
+
+  /** A clock of one attempt ran out. */
+  attemptSlow(a: Attempt, why: 'per-try' | 'per-try-idle' | 'duration'): void {
+    if (this.over || (why === 'per-try' && this.under.final !== null)) return;
+    if (why === 'duration') { this.tooLong(a); return; }
+    if (this.limits.hedge) { this.hedgeBeside(a); return; }
+    a.cluster.stats.inc(why === 'per-try' ? CLUSTER.upstream_rq_per_try_timeout : CLUSTER.upstream_rq_per_try_idle_timeout);
+    a.cluster.onAttemptFailure(a.host, 'timeout', 'local', null);
+    if (this.under.final === null) {
+      this.drop(a);
+      this.timeoutRetry = true;
+      if (this.retry !== null && this.retryAfter(this.retry, a, LOCAL_RESET) === 'yes') return;
+      this.charge(a, this.limits.timeoutStatus, null);
+    }
+    this.cut(timeoutReply(this.limits.timeoutStatus, why === 'per-try' ? 'upstream_per_try_timeout' : 'upstream_per_try_idle_timeout'));
+  }
+
+  /** Leaves a slow attempt running and begins another (hedge_on_per_try_timeout). */
+  private hedgeBeside(a: Attempt): void {
+    if (this.under.final !== null || this.retry === null || a.hedged) return;
+    const v = this.retry.afterSlowTry();
+    if (v !== 'yes') { this.flagVerdict(v); return; }
+    a.hedged = true;
+    this.timeoutRetry = true;
+    this.under.setAside();
+  }
+
+  private tooLong(a: Attempt): void {
+    if (this.under.final === null) {
+      this.drop(a);
+      this.timeoutRetry = false;
+      if (this.retry !== null && !a.hedged && this.retryAfter(this.retry, a, LOCAL_RESET) === 'yes') return;
+    }
+    this.cut(durationReply(this.requestEndMs >= 0));
+  }
+
+  private moreToCome(a: Attempt): boolean { return this.retry !== null && (this.retry.pending || this.under.othersAwaited(a)); }
+  /** Lets go of an attempt, which is reset if it is not whole. */
+  private drop(a: Attempt): void { this.forget(a); a.end(); }
+  private forget(a: Attempt): void {
+    this.under.remove(a);
+    if (this.blocked) { this.blocked = false; this.s.resumeRequest('upstream-full'); }
+  }
+
+  // ---- the end ---------------------------------------------------------------------------------------------------------------
+  private stopTimer(): void { if (this.timer !== null) { this.env.wheel.cancel(this.timer); this.timer = null; } }
+
+  /** Lets go of everything, once. */
+  finish(): void {
+    if (this.over) return;
+    this.over = true;
+    this.stopTimer();
+    this.body = null;
+    if (this.retry !== null) { this.retry.stop(); this.retry = null; }
+    this.mirrors?.requestOver();
+    this.under.end();
+  }
+}
