@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { COMPILERS } from './catalog-config.ts';
 import { ControlClusters } from './control/clusters/control-clusters.ts';
 import { compileBootstrap, type CompiledBootstrap } from './control/compile/bootstrap.ts';
+import { ProbeEnv } from './control/probe-env.ts';
 import { ClusterHealth } from './control/health/cluster-health.ts';
 import { makeMonitor, SYSTEM_MONITOR_ENV } from './control/overload/monitors.ts';
 import { OverloadManager } from './control/overload/overload-manager.ts';
@@ -20,7 +21,6 @@ import { collectGarbage } from './loop/collect-garbage.ts';
 import type { OverloadPlan } from './plan/overload-plan.ts';
 import { SystemClock } from './loop/clock.ts';
 import { SystemRandom } from './loop/random.ts';
-import { NodeTransport } from './net/transport/node.ts';
 import { formatAddress } from './net/address.ts';
 import type { Logger } from './observe/log.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
@@ -32,7 +32,7 @@ import type { EngineEvent } from './worker-engine.ts';
 import type { StatClaim } from './observe/stats/thread-stat-store.ts';
 
 /** The flags that the engine looks at (workers/flags.ts has them all). */
-export interface EngineFlags extends ShownFlags { readonly watch: boolean; readonly strict: boolean; readonly transport: string; readonly argv: readonly string[] }
+export interface EngineFlags extends ShownFlags { readonly watch: boolean; readonly strict: boolean; readonly transport: string; readonly tls: 'auto' | 'rustls' | 'node'; readonly argv: readonly string[] }
 
 export interface ControlHost {
   readonly flags: EngineFlags; readonly version: string; readonly log: Logger; readonly startMs: number; readonly controlRestarts: number; readonly shared: SharedTables;
@@ -76,6 +76,7 @@ interface Served { readonly version: string; readonly packed: Uint8Array }
 export class ControlEngine {
   readonly host: ControlHost;
   readonly state: ServerState;
+  private readonly probes: ProbeEnv;
   readonly health: ClusterHealth;
   readonly clusters: ControlClusters;
   readonly secrets: SecretManager;
@@ -99,12 +100,13 @@ export class ControlEngine {
     this.state = new ServerState(host);
     this.takeBack = new WorkerTakeBack(host.shared);
     this.secrets = new SecretManager({
-      emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), warn: (m) => host.log.log('config', 'warning', m), info: (m) => host.log.log('config', 'info', m),
+      emit: (records) => { this.probes.take(records); this.broadcast(records); }, after: (ms, task) => host.after(ms, task), warn: (m) => host.log.log('config', 'warning', m), info: (m) => host.log.log('config', 'info', m),
       stat: (name, kind, change) => this.state.change(name, kind, change), key: host.secretKey,
     });
     const clock = new SystemClock();
+    this.probes = new ProbeEnv({ after: (ms, task) => host.after(ms, task), log: host.log, secretKey: host.secretKey, tls: host.flags.tls }, clock, new SystemRandom());
     this.health = new ClusterHealth({
-      after: (ms, task) => host.after(ms, task), clock, random: new SystemRandom(), hosts: host.shared.hosts, transport: new NodeTransport({ onTurnStart: () => clock.tick(), onTurnEnd: () => {} }), operators: { hostname: hostname(), environment: () => undefined },
+      after: (ms, task) => host.after(ms, task), clock, random: new SystemRandom(), hosts: host.shared.hosts, sockets: this.probes.env, operators: { hostname: hostname(), environment: () => undefined },
       stat: (name, kind, change) => this.state.change(name, kind, change), hasTraffic: (statName) => (this.state.stats.value(`cluster.${statName}.upstream_cx_total`) ?? 0) > 0, outlierLog: () => this.compiled?.process.outlierLog ?? '',
     });
     this.clusters = new ControlClusters({ health: this.health,

@@ -1,5 +1,6 @@
 // Active health checks and outlier detection of a cluster. Both are decided in the control thread; workers only need what they must count.
 import type { Address } from '../net/address.ts';
+import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { StringMatcherPlan } from '../headers/string-matcher.ts';
 import type { HeaderMutationPlan } from './header-mutation-plan.ts';
 
@@ -49,6 +50,10 @@ export interface HealthCheckPlan {
   readonly altPort: number;
   readonly reuseConnection: boolean;
   /** Files of HealthCheckEventFileSink and event_log_path. */
+  /** transport_socket_match_criteria, null: the host's own. */
+  readonly socketMatch: { readonly [key: string]: MetadataValue } | null;
+  /** tls_options.alpn_protocols, null: the cluster's. */
+  readonly alpn: readonly string[] | null;
   readonly eventLogs: readonly string[];
   readonly logFailures: boolean;
   readonly logSuccess: boolean;

@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSecure, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
 import { httpBackend } from '../support/backend.ts';
+import { certificates } from '../support/certificates.ts';
 import { ask, freePort, startWeir, until } from '../support/weir.ts';
 
 const PANIC_OFF = 'common_lb_config: {healthy_panic_threshold: {value: 0}}';
@@ -73,4 +75,18 @@ test('/healthcheck/fail ends kept connections with their next answer, and the he
   assert.equal((await ask(port, '/own')).status, 503);
   await ask(weir.admin, '/healthcheck/ok', { method: 'POST' });
   assert.equal((await ask(port, '/own')).status, 200);
+});
+
+test('checks of a TLS cluster are made over TLS, with its validation; a backend of another authority stays out', async (t) => {
+  const { ca, server, stranger } = certificates();
+  const listen = (pair: { cert: string; key: string }): Promise<Server> => new Promise((r) => { const s = createSecure(pair, (_req, res) => res.end('secure')); s.listen(0, '127.0.0.1', () => r(s)); });
+  const good = await listen(server), bad = await listen(stranger);
+  const of = (s: Server): number => (s.address() as { port: number }).port;
+  const tls = `transport_socket: {name: tls, typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, common_tls_context: {validation_context: {trusted_ca: {filename: ${ca.certFile}}}}}}`;
+  const check = `${tls}, ${PANIC_OFF}, health_checks: [{timeout: 1s, interval: 30s, unhealthy_threshold: 1, healthy_threshold: 1, http_health_check: {path: /hc}}]`;
+  const port = await freePort();
+  const weir = await startWeir(bootstrapYaml([{ port }], [clusterYaml('a', [of(good), of(bad)], check)]));
+  t.after(async () => { await weir.stop(); for (const s of [good, bad]) { s.closeAllConnections(); s.close(); } });
+  assert.deepEqual(await weir.stats('membership_healthy|network_failure'), { 'cluster.a.health_check.network_failure': 1, 'cluster.a.membership_healthy': 1 });
+  for (let i = 0; i < 5; i++) assert.equal((await ask(port, '/')).body, 'secure');
 });

@@ -3,10 +3,11 @@
 import type { ClientCodec, ClientHost, CodecOutput } from '../../codec/codec.ts';
 import type { Clock } from '../../loop/clock.ts';
 import type { Random } from '../../loop/random.ts';
-import type { Transport } from '../../net/transport/transport.ts';
+import type { WorkerEnv } from '../../net/worker-env.ts';
 import type { OperatorEnv } from '../../observe/format/operators.ts';
 import type { ClusterPlan } from '../../plan/cluster-plan.ts';
 import type { HealthCheckPlan, OutlierPlan } from '../../plan/health-plan.ts';
+import { HostSockets } from '../../upstream/host-sockets.ts';
 import type { HostTable } from '../../shm/host-table.ts';
 import { OutlierDetector } from '../outlier/detector.ts';
 import { OutlierEvents } from '../outlier/outlier-events.ts';
@@ -15,7 +16,7 @@ import { HealthEvents } from './health-events.ts';
 import { GrpcProbe } from './grpc-probe.ts';
 import { HttpProbe } from './http-probe.ts';
 import { makeProbeCodec } from './probe-codecs.ts';
-import { TransportConnector, type Probe, type ProbeTarget } from './probe.ts';
+import { HostConnector, type Probe, type ProbeTarget } from './probe.ts';
 import { TcpProbe } from './tcp-probe.ts';
 
 export interface HealthEnv {
@@ -23,7 +24,8 @@ export interface HealthEnv {
   readonly clock: Clock;
   readonly random: Random;
   readonly hosts: HostTable;
-  readonly transport: Transport;
+  /** Its doors to sockets. */
+  readonly sockets: WorkerEnv;
   readonly operators: OperatorEnv;
   stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
   /** Requests or connections that workers have made to a cluster so far. */
@@ -83,11 +85,11 @@ export class ClusterHealth {
   failNow(host: number): void { this.entries.get(this.clusterOf.get(host) ?? '')?.checker?.failNow(host); }
 
   private checker(name: string, s: HealthSettings, plan: HealthCheckPlan): HealthChecker {
-    const { env } = this, { statName } = s.cluster, connector = new TransportConnector(env.transport, s.cluster);
+    const { env } = this, { statName } = s.cluster, sockets = new HostSockets(s.cluster, env.sockets);
     const http2 = plan.check.kind === 'grpc' || (plan.check.kind === 'http' && plan.check.http2);
     const makeCodec = (host: ClientHost, output: CodecOutput): ClientCodec => makeProbeCodec(http2, s.cluster, (task) => env.after(0, task), host, output);
-    const makeProbe = (_: HealthCheckPlan, target: ProbeTarget): Probe => {
-      const { check } = plan, of = { connector, makeCodec, reuse: plan.reuseConnection, operators: env.operators, clock: env.clock };
+    const makeProbe = (target: ProbeTarget, host: CheckedHost): Probe => {
+      const { check } = plan, connector = new HostConnector(sockets, host, plan.socketMatch, plan.alpn), of = { connector, makeCodec, reuse: plan.reuseConnection, operators: env.operators, clock: env.clock };
       return check.kind === 'tcp' ? new TcpProbe(check, target, connector, plan.reuseConnection) : check.kind === 'http' ? new HttpProbe(check, target, of) : new GrpcProbe(check, target, of);
     };
     for (const n of ['attempt', 'success', 'failure', 'passive_failure', 'network_failure', 'verify_cluster']) env.stat(`cluster.${statName}.health_check.${n}`, 'counter', { add: 0 });

@@ -81,7 +81,7 @@ export class GrpcProbe implements Probe, ResponseSink, ConnectionOwner {
 
   private head(): RequestHeaders {
     const { plan, target, env } = this, h = new RequestHeaders();
-    h.method = 'POST'; h.path = '/grpc.health.v1.Health/Check'; h.scheme = 'http';
+    h.method = 'POST'; h.path = '/grpc.health.v1.Health/Check'; h.scheme = env.connector.secured ? 'https' : 'http';
     h.authority = plan.authority || target.hostname || target.clusterName;
     h.add('te', 'trailers');
     h.add('content-type', 'application/grpc');

@@ -14,7 +14,7 @@ export interface CheckerEnv {
   readonly hosts: HostTable;
   /** Sets or adds to cluster.NAME.health_check.WHAT. */
   stat(what: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
-  makeProbe(plan: HealthCheckPlan, target: ProbeTarget): Probe;
+  makeProbe(target: ProbeTarget, host: CheckedHost): Probe;
   /** Whether the cluster has ever carried traffic: before that no_traffic_interval holds. */
   hasTraffic(): boolean;
   readonly events: HealthEvents;
@@ -38,7 +38,7 @@ class Session {
     this.owner = owner; this.host = host;
     this.record = new HealthRecord(env.hosts, host.index, plan);
     const { check } = host, port = check.port || plan.altPort, address = check.address ?? host.address;
-    this.probe = env.makeProbe(plan, { address: port > 0 && address.kind === 'ip' ? { ...address, port } : address, hostname: check.hostname, clusterName });
+    this.probe = env.makeProbe({ address: port > 0 && address.kind === 'ip' ? { ...address, port } : address, hostname: check.hostname, clusterName }, host);
     this.cancel = env.after(plan.initialJitterMs > 0 ? Math.floor(env.random.unit() * plan.initialJitterMs) : 0, () => this.check());
   }
 

@@ -56,7 +56,7 @@ export class HttpProbe implements Probe, ResponseSink, ConnectionOwner {
 
   private request(): RequestHeaders {
     const { plan, target, env } = this, h = new RequestHeaders();
-    h.method = plan.method; h.path = plan.path; h.scheme = 'http';
+    h.method = plan.method; h.path = plan.path; h.scheme = env.connector.secured ? 'https' : 'http';
     h.authority = plan.host || target.hostname || target.clusterName;
     h.add('user-agent', 'Envoy/HC');
     if (plan.send !== null) h.set('content-length', String(plan.send.length));

@@ -1,7 +1,8 @@
 // The shape of one host's probe: one check at a time over a connection of its own, which it may keep. Results come by one call each; nothing here knows of thresholds.
-import type { SocketSink, Transport, TransportSocket, ConnectOptions } from '../../net/transport/transport.ts';
+import type { SocketSink, TransportSocket } from '../../net/transport/transport.ts';
 import type { Address } from '../../net/address.ts';
-import type { SocketOption, TcpKeepalive } from '../../net/transport/transport.ts';
+import type { MetadataValue } from '../../observe/stream-facts.ts';
+import type { HostPlace, HostSockets } from '../../upstream/host-sockets.ts';
 
 /** How a check failed (Envoy: HealthCheckFailureType): ACTIVE, the host says so; NETWORK, it cannot be asked; NETWORK_TIMEOUT. */
 export type FailureType = 'ACTIVE' | 'PASSIVE' | 'NETWORK' | 'NETWORK_TIMEOUT';
@@ -20,12 +21,19 @@ export interface Probe {
 /** The host as probes see it. */
 export interface ProbeTarget { readonly address: Address; readonly hostname: string; readonly clusterName: string }
 
-/** How a cluster connects: as its workers do. */
-export interface ProbeConnector { connect(address: Address, sink: SocketSink): TransportSocket }
+/** How a cluster connects: as its workers do, but for what the check asks for otherwise. */
+export interface ProbeConnector { readonly secured: boolean; connect(address: Address, sink: SocketSink): TransportSocket }
 
-export class TransportConnector implements ProbeConnector {
-  private readonly transport: Transport;
-  private readonly options: Pick<ConnectOptions, 'bind' | 'options' | 'keepalive'>;
-  constructor(transport: Transport, cluster: { readonly bind: Address | null; readonly socketOptions: readonly SocketOption[]; readonly keepalive: TcpKeepalive | null }) { this.transport = transport; this.options = { bind: cluster.bind, options: cluster.socketOptions, keepalive: cluster.keepalive }; }
-  connect(address: Address, sink: SocketSink): TransportSocket { return this.transport.connect({ remote: address, freebind: false, noDelay: true, ...this.options }, sink); }
+/** For one host. */
+export class HostConnector implements ProbeConnector {
+  private readonly sockets: HostSockets;
+  private readonly place: HostPlace;
+  private readonly alpn: readonly string[] | null;
+  /** `criteria`: transport_socket_match_criteria, in place of what the host's metadata says; `alpn`: tls_options, null the cluster's. */
+  constructor(sockets: HostSockets, host: HostPlace, criteria: { readonly [key: string]: MetadataValue } | null, alpn: readonly string[] | null) {
+    this.sockets = sockets; this.alpn = alpn;
+    this.place = { address: host.address, hostname: host.hostname, metadata: criteria === null ? host.metadata : { ...host.metadata, 'envoy.transport_socket_match': criteria } };
+  }
+  get secured(): boolean { return this.sockets.secured(this.place); }
+  connect(address: Address, sink: SocketSink): TransportSocket { return this.sockets.connect({ ...this.place, address }, sink, null, this.alpn); }
 }

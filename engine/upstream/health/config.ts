@@ -62,7 +62,8 @@ export function compileEventFileSink(m: ConfigMessage): { readonly path: string 
 
 function compileOne(m: ConfigMessage, ctx: CompileContext): HealthCheckPlan | null {
   const kind = m.oneof('health_checker'), of = kind === '' ? undefined : m.msg(kind);
-  for (const f of ['event_service', 'tls_options', 'transport_socket_match_criteria']) m.unsupported(f);
+  m.unsupported('event_service');
+  const tls = m.msg('tls_options')?.strings('alpn_protocols') ?? [];
   const check = kind === 'http_health_check' ? http(of!) : kind === 'tcp_health_check' ? tcp(of!) : kind === 'grpc_health_check' ? grpc(of!) : null;
   if (check === null) { m.unsupported('custom_health_check'); return null; }
   const eventLogs = m.has('event_log_path') ? [m.str('event_log_path')] : [];
@@ -75,7 +76,7 @@ function compileOne(m: ConfigMessage, ctx: CompileContext): HealthCheckPlan | nu
   return {
     check, timeoutMs: m.ms('timeout'), intervalMs, unhealthyIntervalMs, unhealthyEdgeMs: m.ms('unhealthy_edge_interval', unhealthyIntervalMs), healthyEdgeMs: m.ms('healthy_edge_interval', intervalMs),
     noTrafficMs, noTrafficHealthyMs: m.ms('no_traffic_healthy_interval', noTrafficMs), initialJitterMs: m.ms('initial_jitter', 0), intervalJitterMs: m.ms('interval_jitter', 0), intervalJitterPercent: m.num('interval_jitter_percent'),
-    unhealthyThreshold: m.num('unhealthy_threshold', 1), healthyThreshold: m.num('healthy_threshold', 1), altPort: m.num('alt_port'), reuseConnection: m.bool('reuse_connection', true), eventLogs,
+    unhealthyThreshold: m.num('unhealthy_threshold', 1), healthyThreshold: m.num('healthy_threshold', 1), altPort: m.num('alt_port'), reuseConnection: m.bool('reuse_connection', true), socketMatch: (m.json('transport_socket_match_criteria') as HealthCheckPlan['socketMatch'] | undefined) ?? null, alpn: tls.length > 0 ? tls : null, eventLogs,
     logFailures: m.bool('always_log_health_check_failures'), logSuccess: m.bool('always_log_health_check_success'),
   };
 }

@@ -14,7 +14,7 @@ const PASS: ProbeResult = { ok: true, degraded: false };
 const NETWORK: ProbeResult = { ok: false, type: 'NETWORK', retriable: false };
 const PLAN: HealthCheckPlan = {
   check: { kind: 'tcp', send: null, receive: [] }, timeoutMs: 300, intervalMs: 1000, unhealthyIntervalMs: 2000, unhealthyEdgeMs: 100, healthyEdgeMs: 200, noTrafficMs: 60_000, noTrafficHealthyMs: 50_000, initialJitterMs: 0, intervalJitterMs: 0,
-  intervalJitterPercent: 0, unhealthyThreshold: 3, healthyThreshold: 2, altPort: 0, reuseConnection: true, eventLogs: [], logFailures: false, logSuccess: false,
+  intervalJitterPercent: 0, unhealthyThreshold: 3, healthyThreshold: 2, altPort: 0, reuseConnection: true, socketMatch: null, alpn: null, eventLogs: [], logFailures: false, logSuccess: false,
 };
 const host = (index: number, check: Partial<CheckedHost['check']> = {}): CheckedHost => ({ index, address: ipAddress('10.0.0.1', 80 + index), hostname: '', weight: 1, priority: 0, locality: { region: '', zone: '', subZone: '' }, localityWeight: 0, metadata: null, health: 'UNKNOWN', check: { port: 0, hostname: '', address: null, disabled: false, ...check } });
 
@@ -31,7 +31,7 @@ function setUp(plan: Partial<HealthCheckPlan> = {}, traffic = true): { timers: M
   const timers = new ManualTimers(), table = new HostTable(new SharedArrayBuffer(HostTable.bytes(16))), probes: FakeProbe[] = [], stats = new Map<string, number>(), told: string[] = [];
   const checker = new HealthChecker({ ...PLAN, ...plan }, 'c', {
     after: timers.after, random: new SeededRandom(), hosts: table, hasTraffic: () => traffic, events: new HealthEvents([], 'c', 'tcp', () => 0),
-    makeProbe: (_p, target) => { const p = new FakeProbe(target); probes.push(p); return p; },
+    makeProbe: (target) => { const p = new FakeProbe(target); probes.push(p); return p; },
     stat: (what, _kind, c) => { stats.set(what, c.set ?? (stats.get(what) ?? 0) + (c.add ?? 0)); },
   }, { onChecked: (h, transition, passed) => { told.push(`${h.index} ${passed ? 'passed' : 'failed'} ${transition}`); } });
   table.setFlags(0, HOST_FLAG.FAILED_ACTIVE_HC);

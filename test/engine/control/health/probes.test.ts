@@ -9,7 +9,7 @@ import { BlockSearch } from '../../../../engine/control/health/block-search.ts';
 import { decodeStatus, encodeCheck, GrpcProbe } from '../../../../engine/control/health/grpc-probe.ts';
 import { HttpProbe } from '../../../../engine/control/health/http-probe.ts';
 import { makeProbeCodec } from '../../../../engine/control/health/probe-codecs.ts';
-import { TransportConnector, type Probe, type ProbeResult } from '../../../../engine/control/health/probe.ts';
+import type { Probe, ProbeConnector, ProbeResult } from '../../../../engine/control/health/probe.ts';
 import { TcpProbe } from '../../../../engine/control/health/tcp-probe.ts';
 import { SystemClock } from '../../../../engine/loop/clock.ts';
 import { ipAddress } from '../../../../engine/net/address.ts';
@@ -25,7 +25,8 @@ function listen(t: TestContext, server: Server | Http2Server): Promise<number> {
   return new Promise((r) => server.listen(0, '127.0.0.1', () => r((server.address() as AddressInfo).port)));
 }
 const target = (port: number) => ({ address: ipAddress('127.0.0.1', port), hostname: '', clusterName: 'the-cluster' });
-const connector = new TransportConnector(new NodeTransport({ onTurnStart() {}, onTurnEnd() {} }), { bind: null, socketOptions: [], keepalive: null });
+const transport = new NodeTransport({ onTurnStart() {}, onTurnEnd() {} });
+const connector: ProbeConnector = { secured: false, connect: (remote, sink) => transport.connect({ remote, bind: null, freebind: false, options: [], noDelay: true, keepalive: null }, sink) };
 const env = (http2: boolean) => ({ connector, makeCodec: (host: never, output: never) => makeProbeCodec(http2, { http1: HTTP1_DEFAULTS }, setImmediate, host, output), reuse: true, operators: { hostname: '', environment: () => undefined }, clock: new SystemClock() });
 const once = (probe: Probe): Promise<ProbeResult> => new Promise((r) => probe.start(r));
 
