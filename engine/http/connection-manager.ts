@@ -15,6 +15,7 @@ import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from '
 import type { HcmRuntime } from './hcm-runtime.ts';
 import { PrefaceDetection } from './preface-detection.ts';
 import { PrematureResets } from './premature-resets.ts';
+import { STREAM_FLAG } from './stream-replies.ts';
 import { Stream, type StreamOwner } from './stream.ts';
 
 export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, StreamOwner, H1CodecCounters, H2Owner {
@@ -62,7 +63,8 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.codec!.receive(bytes, start, end);
     return 'stop';
   }
-  onEnd(): void { if (this.codec !== null) this.codec.receiveEnd(); else this.onConnectionClose('now', null); }
+  onEnd(): void { this.remoteEnded = true; if (this.codec !== null) this.codec.receiveEnd(); else this.onConnectionClose('now', null); }
+  private remoteEnded = false;
   onBlocked(): void { this.stuck = true; this.codec?.onBlocked(); }
   onDrained(): void { this.stuck = false; this.codec?.onDrained(); }
   onDrain(): void {
@@ -100,6 +102,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     const { stats, plan } = this.runtime;
     this.codec = this.h2 = new H2ServerCodec(this, this, plan.http2, this);
     this.resets = new PrematureResets();
+    this.count('nghttp2_downstream_connections', 1); // Envoy's name for the codec that serves h2
     this.runtime.http2Stats.touch();
     stats.inc(HCM.downstream_cx_http2_total);
     stats.inc(HCM.downstream_cx_http2_active);
@@ -116,7 +119,8 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   flushSoon(): void { this.runtime.env.later.soon(this.flush ??= () => this.h2!.flush()); }
   count(stat: H2Stat, by: number): void { this.runtime.http2Stats.add(HTTP2[stat], by); }
 
-  onClose(_error: string, local: boolean): void {
+  onClose(_error: string, closedByUs: boolean): void {
+    const local = closedByUs && !this.remoteEnded;
     const { stats, env } = this.runtime;
     const active = this.streams.size > 0;
     this.state = 'closed';
@@ -192,7 +196,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
 
   private judgeReset(facts: StreamFacts): void {
     const { runtime } = this;
-    const early = facts.status === 0 && facts.statusDetails === 'downstream_remote_reset' && facts.endMs - facts.startMs <= 1000 * runtimeNumber(runtime.resetLifetime, 1);
+    const early = facts.status === 0 && (facts.flags & STREAM_FLAG.DR) !== 0 && facts.endMs - facts.startMs <= 1000 * runtimeNumber(runtime.resetLifetime, 1);
     if (!this.resets!.count(early, runtimeNumber(runtime.resetLimit, 500))) return;
     runtime.stats.inc(HCM.downstream_rq_too_many_premature_resets);
     this.onConnectionClose('now', null);

@@ -29,7 +29,7 @@ export function checkRequest(runtime: HcmRuntime, headers: RequestHeaders, facts
 export function upgradeVerdict(runtime: HcmRuntime, headers: RequestHeaders, route: Route | null): 'allowed' | 'refused' | 'none' {
   const token = headers.protocol !== '' ? headers.protocol : 'connect';
   if (route?.upgradeAllowed(token) ?? runtime.upgrades.get(token) ?? false) { runtime.stats.inc(HCM.downstream_cx_upgrades_total); runtime.stats.inc(HCM.downstream_cx_upgrades_active); return 'allowed'; }
-  if (route === null && headers.method === 'CONNECT' && runtime.upgrades.has('connect')) return 'none';
+  if (route === null && headers.method === 'CONNECT') return 'none';
   runtime.stats.inc(HCM.downstream_rq_ws_on_non_ws_route);
   return 'refused';
 }

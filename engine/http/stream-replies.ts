@@ -2,7 +2,7 @@
 import { flagBit } from '../observe/response-flags.ts';
 import { LocalReply } from './filter.ts';
 
-export const STREAM_FLAG = { DC: flagBit('DC'), SI: flagBit('SI'), DPE: flagBit('DPE'), NR: flagBit('NR'), DT: flagBit('DT') };
+export const STREAM_FLAG = { DC: flagBit('DC'), DR: flagBit('DR'), SI: flagBit('SI'), DPE: flagBit('DPE'), NR: flagBit('NR'), DT: flagBit('DT') };
 
 export const REPLY = {
   overloaded: new LocalReply(503, 'envoy overloaded', 'overload'),

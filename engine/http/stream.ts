@@ -8,6 +8,7 @@ import type { PeerFault } from '../base/fault.ts';
 import type { RequestSink, ResetReason, ServerStream, PauseReason } from '../codec/codec.ts';
 import { RequestHeaders, type Headers, type ResponseHeaders } from '../headers/headers.ts';
 import { HCM } from '../observe/stats/schemas.ts';
+import { flagBit } from '../observe/response-flags.ts';
 import { StreamFacts, type ConnectionFacts } from '../observe/stream-facts.ts';
 import type { ChainOwner, Effects } from './filter-chain.ts';
 import type { DownstreamWatcher, HttpFilter, LocalReply, ResponseEntry, Side, StreamEnd, StreamView } from './filter.ts';
@@ -69,6 +70,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.connection = owner.facts;
     const facts = this.facts = new StreamFacts(owner.facts);
     const { env, stats, plan } = owner.runtime;
+    if (codec.protocol === 'HTTP/2') facts.protocol = 'HTTP/2'; // what becomes of a head that is none is logged as well
     this.requestSide = new RequestSide(this, codec);
     this.responseSide = new ResponseSide(this);
     this.limit = owner.bufferLimit;
@@ -183,8 +185,9 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
       if (this.state === 'active' || this.state === 'head' || this.state === 'answering') { this.locally(faultReply(fault.status, fault.detail)); return; }
     }
     if (fault !== null && fault.status === 0) facts.statusDetails = fault.detail;
-    else if (facts.statusDetails === '' || this.state !== 'done') facts.statusDetails = reason === 'remote' ? 'downstream_remote_reset' : 'downstream_remote_disconnect';
-    facts.flags |= fault === null ? STREAM_FLAG.DC : STREAM_FLAG.DPE;
+    else if (reason === 'remote') facts.statusDetails = 'http2.remote_reset';
+    else if (facts.statusDetails === '' || this.state !== 'done') facts.statusDetails = 'downstream_remote_disconnect';
+    facts.flags |= fault !== null ? flagBit(fault.flag) : reason === 'remote' ? STREAM_FLAG.DR : STREAM_FLAG.DC;
     stats.inc(HCM.downstream_rq_rx_reset);
     this.end('downstream-closed');
   }

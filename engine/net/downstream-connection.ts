@@ -150,14 +150,14 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
     if (this.filters.length === 1 && this.pauses === 0 && this.waiting === 0) this.filters[0]!.onData?.(bytes, start, end); else this.run(0, bytes, start, end);
   }
   onEnd(): void {
-    if (this.closing !== null) { this.finish('now'); return; }
+    if (this.closing !== null) { this.finish('now', false); return; } // the peer is the first to close
     if (this.holder >= 0 || this.pauses !== 0 || this.waiting > 0) { this.heldEnd = true; return; }
     this.passEnd();
   }
   private passEnd(): void { for (const f of this.filters) f.onEnd?.(); }
   onBlocked(): void { for (const f of this.filters) f.onBlocked?.(); }
   onDrained(): void { for (const f of this.filters) f.onDrained?.(); }
-  onClose(error: string): void { this.end(error, this.closing !== null); }
+  onClose(error: string): void { this.end(error, false); }
 
   drain(): void { for (const f of this.filters) f.onDrain?.(); }
 
@@ -170,10 +170,10 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
     this.closing = this.env.wheel.after(delayMs, () => { for (const f of this.filters) f.onDelayedClose?.(); this.finish('now'); });
   }
 
-  private finish(how: 'flush' | 'now' | 'reset'): void {
+  private finish(how: 'flush' | 'now' | 'reset', local = true): void {
     if (this.ended) return;
     this.socket.destroy(how);
-    this.end('', true);
+    this.end('', local);
   }
 
   private end(error: string, local: boolean): void {

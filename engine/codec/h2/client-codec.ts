@@ -68,11 +68,13 @@ export class H2ClientCodec extends H2Connection implements ClientCodec {
   protected onHead(id: number, known: H2Stream | undefined, endStream: boolean): number {
     if (known === undefined) return this.isIdle(id) ? ERROR.PROTOCOL_ERROR : this.ended.how(id) === 'theirs' ? ERROR.STREAM_CLOSED : OK;
     const s = known as H2ClientStream;
-    if (s.remoteOver) return this.streamFault(s, H2_FAULT.streamClosed);
+    if (s.remoteOver) return ERROR.STREAM_CLOSED;
     const { fault, headers, length } = headReader;
     if (fault !== null) return this.messageFault(s, fault);
     if (s.headed) {
-      if (!endStream || (s.expected >= 0 && s.got !== s.expected)) return this.messageFault(s, H2_FAULT.message);
+      this.owner.count('trailers', 1);
+      if (!endStream) return this.messageFault(s, H2_FAULT.message);
+      if (s.expected >= 0 && s.got !== s.expected) return this.streamFault(s, H2_FAULT.length);
       this.endRemote(s);
       if (headers.size > 0) s.sink.onTrailers(headers); else s.sink.onData(EMPTY, 0, 0, true);
       this.settle(s);
@@ -85,7 +87,7 @@ export class H2ClientCodec extends H2Connection implements ClientCodec {
       s.sink.onInformational(response);
       return OK;
     }
-    if (length > 0 && endStream && !s.bodiless(response.status)) return this.messageFault(s, H2_FAULT.message);
+    if (length > 0 && endStream && !s.bodiless(response.status)) return this.streamFault(s, H2_FAULT.length);
     s.headed = true;
     s.expected = s.bodiless(response.status) ? -1 : length;
     s.adapt(response);

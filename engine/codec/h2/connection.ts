@@ -193,7 +193,6 @@ export abstract class H2Connection implements FrameSink {
 
   /** @internal */
   sendTrailers(s: H2Stream, trailers: Headers): void {
-    this.owner.count('trailers', 1);
     this.encoder.begin();
     this.sendBlock(s, trailers, true);
   }
@@ -247,9 +246,10 @@ export abstract class H2Connection implements FrameSink {
     this.dataStream = null;
     if (s === undefined) {
       if (this.isIdle(id)) return ERROR.PROTOCOL_ERROR;
-      return this.ended.how(id) === 'ours' ? OK : this.resetUnknown(id, ERROR.STREAM_CLOSED);
+      const how = this.ended.how(id);
+      return how === 'ours' ? OK : how === 'theirs' ? ERROR.STREAM_CLOSED : this.resetUnknown(id, ERROR.STREAM_CLOSED);
     }
-    if (s.remoteOver) return this.streamFault(s, H2_FAULT.streamClosed);
+    if (s.remoteOver) return ERROR.STREAM_CLOSED;
     s.bytesReceived += length + 9;
     if (!s.takeWindow(length)) return this.streamFault(s, H2_FAULT.flowControl);
     this.dataStream = s;
@@ -264,7 +264,7 @@ export abstract class H2Connection implements FrameSink {
     if (!s.headed) return this.messageFault(s, H2_FAULT.message);
     if (s.expected >= 0) {
       s.got += end - start;
-      if (s.got > s.expected || (last && s.got !== s.expected)) return this.messageFault(s, H2_FAULT.message);
+      if (s.got > s.expected || (last && s.got !== s.expected)) return this.streamFault(s, H2_FAULT.length);
     }
     if (last) { this.dataTold = true; this.endRemote(s); }
     this.deliver(s, bytes, start, end, last);
@@ -337,13 +337,13 @@ export abstract class H2Connection implements FrameSink {
     if (end - start !== 4) return ERROR.FRAME_SIZE_ERROR;
     if (this.guard.windowUpdate(this.writer.dataFrames)) return this.fail(H2_FAULT.windowUpdates);
     const increment = bytes.readUInt32BE(start) & MAX_WINDOW;
+    // On a stream it would be that stream's error; whoever sends it wants us to reset (CVE-2025-8671), and Envoy ends the connection.
+    if (increment === 0) return ERROR.PROTOCOL_ERROR;
     if (id === 0) {
-      if (increment === 0) return ERROR.PROTOCOL_ERROR;
       if (!this.sender.grow(increment)) return ERROR.FLOW_CONTROL_ERROR;
     } else {
       const s = this.streams.get(id);
       if (s === undefined) return this.isIdle(id) ? ERROR.PROTOCOL_ERROR : OK;
-      if (increment === 0) return this.streamFault(s, H2_FAULT.protocol);
       if (!this.sender.growStream(s, increment)) return this.streamFault(s, H2_FAULT.flowControl);
       this.sender.pump();
     }

@@ -4,7 +4,7 @@ import { fault, type PeerFault } from '../../base/fault.ts';
 import { ERROR } from './frames.ts';
 
 /** Stats of Envoy's scope http2 that the codec counts. */
-export type H2Stat = 'dropped_headers_with_underscores' | 'goaway_sent' | 'header_overflow' | 'inbound_empty_frames_flood' | 'inbound_priority_frames_flood' | 'inbound_window_update_frames_flood' | 'keepalive_timeout' |
+export type H2Stat = 'dropped_headers_with_underscores' | 'goaway_sent' | 'header_overflow' | 'header_list_size_too_large' | 'nghttp2_downstream_connections' | 'inbound_empty_frames_flood' | 'inbound_priority_frames_flood' | 'inbound_window_update_frames_flood' | 'keepalive_timeout' |
   'outbound_control_flood' | 'outbound_flood' | 'requests_rejected_with_underscores_in_headers' | 'rx_messaging_error' | 'rx_reset' | 'stream_refused_errors' | 'trailers' | 'tx_reset' | 'streams_active';
 
 /** Where the codec's stats go; the owner maps them to its scope. */
@@ -12,17 +12,20 @@ export interface H2Counters { count(stat: H2Stat, by: number): void }
 
 export interface H2Fault { readonly code: number; readonly downstream: PeerFault; readonly upstream: PeerFault; readonly stat: H2Stat | null }
 
-function both(code: number, detail: string, stat: H2Stat | null = null): H2Fault {
-  return { code, stat, downstream: fault('downstream', 'DPE', detail), upstream: fault('upstream', 'UPE', detail, 502) };
+function both(code: number, detail: string, stat: H2Stat | null = null, flag = 'DPE'): H2Fault {
+  return { code, stat, downstream: fault('downstream', flag, detail), upstream: fault('upstream', 'UPE', detail, 502) };
 }
 
 export const H2_FAULT = {
   protocol: both(ERROR.PROTOCOL_ERROR, 'http2.protocol_error'),
   message: both(ERROR.PROTOCOL_ERROR, 'http2.violation.of.messaging.rule', 'rx_messaging_error'),
   name: both(ERROR.PROTOCOL_ERROR, 'http2.invalid.header.field', 'rx_messaging_error'),
-  underscore: both(ERROR.PROTOCOL_ERROR, 'http2.unexpected_underscore', 'requests_rejected_with_underscores_in_headers'),
-  headersTooLarge: both(ERROR.INTERNAL_ERROR, 'http2.headers_too_large', 'header_overflow'),
-  tooManyHeaders: both(ERROR.INTERNAL_ERROR, 'http2.too_many_headers', 'header_overflow'),
+  /** More or less body than content-length says: that stream's end alone, in Envoy too, and called so there. */
+  length: both(ERROR.PROTOCOL_ERROR, 'http2.remote_reset', 'rx_messaging_error'),
+  // Refused by us, not wrong: always the stream's end alone.
+  underscore: both(ERROR.INTERNAL_ERROR, 'http2.unexpected_underscore', 'requests_rejected_with_underscores_in_headers', 'DR'),
+  headersTooLarge: both(ERROR.INTERNAL_ERROR, 'http2.header_list_size_too_large', 'header_list_size_too_large', 'DR'),
+  tooManyHeaders: both(ERROR.INTERNAL_ERROR, 'http2.too_many_headers', 'header_overflow', 'DR'),
   continuationFlood: both(ERROR.ENHANCE_YOUR_CALM, 'http2.header_overflow', 'header_overflow'),
   emptyFrames: both(ERROR.ENHANCE_YOUR_CALM, 'http2.inbound_empty_frames_flood', 'inbound_empty_frames_flood'),
   priorityFrames: both(ERROR.ENHANCE_YOUR_CALM, 'http2.inbound_priority_frames_flood', 'inbound_priority_frames_flood'),

@@ -60,8 +60,8 @@ export class HeadReader implements LineVisitor {
     switch (known.kind) {
       case 'plain': break;
       case 'bad': return this.stop(H2_FAULT.name);
-      case 'hop': return this.stop(H2_FAULT.message);
-      case 'te': if (value.toLowerCase() !== 'trailers') return this.stop(H2_FAULT.message); break;
+      case 'hop': return this.stop(H2_FAULT.name);
+      case 'te': if (value.toLowerCase() !== 'trailers') return this.stop(H2_FAULT.name); break;
       case 'host': if (this.kind === 'request') { this.hosts++; this.host = value; return true; } break;
       case 'cookie':
         // RFC 9113 section 8.2.3: crumbs are joined before they leave HTTP/2.
@@ -70,7 +70,7 @@ export class HeadReader implements LineVisitor {
         break;
       case 'content-length': {
         const length = digits(value);
-        if (length < 0 || (this.length >= 0 && this.length !== length)) return this.stop(H2_FAULT.message);
+        if (length < 0 || (this.length >= 0 && this.length !== length)) return this.stop(H2_FAULT.name);
         if (this.length >= 0 || this.kind === 'trailers') return true;
         this.length = length;
       }
@@ -80,14 +80,14 @@ export class HeadReader implements LineVisitor {
   }
 
   private pseudo(name: string, value: string): boolean {
-    if (this.regular || this.kind === 'trailers') return this.stop(H2_FAULT.message);
+    if (this.regular || this.kind === 'trailers') return this.stop(H2_FAULT.name);
     if (this.kind === 'response') {
-      if (name !== ':status' || this.status !== '') return this.stop(H2_FAULT.message);
+      if (name !== ':status' || this.status !== '') return this.stop(H2_FAULT.name);
       this.status = value;
       return true;
     }
     const bit = name === ':method' ? 1 : name === ':path' ? 2 : name === ':authority' ? 4 : name === ':scheme' ? 8 : name === ':protocol' ? 16 : 0;
-    if (bit === 0 || (this.seen & bit) !== 0) return this.stop(H2_FAULT.message);
+    if (bit === 0 || (this.seen & bit) !== 0) return this.stop(H2_FAULT.name);
     this.seen |= bit;
     (this.headers as RequestHeaders).setPseudo(name, value);
     return true;
@@ -113,13 +113,13 @@ export class HeadReader implements LineVisitor {
       // Section 8.5: nothing but :authority.
       if ((seen & 10) !== 0 || h.authority === '') return H2_FAULT.message;
     } else {
-      if ((seen & 16) !== 0 && (h.method !== 'CONNECT' || !this.options.allowConnect || h.protocol === '' || h.authority === '')) return H2_FAULT.message;
+      if ((seen & 16) !== 0 && (h.method !== 'CONNECT' || !this.options.allowConnect || h.protocol === '' || h.authority === '')) return H2_FAULT.name;
       if ((seen & 10) !== 10 || !validScheme(h.scheme) || !validPath(h.path, h.method)) return H2_FAULT.message;
     }
     if (this.hosts > 1) return H2_FAULT.message;
     if ((seen & 4) === 0) h.authority = this.host; // a host beside an :authority says nothing (section 8.3.1)
-    h.missingHost = (seen & 4) === 0 && this.hosts === 0;
-    for (let i = 0; i < h.authority.length; i++) if (AUTHORITY[h.authority.charCodeAt(i)] !== 1) return H2_FAULT.message;
+    if (h.authority === '') return (seen & 4) === 0 && this.hosts === 0 ? H2_FAULT.message : H2_FAULT.name;
+    for (let i = 0; i < h.authority.length; i++) if (AUTHORITY[h.authority.charCodeAt(i)] !== 1) return H2_FAULT.name;
     if (h.protocol !== '') upgradeForm(h);
     return null;
   }

@@ -40,7 +40,7 @@ export class H2ServerCodec extends H2Connection implements ServerCodec {
   }
 
   // A half-closed client gets no answers: Envoy closes too.
-  receiveEnd(): void { this.close(); this.host.onConnectionClose('flush', null); }
+  receiveEnd(): void { this.close(); this.host.onConnectionClose('now', null); }
   close(): void { this.lose(); }
 
   /** Says that the end is near: GOAWAY with the highest id, so that requests on their way are still served (section 6.8). */
@@ -92,7 +92,7 @@ export class H2ServerCodec extends H2Connection implements ServerCodec {
     if (headReader.dropped > 0) this.owner.count('dropped_headers_with_underscores', headReader.dropped);
     const { fault, length } = headReader;
     if (fault !== null) return this.messageFault(s, fault);
-    if (length > 0 && endStream) return this.messageFault(s, H2_FAULT.message);
+    if (length > 0 && endStream) return this.streamFault(s, H2_FAULT.length);
     const headers = headReader.headers as RequestHeaders;
     s.expected = length;
     s.headed = true;
@@ -103,9 +103,11 @@ export class H2ServerCodec extends H2Connection implements ServerCodec {
   }
 
   private onTrailersBlock(s: H2ServerStream, endStream: boolean): number {
-    if (s.remoteOver) return this.streamFault(s, H2_FAULT.streamClosed);
+    if (s.remoteOver) return ERROR.STREAM_CLOSED;
+    this.owner.count('trailers', 1);
     if (headReader.fault !== null) return this.messageFault(s, headReader.fault);
-    if (!endStream || (s.expected >= 0 && s.got !== s.expected)) return this.messageFault(s, H2_FAULT.message);
+    if (!endStream) return this.messageFault(s, H2_FAULT.message);
+    if (s.expected >= 0 && s.got !== s.expected) return this.streamFault(s, H2_FAULT.length);
     const trailers = headReader.headers;
     this.endRemote(s);
     if (trailers.size > 0) s.sink!.onTrailers(trailers); else s.sink!.onData(EMPTY, 0, 0, true);

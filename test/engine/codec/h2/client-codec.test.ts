@@ -145,12 +145,12 @@ test('what breaks the rules: wrong streams, pushes, lengths, 101, heads that are
   assert.match(broken((p) => [p.heads.headers(3, OK)]), /protocol_error/);
   assert.match(broken(() => [frame(T.PUSH, 4, 1, Buffer.concat([u32(2), Buffer.alloc(1)]))]), /protocol_error/);
   assert.match(broken(() => [settings([2, 1])]), /protocol_error/);
-  assert.match(broken((p) => [p.heads.headers(1, [...OK, ['content-length', '3']]), data(1, 'abcd')]), /messaging/);
-  assert.match(broken((p) => [p.heads.headers(1, [...OK, ['content-length', '3']]), data(1, 'ab', true)]), /messaging/);
+  assert.match(broken((p) => [p.heads.headers(1, [...OK, ['content-length', '3']]), data(1, 'abcd')]), /remote_reset/);
+  assert.match(broken((p) => [p.heads.headers(1, [...OK, ['content-length', '3']]), data(1, 'ab', true)]), /remote_reset/);
   assert.match(broken((p) => [p.heads.headers(1, [[':status', '101']])]), /messaging/);
   assert.match(broken((p) => [p.heads.headers(1, [['x', '1']])]), /messaging/);
-  assert.match(broken((p) => [p.heads.headers(1, [...OK, ['connection', 'close']])]), /messaging/);
-  assert.match(broken((p) => [p.heads.headers(1, OK), p.heads.headers(1, [['connection', 'x']], true)]), /messaging/);
+  assert.match(broken((p) => [p.heads.headers(1, [...OK, ['connection', 'close']])]), /invalid.header/);
+  assert.match(broken((p) => [p.heads.headers(1, OK), p.heads.headers(1, [['connection', 'x']], true)]), /invalid.header/);
   assert.match(broken((p) => [p.heads.headers(1, OK), p.heads.headers(1, [['x-t', 'x']], false)]), /messaging/);
   assert.match(broken(() => [ping(), frame(T.PING, 0, 0, '123')]), /frame_size/);
 });

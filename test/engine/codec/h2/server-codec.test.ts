@@ -157,7 +157,7 @@ test('heads that are none end the stream or the connection, as configured', () =
     'no method': pseudo.filter((l) => l[0] !== ':method'), 'two paths': [...pseudo, [':path', '/']], 'empty path': ask(''), 'relative path': ask('x'), 'a space in the path': ask('/a b'), 'a bad method': ask('/', [], 'GE T'), 'a line feed': [...pseudo, ['x', 'a\nb']],
     'a NUL': [...pseudo, ['x', '\0']], 'a colon in a name': [...pseudo, ['x:y', 'b']], 'an empty name': [...pseudo, ['', 'b']], 'lengths that differ': [...pseudo, ['content-length', '1'], ['content-length', '2']], 'a length that is none': [...pseudo, ['content-length', '+1']],
     'protocol without the setting': [...ask('/', [], 'CONNECT'), [':protocol', 'websocket']], 'CONNECT with a path': ask('/', [], 'CONNECT'), 'an authority with a slash': [[':method', 'GET'], [':scheme', 'http'], [':path', '/'], [':authority', 'a/b']],
-    'two hosts': [...pseudo, ['host', 'a'], ['host', 'b']], 'a length and no body': [...pseudo, ['content-length', '5']], 'a scheme with a blank': [[':method', 'GET'], [':scheme', 'ht tp'], [':path', '/'], [':authority', 'a']],
+    'two hosts': [...pseudo, ['host', 'a'], ['host', 'b']], 'a scheme with a blank': [[':method', 'GET'], [':scheme', 'ht tp'], [':path', '/'], [':authority', 'a']],
   };
   for (const [what, lines] of Object.entries(bad)) {
     const p = new ServerPeer({ streamErrorOnInvalidHttpMessage: true });
@@ -177,6 +177,9 @@ test('content-length and what comes must agree, with trailers too', () => {
   assert.deepEqual(of(data(1, 'abcde')), ['RST 1 1']);
   assert.deepEqual(of(data(1, 'abc', true)), ['RST 1 1']);
   assert.deepEqual(of(data(1, 'ab'), data(1, 'c', true, 4)), ['RST 1 1']);
+  const none = new ServerPeer();
+  none.feed(none.heads.headers(1, ask('/', [['content-length', '5']]), true), none.heads.headers(3, ask(), true));
+  assert.deepEqual([none.out(), none.events[0]], [['RST 1 1', OK_HEAD(3)], '1 reset protocol-error http2.remote_reset']);
 });
 
 test('headers too large or too many reset the stream with INTERNAL_ERROR; the table goes on', () => {
@@ -188,7 +191,7 @@ test('headers too large or too many reset the stream with INTERNAL_ERROR; the ta
 
 test('underscores in names: passed, dropped, refused', () => {
   const of = (action: 'allow' | 'drop' | 'reject'): [number | undefined, string[]] => { const p = new ServerPeer({ headersWithUnderscores: action, streamErrorOnInvalidHttpMessage: true }); p.feed(p.heads.headers(1, ask('/', [['a_b', '1'], ['c', '2']]), true)); return [p.requests[0]?.size, p.out()]; };
-  assert.deepEqual([of('allow'), of('drop'), of('reject')], [[2, [OK_HEAD(1)]], [1, [OK_HEAD(1)]], [undefined, ['RST 1 1']]]);
+  assert.deepEqual([of('allow'), of('drop'), of('reject')], [[2, [OK_HEAD(1)]], [1, [OK_HEAD(1)]], [undefined, ['RST 1 2']]]);
 });
 
 test('frames that break the rules end the connection with the right code', () => {
@@ -201,7 +204,7 @@ test('frames that break the rules end the connection with the right code', () =>
   assert.equal(code(raw(rst(9, 0))), 'GOAWAY 1 1');
   assert.equal(code(raw(frame(T.RST, 0, 1, '123'))), 'GOAWAY 1 6');
   assert.equal(code(raw(window(0, 0))), 'GOAWAY 1 1');
-  assert.equal(code(raw(window(1, 0))), 'RST 1 1');
+  assert.equal(code(raw(window(1, 0))), 'GOAWAY 1 1');
   assert.equal(code(raw(window(0, 0x7fffffff))), 'GOAWAY 1 3');
   assert.equal(code(raw(window(1, 0x7fffffff))), 'RST 1 3');
   assert.equal(code(raw(settings([4, 0x80000000]))), 'GOAWAY 1 3');
@@ -229,17 +232,16 @@ test('frames that break the rules end the connection with the right code', () =>
 test('after END_STREAM: DATA and HEADERS are STREAM_CLOSED; after our reset they are let pass', () => {
   const p = new ServerPeer();
   p.answer = false;
-  p.feed(p.heads.headers(1, ask(), true), data(1, 'x'));
-  assert.deepEqual(p.out(), ['RST 1 5']);
+  p.feed(p.heads.headers(1, ask()));
+  p.streams[0]!.reset('local');
+  assert.deepEqual(p.out(), ['RST 1 8']);
   p.feed(data(1, 'x'), p.heads.headers(1, [['x', 'y']], true), window(1, 1), rst(1, 8));
   assert.deepEqual([p.out(), p.closed], [[], null], 'we reset it: late frames are let pass');
-  p.feed(p.heads.headers(3, ask(), true));
-  p.respond(p.streams[1]!);
-  p.out();
-  p.feed(data(3, 'x'));
-  assert.deepEqual(p.out(), ['RST 3 5']);
-  p.feed(p.heads.headers(3, ask(), true));
-  assert.deepEqual(p.out(), ['GOAWAY 3 5']);
+  const over = (f: (q: ServerPeer) => Buffer, answered: boolean): string[] => { const q = new ServerPeer(); q.answer = answered; q.feed(q.heads.headers(3, ask(), true)); q.out(); q.feed(f(q)); return q.out(); };
+  for (const answered of [true, false]) {
+    assert.deepEqual(over(() => data(3, 'x'), answered), ['GOAWAY 3 5']);
+    assert.deepEqual(over((q) => q.heads.headers(3, ask(), true), answered), ['GOAWAY 3 5']);
+  }
 });
 
 test('more than the announced windows is a flow control error, of the stream or of the connection', () => {
@@ -273,7 +275,7 @@ test('floods end the connection: empty frames, PING, SETTINGS, PRIORITY, WINDOW_
   // MadeYouReset: each stream is opened well and broken by a frame that makes us reset it.
   const made = new ServerPeer({ maxOutboundControlFrames: 10_000 });
   made.answer = false;
-  for (let i = 0; i < 1000 && made.closed === null; i++) made.feed(made.heads.headers(1 + 2 * i, ask(), true), window(1 + 2 * i, 0));
+  for (let i = 0; i < 1000 && made.closed === null; i++) made.feed(made.heads.headers(1 + 2 * i, ask('/', [['content-length', '1']], 'POST')), data(1 + 2 * i, 'xx'));
   assert.equal(made.closed, 'flush http2.too_many_resets');
   assert.ok(made.streams.length < 300);
 });
