@@ -281,7 +281,7 @@ export class ControlEngine {
       this.state.own.declareCluster(statName, transportSocket !== null || transportSocketMatches.length > 0);
       this.state.stamp('cluster', r.name);
       this.clusters.apply(r.name, r.plan, r.version);
-      this.state.own.watchBreakers(statName, this.clusters.circuitsOf(r.name), this.host.shared.circuits);
+      this.state.own.watchBreakers(statName, this.clusters.circuitsOf(r.name), this.host.shared.circuits, r.plan.trackRemaining);
     }
     for (const name of [...this.clusterVersions.keys()]) {
       if (c.clusters.some((r) => r.name === name)) continue;

@@ -5,6 +5,7 @@ import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { OutlierVotingPlan } from './health-plan.ts';
 import type { ExtensionPlan } from './extension-plan.ts';
 import type { Http1OptionsPlan } from './http1-options-plan.ts';
+import type { Http2OptionsPlan } from './http2-options-plan.ts';
 
 /** A value that a runtime key may override. */
 export interface RuntimeNumberPlan { readonly value: number; readonly key: string }
@@ -61,7 +62,16 @@ export interface ClusterPlan {
   /** A host that a request asks for must have one of these (override_host_status). */
   readonly overrideStatus: readonly HealthStatus[];
   readonly bufferLimit: number;
+  /** What is spoken: by the configuration, as the client does, or by ALPN. */
+  readonly protocol: 'http1' | 'http2' | 'downstream' | 'auto';
   readonly http1: Http1OptionsPlan;
+  readonly http2: Http2OptionsPlan;
+  /** SNI from the request's host, or from this header; null: as the transport socket says. */
+  readonly autoSni: { readonly header: string } | null;
+  /** The host's certificate must bear that name. */
+  readonly autoSanValidation: boolean;
+  /** Any change of the endpoints closes the connections of all. */
+  readonly closeOnHostSetChange: boolean;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
   readonly maxRequestsPerConnection: number;

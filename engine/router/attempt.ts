@@ -4,7 +4,7 @@
 //   new ──begin──▶ waiting (for a connection) ──▶ active ──▶ over          any ──end──▶ over
 import type { PeerFault } from '../base/fault.ts';
 import type { ClientStream, HttpProtocol, PauseReason, ResetReason, ResponseSink } from '../codec/codec.ts';
-import type { Headers, ResponseHeaders } from '../headers/headers.ts';
+import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import { Timer } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { CLUSTER } from '../observe/stats/schemas.ts';
@@ -18,6 +18,7 @@ export interface AttemptOwner {
   readonly env: WorkerEnv;
   readonly priority: 'default' | 'high';
   readonly downstreamProtocol: HttpProtocol;
+  readonly request: RequestHeaders;
   /** Of the try: perTryMs, perTryIdleMs, streamDurationMs. */
   readonly limits: Timeouts;
   /** The stream is open: the request's head and what there is of its body is to be sent. */
@@ -54,6 +55,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
   readonly fresh: boolean;
   get sink(): ResponseSink { return this; }
   get priority(): 'default' | 'high' { return this.owner.priority; }
+  get request(): RequestHeaders { return this.owner.request; }
   get downstreamProtocol(): HttpProtocol { return this.owner.downstreamProtocol; }
 
   constructor(owner: AttemptOwner, cluster: Cluster, clusterName: string, host: Host, count: number, fresh: boolean) {

@@ -54,6 +54,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   readonly limits = new Timeouts();
   readonly choice: HostChoice;
   get downstreamProtocol(): HttpProtocol { return this.s.facts.protocol as HttpProtocol; }
+  get request(): RequestHeaders { return this.s.request; }
 
   constructor(s: StreamView & ResponseEntry, router: RouterFactory, entry: RouteEntry, cluster: Cluster) {
     this.s = s; this.router = router; this.env = router.parts.env; this.entry = entry; this.cluster = cluster;
@@ -251,7 +252,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
       if (a !== this.under.final) return null;
       this.router.stats.inc(HCM.rq_reset_after_downstream_response_started);
       this.finish();
-      this.s.respondReset(reason, failure.flag, failureDetails(failure, true));
+      this.s.respondReset('connection-end', failure.flag, failureDetails(failure, true));
       return null;
     }
     this.forget(a);

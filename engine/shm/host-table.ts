@@ -40,6 +40,17 @@ export class HostTable {
   /** Requests under way in the whole process. */
   active(i: number): number { return Atomics.load(this.words, i * STRIDE + ACTIVE); }
   addActive(i: number, delta: number): number { return Atomics.add(this.words, i * STRIDE + ACTIVE, delta) + delta; }
+  /** Takes one connection of a host if that stays within `limit` (0: none). */
+  tryConnection(i: number, limit: number): boolean {
+    const at = i * STRIDE + CONNECTIONS;
+    if (limit <= 0) { Atomics.add(this.words, at, 1); return true; }
+    for (let now = Atomics.load(this.words, at); ;) {
+      if (now >= limit) return false;
+      const seen = Atomics.compareExchange(this.words, at, now, now + 1);
+      if (seen === now) return true;
+      now = seen;
+    }
+  }
   /** Connections open in the whole process. */
   connections(i: number): number { return Atomics.load(this.words, i * STRIDE + CONNECTIONS); }
   addConnections(i: number, delta: number): number { return Atomics.add(this.words, i * STRIDE + CONNECTIONS, delta) + delta; }

@@ -3,8 +3,10 @@ import type { ResponseHeaders } from '../headers/headers.ts';
 import type { PeerFault } from '../base/fault.ts';
 import type { ResetReason } from '../codec/codec.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
+import { hostOf } from '../headers/authority.ts';
 import { formatAddress } from '../net/address.ts';
-import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HOST_SCHEMA, HTTP1_SCHEMA } from '../observe/stats/schemas.ts';
+import { parseIp } from '../net/cidr.ts';
+import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HOST_SCHEMA, HTTP1_SCHEMA, HTTP2_SCHEMA } from '../observe/stats/schemas.ts';
 import { recordSample, StatBlock } from '../observe/stats/stat-block.ts';
 import type { ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
@@ -17,7 +19,8 @@ import { noteSelected, overridden } from './lb/override-host.ts';
 import type { Picker } from './lb/pickers.ts';
 import { SubsetBalancer } from './lb/subset-balancer.ts';
 import { HostSockets } from './host-sockets.ts';
-import { H1Pool } from './pool/h1-pool.ts';
+import type { PoolProtocol } from './pool/connection.ts';
+import { Pool } from './pool/pool.ts';
 import { RawConnection } from './pool/raw-connection.ts';
 import { effectiveStatus, OutlierVotes, type Vote } from './outlier/votes.ts';
 import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, Locality, PickContext, RawWaiter, Waiting } from './upstream.ts';
@@ -33,12 +36,25 @@ export class HostEntry implements WithLocality {
   readonly index: number; readonly address: HostPlan['address']; readonly text: string; readonly hostname: string; readonly cluster: Cluster; readonly priority: number;
   readonly locality: HostPlan['locality']; readonly localityWeight: number; readonly metadata: HostPlan['metadata']; readonly health: HostPlan['health']; weight: number;
   readonly stats: StatBlock;
-  pools: [H1Pool | null, H1Pool | null] = [null, null];
+  /** By priority and protocol: 2 × (high) + (HTTP/2). */
+  pools: (Pool | null)[] = [null, null, null, null];
+  /** Those of server names that requests bring (auto_sni), while they have connections. */
+  private named = new Map<string, Pool>();
+  /** The same host with other weights keeps its connections. */
+  take(before: HostEntry): void { this.pools = before.pools; this.named = before.named; }
   constructor(plan: HostPlan, cluster: Cluster, env: WorkerEnv) {
     this.index = plan.index; this.address = plan.address; this.text = formatAddress(plan.address); this.hostname = plan.hostname; this.cluster = cluster; this.priority = plan.priority;
     this.locality = plan.locality; this.localityWeight = plan.localityWeight; this.metadata = plan.metadata; this.health = plan.health; this.weight = plan.weight;
     this.stats = new StatBlock(env.stats, HOST_SCHEMA, `host.${plan.index}`);
   }
+  namedPool(n: number, serverName: string, make: () => Pool): Pool {
+    const key = `${n}/${serverName}`;
+    let pool = this.named.get(key);
+    if (pool === undefined) { pool = make(); this.named.set(key, pool); }
+    return pool;
+  }
+  forgetNamed(pool: Pool): void { for (const [key, p] of this.named) if (p === pool) this.named.delete(key); }
+  drain(forGood: boolean): void { for (const p of [...this.pools, ...this.named.values()]) p?.drain(forGood); }
 }
 
 /** Counts of one circuit record that this worker holds: given back if it dies. */
@@ -53,6 +69,12 @@ export type { Breaker };
 
 const OVERFLOW = { failed: 'overflow' } as const;
 
+/** auto_sni: the request's host without its port, or what the header says; '' where that is an address. */
+function serverNameOf(ctx: LeaseContext, header: string): string {
+  const given = (header === '' ? undefined : ctx.request.get(header)) ?? ctx.request.authority, name = hostOf(given);
+  return name.charCodeAt(0) !== 91 && parseIp(name) === null ? name.toLowerCase() : '';
+}
+
 export class ClusterEntry implements Cluster {
   readonly plan: ClusterPlan;
   readonly env: WorkerEnv;
@@ -61,6 +83,7 @@ export class ClusterEntry implements Cluster {
   private readonly lbStats: StatBlock;
   /** Of the HTTP/1 codec; known once there is a pool of it. */
   readonly http1Stats: StatBlock;
+  readonly http2Stats: StatBlock;
   readonly breakers: readonly [Breaker, Breaker];
   private readonly outlier: OutlierVotes | null;
   private readonly reports: HostReports;
@@ -84,6 +107,7 @@ export class ClusterEntry implements Cluster {
     this.sockets = new HostSockets(plan, env);
     this.stats = new StatBlock(env.stats, CLUSTER_SCHEMA, `cluster.${plan.statName}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, `cluster.${plan.statName}.http1`);
+    this.http2Stats = new StatBlock(env.stats, HTTP2_SCHEMA, `cluster.${plan.statName}.http2`);
     this.lbStats = new StatBlock(env.stats, CLUSTER_LB_SCHEMA, `cluster.${plan.statName}`);
     this.breakers = [new Breaker(shared.circuits, plan.circuits[0], env), new Breaker(shared.circuits, plan.circuits[1], env)];
     this.setHosts(hosts);
@@ -101,15 +125,16 @@ export class ClusterEntry implements Cluster {
 
   /** A new set of endpoints: hosts that stay keep their pools; those that go drain theirs. */
   setHosts(plans: readonly HostPlan[]): void {
-    const old = new Map(this.hosts.map((h) => [h.index, h]));
+    const old = new Map(this.hosts.map((h) => [h.index, h])), had = this.hosts.length;
     this.hosts = plans.map((p) => {
       const known = old.get(p.index);
       if (known !== undefined && known.priority === p.priority && known.weight === p.weight && known.localityWeight === p.localityWeight) { old.delete(p.index); return known; }
       const made = new HostEntry(p, this, this.env);
-      if (known !== undefined) { made.pools = known.pools; old.delete(p.index); }
+      if (known !== undefined) { made.take(known); old.delete(p.index); }
       return made;
     });
-    for (const gone of old.values()) for (const pool of gone.pools) pool?.drain();
+    for (const gone of old.values()) gone.drain(true);
+    if (this.plan.closeOnHostSetChange && had > 0 && (old.size > 0 || had !== plans.length)) for (const h of this.hosts) h.drain(false);
     this.forget();
   }
 
@@ -172,9 +197,16 @@ export class ClusterEntry implements Cluster {
   firstHostSet(): HostSet { return hostSetsOf<WithLocality>(this.hosts, this.shared.hosts, this.around.own)[0]!; }
 
   lease(host: Host, ctx: LeaseContext, waiter: LeaseWaiter): Leased {
-    const entry = host as HostEntry, n = ctx.priority === 'high' ? 1 : 0;
-    const pool = entry.pools[n] ??= new H1Pool(this, entry, this.breakers[n]!);
+    const entry = host as HostEntry, high = ctx.priority === 'high' ? 1 : 0, protocol = this.protocolFor(ctx), n = 2 * high + (protocol === 'http1' ? 0 : 1);
+    const name = this.plan.autoSni === null ? '' : serverNameOf(ctx, this.plan.autoSni.header);
+    if (name !== '') return entry.namedPool(n, name, () => new Pool(this, entry, this.breakers[high]!, protocol, name)).lease(ctx, waiter);
+    const pool = entry.pools[n] ??= new Pool(this, entry, this.breakers[high]!, protocol);
     return pool.lease(ctx, waiter);
+  }
+
+  private protocolFor(ctx: LeaseContext): PoolProtocol {
+    const { protocol } = this.plan;
+    return protocol !== 'downstream' ? protocol : ctx.downstreamProtocol === 'HTTP/2' || ctx.downstreamProtocol === 'HTTP/3' ? 'http2' : 'http1';
   }
 
   leaseRaw(host: Host, waiter: RawWaiter): Waiting | { readonly failed: 'overflow' } {
@@ -241,7 +273,7 @@ export class ClusterEntry implements Cluster {
   }
 
   /** Lets go of everything when the cluster is replaced or removed: streams under way go on. */
-  drain(): void { for (const h of this.hosts) for (const p of h.pools) p?.drain(); }
+  drain(): void { for (const h of this.hosts) h.drain(true); }
   membership(): { readonly total: number; readonly available: number } {
     let available = 0;
     for (const h of this.hosts) if ((this.shared.hosts.flags(h.index) & UNHEALTHY) === 0) available++;

@@ -1,10 +1,9 @@
 // Clusters and their endpoints from configuration.
-import { compileHttp1Options, underscores } from '../codec/h1/config.ts';
 import { compileAddress, compileKeepalive, compileMetadata, compileSocketOptions, compileTransportSocket } from '../net/config.ts';
+import { compileHttp } from './http-config.ts';
 import { compileBalancer } from './balancer-config.ts';
 import type { Address } from '../net/address.ts';
 import type { ClusterPlan, HealthStatus, HostPlan } from '../plan/cluster-plan.ts';
-import { HTTP1_DEFAULTS } from '../plan/http1-options-plan.ts';
 import type { CircuitLimits } from '../shm/circuit-table.ts';
 import type { CheckTargetPlan, HealthCheckPlan, OutlierPlan } from '../plan/health-plan.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
@@ -20,6 +19,8 @@ export interface CompiledCluster {
   readonly endpoints: readonly EndpointPlan[];
   readonly dns: DnsPlan;
   readonly limits: readonly [CircuitLimits, CircuitLimits];
+  /** What remains of them is shown, by priority. */
+  readonly trackRemaining: readonly [boolean, boolean];
   readonly healthCheck: HealthCheckPlan | null;
   readonly outlier: OutlierPlan | null;
   /** A host that discovery took away goes at once, though its checks pass. */
@@ -47,38 +48,17 @@ function compileEndpoints(m: ConfigMessage | undefined, names: boolean): { endpo
   return { endpoints, overprovisioning: policy?.num('overprovisioning_factor', 140) ?? 140, weightedHealth: policy?.bool('weighted_priority_health') ?? false };
 }
 
-function compileLimits(m: ConfigMessage | undefined): { limits: [CircuitLimits, CircuitLimits]; perHost: number } {
+function compileLimits(m: ConfigMessage | undefined): { limits: [CircuitLimits, CircuitLimits]; perHost: number; remaining: [boolean, boolean] } {
   const all = (n: number): CircuitLimits => [n, n, n, 3, 0x7fffffff];
-  const limits: [CircuitLimits, CircuitLimits] = [all(1024), all(1024)];
+  const limits: [CircuitLimits, CircuitLimits] = [all(1024), all(1024)], remaining: [boolean, boolean] = [false, false];
   for (const t of m?.list('thresholds') ?? []) {
     t.unsupported('retry_budget');
-    t.noop('track_remaining', 'remaining counts are not shown');
+    remaining[t.enum('priority') === 'HIGH' ? 1 : 0] = t.bool('track_remaining');
     limits[t.enum('priority') === 'HIGH' ? 1 : 0] = [t.num('max_connections', 1024), t.num('max_pending_requests', 1024), t.num('max_requests', 1024), t.num('max_retries', 3), t.num('max_connection_pools', 0x7fffffff)];
   }
   let perHost = 0;
-  for (const t of m?.list('per_host_thresholds') ?? []) perHost = t.num('max_connections', 0);
-  if (perHost > 0) m!.unsupported('per_host_thresholds');
-  return { limits, perHost };
-}
-
-interface Http { readonly http1: ClusterPlan['http1']; readonly idleTimeoutMs: number; readonly maxConnectionDurationMs: number; readonly maxRequests: number; readonly maxStreamDurationMs: number }
-
-function compileHttp(m: ConfigMessage): Http {
-  let common = m.msg('common_http_protocol_options'), http1 = m.msg('http_protocol_options');
-  if (m.has('http2_protocol_options')) m.error('http2_protocol_options', 'HTTP/2 to upstreams is not supported yet');
-  m.unsupported('upstream_http_protocol_options'); m.unsupported('protocol_selection');
-  for (const [name, c] of m.map('typed_extension_protocol_options')) {
-    if (name !== 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions') { m.error('typed_extension_protocol_options', `'${name}' is not supported yet`); continue; }
-    for (const f of ['upstream_http_protocol_options', 'http_filters', 'header_validation_config', 'hash_policy', 'outlier_detection', 'shadow_policy', 'retry_policy', 'request_mirror_policies']) { c.unsupported(f); }
-    common = c.msg('common_http_protocol_options') ?? common;
-    const kind = c.oneof('upstream_protocol_options'), of = c.msg(kind === '' ? 'explicit_http_config' : kind);
-    if (kind === 'explicit_http_config') { of!.unsupported('http2_protocol_options'); of!.unsupported('http3_protocol_options'); http1 = of!.msg('http_protocol_options') ?? http1; } else if (kind === 'use_downstream_protocol_config') { of!.noop('http2_protocol_options', 'downstreams speak HTTP/1 only'); of!.unsupported('http3_protocol_options'); http1 = of!.msg('http_protocol_options') ?? http1; } else if (kind !== '') c.unsupported(kind);
-  }
-  const idle = common?.ms('idle_timeout', 3_600_000) ?? 3_600_000;
-  return {
-    http1: compileHttp1Options(http1, { maxHeadersKb: common?.num('max_response_headers_kb', 60) ?? 60, maxHeadersCount: common?.num('max_headers_count', 100) ?? 100, headersWithUnderscores: underscores(common) }),
-    idleTimeoutMs: idle, maxConnectionDurationMs: Math.max(0, common?.ms('max_connection_duration', 0) ?? 0), maxRequests: common?.num('max_requests_per_connection', 0) ?? 0, maxStreamDurationMs: common?.ms('max_stream_duration', -1) ?? -1,
-  };
+  for (const t of m?.list('per_host_thresholds') ?? []) { if (t.enum('priority') === 'HIGH') t.error('priority', 'per-host limits of high priority are not supported yet'); perHost = t.num('max_connections', 0); }
+  return { limits, perHost, remaining };
 }
 
 function compileDns(m: ConfigMessage, c: ConfigMessage | null): DnsPlan {
@@ -119,16 +99,16 @@ function overrideStatus(common: ConfigMessage | undefined): readonly HealthStatu
 
 export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
   for (const f of ['eds_cluster_config', 'wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
-  m.unsupported('close_connections_on_host_health_failure'); m.noop('connection_pool_per_downstream_connection', 'pools are per worker'); m.noop('cleanup_interval', 'only ORIGINAL_DST clusters are cleaned'); m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
+  m.unsupported('close_connections_on_host_health_failure'); if (m.bool('connection_pool_per_downstream_connection')) m.unsupported('connection_pool_per_downstream_connection'); m.noop('cleanup_interval', 'only ORIGINAL_DST clusters are cleaned'); m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
   const track = m.msg('track_cluster_stats');
   for (const f of ['timeout_budgets', 'request_response_sizes', 'per_endpoint_stats']) track?.noop(f, 'not recorded yet');
   const { discovery, dns } = discoveryOf(m);
   const { endpoints, overprovisioning, weightedHealth } = compileEndpoints(m.msg('load_assignment'), discovery !== 'static' || !m.readable('type'));
   if (discovery === 'logical-dns' && endpoints.length !== 1) m.error('load_assignment', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
   const common = m.msg('common_lb_config');
-  for (const f of ['update_merge_window', 'ignore_new_hosts_until_first_hc', 'close_connections_on_host_set_change']) common?.noop(f, 'endpoints change at once here');
+  for (const f of ['update_merge_window', 'ignore_new_hosts_until_first_hc']) common?.noop(f, 'endpoints change at once here');
   common?.msg('healthy_panic_threshold');
-  const http = compileHttp(m), { limits, perHost } = compileLimits(m.msg('circuit_breakers'));
+  const http = compileHttp(m), { limits, perHost, remaining } = compileLimits(m.msg('circuit_breakers'));
   const options = m.msg('upstream_connection_options'), bind = m.msg('upstream_bind_config');
   options?.noop('set_local_interface_name_on_upstream_connections', 'the interface is not shown'); options?.unsupported('happy_eyeballs_config');
   for (const f of ['extra_source_addresses', 'additional_source_addresses', 'local_address_selector']) bind?.unsupported(f);
@@ -139,10 +119,10 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   const healthCheck = compileHealthChecks(m, ctx), outlier = compileOutlier(m.msg('outlier_detection'));
   const connectTimeoutMs = m.ms('connect_timeout', 5000);
   return {
-    discovery, endpoints, limits, dns: compileDns(m, dns), healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'),
+    discovery, endpoints, limits, trackRemaining: remaining, dns: compileDns(m, dns), healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'),
     cluster: {
       name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m), panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
-      http1: http.http1 ?? HTTP1_DEFAULTS, idleTimeoutMs: http.idleTimeoutMs, maxConnectionDurationMs: http.maxConnectionDurationMs, maxRequestsPerConnection: m.num('max_requests_per_connection', http.maxRequests), maxStreamDurationMs: http.maxStreamDurationMs, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
+      ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
       keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind: bindAddress, socketOptions: compileSocketOptions(bind?.list('socket_options') ?? []), metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
       transportSocket: compileTransportSocket(m.msg('transport_socket'), ctx, 'upstream'), transportSocketMatches: m.list('transport_socket_matches').map((t) => { t.str('name'); return { match: (t.json('match') ?? {}) as { readonly [key: string]: unknown }, socket: compileTransportSocket(t.msg('transport_socket'), ctx, 'upstream') }; }),
     },

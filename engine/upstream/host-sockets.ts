@@ -8,6 +8,8 @@ import type { WorkerEnv } from '../net/worker-env.ts';
 import type { ClusterPlan } from '../plan/cluster-plan.ts';
 import type { Host } from './upstream.ts';
 
+const ALPN = { http1: ['http/1.1'], http2: ['h2'], auto: ['h2', 'http/1.1'] } as const;
+
 interface Match { readonly match: { readonly [key: string]: unknown }; readonly factory: UpstreamSocketFactory | null }
 
 /** What of a host decides how it is connected to. */
@@ -27,18 +29,26 @@ export class HostSockets {
     this.matches = plan.transportSocketMatches.map((m) => ({ match: m.match, factory: upstreamSocket(m.socket, env, scope) }));
   }
 
-  /** Begins to connect; the result comes to the sink, for TLS when the handshake is over. `asks`: in place of what the cluster asks for; `alpn`: in place of its protocols. */
-  connect(host: HostPlace, sink: SocketSink, asks: ClientOptions | null = null, alpn: readonly string[] | null = null): TransportSocket {
+  /**
+   * Begins to connect; the result comes to the sink, for TLS when the handshake is over. `protocol`: what is to be spoken, for ALPN where the context has no list;
+   * null: raw bytes. `serverName`: asked for in place of what the cluster asks for, '' for that. `alpn`: in place of any other list.
+   */
+  connect(host: HostPlace, sink: SocketSink, protocol: 'http1' | 'http2' | 'auto' | null, serverName = '', alpn: readonly string[] | null = null): TransportSocket {
     const { plan, env } = this, factory = this.factoryFor(host);
     const socket = env.transport.connect({ remote: host.address, bind: plan.bind, freebind: false, options: plan.socketOptions, noDelay: true, keepalive: plan.keepalive }, sink);
     if (plan.bufferLimit > 0) socket.highMark = plan.bufferLimit;
     if (factory === null) return socket;
-    const options = asks ?? factory.options(host.hostname);
+    const options = this.asks(factory, host, protocol, serverName);
     const wrapped = factory.wrap(socket, alpn === null ? options : { ...options, alpn });
     if (wrapped !== null) { wrapped.sink = sink; return wrapped; }
     socket.destroy('now');
     env.later.soon(() => sink.onClose('TLS error: Secret is not supplied by SDS'));
     return socket;
+  }
+
+  private asks(factory: UpstreamSocketFactory, host: HostPlace, protocol: 'http1' | 'http2' | 'auto' | null, serverName: string): ClientOptions {
+    const base = factory.options(host.hostname), alpn = protocol === null || factory.alpn.length > 0 ? base.alpn : ALPN[protocol];
+    return serverName === '' ? { ...base, alpn } : { serverName, alpn, sans: this.plan.autoSanValidation ? [serverName] : base.sans };
   }
 
   /** Whether connections to `host` are TLS. */

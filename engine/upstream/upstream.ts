@@ -62,6 +62,8 @@ export interface LeaseContext {
   readonly sink: import('../codec/codec.ts').ResponseSink;
   readonly facts: UpstreamFacts;
   readonly downstreamProtocol: HttpProtocol;
+  /** As it is sent: the server name of TLS may come from it. */
+  readonly request: RequestHeaders;
   /** Not on a connection that lay idle: the one before it died of that. */
   readonly fresh: boolean;
 }

@@ -35,5 +35,5 @@ export class HostConnector implements ProbeConnector {
     this.place = { address: host.address, hostname: host.hostname, metadata: criteria === null ? host.metadata : { ...host.metadata, 'envoy.transport_socket_match': criteria } };
   }
   get secured(): boolean { return this.sockets.secured(this.place); }
-  connect(address: Address, sink: SocketSink): TransportSocket { return this.sockets.connect({ ...this.place, address }, sink, null, this.alpn); }
+  connect(address: Address, sink: SocketSink): TransportSocket { return this.sockets.connect({ ...this.place, address }, sink, null, '', this.alpn); }
 }

@@ -4,7 +4,7 @@ import { L4_SCHEMAS, listenerFilterScopes, networkFilterScopes } from '../../obs
 import * as schemas from '../../observe/stats/schemas.ts';
 import {
   ADMIN_HTTP_SCHEMA, ADMIN_LISTENER_SCHEMA, ASYNC_CLIENT_SCHEMA, CIRCUIT_SCHEMA, CLUSTER_CONTROL_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_MANAGER_SCHEMA, CLUSTER_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA,
-  LISTENER_HTTP_SCHEMA, LISTENER_MANAGER_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA, SERVER_SCHEMA, THREAD_CLUSTERS_SCHEMA, WATCHDOG_SCHEMA,
+  LISTENER_HTTP_SCHEMA, LISTENER_MANAGER_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA, REMAINING_SCHEMAS, SERVER_SCHEMA, THREAD_CLUSTERS_SCHEMA, WATCHDOG_SCHEMA,
 } from '../../observe/stats/schemas.ts';
 import { TLS_FACTORY_SCHEMA, TLS_SCHEMA, TLS_SCHEMAS } from '../../observe/stats/tls-schemas.ts';
 import type { StatSchema } from '../../observe/stats/stat-block.ts';
@@ -14,7 +14,11 @@ import { CIRCUIT_KIND, type CircuitTable } from '../../shm/circuit-table.ts';
 import { StatReader } from './stat-reader.ts';
 
 /** 'circuit_breakers.PRIORITY.WHAT' → which record, which kind. */
-const BREAKERS = new Map<string, readonly [priority: 0 | 1, kind: number]>((['default', 'high'] as const).flatMap((p, i) => ([['cx_open', CIRCUIT_KIND.CX], ['rq_pending_open', CIRCUIT_KIND.PENDING], ['rq_open', CIRCUIT_KIND.RQ], ['rq_retry_open', CIRCUIT_KIND.RETRY], ['cx_pool_open', CIRCUIT_KIND.POOL]] as const).map(([what, kind]) => [`circuit_breakers.${p}.${what}`, [i as 0 | 1, kind]] as const)));
+type BreakerPlace = readonly [priority: 0 | 1, kind: number];
+const named = (names: readonly (readonly [string, number])[]): Map<string, BreakerPlace> => new Map((['default', 'high'] as const).flatMap((p, i) => names.map(([what, kind]) => [`circuit_breakers.${p}.${what}`, [i as 0 | 1, kind]] as const)));
+const BREAKERS = named([['cx_open', CIRCUIT_KIND.CX], ['rq_pending_open', CIRCUIT_KIND.PENDING], ['rq_open', CIRCUIT_KIND.RQ], ['rq_retry_open', CIRCUIT_KIND.RETRY], ['cx_pool_open', CIRCUIT_KIND.POOL]]);
+/** track_remaining. */
+const REMAINING = named([['remaining_cx', CIRCUIT_KIND.CX], ['remaining_pending', CIRCUIT_KIND.PENDING], ['remaining_rq', CIRCUIT_KIND.RQ], ['remaining_retries', CIRCUIT_KIND.RETRY], ['remaining_cx_pools', CIRCUIT_KIND.POOL]]);
 
 /** Every schema that a worker may claim, but for those of layer 4 and of TLS. */
 const ALL = Object.values<unknown>(schemas).filter((s): s is StatSchema => typeof s === 'object' && s !== null && 'kinds' in s && 'id' in s);
@@ -54,9 +58,15 @@ export class ProcessStats {
   }
   private declareTls(scope: string, side: 'server' | 'client'): void { this.reader.declare(TLS_SCHEMA, `${scope}.ssl`); this.reader.declare(TLS_FACTORY_SCHEMA, `${scope}.${side}_ssl_socket_factory`); }
   retireCluster(statName: string): void { this.reader.retireScope(`cluster.${statName}`); }
-  /** Whether its breakers are open is looked at when it is asked. */
-  watchBreakers(statName: string, circuits: readonly [number, number], table: CircuitTable): void {
-    this.reader.live(`cluster.${statName}`, (name) => { const b = BREAKERS.get(name); return b === undefined ? undefined : table.value(circuits[b[0]], b[1]) >= table.limit(circuits[b[0]], b[1]) ? 1 : 0; });
+  /** Whether its breakers are open, and what remains where that is tracked, is looked at when it is asked. */
+  watchBreakers(statName: string, circuits: readonly [number, number], table: CircuitTable, remaining: readonly [boolean, boolean]): void {
+    this.reader.live(`cluster.${statName}`, (name) => {
+      const open = BREAKERS.get(name), left = open === undefined ? REMAINING.get(name) : undefined;
+      if (open !== undefined) return table.value(circuits[open[0]], open[1]) >= table.limit(circuits[open[0]], open[1]) ? 1 : 0;
+      if (left === undefined || !remaining[left[0]]) return undefined;
+      return Math.max(0, table.limit(circuits[left[0]], left[1]) - table.value(circuits[left[0]], left[1]));
+    });
+    remaining.forEach((on, p) => { if (on) this.reader.declare(REMAINING_SCHEMAS[p]!, `cluster.${statName}`); });
   }
 
   /** All listeners that there are now; scopes of those that went are retired. */

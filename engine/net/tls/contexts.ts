@@ -152,6 +152,8 @@ export class DownstreamTls implements DownstreamSocketFactory {
 
 /** Puts TLS on connecting sockets. */
 export interface UpstreamSocketFactory {
+  /** alpn_protocols of the context. */
+  readonly alpn: readonly string[];
   wrap(socket: TransportSocket, options: ClientOptions): TransportSocket | null;
   /** What a connection to a host asks for where the request asks for nothing. */
   options(hostname: string): ClientOptions;
@@ -176,6 +178,7 @@ export class UpstreamTls implements UpstreamSocketFactory {
     this.plain = this.asks(plan.sni);
   }
 
+  get alpn(): readonly string[] { return this.plan.alpn; }
   private asks(serverName: string): ClientOptions { return { serverName, alpn: null, sans: this.plan.autoSniSanValidation && serverName !== '' ? [serverName] : null }; }
   options(hostname: string): ClientOptions { return this.plan.autoHostSni && hostname !== '' ? this.asks(hostname) : this.plain; }
 

@@ -88,7 +88,7 @@ export const HTTP1_SCHEMA = http1Stats.schema;
 export const HTTP1 = http1Stats.index;
 
 /** HTTP/2 codec stats; prefix 'http2' for downstream, 'cluster.NAME.http2' for upstream. */
-const http2Stats = defineSchema(40, {
+const http2Stats = defineSchema(52, {
   dropped_headers_with_underscores: 'counter', goaway_sent: 'counter', header_list_size_too_large: 'counter', header_overflow: 'counter', headers_cb_no_stream: 'counter', inbound_empty_frames_flood: 'counter', inbound_priority_frames_flood: 'counter',
   inbound_window_update_frames_flood: 'counter', keepalive_timeout: 'counter', metadata_empty_frames: 'counter', nghttp2_downstream_connections: 'counter', outbound_control_flood: 'counter', outbound_flood: 'counter',
   requests_rejected_with_underscores_in_headers: 'counter', rx_messaging_error: 'counter', rx_reset: 'counter', stream_refused_errors: 'counter', trailers: 'counter', tx_flush_timeout: 'counter', tx_reset: 'counter',
@@ -116,6 +116,8 @@ const clusterControlStats = defineSchema(40, {
   max_host_weight: 'gauge', membership_degraded: 'gauge', membership_excluded: 'gauge', membership_healthy: 'gauge', membership_total: 'gauge', version: 'gauge', warming_state: 'gauge',
 });
 export const CLUSTER_CONTROL_SCHEMA = clusterControlStats.schema;
+/** What circuit breakers leave (track_remaining), by priority: default, high. */
+export const REMAINING_SCHEMAS = (['default', 'high'] as const).map((p, i) => defineSchema(53 + i, Object.fromEntries(['cx', 'cx_pools', 'pending', 'retries', 'rq'].map((what) => [`circuit_breakers.${p}.remaining_${what}`, 'gauge' as const]))).schema);
 
 /** The admin interface's own: prefixes 'http.admin' and 'listener.admin'. */
 export const ADMIN_HTTP_SCHEMA = { id: 41, ...pickNames(HCM_SCHEMA, (n) => n.startsWith('downstream_') || n === 'rs_too_large') };

@@ -6,7 +6,7 @@ import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
 import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
 import type { Breaker, ClusterEntry, HostEntry } from '../cluster.ts';
 import type { RawUpstream, RawWaiter, Waiting } from '../upstream.ts';
-import { connectReason, nextConnectionId } from './h1-connection.ts';
+import { connectReason, nextConnectionId } from './connection.ts';
 
 const NOBODY: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
 
@@ -29,7 +29,7 @@ export class RawConnection implements SocketSink, Waiting, RawUpstream {
     host.stats.inc(HOST.cx_total); host.stats.inc(HOST.cx_active);
     cluster.shared.hosts.addConnections(host.index, 1);
     this.timer = env.wheel.after(plan.connectTimeoutMs, () => { stats.inc(CLUSTER.upstream_cx_connect_timeout); this.fail('connect-timeout', 'connection timeout'); });
-    this.socket = cluster.sockets.connect(host, this);
+    this.socket = cluster.sockets.connect(host, this, null, '');
   }
 
   cancel(): void { if (this.state === 'connecting') { this.cluster.stats.inc(CLUSTER.upstream_rq_cancelled); this.end(true, 'now'); } }

@@ -1,0 +1,206 @@
+// HTTP connections to one host at one priority and protocol (Envoy: ConnPoolImplBase): a request goes to the most recently used connection with room, else it waits, in
+// order, for one; connections are begun as those that wait need them, as far as the circuit breakers let. One class for HTTP/1 (room for one) and HTTP/2 (for many):
+// what differs is the connection's.
+import type { LeaseContext, Leased, LeaseWaiter, Waiting } from '../upstream.ts';
+import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
+import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
+import { UNHEALTHY } from '../../shm/host-table.ts';
+import type { Breaker, ClusterEntry, HostEntry } from '../cluster.ts';
+import { UpstreamConnection, type PoolProtocol } from './connection.ts';
+
+/** Connections that one event begins at most. */
+const AT_ONCE = 3;
+
+class Waiter implements Waiting {
+  readonly ctx: LeaseContext; readonly who: LeaseWaiter; private readonly pool: Pool;
+  constructor(pool: Pool, ctx: LeaseContext, who: LeaseWaiter) { this.pool = pool; this.ctx = ctx; this.who = who; }
+  cancel(): void { this.pool.cancel(this); }
+}
+
+const OVERFLOW: Leased = { kind: 'failed', why: 'overflow', reason: '' };
+
+export class Pool {
+  readonly cluster: ClusterEntry;
+  readonly host: HostEntry;
+  readonly protocol: PoolProtocol;
+  /** Asked for by TLS (auto_sni), '': what the cluster asks for. */
+  readonly serverName: string;
+  private readonly breaker: Breaker;
+  /** Connections with room, the most recently used last. */
+  private readonly ready: UpstreamConnection[] = [];
+  private readonly connecting = new Set<UpstreamConnection>();
+  /** All connections, connecting ones too. */
+  private readonly all = new Set<UpstreamConnection>();
+  private readonly waiters = new Set<Waiter>();
+  /** Streams under way. */
+  private active = 0;
+  private draining = false;
+  /** The circuit breaker of pools counts this one: it has connections. */
+  private counted = false;
+
+  constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker, protocol: PoolProtocol, serverName = '') { this.cluster = cluster; this.host = host; this.breaker = breaker; this.protocol = protocol; this.serverName = serverName; }
+
+  lease(ctx: LeaseContext, who: LeaseWaiter): Leased {
+    const { stats } = this.cluster;
+    if (!this.counted && !this.count()) { stats.inc(CLUSTER.upstream_cx_pool_overflow); return OVERFLOW; }
+    const connection = this.withRoom(ctx.fresh);
+    if (connection !== null) {
+      const stream = this.open(connection, ctx);
+      if (this.cluster.plan.preconnectRatio > 1) this.connectMore();
+      return { kind: 'stream', stream };
+    }
+    if (!this.breaker.tryAcquire(CIRCUIT_KIND.PENDING)) { stats.inc(CLUSTER.upstream_rq_pending_overflow); this.settle(); return OVERFLOW; }
+    stats.inc(CLUSTER.upstream_rq_pending_total);
+    stats.inc(CLUSTER.upstream_rq_pending_active);
+    this.host.stats.inc(HOST.rq_pending_active);
+    const waiter = new Waiter(this, ctx, who);
+    this.waiters.add(waiter);
+    this.connectMore();
+    return { kind: 'waiting', waiting: waiter };
+  }
+
+  // ---- connections -----------------------------------------------------------------------------------------------------------
+
+  /** A connection that takes a stream now. `fresh`: not one that lay idle, as the one before it died of that. */
+  private withRoom(fresh: boolean): UpstreamConnection | null {
+    const { ready } = this;
+    for (let c = ready[ready.length - 1]; c !== undefined; c = ready[ready.length - 1]) {
+      if (c.room > 0) { if (!fresh || c.active > 0) return c; break; }
+      ready.pop();
+      c.listed = false;
+    }
+    if (!fresh) return null;
+    for (let i = ready.length - 2; i >= 0; i--) if (ready[i]!.room > 0 && ready[i]!.active > 0) return ready[i]!;
+    return null;
+  }
+
+  private open(c: UpstreamConnection, ctx: LeaseContext): ReturnType<UpstreamConnection['open']> {
+    this.active++;
+    const stream = c.open(ctx);
+    if (c.room <= 0) this.unlist(c);
+    return stream;
+  }
+
+  /** Begins connections as waiters (and the preconnect ratio) need. A pool without any connection may always have one, as in Envoy. */
+  private connectMore(): void { for (let i = 0; i < AT_ONCE && this.wantsConnection(); i++) if (!this.connectOne()) return; }
+
+  private wantsConnection(): boolean {
+    let capacity = 0;
+    for (const c of this.connecting) capacity += c.assumedRoom;
+    const ratio = this.cluster.plan.preconnectRatio;
+    if (ratio <= 1 || (this.cluster.shared.hosts.flags(this.host.index) & UNHEALTHY) !== 0) return this.waiters.size > capacity;
+    for (const c of this.ready) capacity += c.room;
+    return (this.waiters.size + this.active) * ratio > capacity + this.active;
+  }
+
+  private connectOne(): boolean {
+    const { cluster, host } = this, limit = cluster.plan.perHostMaxConnections, hosts = cluster.shared.hosts;
+    const mayHost = hosts.tryConnection(host.index, limit), may = mayHost && this.breaker.tryAcquire(CIRCUIT_KIND.CX);
+    if (!may) {
+      if (mayHost) hosts.addConnections(host.index, -1);
+      cluster.stats.inc(CLUSTER.upstream_cx_overflow);
+      if (this.all.size > 0) return false;
+      this.breaker.acquire(CIRCUIT_KIND.CX);
+      hosts.addConnections(host.index, 1);
+    }
+    const c = new UpstreamConnection(this);
+    this.all.add(c);
+    this.connecting.add(c);
+    c.connect();
+    return true;
+  }
+
+  /** @internal The connection is there. */
+  connected(c: UpstreamConnection): void {
+    this.connecting.delete(c);
+    this.freed(c);
+  }
+
+  /** @internal The connection has (again) room, or more of it than before: the next waiters', then it is listed. */
+  freed(c: UpstreamConnection): void {
+    for (const w of this.waiters) {
+      if (c.room <= 0) break;
+      if (w.ctx.fresh && c.active === 0 && c.used) continue;
+      this.waiters.delete(w);
+      this.leaveQueue();
+      w.who.onLease(this.open(c, w.ctx), this.host);
+    }
+    if (c.closed) return;
+    if (this.draining || this.cluster.removed) { c.retire(); if (c.closed) return; }
+    if (c.room > 0 && !c.listed) { c.listed = true; this.ready.push(c); }
+    if (c.active === 0) c.becomeIdle();
+    if (this.waiters.size > 0) this.connectMore();
+  }
+
+  /** @internal A stream of it is over. */
+  streamOver(count: number): void { this.active -= count; }
+
+  /** @internal A connection could not be had: with it all that wait, as in Envoy. */
+  failed(c: UpstreamConnection, why: 'connect-failure' | 'connect-timeout', reason: string): void {
+    this.gone(c);
+    const list = [...this.waiters];
+    this.waiters.clear();
+    for (const w of list) { this.leaveQueue(); this.cluster.stats.inc(CLUSTER.upstream_rq_pending_failure_eject); w.who.onLeaseFailure(why, reason, this.host); }
+    this.settle();
+  }
+
+  /** @internal A connection that was there has ended. */
+  ended(c: UpstreamConnection): void {
+    this.gone(c);
+    if (this.waiters.size > 0) this.connectMore();
+    this.settle();
+  }
+
+  private gone(c: UpstreamConnection): void {
+    this.connecting.delete(c);
+    this.all.delete(c);
+    this.unlist(c);
+    this.breaker.release(CIRCUIT_KIND.CX);
+    this.cluster.shared.hosts.addConnections(this.host.index, -1);
+  }
+
+  /** @internal Takes no further streams. */
+  unlist(c: UpstreamConnection): void {
+    if (!c.listed) return;
+    c.listed = false;
+    const { ready } = this;
+    if (ready[ready.length - 1] === c) ready.pop(); else ready.splice(ready.indexOf(c), 1);
+  }
+
+  // ---- waiting ---------------------------------------------------------------------------------------------------------------
+
+  /** @internal */
+  cancel(w: Waiter): void {
+    if (!this.waiters.delete(w)) return;
+    this.leaveQueue();
+    this.settle();
+  }
+
+  private leaveQueue(): void {
+    this.breaker.release(CIRCUIT_KIND.PENDING);
+    this.cluster.stats.dec(CLUSTER.upstream_rq_pending_active);
+    this.host.stats.dec(HOST.rq_pending_active);
+  }
+
+  // ---- the pool itself -------------------------------------------------------------------------------------------------------
+
+  /** max_connection_pools: one that has connections, or is about to, counts. */
+  private count(): boolean {
+    if (!this.breaker.tryAcquire(CIRCUIT_KIND.POOL)) return false;
+    this.counted = true;
+    return true;
+  }
+  private settle(): void {
+    if (!this.counted || this.all.size > 0 || this.waiters.size > 0) return;
+    this.counted = false;
+    this.breaker.release(CIRCUIT_KIND.POOL);
+    // Names come from requests: only pools in use are kept.
+    if (this.serverName !== '') this.host.forgetNamed(this);
+  }
+
+  /** No new use of the connections that are there: idle ones close, others after their streams. `forGood`: nor of any that are made later. */
+  drain(forGood: boolean): void {
+    if (forGood) this.draining = true;
+    for (const c of [...this.all]) if (!this.connecting.has(c)) c.retire();
+  }
+}
