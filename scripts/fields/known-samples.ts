@@ -21,6 +21,7 @@ export const MINIMAL: Record<string, Json> = {
   'envoy.config.endpoint.v3.Endpoint': { address: ADDRESS },
   'envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector': { keys: ['k'] },
   'envoy.config.cluster.v3.Cluster.SlowStartConfig': { slow_start_window: '1s' },
+  'envoy.config.core.v3.UpstreamHttpProtocolOptions': { auto_sni: true },
   'envoy.config.core.v3.Address': ADDRESS,
   'envoy.config.core.v3.SocketAddress': SOCKET,
   'envoy.config.core.v3.CidrRange': { address_prefix: '10.0.0.0', prefix_len: 8 },
