@@ -13,6 +13,7 @@ if [ "${1-}" = check ] || [ $# -eq 0 ]; then
   step 'lint'; $node node_modules/eslint/bin/eslint.js --cache --cache-location node_modules/.cache/eslint engine workers native-bench scripts test
   [ "${1-}" = check ] && exit 0
 fi
+if [ $# -eq 0 ]; then step 'rustls engine'; sh scripts/build-tls.sh --if-possible; fi
 step 'tests'
 if [ $# -gt 0 ]; then files=$*; else files=$(find test -name '*.test.ts' | sort); fi
 # shellcheck disable=SC2086

@@ -32,5 +32,11 @@ export class CertificateChoice {
     return dot < 0 ? null : this.wildcard.get(n.slice(dot)) ?? null;
   }
 
+  /** For the addon. */
+  table(): { exact: { name: string; certs: number[] }[]; wildcard: { name: string; certs: number[] }[]; unnamed: readonly number[]; unmatched: readonly number[] } {
+    const rows = (m: Map<string, number[]>): { name: string; certs: number[] }[] => [...m].map(([name, certs]) => ({ name, certs }));
+    return { exact: rows(this.exact), wildcard: rows(this.wildcard), unnamed: this.unnamed, unmatched: this.unmatched };
+  }
+
   get sets(): readonly (readonly number[])[] { return [...this.exact.values(), ...this.wildcard.values(), this.unnamed, this.unmatched]; }
 }

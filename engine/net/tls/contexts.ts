@@ -8,6 +8,8 @@ import type { CommonTlsPlan, DownstreamTlsPlan, UpstreamTlsPlan, ValidationPlan 
 import type { TransportSocket } from '../transport/transport.ts';
 import type { WorkerEnv } from '../worker-env.ts';
 import type { ClientContext, ClientContextSpec, ClientOptions, ContextSecrets, HandshakeFacts, ServerContext, ServerContextSpec, TlsFault } from './engine.ts';
+import { SessionFacts } from './facts.ts';
+import { KeyLog } from './key-log.ts';
 import { TlsSocket, type TlsWatcher } from './tls-socket.ts';
 
 /** Counters of one scope: 'listener.X' or 'cluster.X'. */
@@ -109,11 +111,20 @@ class Current<C, S extends ServerContextSpec | ClientContextSpec> {
   }
 }
 
+/** What writes key_log. */
+function keyLines(plan: CommonTlsPlan): (lines: readonly string[], sink: unknown) => void {
+  const log = plan.keyLog === null ? null : new KeyLog(plan.keyLog);
+  return (lines, sink) => { if (log !== null && sink instanceof TlsSocket) log.write(lines, sink.local, sink.remote); };
+}
+
 /** Puts TLS on accepted sockets. */
 export interface DownstreamSocketFactory {
   /** The socket that filters work on; null: it cannot be served (a secret is missing), close it. */
   wrap(socket: TransportSocket, facts: ConnectionFacts): TransportSocket | null;
 }
+
+/** What BoringSSL says of a connection whose handshake has not come to a version. */
+const UNFINISHED = new SessionFacts({ version: 'TLSv1.2', cipher: '', sni: '', alpn: '', sessionId: '', resumed: false, curve: '', signature: '' }, [], false, null);
 
 class DownstreamHandshake implements TlsWatcher {
   private readonly stats: TlsStats; private readonly facts: ConnectionFacts;
@@ -125,7 +136,7 @@ class DownstreamHandshake implements TlsWatcher {
   }
   onFault(_socket: TlsSocket, fault: TlsFault, facts: HandshakeFacts | null): void {
     this.facts.transportFailure = fault.reason;
-    this.facts.tls ??= facts;
+    this.facts.tls ??= facts ?? UNFINISHED;
     this.stats.failed(fault);
   }
 }
@@ -137,7 +148,8 @@ export class DownstreamTls implements DownstreamSocketFactory {
   /** `scope`: 'listener.ADDRESS'. */
   constructor(plan: DownstreamTlsPlan, env: WorkerEnv, scope: string) {
     this.stats = new TlsStats(env, scope, 'server');
-    const spec = (): ServerContextSpec | null => { const secrets = gather(env, plan, plan.ticketKeys, [plan.requireClientCertificate, plan.sessionTimeoutS, plan.ticketKeys]); return secrets === null ? null : { side: 'server', plan, secrets }; };
+    const spec = (): ServerContextSpec | null => { const secrets = gather(env, plan, plan.ticketKeys, [plan.requireClientCertificate, plan.sessionTimeoutS, plan.ticketKeys]); return secrets === null ? null : { side: 'server', plan, secrets, onKeyLines }; };
+    const onKeyLines = keyLines(plan);
     this.context = new Current(env, [...plan.certificates, ...plan.validation, ...(plan.ticketKeys === '' ? [] : [plan.ticketKeys])], scope, this.stats, spec, (engine, s) => engine.server(s));
   }
 
@@ -172,7 +184,8 @@ export class UpstreamTls implements UpstreamSocketFactory {
   constructor(plan: UpstreamTlsPlan, env: WorkerEnv, scope: string) {
     this.plan = plan;
     const stats = this.stats = new TlsStats(env, scope, 'client');
-    const spec = (): ClientContextSpec | null => { const secrets = gather(env, plan, '', null); return secrets === null ? null : { side: 'client', plan, secrets }; };
+    const spec = (): ClientContextSpec | null => { const secrets = gather(env, plan, '', null); return secrets === null ? null : { side: 'client', plan, secrets, onKeyLines }; };
+    const onKeyLines = keyLines(plan);
     this.context = new Current(env, [...plan.certificates, ...plan.validation], scope, stats, spec, (engine, s) => engine.client(s));
     this.watcher = { ...NO_WATCH, onSecured: (_s, f) => stats.secured(f), onFault: (_s, f) => stats.failed(f) };
     this.plain = this.asks(plan.sni);

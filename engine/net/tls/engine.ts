@@ -50,9 +50,9 @@ export interface TlsSession {
   readonly pendingBytes: number;
 }
 
-/** Everything that a context is built of. Contexts are immutable: a changed secret makes a new one, and older connections keep theirs. */
-export interface ServerContextSpec { readonly side: 'server'; readonly plan: DownstreamTlsPlan; readonly secrets: ContextSecrets }
-export interface ClientContextSpec { readonly side: 'client'; readonly plan: UpstreamTlsPlan; readonly secrets: ContextSecrets }
+/** Everything that a context is built of. `onKeyLines`: lines for key_log, called where the plan has one. Contexts are immutable: a changed secret makes a new one, and older connections keep theirs. */
+export interface ServerContextSpec { readonly side: 'server'; readonly plan: DownstreamTlsPlan; readonly secrets: ContextSecrets; onKeyLines(lines: readonly string[], sink: TlsSink): void }
+export interface ClientContextSpec { readonly side: 'client'; readonly plan: UpstreamTlsPlan; readonly secrets: ContextSecrets; onKeyLines(lines: readonly string[], sink: TlsSink): void }
 export interface ContextSecrets {
   readonly certificates: readonly Extract<SecretPlan, { kind: 'certificate' }>[];
   readonly validation: Extract<SecretPlan, { kind: 'validation' }>['validation'] | null;

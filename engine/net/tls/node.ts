@@ -10,6 +10,7 @@ import { Certificate, certificatesOf } from './certificate.ts';
 import type { ClientContext, ClientContextSpec, ClientOptions, ContextSecrets, ServerContext, ServerContextSpec, TlsEngine, TlsFault, TlsSession, TlsSink } from './engine.ts';
 import { SessionFacts } from './facts.ts';
 import { opensslReason, sslReason } from './failure-table.ts';
+import { DEFAULT_CIPHERS, flatCiphers } from './cipher-table.ts';
 import { CertificateChoice } from './certificate-choice.ts';
 import { chainProblem, PeerPolicy } from './verify.ts';
 
@@ -22,7 +23,7 @@ class Pipe extends Duplex {
 }
 
 /** What a context knows of the connections it makes. */
-interface Owner { readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean; localOf(sni: string): Certificate | null }
+interface Owner { readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean; readonly onKeyLines: ServerContextSpec['onKeyLines'] | null; localOf(sni: string): Certificate | null }
 
 class NodeSession implements TlsSession {
   private readonly sink: TlsSink;
@@ -46,6 +47,7 @@ class NodeSession implements TlsSession {
     s.on('secure', () => this.tell(() => this.secured()));
     s.on('data', (b: Buffer) => this.tell(() => this.sink.onPlaintext(b, 0, b.length)));
     s.on('end', () => this.tell(() => this.sink.onCloseNotify()));
+    if (this.owner.onKeyLines !== null) s.on('keylog', (line: Buffer) => this.owner.onKeyLines?.([line.toString('latin1').trimEnd()], this.sink));
     s.on('finish', () => this.tell(() => this.sink.onFlushed()));
     s.on('error', (e: NodeJS.ErrnoException) => this.failed(e));
     s.on('_tlsError', (e: NodeJS.ErrnoException) => this.failed(e));
@@ -119,23 +121,22 @@ function chainOf(s: tls.TLSSocket): Certificate[] {
 /** Cipher list for OpenSSL: '[A|B]' groups flattened; TLS 1.3 suites are always on, AES-128 first as BoringSSL has them. */
 function ciphersOf(plan: CommonTlsPlan): string {
   const old = plan.params.minVersion === 'TLSv1' || plan.params.minVersion === 'TLSv1.1';
-  const { ciphers } = plan.params, list = (ciphers.length > 0 ? ciphers : DEFAULT_CIPHERS).flatMap((c) => c.replace(/^\[|\]$/g, '').split('|'));
+  const { ciphers } = plan.params, list = flatCiphers(ciphers.length > 0 ? ciphers : DEFAULT_CIPHERS);
   if (old && ciphers.length === 0) list.push('ECDHE-ECDSA-AES128-SHA', 'ECDHE-RSA-AES128-SHA', 'AES128-SHA', 'ECDHE-ECDSA-AES256-SHA', 'ECDHE-RSA-AES256-SHA', 'AES256-SHA');
   return `TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:${list.join(':')}${old ? ':@SECLEVEL=0' : ''}`;
 }
-const DEFAULT_CIPHERS = ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-CHACHA20-POLY1305', 'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'];
 
 function common(plan: CommonTlsPlan, secrets: ContextSecrets): tls.SecureContextOptions {
   const { params } = plan, v = secrets.validation;
   return {
-    minVersion: params.minVersion, maxVersion: params.maxVersion, ciphers: ciphersOf(plan),
+    allowPartialTrustChain: true, minVersion: params.minVersion, maxVersion: params.maxVersion, ciphers: ciphersOf(plan),
     ...(params.curves.length > 0 ? { ecdhCurve: params.curves.map((c) => OPENSSL_CURVES[c] ?? c).join(':') } : {}), ...(params.signatures.length > 0 ? { sigalgs: params.signatures.join(':') } : {}),
     ...(v !== null && v.ca !== '' ? { ca: v.ca } : v !== null && v.systemRoots ? { ca: [...tls.rootCertificates] } : { ca: [] }), ...(v !== null && v.crl !== '' ? { crl: v.crl } : {}),
   };
 }
 
 class NodeServer implements ServerContext, Owner {
-  readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean;
+  readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean; readonly onKeyLines: Owner['onKeyLines'];
   private readonly options: tls.TLSSocketOptions;
   private readonly choice: CertificateChoice;
   private readonly contexts = new Map<string, tls.SecureContext>();
@@ -144,6 +145,7 @@ class NodeServer implements ServerContext, Owner {
   constructor(spec: ServerContextSpec, later: Later) {
     const { plan, secrets } = spec;
     this.later = later;
+    this.onKeyLines = plan.keyLog === null ? null : spec.onKeyLines;
     this.policy = new PeerPolicy(secrets.validation);
     this.demands = plan.requireClientCertificate;
     this.choice = new CertificateChoice(secrets.certificates, plan.fullScan);
@@ -181,7 +183,7 @@ class NodeServer implements ServerContext, Owner {
 const NO_TICKET = 1 << 14;
 
 class NodeClient implements ClientContext, Owner {
-  readonly later: Later; readonly policy: PeerPolicy; readonly demands = false;
+  readonly later: Later; readonly policy: PeerPolicy; readonly demands = false; readonly onKeyLines: Owner['onKeyLines'];
   private readonly context: tls.SecureContext;
   private readonly local: Certificate | null;
   private readonly spec: ClientContextSpec;
@@ -189,6 +191,7 @@ class NodeClient implements ClientContext, Owner {
 
   constructor(spec: ClientContextSpec, later: Later) {
     this.later = later; this.spec = spec;
+    this.onKeyLines = spec.plan.keyLog === null ? null : spec.onKeyLines;
     this.policy = new PeerPolicy(spec.secrets.validation);
     const c = spec.secrets.certificates[0];
     this.context = tls.createSecureContext({ ...common(spec.plan, spec.secrets), ...(c === undefined ? {} : { cert: c.chain, key: c.key }) });

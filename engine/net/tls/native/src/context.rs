@@ -1,0 +1,303 @@
+//! Contexts: rustls configurations made of what net/tls/rustls.ts gives.
+use crate::chain::Roots;
+use crate::tickets::Ticketer;
+use crate::verify::PeerVerifier;
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::crypto::{aws_lc_rs as prov, CryptoProvider};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache, StoresServerSessions};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, DistinguishedName, KeyLog, ServerConfig, SignatureScheme};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+#[napi(object)]
+pub struct CertSpec {
+  /// DER, leaf first.
+  pub chain: Vec<Buffer>,
+  /// PKCS #8.
+  pub key: Buffer,
+  pub ocsp: Option<Buffer>,
+}
+/// Certificates under a name, one of each key type; the indexes are those of `certs`.
+#[napi(object)]
+pub struct NameSpec {
+  pub name: String,
+  pub certs: Vec<u32>,
+}
+#[napi(object)]
+pub struct PeerSpec {
+  pub ca: Vec<Buffer>,
+  pub crl: Vec<Buffer>,
+  pub leaf_crl: bool,
+  pub allow_expired: bool,
+  pub depth: i32,
+  pub hints: bool,
+}
+#[napi(object)]
+pub struct ContextSpec {
+  pub certs: Vec<CertSpec>,
+  pub exact: Vec<NameSpec>,
+  /// Names without the star: '.example.com'.
+  pub wildcard: Vec<NameSpec>,
+  pub unnamed: Vec<u32>,
+  pub unmatched: Vec<u32>,
+  pub tls12: bool,
+  pub tls13: bool,
+  /// rustls' names of suites, in order.
+  pub suites: Vec<String>,
+  /// AES-128 and ChaCha20 that stand side by side are of equal preference.
+  pub grouped: bool,
+  pub groups: Vec<String>,
+  pub alpn: Vec<Buffer>,
+  /// None: certificates are not asked for.
+  pub peer: Option<PeerSpec>,
+  pub mandatory: bool,
+  pub require_sni: bool,
+  pub prefer_client: bool,
+  pub ticket_seeds: Vec<Buffer>,
+  pub lifetime: u32,
+  pub stateless: bool,
+  pub stateful: bool,
+  pub group: String,
+  pub key_log: bool,
+  pub sessions: u32,
+}
+
+fn bad<E: std::fmt::Display>(e: E) -> Error {
+  Error::from_reason(e.to_string())
+}
+
+thread_local! {
+  /// Index of the certificate that the last hello was answered with, -1: none.
+  pub static CHOSEN: Cell<i32> = const { Cell::new(-1) };
+  pub static KEYS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+#[derive(Debug)]
+struct KeyLines;
+impl KeyLog for KeyLines {
+  fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+    let hex = |b: &[u8]| b.iter().map(|x| format!("{x:02x}")).collect::<String>();
+    KEYS.with_borrow_mut(|k| k.push(format!("{label} {} {}", hex(client_random), hex(secret))));
+  }
+}
+
+#[derive(Debug)]
+struct Choice {
+  keys: Vec<Arc<CertifiedKey>>,
+  exact: HashMap<String, Vec<u32>>,
+  wildcard: HashMap<String, Vec<u32>>,
+  unnamed: Vec<u32>,
+  unmatched: Vec<u32>,
+}
+impl Choice {
+  fn find(&self, name: Option<&str>) -> &[u32] {
+    let Some(name) = name else { return &self.unnamed };
+    let lower = name.to_ascii_lowercase();
+    if let Some(v) = self.exact.get(&lower) {
+      return v;
+    }
+    lower.find('.').and_then(|i| self.wildcard.get(&lower[i..])).unwrap_or(&self.unmatched)
+  }
+}
+impl ResolvesServerCert for Choice {
+  /// ECDSA (or Ed25519) for a client that can, else RSA.
+  fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    let set = self.find(hello.server_name());
+    let rsa = |s: SignatureScheme| matches!(u16::from(s), 0x0401 | 0x0501 | 0x0601 | 0x0201 | 0x0804..=0x0806);
+    let mut best: Option<(u32, bool)> = None;
+    for &i in set {
+      if let Some(signer) = self.keys[i as usize].key.choose_scheme(hello.signature_schemes()) {
+        let is_rsa = rsa(signer.scheme());
+        if best.is_none() || (best.is_some_and(|(_, r)| r) && !is_rsa) {
+          best = Some((i, is_rsa));
+        }
+      }
+    }
+    // None fits: rustls says so better with one at hand (handshake_failure) than without.
+    let i = best.map(|(i, _)| i).or(set.first().copied())?;
+    CHOSEN.set(i as i32);
+    Some(self.keys[i as usize].clone())
+  }
+}
+
+fn provider(s: &ContextSpec, first: Option<&str>) -> Arc<CryptoProvider> {
+  let mut p = prov::default_provider();
+  if !s.suites.is_empty() {
+    let at = |name: String| s.suites.iter().position(|x| *x == name);
+    p.cipher_suites.retain(|c| c.tls13().is_some() || at(format!("{:?}", c.suite())).is_some());
+    p.cipher_suites.sort_by_key(|c| (c.tls13().is_none(), at(format!("{:?}", c.suite())).unwrap_or(0)));
+  }
+  // AES-128 first of TLS 1.3, as BoringSSL.
+  p.cipher_suites.sort_by_key(|c| (c.tls13().is_none(), c.tls13().is_some() && !format!("{:?}", c.suite()).contains("AES_128")));
+  if let Some(kind) = first {
+    // Suites of equal preference stand side by side: the client's choice of the two goes first, for each key type.
+    let list = &mut p.cipher_suites;
+    for i in 1..list.len() {
+      let (a, b) = (format!("{:?}", list[i - 1].suite()), format!("{:?}", list[i].suite()));
+      if list[i].tls13().is_none() && b.contains(kind) && !a.contains(kind) && (a.contains("AES_128") || a.contains("CHACHA20")) && a.contains("ECDSA") == b.contains("ECDSA") {
+        list.swap(i - 1, i);
+      }
+    }
+  }
+  if !s.groups.is_empty() {
+    let name = |g: &&dyn rustls::crypto::SupportedKxGroup| format!("{:?}", g.name());
+    let at = |n: String| s.groups.iter().position(|x| *x == n);
+    p.kx_groups = prov::ALL_KX_GROUPS.iter().copied().filter(|g| at(name(g)).is_some()).collect();
+    p.kx_groups.sort_by_key(|g| at(name(g)));
+  }
+  Arc::new(p)
+}
+
+fn versions(s: &ContextSpec) -> Vec<&'static rustls::SupportedProtocolVersion> {
+  let mut v = Vec::new();
+  if s.tls13 {
+    v.push(&rustls::version::TLS13);
+  }
+  if s.tls12 {
+    v.push(&rustls::version::TLS12);
+  }
+  v
+}
+
+fn keys(s: &ContextSpec) -> Result<Vec<Arc<CertifiedKey>>> {
+  let p = prov::default_provider();
+  s.certs
+    .iter()
+    .map(|c| {
+      let chain = c.chain.iter().map(|d| CertificateDer::from(d.to_vec())).collect();
+      let key = PrivateKeyDer::Pkcs8(c.key.to_vec().into());
+      let mut k = CertifiedKey::new(chain, p.key_provider.load_private_key(key).map_err(bad)?);
+      k.ocsp = c.ocsp.as_ref().map(|o| o.to_vec());
+      Ok(Arc::new(k))
+    })
+    .collect()
+}
+
+fn verifier(s: &ContextSpec) -> Result<Option<Arc<PeerVerifier>>> {
+  let Some(p) = &s.peer else { return Ok(None) };
+  let der = |list: &Vec<Buffer>| list.iter().map(|b| b.to_vec()).collect::<Vec<_>>();
+  let roots = if p.ca.is_empty() { None } else { Some(Roots::new(&der(&p.ca), &der(&p.crl), p.leaf_crl, p.allow_expired, p.depth).ok_or_else(|| bad("the authorities cannot be loaded"))?) };
+  let hints = if p.hints { roots.as_ref().map(|r| r.names.iter().map(|n| DistinguishedName::from(n.clone())).collect()).unwrap_or_default() } else { Vec::new() };
+  Ok(Some(Arc::new(PeerVerifier { roots, mandatory: s.mandatory, hints })))
+}
+
+/// Sessions kept by the server, shared by all workers, one store a group.
+static STORES: OnceLock<Mutex<HashMap<String, Arc<ServerSessionMemoryCache>>>> = OnceLock::new();
+const STORED: usize = 10_240;
+
+pub struct Server {
+  /// By what the client offers: [TLS 1.3 or the client's order, AES-128 first, ChaCha20 first], each with ALPN and without.
+  configs: [[Arc<ServerConfig>; 2]; 3],
+  pub alpn: Vec<Vec<u8>>,
+  pub require_sni: bool,
+  choice: Arc<Choice>,
+}
+
+impl Server {
+  pub fn new(s: &ContextSpec) -> Result<Self> {
+    let table = |l: &Vec<NameSpec>| l.iter().map(|n| (n.name.clone(), n.certs.clone())).collect::<HashMap<_, _>>();
+    let choice = Arc::new(Choice { keys: keys(s)?, exact: table(&s.exact), wildcard: table(&s.wildcard), unnamed: s.unnamed.clone(), unmatched: s.unmatched.clone() });
+    let verifier = verifier(s)?;
+    let seeds: Vec<Vec<u8>> = s.ticket_seeds.iter().map(|b| b.to_vec()).collect();
+    let storage: Arc<dyn StoresServerSessions> = if s.stateful {
+      let mut m = STORES.get_or_init(Default::default).lock().map_err(bad)?;
+      m.entry(s.group.clone()).or_insert_with(|| ServerSessionMemoryCache::new(STORED)).clone()
+    } else {
+      Arc::new(NoServerSessionStorage {})
+    };
+    let ticketer = if s.stateless { Ticketer::new(&seeds, s.lifetime).map(Arc::new) } else { None };
+    let make = |first: Option<&str>, server_order: bool, alpn: bool| -> Result<Arc<ServerConfig>> {
+      let b = ServerConfig::builder_with_provider(provider(s, first)).with_protocol_versions(&versions(s)).map_err(bad)?;
+      let b = match &verifier {
+        Some(v) => b.with_client_cert_verifier(v.clone()),
+        None => b.with_no_client_auth(),
+      };
+      let mut c = b.with_cert_resolver(choice.clone());
+      if alpn {
+        c.alpn_protocols = s.alpn.iter().map(|a| a.to_vec()).collect();
+      }
+      c.ignore_client_order = server_order;
+      c.send_tls13_tickets = if s.stateless { 2 } else { 0 };
+      c.session_storage = storage.clone();
+      if let Some(t) = &ticketer {
+        c.ticketer = t.clone();
+      }
+      if s.key_log {
+        c.key_log = Arc::new(KeyLines);
+      }
+      Ok(Arc::new(c))
+    };
+    let both = |first: Option<&str>, order: bool| -> Result<[Arc<ServerConfig>; 2]> { Ok([make(first, order, true)?, make(first, order, false)?]) };
+    let order = !s.prefer_client;
+    Ok(Self { configs: [both(None, false)?, both(s.grouped.then_some("AES_128"), order)?, both(s.grouped.then_some("CHACHA20"), order)?], alpn: s.alpn.iter().map(|a| a.to_vec()).collect(), require_sni: s.require_sni, choice })
+  }
+
+  /// As BoringSSL: the client's order for TLS 1.3, ours for TLS 1.2 but for suites of equal preference; no common protocol is no ALPN, not an alert.
+  pub fn config(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
+    let suites = hello.cipher_suites();
+    let which = if suites.iter().any(|s| (0x1301..=0x1303).contains(&u16::from(*s))) {
+      0
+    } else {
+      let chacha = suites.iter().position(|s| matches!(u16::from(*s), 0xcca8 | 0xcca9)).unwrap_or(usize::MAX);
+      let aes = suites.iter().position(|s| matches!(u16::from(*s), 0xc02b | 0xc02f)).unwrap_or(usize::MAX);
+      if chacha < aes { 2 } else { 1 }
+    };
+    let common = hello.alpn().is_none_or(|mut offered| offered.any(|o| self.alpn.iter().any(|a| a == o)));
+    self.configs[which][usize::from(!common)].clone()
+  }
+
+  pub fn knows(&self, name: Option<&str>) -> bool {
+    !std::ptr::eq(self.choice.find(name), &self.choice.unmatched[..]) && name.is_some()
+  }
+}
+
+#[derive(Debug)]
+struct OwnCert(Arc<CertifiedKey>);
+impl ResolvesClientCert for OwnCert {
+  fn resolve(&self, _hints: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    self.0.key.choose_scheme(schemes).map(|_| self.0.clone())
+  }
+  fn has_certs(&self) -> bool {
+    true
+  }
+}
+
+/// A client's configurations by the ALPN list that a connection asks for; the sessions are shared by them.
+pub struct Client {
+  base: ClientConfig,
+  pub by_alpn: HashMap<Vec<Vec<u8>>, Arc<ClientConfig>>,
+  plain: HashMap<Vec<Vec<u8>>, Arc<ClientConfig>>,
+}
+impl Client {
+  pub fn new(s: &ContextSpec) -> Result<Self> {
+    let verifier = verifier(s)?.ok_or_else(|| bad("no verifier"))?;
+    let b = ClientConfig::builder_with_provider(provider(s, None)).with_protocol_versions(&versions(s)).map_err(bad)?.dangerous().with_custom_certificate_verifier(verifier);
+    let mut c = match keys(s)?.into_iter().next() {
+      Some(k) => b.with_client_cert_resolver(Arc::new(OwnCert(k))),
+      None => b.with_no_client_auth(),
+    };
+    c.resumption = if s.sessions == 0 { Resumption::disabled() } else { Resumption::in_memory_sessions(s.sessions as usize) };
+    if s.key_log {
+      c.key_log = Arc::new(KeyLines);
+    }
+    Ok(Self { base: c, by_alpn: HashMap::new(), plain: HashMap::new() })
+  }
+  pub fn config(&mut self, alpn: Vec<Vec<u8>>, sni: bool) -> Arc<ClientConfig> {
+    let base = &self.base;
+    let map = if sni { &mut self.by_alpn } else { &mut self.plain };
+    map
+      .entry(alpn.clone())
+      .or_insert_with(|| {
+        let mut c = base.clone();
+        c.alpn_protocols = alpn;
+        c.enable_sni = sni;
+        Arc::new(c)
+      })
+      .clone()
+  }
+}
