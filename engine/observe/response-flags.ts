@@ -17,10 +17,11 @@ export function flagBit(short: string): number {
   return i < 0 ? 0 : 2 ** i;
 }
 
-/** Comma-separated names of the set bits, '-' for none. */
-export function formatFlags(bits: number, long = false): string {
+/** Comma-separated names of the set bits, '-' for none. `first`: the bit that was set first, where the list's order is not the order of events. */
+export function formatFlags(bits: number, long = false, first = 0): string {
   if (bits === 0) return '-';
   const out: string[] = [];
+  if (first !== 0) { bits &= ~first; out.push(RESPONSE_FLAGS[Math.log2(first)]![long ? 1 : 0]); }
   for (let i = 0; i < RESPONSE_FLAGS.length; i++) if (bits & 2 ** i) out.push(RESPONSE_FLAGS[i]![long ? 1 : 0]);
   return out.join(',');
 }

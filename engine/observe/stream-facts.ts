@@ -103,6 +103,8 @@ export class StreamFacts {
   statusDetails = '';
   /** Bit set, see response-flags.ts. */
   flags = 0;
+  /** The flag that is printed first, 0: the first of the list. Envoy prints them as they were set. */
+  firstFlag = 0;
   requestHeadersBytes = 0; requestBodyBytes = 0; requestTrailersBytes = 0;
   responseHeadersBytes = 0; responseBodyBytes = 0; responseTrailersBytes = 0;
   wireReceived = 0; wireSent = 0;

@@ -81,7 +81,7 @@ const OPERATORS: Record<string, OperatorBuilder> = {
   PROTOCOL: plain((f) => text(f.protocol)), UPSTREAM_PROTOCOL: plain((f) => up(f, (u) => u.protocol)),
   RESPONSE_CODE: plain((f) => f.status), RESPONSE_CODE_DETAILS: plain((f) => (f.statusDetails === '' ? undefined : f.statusDetails.replaceAll(' ', '_'))),
   CONNECTION_TERMINATION_DETAILS: plain((f) => text(f.connection.terminationDetails)),
-  RESPONSE_FLAGS: plain((f) => formatFlags(f.flags)), RESPONSE_FLAGS_LONG: plain((f) => formatFlags(f.flags, true)),
+  RESPONSE_FLAGS: plain((f) => formatFlags(f.flags, false, f.firstFlag)), RESPONSE_FLAGS_LONG: plain((f) => formatFlags(f.flags, true, f.firstFlag)),
   BYTES_RECEIVED: plain((f) => f.requestBodyBytes), BYTES_SENT: plain((f) => f.responseBodyBytes),
   REQUEST_HEADERS_BYTES: plain((f) => (f.request === null ? 0 : f.request.byteSize + f.request.pseudoBytes)), RESPONSE_HEADERS_BYTES: plain((f) => (f.response === null ? 0 : f.response.byteSize + 10)), RESPONSE_TRAILERS_BYTES: plain((f) => f.responseTrailersBytes),
   DOWNSTREAM_WIRE_BYTES_RECEIVED: plain((f) => f.wireReceived), DOWNSTREAM_WIRE_BYTES_SENT: plain((f) => f.wireSent), DOWNSTREAM_HEADER_BYTES_RECEIVED: plain((f) => f.requestHeadersBytes), DOWNSTREAM_HEADER_BYTES_SENT: plain((f) => f.responseHeadersBytes),

@@ -177,6 +177,7 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     if (this.state === 'over') return;
     if (why === 'overflow') { this.give(UO); return; }
     this.facts.flags |= UF;
+    this.facts.firstFlag = UF;
     this.facts.upstream!.transportFailure = reason;
     if (plan.backoff === null || this.attempts >= plan.maxConnectAttempts) { this.connect(); return; }
     // Envoy's jittered exponential back-off: a random time below base × (2^n − 1), at most max.
