@@ -4,6 +4,7 @@ import { compileAddress, compileListener } from './net/config.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
 import type { RouteTablePlan } from './plan/route-plan.ts';
 import { compileRouteConfiguration } from './router/config.ts';
+import { compileProxyProtocolUpstream } from './upstream/proxy-protocol/config.ts';
 import { compileCluster, type CompiledCluster } from './upstream/config.ts';
 import { compileEventFileSink } from './upstream/health/config.ts';
 import { compileHcm } from './filters/network/http-connection-manager/config.ts';
@@ -51,6 +52,7 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.access_loggers.stream.v3.StderrAccessLog', { category: 'envoy.access_loggers', compile: compileStreamLog('stderr') }],
   ['envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink', { category: 'envoy.health_check.event_sinks', compile: compileEventFileSink }],
   ['envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext', { category: 'envoy.transport_sockets.downstream', compile: compileDownstreamTls }],
+  ['envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport', { category: 'envoy.transport_sockets.upstream', compile: compileProxyProtocolUpstream }],
   ['envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', { category: 'envoy.transport_sockets.upstream', compile: compileUpstreamTls }],
 ]);
 

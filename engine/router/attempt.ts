@@ -8,7 +8,7 @@ import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/header
 import { Timer } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { CLUSTER } from '../observe/stats/schemas.ts';
-import { UpstreamFacts } from '../observe/stream-facts.ts';
+import { UpstreamFacts, type ConnectionFacts, type StreamFacts } from '../observe/stream-facts.ts';
 import type { Cluster, Host, LeaseContext, LeaseWaiter, Waiting } from '../upstream/upstream.ts';
 import type { Timeouts } from './timeouts.ts';
 import { leaseFailure, resetFailure, type Failure } from './failure.ts';
@@ -18,6 +18,7 @@ export interface AttemptOwner {
   readonly env: WorkerEnv;
   readonly priority: 'default' | 'high';
   readonly downstreamProtocol: HttpProtocol;
+  readonly facts: StreamFacts;
   readonly request: RequestHeaders;
   /** Of the try: perTryMs, perTryIdleMs, streamDurationMs. */
   readonly limits: Timeouts;
@@ -56,6 +57,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
   get sink(): ResponseSink { return this; }
   get priority(): 'default' | 'high' { return this.owner.priority; }
   get request(): RequestHeaders { return this.owner.request; }
+  get client(): ConnectionFacts { return this.owner.facts.connection; }
   get downstreamProtocol(): HttpProtocol { return this.owner.downstreamProtocol; }
 
   constructor(owner: AttemptOwner, cluster: Cluster, clusterName: string, host: Host, count: number, fresh: boolean) {

@@ -53,6 +53,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   priority: 'default' | 'high' = 'default';
   readonly limits = new Timeouts();
   readonly choice: HostChoice;
+  get facts(): StreamView['facts'] { return this.s.facts; }
   get downstreamProtocol(): HttpProtocol { return this.s.facts.protocol as HttpProtocol; }
   get request(): RequestHeaders { return this.s.request; }
 

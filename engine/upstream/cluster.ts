@@ -18,6 +18,7 @@ import { hostSetsOf, type HostSet, type WithLocality } from './host-sets.ts';
 import { noteSelected, overridden } from './lb/override-host.ts';
 import type { Picker } from './lb/pickers.ts';
 import { SubsetBalancer } from './lb/subset-balancer.ts';
+import type { ConnectionFacts } from '../observe/stream-facts.ts';
 import { HostSockets } from './host-sockets.ts';
 import type { PoolProtocol } from './pool/connection.ts';
 import { Pool } from './pool/pool.ts';
@@ -38,7 +39,7 @@ export class HostEntry implements WithLocality {
   readonly stats: StatBlock;
   /** By priority and protocol: 2 × (high) + (HTTP/2). */
   pools: (Pool | null)[] = [null, null, null, null];
-  /** Those of server names that requests bring (auto_sni), while they have connections. */
+  /** Those of server names that requests bring (auto_sni) and of single clients (PROXY protocol), while they have connections. */
   private named = new Map<string, Pool>();
   /** The same host with other weights keeps its connections. */
   take(before: HostEntry): void { this.pools = before.pools; this.named = before.named; }
@@ -199,7 +200,8 @@ export class ClusterEntry implements Cluster {
   lease(host: Host, ctx: LeaseContext, waiter: LeaseWaiter): Leased {
     const entry = host as HostEntry, high = ctx.priority === 'high' ? 1 : 0, protocol = this.protocolFor(ctx), n = 2 * high + (protocol === 'http1' ? 0 : 1);
     const name = this.plan.autoSni === null ? '' : serverNameOf(ctx, this.plan.autoSni.header);
-    if (name !== '') return entry.namedPool(n, name, () => new Pool(this, entry, this.breakers[high]!, protocol, name)).lease(ctx, waiter);
+    const client = this.sockets.perClient ? ctx.client : null;
+    if (name !== '' || client !== null) return entry.namedPool(n, client === null ? name : `${name} ${client.remoteText} ${client.localText}`, () => new Pool(this, entry, this.breakers[high]!, protocol, name, client)).lease(ctx, waiter);
     const pool = entry.pools[n] ??= new Pool(this, entry, this.breakers[high]!, protocol);
     return pool.lease(ctx, waiter);
   }
@@ -209,10 +211,10 @@ export class ClusterEntry implements Cluster {
     return protocol !== 'downstream' ? protocol : ctx.downstreamProtocol === 'HTTP/2' || ctx.downstreamProtocol === 'HTTP/3' ? 'http2' : 'http1';
   }
 
-  leaseRaw(host: Host, waiter: RawWaiter): Waiting | { readonly failed: 'overflow' } {
+  leaseRaw(host: Host, waiter: RawWaiter, client: ConnectionFacts | null): Waiting | { readonly failed: 'overflow' } {
     const breaker = this.breakers[0];
     if (!breaker.tryAcquire(CIRCUIT_KIND.CX)) { this.stats.inc(CLUSTER.upstream_cx_overflow); return OVERFLOW; }
-    return new RawConnection(this, host as HostEntry, breaker, waiter);
+    return new RawConnection(this, host as HostEntry, breaker, waiter, client);
   }
 
   beginRequest(host: Host, priority: 'default' | 'high'): boolean {

@@ -2,7 +2,7 @@
 import type { ClientStream, HttpProtocol, ResetReason } from '../codec/codec.ts';
 import type { PeerFault } from '../base/fault.ts';
 import type { Address } from '../net/address.ts';
-import type { MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
+import type { ConnectionFacts, MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
 import type { MetadataCriteria } from './metadata-criteria.ts';
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { SocketSink, TransportSocket } from '../net/transport/transport.ts';
@@ -62,6 +62,8 @@ export interface LeaseContext {
   readonly sink: import('../codec/codec.ts').ResponseSink;
   readonly facts: UpstreamFacts;
   readonly downstreamProtocol: HttpProtocol;
+  /** The client's connection, for clusters whose hosts are told of it (PROXY protocol). */
+  readonly client: ConnectionFacts | null;
   /** As it is sent: the server name of TLS may come from it. */
   readonly request: RequestHeaders;
   /** Not on a connection that lay idle: the one before it died of that. */
@@ -103,8 +105,8 @@ export interface Cluster {
   choose(ctx: PickContext): Host | null;
   /** Takes an HTTP stream on a connection to `host`: at once, later, or not. Circuit breakers for connections, pending and pools are counted here; requests by the caller through `beginRequest`. */
   lease(host: Host, ctx: LeaseContext, waiter: LeaseWaiter): Leased;
-  /** Opens an L4 connection. */
-  leaseRaw(host: Host, waiter: RawWaiter): Waiting | { readonly failed: 'overflow' };
+  /** Opens an L4 connection. `client`: for whom, where the host is told (PROXY protocol). */
+  leaseRaw(host: Host, waiter: RawWaiter, client: ConnectionFacts | null): Waiting | { readonly failed: 'overflow' };
   /** Circuit breaker of active requests: false is overflow (upstream_rq_active_overflow counted). Must be matched by endRequest. */
   beginRequest(host: Host, priority: 'default' | 'high'): boolean;
   endRequest(host: Host, priority: 'default' | 'high'): void;

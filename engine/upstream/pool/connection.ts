@@ -67,7 +67,7 @@ export class UpstreamConnection implements SocketSink, ClientHost, CodecOutput {
   connect(): void {
     const { cluster, host } = this.pool;
     cluster.env.wheel.arm(this.timer, cluster.plan.connectTimeoutMs);
-    this.socket = cluster.sockets.connect(host, this, this.pool.protocol, this.pool.serverName);
+    this.socket = cluster.sockets.connect(host, this, this.pool.protocol, this.pool.serverName, null, this.pool.client);
   }
 
   get closed(): boolean { return this.state === 'closed'; }

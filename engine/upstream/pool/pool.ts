@@ -2,6 +2,7 @@
 // order, for one; connections are begun as those that wait need them, as far as the circuit breakers let. One class for HTTP/1 (room for one) and HTTP/2 (for many):
 // what differs is the connection's.
 import type { LeaseContext, Leased, LeaseWaiter, Waiting } from '../upstream.ts';
+import type { ConnectionFacts } from '../../observe/stream-facts.ts';
 import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
 import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
 import { UNHEALTHY } from '../../shm/host-table.ts';
@@ -25,6 +26,8 @@ export class Pool {
   readonly protocol: PoolProtocol;
   /** Asked for by TLS (auto_sni), '': what the cluster asks for. */
   readonly serverName: string;
+  /** Whose connections these are, where hosts are told (PROXY protocol); null: anybody's. */
+  readonly client: ConnectionFacts | null;
   private readonly breaker: Breaker;
   /** Connections with room, the most recently used last. */
   private readonly ready: UpstreamConnection[] = [];
@@ -38,7 +41,7 @@ export class Pool {
   /** The circuit breaker of pools counts this one: it has connections. */
   private counted = false;
 
-  constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker, protocol: PoolProtocol, serverName = '') { this.cluster = cluster; this.host = host; this.breaker = breaker; this.protocol = protocol; this.serverName = serverName; }
+  constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker, protocol: PoolProtocol, serverName = '', client: ConnectionFacts | null = null) { this.cluster = cluster; this.host = host; this.breaker = breaker; this.protocol = protocol; this.serverName = serverName; this.client = client; }
 
   lease(ctx: LeaseContext, who: LeaseWaiter): Leased {
     const { stats } = this.cluster;
@@ -195,7 +198,7 @@ export class Pool {
     this.counted = false;
     this.breaker.release(CIRCUIT_KIND.POOL);
     // Names come from requests: only pools in use are kept.
-    if (this.serverName !== '') this.host.forgetNamed(this);
+    if (this.serverName !== '' || this.client !== null) this.host.forgetNamed(this);
   }
 
   /** No new use of the connections that are there: idle ones close, others after their streams. `forGood`: nor of any that are made later. */

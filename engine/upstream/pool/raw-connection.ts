@@ -3,6 +3,7 @@
 import type { Timer } from '../../loop/timer-wheel.ts';
 import type { SocketSink, TransportSocket } from '../../net/transport/transport.ts';
 import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
+import type { ConnectionFacts } from '../../observe/stream-facts.ts';
 import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
 import type { Breaker, ClusterEntry, HostEntry } from '../cluster.ts';
 import type { RawUpstream, RawWaiter, Waiting } from '../upstream.ts';
@@ -20,7 +21,7 @@ export class RawConnection implements SocketSink, Waiting, RawUpstream {
   private readonly cluster: ClusterEntry; private readonly breaker: Breaker; private readonly who: RawWaiter; private readonly timer: Timer;
   private state: 'connecting' | 'given' | 'over' = 'connecting';
 
-  constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker, who: RawWaiter) {
+  constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker, who: RawWaiter, client: ConnectionFacts | null) {
     this.cluster = cluster; this.host = host; this.breaker = breaker; this.who = who;
     const { env, plan, stats } = cluster;
     this.connectStartMs = env.clock.nowMs();
@@ -29,7 +30,7 @@ export class RawConnection implements SocketSink, Waiting, RawUpstream {
     host.stats.inc(HOST.cx_total); host.stats.inc(HOST.cx_active);
     cluster.shared.hosts.addConnections(host.index, 1);
     this.timer = env.wheel.after(plan.connectTimeoutMs, () => { stats.inc(CLUSTER.upstream_cx_connect_timeout); this.fail('connect-timeout', 'connection timeout'); });
-    this.socket = cluster.sockets.connect(host, this, null, '');
+    this.socket = cluster.sockets.connect(host, this, null, '', null, client);
   }
 
   cancel(): void { if (this.state === 'connecting') { this.cluster.stats.inc(CLUSTER.upstream_rq_cancelled); this.end(true, 'now'); } }

@@ -145,7 +145,7 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     this.attempts++;
     up.attempts = this.attempts;
     hostFacts(up, host);
-    const leased = cluster.leaseRaw(host, this);
+    const leased = cluster.leaseRaw(host, this, connection.facts);
     if ('failed' in leased) this.give(UO); else this.waiting = leased;
   }
 
