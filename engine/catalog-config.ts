@@ -16,6 +16,7 @@ import { compileHealthCheckFilter } from './filters/http/health-check/config.ts'
 import { compileNetworkDirectResponse } from './filters/network/direct-response/config.ts';
 import { compileConnectionLimit } from './filters/network/connection-limit/config.ts';
 import { compileListenerLocalRateLimit, compileNetworkLocalRateLimit } from './filters/network/local-ratelimit/config.ts';
+import { compileNetworkSetFilterState } from './filters/network/set-filter-state/config.ts';
 import { compileNetworkRbac } from './filters/network/rbac/config.ts';
 import { compileHttpRbac, compileRbacPerRoute } from './filters/http/rbac/config.ts';
 import { compileProxyProtocol } from './filters/listener/proxy-protocol/config.ts';
@@ -39,6 +40,8 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.network.direct_response.v3.Config', { category: 'envoy.filters.network', compile: compileNetworkDirectResponse }],
   ['envoy.extensions.filters.network.echo.v3.Echo', { category: 'envoy.filters.network', compile: () => ({}) }],
   ['envoy.extensions.filters.network.rbac.v3.RBAC', { category: 'envoy.filters.network', compile: compileNetworkRbac }],
+  ['envoy.extensions.filters.network.set_filter_state.v3.Config', { category: 'envoy.filters.network', compile: compileNetworkSetFilterState }],
+  ['envoy.extensions.filters.network.sni_cluster.v3.SniCluster', { category: 'envoy.filters.network', compile: () => ({}) }],
   ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', { category: 'envoy.filters.network', compile: compileTcpProxy }],
   ['envoy.extensions.filters.http.grpc_http1_bridge.v3.Config', { category: 'envoy.filters.http', compile: compileGrpcHttp1Bridge }],
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', { category: 'envoy.filters.http', compile: compileGrpcStats }],

@@ -24,6 +24,8 @@ import { DirectResponseFactory } from './filters/network/direct-response/direct-
 import { EchoFactory } from './filters/network/echo/echo.ts';
 import { ConnectionLimitFactory } from './filters/network/connection-limit/connection-limit.ts';
 import { ListenerLocalRateLimitFactory, NetworkLocalRateLimitFactory } from './filters/network/local-ratelimit/local-ratelimit.ts';
+import { SetFilterStateFactory } from './filters/network/set-filter-state/set-filter-state.ts';
+import { SniClusterFactory } from './filters/network/sni-cluster/sni-cluster.ts';
 import { NetworkRbacFactory } from './filters/network/rbac/rbac.ts';
 import { HttpRbacFactory } from './filters/http/rbac/rbac.ts';
 import { TlsInspectorFactory } from './filters/listener/tls-inspector/tls-inspector.ts';
@@ -37,6 +39,7 @@ import type { ProxyProtocolPlan, TlsInspectorPlan } from './plan/listener-filter
 import type { ProcessLimits } from './net/shared-limits.ts';
 import type { ConnectionLimitPlan, ConnectionRateLimitPlan, DirectResponsePlan } from './plan/network-filter-plan.ts';
 import type { NetworkRbacPlan, RbacPlan } from './plan/rbac-plan.ts';
+import type { SetFilterStatePlan } from './plan/filter-state-plan.ts';
 import type { TcpProxyPlan } from './plan/tcp-proxy-plan.ts';
 import type { RouteTables } from './router/route-table.ts';
 import { RouterFactory } from './router/router-factory.ts';
@@ -59,6 +62,8 @@ const NETWORK_FILTERS: ReadonlyMap<string, NetworkFilterMaker> = new Map<string,
   ['envoy.extensions.filters.network.direct_response.v3.Config', (body) => new DirectResponseFactory(body as DirectResponsePlan)],
   ['envoy.extensions.filters.network.echo.v3.Echo', () => new EchoFactory()],
   ['envoy.extensions.filters.network.rbac.v3.RBAC', (body, p) => new NetworkRbacFactory(body as NetworkRbacPlan, p.env)],
+  ['envoy.extensions.filters.network.set_filter_state.v3.Config', (body, p) => new SetFilterStateFactory(body as SetFilterStatePlan, p.env, p.parts.logs.operators)],
+  ['envoy.extensions.filters.network.sni_cluster.v3.SniCluster', () => new SniClusterFactory()],
   ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', (body, p) => { const plan = body as TcpProxyPlan; return new TcpProxyRuntime(plan, p.env, p.parts.clusters, plan.accessLogs.map((l) => p.catalog.accessLog(l.kind, l.body, p.env))); }],
 ]);
 

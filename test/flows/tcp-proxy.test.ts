@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
-import { clusterYaml, networkFilter, staticYaml, tcpListenerYaml } from '../support/bootstrap.ts';
+import { bootstrapYaml, clusterYaml, networkFilter, staticYaml, tcpListenerYaml } from '../support/bootstrap.ts';
 import { freePort, startWeir, until } from '../support/weir.ts';
 
 const MIB = 1 << 20;
@@ -106,4 +106,29 @@ test('failed attempts are repeated with back-off; access logs are written at sta
   await seen.closed;
   await until('logged', () => lines().length === 4);
   assert.deepEqual(lines().slice(1), ['TcpConnectionStart 0 0 0 -', 'TcpUpstreamConnected 0 0 1 -', 'TcpConnectionEnd 2 2 1 -']);
+});
+
+test('filter state chooses the cluster of a connection, by what is known of it', async (t) => {
+  const say = (name: string): ReturnType<typeof tcpBackend> => tcpBackend((s) => s.on('data', () => s.end(name)));
+  const local = await say('local'), other = await say('other'), port = await freePort();
+  const state = networkFilter('set_filter_state.v3.Config', 'on_new_connection: [{object_key: envoy.tcp_proxy.cluster, format_string: {text_format_source: {inline_string: "from_%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}}}]');
+  const weir = await startWeir(staticYaml([tcpListenerYaml('l', port, [state, proxy('cluster: other')])], [clusterYaml('from_127.0.0.1', [local.port]), clusterYaml('other', [other.port])]));
+  t.after(async () => { await weir.stop(); await local.stop(); await other.stop(); });
+  const c = connect({ port, host: '127.0.0.1' }), seen = collect(c);
+  c.write('x');
+  await seen.closed;
+  assert.equal(seen.text(), 'local');
+});
+
+test('an upstream told by PROXY protocol gets one client on each connection, HTTP too', async (t) => {
+  const heads: string[] = [];
+  const backend = await tcpBackend((s) => { let first = true; s.on('data', (b) => { const text = b.toString('latin1'); if (first) { heads.push(text.split('\r\n')[0]!); first = false; } if (text.includes('\r\n\r\n')) s.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'); }); });
+  const port = await freePort();
+  const socket = 'transport_socket: {name: p, typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport, config: {version: V1}, transport_socket: {name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}}}';
+  const weir = await startWeir(bootstrapYaml([{ port }], [clusterYaml('a', [backend.port], socket)]));
+  t.after(async () => { await weir.stop(); await backend.stop(); });
+  const clients = await Promise.all([0, 1].map(() => new Promise<Socket>((r) => { const c = connect({ port, host: '127.0.0.1' }, () => r(c)); })));
+  for (let round = 0; round < 2; round++) for (const c of clients) { const answer = new Promise((r) => c.once('data', r)); c.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'); await answer; }
+  assert.deepEqual(heads, clients.map((c) => `PROXY TCP4 127.0.0.1 127.0.0.1 ${c.localPort} ${port}`));
+  for (const c of clients) c.destroy();
 });
