@@ -64,7 +64,7 @@ class LineCompiler {
     if (op === 'START_TIME' && (args[0] ?? '') === '' && max < 0) return startTime();
     const number = NUMBERS[op];
     if (number !== undefined && max < 0) return (out, c) => { out.number(number(c)); return true; };
-    if (op === 'RESPONSE_FLAGS' && max < 0) return (out, c, json) => { if (json) jsonString(out, formatFlags(c.facts.flags)); else if (c.facts.flags === 0) out.byte(45); else out.text(formatFlags(c.facts.flags)); return true; };
+    if (op === 'RESPONSE_FLAGS' && max < 0) return (out, c, json) => { if (json) jsonString(out, formatFlags(c.facts.flags, false, c.facts.firstFlag)); else if (c.facts.flags === 0) out.byte(45); else out.text(formatFlags(c.facts.flags, false, c.facts.firstFlag)); return true; };
     const get = buildOperator(op, args, this.env);
     return (out, c, json) => put(out, get(c), max, json);
   }
