@@ -1,29 +1,14 @@
 // Answers made by the proxy itself, as Envoy's sendLocalReply writes them: text body, local_reply_config's mappers and formats, gRPC form for gRPC requests.
-import type { RequestHeaders} from '../headers/headers.ts';
 import { ResponseHeaders, toByteString } from '../headers/headers.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
 import type { LocalReply, StreamView } from './filter.ts';
 import type { Route } from './route.ts';
+import { grpcStatusOf, isGrpc } from '../observe/grpc-status.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
 
+export { grpcStatusOf, isGrpc };
+
 export interface BuiltReply { readonly headers: ResponseHeaders; readonly body: string }
-
-/** HTTP status to gRPC status (Envoy: Grpc::Utility::httpToGrpcStatus). */
-export function grpcStatusOf(http: number): number {
-  switch (http) {
-    case 400: return 13;
-    case 401: return 16;
-    case 403: return 7;
-    case 404: return 12;
-    case 429: case 502: case 503: case 504: return 14;
-    default: return 2;
-  }
-}
-
-export function isGrpc(request: RequestHeaders | null): boolean {
-  const type = request?.get('content-type');
-  return type !== undefined && type.startsWith('application/grpc') && (type.length === 16 || type[16] === '+' || type[16] === ';');
-}
 
 /** Builds the answer and notes it in the facts. The body is a byte string. */
 export function buildLocalReply(runtime: HcmRuntime, stream: StreamView, facts: StreamFacts, reply: LocalReply, route: Route | null): BuiltReply {

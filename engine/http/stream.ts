@@ -95,6 +95,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   setRoute(route: Route | null): void { this.matched = route; this.noteRoute(); }
 
   private findRoute(): Route | null {
+    this.facts.routeResolutions++;
     this.matched = this.owner.runtime.routes.current?.match(this.request, this.facts, this.random) ?? null;
     this.noteRoute();
     return this.matched;

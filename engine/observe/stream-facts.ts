@@ -116,7 +116,13 @@ export class StreamFacts {
   /** Original :path before rewriting, for x-envoy-original-path formatters; '' if unchanged. */
   originalPath = '';
   requestId = '';
+  /** The cluster that the route led to, whether or not a host was found. */
+  cluster: { readonly name: string; readonly statName: string; readonly metadata: { readonly [key: string]: MetadataValue } | null } | null = null;
   upstream: UpstreamFacts | null = null;
+  /** Attempts before `upstream`'s, in order; null: none. */
+  earlierAttempts: UpstreamFacts[] | null = null;
+  /** How often a route was looked for. */
+  routeResolutions = 0;
   metadata: Map<string, { [key: string]: MetadataValue }> | null = null;
   filterState: Map<string, MetadataValue> | null = null;
   localReplyBody = '';
@@ -127,6 +133,12 @@ export class StreamFacts {
   /** What this stream ended as; set once by onEnd. */
   ended = false;
   constructor(connection: ConnectionFacts) { this.connection = connection; }
+
+  /** Another attempt begins: it is the one that is shown, those before are kept. */
+  beginAttempt(up: UpstreamFacts): void {
+    if (this.upstream !== null) (this.earlierAttempts ??= []).push(this.upstream);
+    this.upstream = up;
+  }
 }
 
 /** Adds dynamic metadata of one namespace; keys that are there are replaced. */

@@ -100,7 +100,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   /** Makes an attempt. A reply is returned when it failed at once and none is to follow. */
   private attempt(cluster: Cluster, name: string, host: Host, fresh: boolean): LocalReply | null {
     const a = this.under.current = new Attempt(this, cluster, name, host, this.attempts, fresh);
-    this.s.facts.upstream = a.facts;
+    this.s.facts.beginAttempt(a.facts);
     this.retry?.noteHost(host);
     const failure = a.begin();
     if (failure === null) return null;

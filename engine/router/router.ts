@@ -26,7 +26,7 @@ export class RouterFilter implements HttpFilter {
     facts.virtualHostMetadata = entry.host.plan.metadata;
     const immediate = replyOf(entry, headers, facts, parts.renderBody), action = entry.forward;
     if (immediate !== null || action === null) { stats.inc(HCM.rq_direct_response); return immediate!; }
-    const name = entry.clusterName(headers), cluster = parts.clusters.get(name);
+    const name = entry.clusterName(headers), cluster = s.facts.cluster = parts.clusters.get(name);
     if (cluster === null) { stats.inc(HCM.no_cluster); return new LocalReply(action.notFoundStatus, '', 'cluster_not_found', FLAG.NC); }
     return (this.routed = new RoutedRequest(this.s, router, entry, cluster)).begin(headers, name, end);
   }

@@ -4,6 +4,7 @@ import type { Random } from '../../loop/random.ts';
 import { runtimeNumber, type Runtime } from '../../loop/runtime.ts';
 import type { AccessLogFilterPlan, ComparisonPlan } from '../../plan/accesslog-plan.ts';
 import { makeValueMatcher, valueAt } from '../match/value-matcher.ts';
+import { grpcStatusOf } from '../grpc-status.ts';
 import { flagBit } from '../response-flags.ts';
 import type { StreamFacts } from '../stream-facts.ts';
 
@@ -45,14 +46,7 @@ function comparison(plan: ComparisonPlan, runtime: Runtime): (n: number) => bool
 function grpcStatus(f: StreamFacts): number {
   const text = f.responseTrailers?.get('grpc-status') ?? f.response?.get('grpc-status');
   if (text !== undefined && /^\d{1,9}$/.test(text)) return Number(text);
-  switch (f.status) {
-    case 400: return 13;
-    case 401: return 16;
-    case 403: return 7;
-    case 404: return 12;
-    case 429: case 502: case 503: case 504: return 14;
-    default: return 2;
-  }
+  return grpcStatusOf(f.status);
 }
 
 function metadataFilter(plan: Extract<AccessLogFilterPlan, { kind: 'metadata' }>): LogFilter {

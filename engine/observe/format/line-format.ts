@@ -62,6 +62,8 @@ class LineCompiler {
     const source = SOURCES[op];
     if (source !== undefined) return this.header(source, args[0] ?? '', max);
     if (op === 'START_TIME' && (args[0] ?? '') === '' && max < 0) return startTime();
+    // A log is written when the answer is long out: there is no body of a local reply to tell of.
+    if (op === 'LOCAL_REPLY_BODY') return (out, _c, json) => { if (json) out.text('""'); return true; };
     const number = NUMBERS[op];
     if (number !== undefined && max < 0) return (out, c) => { out.number(number(c)); return true; };
     if (op === 'RESPONSE_FLAGS' && max < 0) return (out, c, json) => { if (json) jsonString(out, formatFlags(c.facts.flags, false, c.facts.firstFlag)); else if (c.facts.flags === 0) out.byte(45); else out.text(formatFlags(c.facts.flags, false, c.facts.firstFlag)); return true; };

@@ -1,12 +1,9 @@
 // The grammar of substitution formats (Envoy: "Format strings"): literals, '%%', %NAME%, %NAME(args)%, %NAME(args):length%. Pure; used when configurations are compiled.
 import { toByteString } from '../../headers/headers.ts';
 import type { FormatPiece, FormatPlan } from './formatter.ts';
-import { knownOperator } from './operators.ts';
+import { argumentsOf, coalesceList, knownOperator } from './operators.ts';
 
 export class FormatError extends Error {}
-
-/** Operators whose argument is one text, not a list of ':'-separated parts. */
-const WHOLE_ARGUMENT = new Set(['START_TIME', 'EMIT_TIME', 'DOWNSTREAM_PEER_CERT_V_START', 'DOWNSTREAM_PEER_CERT_V_END', 'UPSTREAM_PEER_CERT_V_START', 'UPSTREAM_PEER_CERT_V_END', 'REQUEST_HEADER', 'RESPONSE_HEADER', 'RESPONSE_TRAILER', 'REQ', 'RESP', 'TRAILER', 'REQ_WITHOUT_QUERY', 'ENVIRONMENT', 'QUERY_PARAM']);
 
 /** Parses a format; throws FormatError with a message like Envoy's. Text becomes byte strings. */
 export function parseFormat(text: string): FormatPlan {
@@ -19,10 +16,25 @@ export function parseFormat(text: string): FormatPlan {
     if (m === null) throw new FormatError(`Incorrect configuration: ${text}. Couldn't find valid command at position ${at}`);
     const [all, op, argument, max] = m;
     if (!knownOperator(op!)) throw new FormatError(`Not supported field in StreamInfo: ${op}`);
+    faultOf(op!, argument);
     if (literal !== '') { out.push({ text: toByteString(literal) }); literal = ''; }
-    out.push({ op: op!, args: argument === undefined ? [] : WHOLE_ARGUMENT.has(op!) ? [argument] : argument.split(':'), max: max === undefined ? -1 : Number(max) });
+    out.push({ op: op!, args: argument === undefined ? [] : argumentsOf(op!, argument), max: max === undefined ? -1 : Number(max) });
     at += all.length;
   }
   if (literal !== '') out.push({ text: toByteString(literal) });
   return out;
+}
+
+/** Throws for an argument that an operator cannot have. */
+function faultOf(op: string, argument: string | undefined): void {
+  const parts = argument?.split(':') ?? [];
+  switch (op) {
+    case 'COALESCE':
+      if (argument === undefined) throw new FormatError('COALESCE requires parameters');
+      try { coalesceList(argument); } catch (e) { throw new FormatError((e as Error).message); }
+      break;
+    case 'COMMON_DURATION': if (argument === undefined) throw new FormatError('COMMON_DURATION requires parameters'); if (parts.length !== 3) throw new FormatError(`Invalid common duration configuration: ${argument}.`); break;
+    case 'REQUESTED_SERVER_NAME': if (parts.length > 0 && !['SNI_ONLY', 'SNI_FIRST', 'HOST_FIRST'].includes(parts[0]!)) throw new FormatError(`Invalid REQUESTED_SERVER_NAME option: '${parts[0]}', only 'SNI_ONLY'/'SNI_FIRST'/'HOST_FIRST' are allowed`); break;
+    case 'REQ': case 'RESP': case 'TRAILER': case 'REQUEST_HEADER': case 'RESPONSE_HEADER': case 'RESPONSE_TRAILER': case 'ENVIRONMENT': case 'QUERY_PARAM': case 'DYNAMIC_METADATA': case 'FILTER_STATE': case 'METADATA': if (argument === undefined || argument === '') throw new FormatError(`${op} requires parameters`); break;
+  }
 }
