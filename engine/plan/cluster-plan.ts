@@ -50,11 +50,18 @@ export interface BalancerPlan {
   readonly orca: OrcaPlan | null;
 }
 
+/** OriginalDstLbConfig. `header` '': none is looked at; `port` 0: as it was asked for. */
+export interface OriginalDstPlan { readonly kind: 'original-dst'; readonly header: string; readonly metadata: { readonly filter: string; readonly path: readonly string[] } | null; readonly port: number; readonly cleanupMs: number }
+/** How a cluster finds hosts in a way of its own. */
+export type KindPlan = { readonly kind: 'aggregate'; readonly clusters: readonly string[] } | OriginalDstPlan;
+
 export interface ClusterPlan {
   readonly name: string;
   readonly statName: string;
   readonly connectTimeoutMs: number;
   readonly balancer: BalancerPlan;
+  /** null: its hosts are its endpoints, chosen by the balancer. */
+  readonly kind: KindPlan | null;
   readonly panicPercent: number;
   readonly overprovisioning: number;
   /** Availability of a priority by the weights of its hosts, not by their number. */
@@ -83,6 +90,8 @@ export interface ClusterPlan {
   readonly metadata: { readonly [key: string]: MetadataValue } | null;
   /** Circuit-table records of default and high priority. */
   readonly circuits: readonly [number, number];
+  /** Host-table record of hosts that come with requests; -1: it has none. */
+  readonly hostRecord: number;
   readonly perHostMaxConnections: number;
   /** null: no outlier detection, nothing is counted for it. */
   readonly outlier: OutlierVotingPlan | null;

@@ -123,19 +123,26 @@ function fromPolicies(m: ConfigMessage | undefined): BalancerPlan | null {
 /** The field of each lb_policy's options. */
 const OPTIONS = [['ROUND_ROBIN', 'round_robin_lb_config'], ['LEAST_REQUEST', 'least_request_lb_config'], ['RING_HASH', 'ring_hash_lb_config'], ['MAGLEV', 'maglev_lb_config']] as const;
 
-/** A cluster's balancer. */
-export function compileBalancer(m: ConfigMessage): BalancerPlan {
+function checked(m: ConfigMessage, field: string, plan: BalancerPlan, provided: boolean): BalancerPlan {
+  if (plan.kind === 'provided' && !provided) m.error(field, 'cluster provided LB specified but the cluster does not provide one');
+  return plan;
+}
+
+/** A cluster's balancer. `provided`: the cluster finds its hosts itself, so nothing else may be asked for. */
+export function compileBalancer(m: ConfigMessage, provided: boolean): BalancerPlan {
   const common = m.msg('common_lb_config'), policy = m.msg('load_balancing_policy'), subsets = m.msg('lb_subset_config');
   const hash = hashing(common?.msg('consistent_hashing_lb_config')), byLocality = localities(common), lbPolicy = m.enum('lb_policy');
-  if (policy !== undefined) { if (subsets !== undefined) m.error('lb_subset_config', 'cluster: load_balancing_policy cannot be combined with partial fields (lb_subset_config) of Cluster'); return fromPolicies(policy) ?? BALANCER; }
+  if (policy !== undefined) { if (subsets !== undefined) m.error('lb_subset_config', 'cluster: load_balancing_policy cannot be combined with partial fields (lb_subset_config) of Cluster'); return checked(m, 'load_balancing_policy', fromPolicies(policy) ?? BALANCER, provided); }
   const base: BalancerPlan = { ...BALANCER, ...hash, ...byLocality, subset: subsets === undefined || subsets.list('subset_selectors').length === 0 ? null : subset(subsets) };
   for (const [policyName, field] of OPTIONS) if (policyName !== lbPolicy) m.noop(field, `lb_policy is ${lbPolicy}`);
+  if (provided && lbPolicy !== 'CLUSTER_PROVIDED') m.error('lb_policy', `cluster: LB policy ${lbPolicy} is not valid for this type of cluster, only 'CLUSTER_PROVIDED' is`);
   switch (lbPolicy) {
     case 'ROUND_ROBIN': return { ...base, slowStart: slowStart(m.msg('round_robin_lb_config')?.msg('slow_start_config')) };
     case 'RANDOM': return { ...base, kind: 'random' };
     case 'LEAST_REQUEST': return { ...base, kind: 'least-request', ...leastRequest(m.msg('least_request_lb_config')) };
     case 'RING_HASH': return { ...base, kind: 'ring-hash', ...ring(m.msg('ring_hash_lb_config')) };
     case 'MAGLEV': return { ...base, kind: 'maglev', ...maglev(m.msg('maglev_lb_config')) };
-    default: m.error('lb_policy', `lb_policy ${lbPolicy} is not supported yet`); return BALANCER;
+    case 'CLUSTER_PROVIDED': return checked(m, 'lb_policy', { ...base, kind: 'provided' }, provided);
+    default: m.error('lb_policy', `lb_policy ${lbPolicy} needs load_balancing_policy`); return BALANCER;
   }
 }

@@ -84,9 +84,10 @@ export class ClusterBalancer implements Picker {
   private get priorityOptions(): { overprovisioning: number; panicPercent: number; weightedHealth: boolean } { return { overprovisioning: this.parts.overprovisioning, panicPercent: this.panicPercent, weightedHealth: this.parts.weightedHealth }; }
 
   pick(ctx: PickContext, attempt: number): Host | null {
-    if (this.only !== null && ctx.triedPriorities <= 0) return this.only.pick(ctx, attempt);
+    const given = ctx.onlyPriority;
+    if (this.only !== null && ctx.triedPriorities <= 0 && given === undefined) return this.only.pick(ctx, attempt);
     const loads = ctx.triedPriorities <= 0 || this.hashing ? this.loads : this.without(ctx);
-    const choice = loads.choose(this.hashing && ctx.hasHash ? ((ctx.hashHigh >>> 0) % 100 * 96 + (ctx.hashLow >>> 0) % 100) % 100 : this.parts.random.u32() % 100);
+    const choice = given !== undefined && (given & ~DEGRADED_CHOICE) < this.levels.length ? given : loads.choose(this.hashing && ctx.hasHash ? ((ctx.hashHigh >>> 0) % 100 * 96 + (ctx.hashLow >>> 0) % 100) % 100 : this.parts.random.u32() % 100);
     const level = this.levels[choice & ~DEGRADED_CHOICE]!, panic = loads.panic[level.set.priority]!;
     if (panic) this.parts.stats.inc(CLUSTER_LB.lb_healthy_panic);
     if (this.hashing) return this.picker(level, panic ? 'all' : 'healthy', -1).pick(ctx, attempt);

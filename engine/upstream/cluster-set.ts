@@ -25,12 +25,15 @@ export class ClusterSet implements ClusterDirectory, Surroundings {
     this.forgetAll();
   }
 
+  generation = 0;
+  member(name: string): ClusterEntry | null { return this.built(name); }
   get zoned(): boolean { return this.localName !== ''; }
   localHosts(): HostSet | null { return this.localName === '' ? null : (this.built(this.localName)?.firstHostSet() ?? null); }
   private forgetAll(): void { for (const k of this.known.values()) k.built?.forget(); }
 
   /** A new or changed cluster. A changed one starts afresh; requests under way keep the old one. */
   install(name: string, plan: Uint8Array): void {
+    this.generation++;
     const old = this.known.get(name);
     if (old?.built) { old.built.removed = true; old.built.drain(); }
     this.known.set(name, { plan, hosts: old?.hosts ?? null, built: null });
@@ -39,6 +42,7 @@ export class ClusterSet implements ClusterDirectory, Surroundings {
     const known = this.known.get(name);
     if (known === undefined) return;
     known.hosts = hosts;
+    this.generation++;
     known.built?.setHosts(unpack<HostPlan[]>(hosts));
     if (name === this.localName) this.forgetAll();
   }
@@ -46,6 +50,7 @@ export class ClusterSet implements ClusterDirectory, Surroundings {
     const known = this.known.get(name);
     if (known?.built) { known.built.removed = true; known.built.drain(); }
     this.known.delete(name);
+    this.generation++;
   }
 
   get(name: string): Cluster | null { return this.built(name); }

@@ -20,6 +20,10 @@ import type { Picker } from './lb/pickers.ts';
 import { SubsetBalancer } from './lb/subset-balancer.ts';
 import type { ConnectionFacts } from '../observe/stream-facts.ts';
 import { HostSockets } from './host-sockets.ts';
+import { AggregateChooser } from './kinds/aggregate.ts';
+import type { HostChooser } from './kinds/chooser.ts';
+import { OriginalDstChooser } from './kinds/original-dst.ts';
+import type { PriorityOptions } from './priority-loads.ts';
 import type { PoolProtocol } from './pool/connection.ts';
 import { Pool } from './pool/pool.ts';
 import { RawConnection } from './pool/raw-connection.ts';
@@ -31,7 +35,7 @@ export interface HostReports { /** A row of failures reached its threshold (outl
 export interface SharedTables { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly limits: SharedLimits }
 
 /** What all clusters of a worker share of the process: where it runs, and the cluster it is part of. */
-export interface Surroundings { readonly own: Locality | null; /** There is a local cluster, whose health matters to all. */ readonly zoned: boolean; localHosts(): HostSet | null }
+export interface Surroundings { readonly own: Locality | null; /** There is a local cluster, whose health matters to all. */ readonly zoned: boolean; localHosts(): HostSet | null; /** Another cluster, null: there is none. */ member(name: string): ClusterEntry | null; /** Moves when a cluster or its endpoints change. */ readonly generation: number }
 
 export class HostEntry implements WithLocality {
   readonly index: number; readonly address: HostPlan['address']; readonly text: string; readonly hostname: string; readonly cluster: Cluster; readonly priority: number;
@@ -86,7 +90,8 @@ export class ClusterEntry implements Cluster {
   readonly http1Stats: StatBlock;
   readonly http2Stats: StatBlock;
   readonly breakers: readonly [Breaker, Breaker];
-  private readonly outlier: OutlierVotes | null;
+  readonly outlier: OutlierVotes | null;
+  /** @internal */ readonly chooser: HostChooser | null;
   private readonly reports: HostReports;
   /** @internal */
   readonly sockets: HostSockets;
@@ -111,7 +116,14 @@ export class ClusterEntry implements Cluster {
     this.http2Stats = new StatBlock(env.stats, HTTP2_SCHEMA, `cluster.${plan.statName}.http2`);
     this.lbStats = new StatBlock(env.stats, CLUSTER_LB_SCHEMA, `cluster.${plan.statName}`);
     this.breakers = [new Breaker(shared.circuits, plan.circuits[0], env), new Breaker(shared.circuits, plan.circuits[1], env)];
+    this.chooser = this.makeChooser();
     this.setHosts(hosts);
+  }
+
+  private makeChooser(): HostChooser | null {
+    const { kind } = this.plan;
+    if (kind === null) return null;
+    return kind.kind === 'aggregate' ? new AggregateChooser(this, kind.clusters, this.around) : new OriginalDstChooser(this, kind);
   }
 
   get name(): string { return this.plan.name; }
@@ -143,6 +155,7 @@ export class ClusterEntry implements Cluster {
   forget(): void { this.balancer = null; this.byAddress = null; }
 
   choose(ctx: PickContext): Host | null {
+    if (this.chooser !== null) return this.chooser.choose(ctx);
     const epoch = this.shared.words.healthEpoch();
     if (this.balancer === null || (epoch !== this.epoch && this.flagsMoved())) this.balancer = this.build();
     this.epoch = epoch;
@@ -187,17 +200,24 @@ export class ClusterEntry implements Cluster {
     const { plan, env, shared, hosts } = this;
     this.seen = Int32Array.from(hosts, (h) => shared.hosts.flags(h.index));
     const parts: BalancerParts = {
-      table: shared.hosts, random: env.random, clock: env.clock, runtime: env.runtime, stats: this.lbStats, overprovisioning: plan.overprovisioning, panicPercent: plan.panicPercent, weightedHealth: plan.weightedHealth,
+      table: shared.hosts, random: env.random, clock: env.clock, runtime: env.runtime, stats: this.lbStats, ...this.priorityOptions,
       own: this.around.own, localHosts: this.around.localHosts(),
     };
     const { subset } = plan.balancer;
     return subset === null ? new ClusterBalancer(plan.balancer, hosts, parts) : new SubsetBalancer(subset, hosts, this.lbStats, (some, weightOf) => new ClusterBalancer(plan.balancer, some, parts, weightOf));
   }
 
+  /** How load is shared by priorities. */
+  get priorityOptions(): PriorityOptions { const { overprovisioning, panicPercent, weightedHealth } = this.plan; return { overprovisioning, panicPercent, weightedHealth }; }
+  hostSets(): HostSet[] { return hostSetsOf<WithLocality>(this.hosts, this.shared.hosts, this.around.own); }
+
   /** The first priority's hosts, for zone routing of the clusters that name this one as theirs. */
-  firstHostSet(): HostSet { return hostSetsOf<WithLocality>(this.hosts, this.shared.hosts, this.around.own)[0]!; }
+  firstHostSet(): HostSet { return this.hostSets()[0]!; }
+
+  // A host of another cluster: this one is an aggregate, and the host is its member's.
 
   lease(host: Host, ctx: LeaseContext, waiter: LeaseWaiter): Leased {
+    if (host.cluster !== this) return host.cluster.lease(host, ctx, waiter);
     const entry = host as HostEntry, high = ctx.priority === 'high' ? 1 : 0, protocol = this.protocolFor(ctx), n = 2 * high + (protocol === 'http1' ? 0 : 1);
     const name = this.plan.autoSni === null ? '' : serverNameOf(ctx, this.plan.autoSni.header);
     const client = this.sockets.perClient ? ctx.client : null;
@@ -212,12 +232,14 @@ export class ClusterEntry implements Cluster {
   }
 
   leaseRaw(host: Host, waiter: RawWaiter, client: ConnectionFacts | null): Waiting | { readonly failed: 'overflow' } {
+    if (host.cluster !== this) return host.cluster.leaseRaw(host, waiter, client);
     const breaker = this.breakers[0];
     if (!breaker.tryAcquire(CIRCUIT_KIND.CX)) { this.stats.inc(CLUSTER.upstream_cx_overflow); return OVERFLOW; }
     return new RawConnection(this, host as HostEntry, breaker, waiter, client);
   }
 
   beginRequest(host: Host, priority: 'default' | 'high'): boolean {
+    if (host.cluster !== this) return host.cluster.beginRequest(host, priority);
     if (!this.breakers[priority === 'high' ? 1 : 0]!.tryAcquire(CIRCUIT_KIND.RQ)) { this.stats.inc(CLUSTER.upstream_rq_active_overflow); return false; }
     const entry = host as HostEntry;
     this.stats.inc(CLUSTER.upstream_rq_total);
@@ -228,6 +250,7 @@ export class ClusterEntry implements Cluster {
     return true;
   }
   endRequest(host: Host, priority: 'default' | 'high'): void {
+    if (host.cluster !== this) { host.cluster.endRequest(host, priority); return; }
     const entry = host as HostEntry;
     this.breakers[priority === 'high' ? 1 : 0]!.release(CIRCUIT_KIND.RQ);
     this.stats.dec(CLUSTER.upstream_rq_active);
@@ -260,7 +283,7 @@ export class ClusterEntry implements Cluster {
     return scopes.flatMap((s) => [`${prefix}${s}upstream_rq_${status}`, `${prefix}${s}upstream_rq_${group}`, ...(s === '' ? [] : [`${prefix}${s}upstream_rq_completed`])]).map((n) => this.env.stats.claimOne(n, 'counter'));
   }
 
-  onAnswer(host: Host, headers: ResponseHeaders): void { if (this.outlier !== null) this.outlier.onStatus(host.index, effectiveStatus(headers)); }
+  onAnswer(host: Host, headers: ResponseHeaders): void { const { outlier } = host.cluster as ClusterEntry; if (outlier !== null) outlier.onStatus(host.index, effectiveStatus(headers)); }
 
   onRetriedResponse(host: Host, status: number): void {
     (host as HostEntry).stats.inc(HOST.rq_error);
@@ -271,11 +294,11 @@ export class ClusterEntry implements Cluster {
 
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', _reason: ResetReason, _fault: PeerFault | null): void {
     if (why === 'timeout') (host as HostEntry).stats.inc(HOST.rq_timeout);
-    this.outlier?.onLocalFailure(host.index, why === 'timeout');
+    (host.cluster as ClusterEntry).outlier?.onLocalFailure(host.index, why === 'timeout');
   }
 
   /** Lets go of everything when the cluster is replaced or removed: streams under way go on. */
-  drain(): void { for (const h of this.hosts) h.drain(true); }
+  drain(): void { this.chooser?.drain(); for (const h of this.hosts) h.drain(true); }
   membership(): { readonly total: number; readonly available: number } {
     let available = 0;
     for (const h of this.hosts) if ((this.shared.hosts.flags(h.index) & UNHEALTHY) === 0) available++;

@@ -1,5 +1,6 @@
 // Clusters and their endpoints from configuration.
 import { compileAddress, compileKeepalive, compileMetadata, compileSocketOptions, compileTransportSocket } from '../net/config.ts';
+import { compileKind } from './kinds/config.ts';
 import { compileHttp } from './http-config.ts';
 import { compileBalancer } from './balancer-config.ts';
 import type { Address } from '../net/address.ts';
@@ -14,7 +15,7 @@ import { compileOutlier, votingOf } from './outlier/config.ts';
 export interface EndpointPlan extends Omit<HostPlan, 'index'> { readonly check: CheckTargetPlan }
 export interface DnsPlan { readonly family: 'AUTO' | 'V4_ONLY' | 'V6_ONLY' | 'V4_PREFERRED' | 'ALL'; readonly refreshMs: number; readonly respectTtl: boolean; readonly jitterMs: number; readonly failureBaseMs: number; readonly failureMaxMs: number; readonly resolvers: readonly string[] }
 export interface CompiledCluster {
-  readonly cluster: Omit<ClusterPlan, 'circuits'>;
+  readonly cluster: Omit<ClusterPlan, 'circuits' | 'hostRecord'>;
   readonly discovery: 'static' | 'strict-dns' | 'logical-dns';
   readonly endpoints: readonly EndpointPlan[];
   readonly dns: DnsPlan;
@@ -74,24 +75,6 @@ function compileDns(m: ConfigMessage, c: ConfigMessage | null): DnsPlan {
   return { family: families[of.enum('dns_lookup_family')] ?? 'AUTO', refreshMs, respectTtl: of.bool('respect_dns_ttl'), jitterMs: Math.max(0, of.ms('dns_jitter', 0)), failureBaseMs: base > 0 ? base : refreshMs, failureMaxMs: failure?.ms('max_interval', base > 0 ? base * 10 : refreshMs) ?? refreshMs, resolvers };
 }
 
-function discoveryOf(m: ConfigMessage): { discovery: CompiledCluster['discovery']; dns: ConfigMessage | null } {
-  const custom = m.msg('cluster_type');
-  if (custom !== undefined) {
-    const c = custom.any('typed_config');
-    custom.str('name');
-    if (c?.typeName === 'envoy.extensions.clusters.dns.v3.DnsCluster') return { discovery: c.bool('all_addresses_in_single_endpoint') ? 'logical-dns' : 'strict-dns', dns: c };
-    if (custom.str('name') === 'envoy.cluster.static') return { discovery: 'static', dns: null };
-    custom.unsupported('typed_config', c?.typeName ?? '');
-    return { discovery: 'static', dns: null };
-  }
-  switch (m.enum('type')) {
-    case 'STATIC': return { discovery: 'static', dns: null };
-    case 'STRICT_DNS': return { discovery: 'strict-dns', dns: null };
-    case 'LOGICAL_DNS': return { discovery: 'logical-dns', dns: null };
-    default: m.error('type', `cluster type ${m.enum('type')} is not supported yet`); return { discovery: 'static', dns: null };
-  }
-}
-
 function overrideStatus(common: ConfigMessage | undefined): readonly HealthStatus[] {
   const set = common?.msg('override_host_status');
   return set === undefined ? ['UNKNOWN', 'HEALTHY', 'DEGRADED'] : (set.enums('statuses') as HealthStatus[]);
@@ -99,10 +82,10 @@ function overrideStatus(common: ConfigMessage | undefined): readonly HealthStatu
 
 export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
   for (const f of ['eds_cluster_config', 'wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
-  m.unsupported('close_connections_on_host_health_failure'); if (m.bool('connection_pool_per_downstream_connection')) m.unsupported('connection_pool_per_downstream_connection'); m.noop('cleanup_interval', 'only ORIGINAL_DST clusters are cleaned'); m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
+  m.unsupported('close_connections_on_host_health_failure'); if (m.bool('connection_pool_per_downstream_connection')) m.unsupported('connection_pool_per_downstream_connection'); m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
   const track = m.msg('track_cluster_stats');
   for (const f of ['timeout_budgets', 'request_response_sizes', 'per_endpoint_stats']) track?.noop(f, 'not recorded yet');
-  const { discovery, dns } = discoveryOf(m);
+  const { discovery, dns, kind } = compileKind(m, ctx);
   const { endpoints, overprovisioning, weightedHealth } = compileEndpoints(m.msg('load_assignment'), discovery !== 'static' || !m.readable('type'));
   if (discovery === 'logical-dns' && endpoints.length !== 1) m.error('load_assignment', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
   const common = m.msg('common_lb_config');
@@ -121,7 +104,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   return {
     discovery, endpoints, limits, trackRemaining: remaining, dns: compileDns(m, dns), healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'),
     cluster: {
-      name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m), panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
+      name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m, kind !== null), kind, panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
       ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
       keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind: bindAddress, socketOptions: compileSocketOptions(bind?.list('socket_options') ?? []), metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
       transportSocket: compileTransportSocket(m.msg('transport_socket'), ctx, 'upstream'), transportSocketMatches: m.list('transport_socket_matches').map((t) => { t.str('name'); return { match: (t.json('match') ?? {}) as { readonly [key: string]: unknown }, socket: compileTransportSocket(t.msg('transport_socket'), ctx, 'upstream') }; }),

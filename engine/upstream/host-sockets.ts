@@ -31,7 +31,7 @@ function makeWrap(plan: ExtensionPlan | null, env: WorkerEnv, scope: string): Wr
 export type HostPlace = Pick<Host, 'address' | 'hostname' | 'metadata'>;
 
 export class HostSockets {
-  private readonly plan: Omit<ClusterPlan, 'circuits'>;
+  private readonly plan: Omit<ClusterPlan, 'circuits' | 'hostRecord'>;
   private readonly env: WorkerEnv;
   private readonly fallback: Wrap;
   /** Connections tell of the client that they are made for, so each client has its own. */
@@ -39,7 +39,7 @@ export class HostSockets {
   private readonly matches: readonly Match[];
   private readonly chosen = new WeakMap<object, Wrap>();
 
-  constructor(plan: Omit<ClusterPlan, 'circuits'>, env: WorkerEnv) {
+  constructor(plan: Omit<ClusterPlan, 'circuits' | 'hostRecord'>, env: WorkerEnv) {
     this.plan = plan; this.env = env;
     const scope = `cluster.${plan.statName}`;
     this.fallback = makeWrap(plan.transportSocket, env, scope);

@@ -40,6 +40,8 @@ export interface PickContext {
   maxReselect: number;
   /** Bit set of priorities that a retry leaves out; 0: none. A choice that finds no other sets it to -1 and goes as ever. */
   triedPriorities: number;
+  /** Goes to this priority, with DEGRADED_CHOICE to its degraded hosts (an aggregate cluster has chosen); absent: by the loads. */
+  readonly onlyPriority?: number;
   /** Override from e.g. a stateful session, null: none. */
   overrideHost: OverrideHost | null;
   /** Hosts of the override_host policy that attempts have used up. */

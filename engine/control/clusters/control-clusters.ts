@@ -44,7 +44,9 @@ class LiveCluster {
   /** Subsets of all threads. */
   subsets = 0;
   constructor(compiled: CompiledCluster, circuits: readonly [number, number]) { this.compiled = compiled; this.circuits = circuits; }
-  get plan(): ClusterPlan { return { ...this.compiled.cluster, circuits: this.circuits }; }
+  /** Record of hosts that come with requests, -1: none. */
+  hostRecord = -1;
+  get plan(): ClusterPlan { return { ...this.compiled.cluster, circuits: this.circuits, hostRecord: this.hostRecord }; }
 }
 
 export class ControlClusters {
@@ -69,6 +71,7 @@ export class ControlClusters {
       this.live.set(name, c);
     } else { for (const cancel of c.cancels.values()) cancel(); c.cancels.clear(); c.resolved.clear(); c.compiled = compiled; }
     c.version = version;
+    if (c.hostRecord < 0 && compiled.cluster.kind !== null && compiled.cluster.kind.kind !== 'aggregate') { c.hostRecord = this.hostRecords.allocate(); if (c.hostRecord >= 0) this.env.hosts.reset(c.hostRecord); }
     this.env.health.apply(name, compiled);
     this.env.circuits.setLimits(c.circuits[0], compiled.limits[0]);
     this.env.circuits.setLimits(c.circuits[1], compiled.limits[1]);
@@ -88,6 +91,7 @@ export class ControlClusters {
     this.env.health.remove(name);
     for (const cancel of c.cancels.values()) cancel();
     for (const h of c.hosts.values()) this.hostRecords.release(h.index);
+    if (c.hostRecord >= 0) this.hostRecords.release(c.hostRecord);
     for (const r of c.circuits) this.circuitRecords.release(r);
     this.env.emit([{ kind: 'cluster-removed', name }]);
     this.env.stat('cluster_manager.active_clusters', 'gauge', { set: this.live.size });

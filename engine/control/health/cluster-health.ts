@@ -35,7 +35,7 @@ export interface HealthEnv {
 }
 
 /** What is known of a cluster when it is installed. */
-export interface HealthSettings { readonly cluster: Omit<ClusterPlan, 'circuits'>; readonly healthCheck: HealthCheckPlan | null; readonly outlier: OutlierPlan | null }
+export interface HealthSettings { readonly cluster: Omit<ClusterPlan, 'circuits' | 'hostRecord'>; readonly healthCheck: HealthCheckPlan | null; readonly outlier: OutlierPlan | null }
 
 interface Entry { readonly checker: HealthChecker | null; readonly detector: OutlierDetector | null; readonly key: string }
 

@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { HTTP2_DEFAULTS } from '../../../engine/plan/http2-options-plan.ts';
+import { PoolWorld, Request } from './pool-world.ts';
+
+const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n';
+const frame = (type: number, flags: number, id: number, payload = ''): string => String.fromCharCode(payload.length >> 16, (payload.length >> 8) & 255, payload.length & 255, type, flags, id >>> 24, (id >> 16) & 255, (id >> 8) & 255, id & 255) + payload;
+const SETTINGS = (max?: number): string => frame(4, 0, 0, max === undefined ? '' : `\0\x03\0\0\0${String.fromCharCode(max)}`);
+const H2_OK = (id: number): string => frame(1, 5, id, '\x88');
+const GOAWAY = (last: number): string => frame(7, 0, 0, `\0\0\0${String.fromCharCode(last)}\0\0\0\0`);
+
+test('a request waits for its connection, the next one takes the idle connection, nothing is left over', () => {
+  const w = new PoolWorld();
+  const a = w.ask();
+  assert.deepEqual([a.log, w.held()], [['waits'], [1, 1, 1]]);
+  w.connect(0);
+  assert.deepEqual(a.log, ['waits', 'stream']);
+  w.answer(0);
+  const b = w.ask();
+  w.answer(0);
+  assert.deepEqual([b.log, w.sockets.length, w.count('upstream_cx_http1_total')], [['stream', '200 end'], 1, 1]);
+  assert.equal(b.facts.requestsOfConnection, 2);
+  w.close(0);
+  assert.deepEqual([w.held(), w.count('upstream_cx_active'), w.shared.hosts.connections(0)], [[0, 0, 0], 0, 0]);
+});
+
+test('as many connections are begun as requests wait, at most three for one event; they are used last one first', () => {
+  const w = new PoolWorld();
+  for (let i = 0; i < 4; i++) w.ask();
+  assert.equal(w.sockets.length, 4);
+  for (let i = 0; i < 4; i++) w.connect(i);
+  for (const i of [1, 3, 0, 2]) w.answer(i);
+  w.ask();
+  assert.equal(w.sockets[2]!.written.split('GET /').length, 3);
+});
+
+test('a failed connect fails all that wait, and the counts go back', () => {
+  const w = new PoolWorld(), list = [w.ask(), w.ask()];
+  w.close(0, 'ECONNREFUSED');
+  for (const r of list) assert.deepEqual(r.log, ['waits', 'connect-failure: delayed connect error: Connection refused']);
+  assert.equal(w.count('upstream_rq_pending_failure_eject'), 2);
+  w.close(1, 'ECONNREFUSED');
+  assert.deepEqual([w.held(), w.count('upstream_cx_connect_fail'), w.count('upstream_cx_destroy_remote'), w.shared.hosts.connections(0)], [[0, 0, 0], 2, 2, 0]);
+});
+
+test('a connect that takes too long', () => {
+  const w = new PoolWorld(), r = w.ask();
+  w.env.advance(1001);
+  assert.deepEqual([r.log, w.count('upstream_cx_connect_timeout'), w.held()], [['waits', 'connect-timeout'], 1, [0, 0, 0]]);
+});
+
+test('a request that is cancelled while it waits leaves the queue; its connection is the next one\'s', () => {
+  const w = new PoolWorld(), a = w.ask();
+  a.waiting!.cancel();
+  assert.deepEqual(w.held(), [1, 0, 1]);
+  w.connect(0);
+  assert.deepEqual(w.ask().log, ['stream']);
+  assert.deepEqual(a.log, ['waits']);
+});
+
+test('circuit breakers: connections make the next one wait, waiting ones make it overflow; a pool without any connection may have one', () => {
+  const w = new PoolWorld({}, [1, 1, 9, 3, 9], 2), [first, second] = [w.cluster.hostSets()[0]!.all[0]!, w.cluster.hostSets()[0]!.all[1]!];
+  const a = w.ask(new Request(), first);
+  w.connect(0);
+  const b = w.ask(new Request(), first);
+  assert.deepEqual([b.log, w.sockets.length, w.count('upstream_cx_overflow')], [['waits'], 1, 1]);
+  assert.deepEqual([w.ask(new Request(), first).log, w.count('upstream_rq_pending_overflow')], [['overflow'], 1]);
+  b.waiting!.cancel();
+  assert.deepEqual(w.ask(new Request(), second).log, ['waits']);
+  assert.equal(w.sockets.length, 2);
+  w.answer(0);
+  assert.deepEqual(a.log, ['waits', 'stream', '200 end']);
+});
+
+test('per-host limit: the others wait for the one connection', () => {
+  const w = new PoolWorld({ perHostMaxConnections: 1 }), a = w.ask(), b = w.ask();
+  w.connect(0);
+  assert.deepEqual([w.sockets.length, b.log], [1, ['waits']]);
+  w.answer(0);
+  assert.deepEqual([a.log.at(-1), b.log], ['200 end', ['waits', 'stream']]);
+});
+
+test('max_connection_pools refuses a host more', () => {
+  const w = new PoolWorld({}, [9, 9, 9, 3, 1], 2), hosts = w.cluster.hostSets()[0]!.all;
+  w.ask(new Request(), hosts[0]!);
+  assert.deepEqual([w.ask(new Request(), hosts[1]!).log, w.count('upstream_cx_pool_overflow')], [['overflow'], 1]);
+  w.close(0, 'ECONNREFUSED');
+  assert.deepEqual(w.ask(new Request(), hosts[1]!).log, ['waits']);
+});
+
+test('an idle connection is closed by its timeout, by bytes that nobody asked for, and by the other side', () => {
+  const w = new PoolWorld();
+  for (const [i, ends] of [() => w.env.advance(60_001), () => w.receive(1, 'HTTP/1.1 408 x\r\n\r\n'), () => w.sockets[2]!.sink.onEnd()].entries()) {
+    const r = w.ask();
+    assert.deepEqual(r.log, ['waits'], `${i}`);
+    w.connect(i);
+    w.answer(i);
+    ends();
+    assert.notEqual(w.sockets[i]!.destroyed, '', `${i}`);
+  }
+  assert.deepEqual([w.held(), w.count('upstream_cx_idle_timeout'), w.count('upstream_cx_protocol_error')], [[0, 0, 0], 1, 1]);
+});
+
+test('max_requests_per_connection and the greatest age end a connection after its stream', () => {
+  const w = new PoolWorld({ maxRequestsPerConnection: 2, maxConnectionDurationMs: 5000 });
+  w.ask(); w.connect(0); w.answer(0);
+  w.ask(); w.answer(0);
+  assert.deepEqual([w.sockets[0]!.destroyed, w.count('upstream_cx_max_requests')], ['flush', 1]);
+  const r = w.ask();
+  w.connect(1);
+  w.env.advance(5001);
+  assert.deepEqual([w.sockets[1]!.destroyed, w.count('upstream_cx_max_duration_reached')], ['', 1]);
+  assert.deepEqual(w.ask().log, ['waits']);
+  w.answer(1);
+  assert.deepEqual([r.log.at(-1), w.sockets[1]!.destroyed], ['200 end', 'flush']);
+});
+
+test('preconnect: one connection more than is used', () => {
+  const w = new PoolWorld({ preconnectRatio: 2 });
+  w.ask();
+  assert.equal(w.sockets.length, 2);
+});
+
+test('HTTP/2: many streams on one connection, as many as the peer lets; the next one gets a connection of its own', () => {
+  const w = new PoolWorld({ protocol: 'http2' });
+  const a = w.ask();
+  w.connect(0);
+  w.receive(0, SETTINGS(2));
+  const b = w.ask(), c = w.ask();
+  assert.deepEqual([a.log, b.log, c.log, w.sockets.length], [['waits', 'stream'], ['stream'], ['waits'], 2]);
+  w.receive(0, H2_OK(1));
+  assert.deepEqual([a.log.at(-1), c.log], ['200 end', ['waits', 'stream']]);
+  assert.equal(w.count('upstream_cx_http2_total'), 1);
+});
+
+test('HTTP/2: own max_concurrent_streams holds before the peer has said anything', () => {
+  const w = new PoolWorld({ protocol: 'http2', http2: { ...HTTP2_DEFAULTS, maxConcurrentStreams: 1 } });
+  w.ask(); w.ask();
+  assert.equal(w.sockets.length, 2);
+});
+
+test('HTTP/2: after GOAWAY streams that the peer has seen end there, others were refused; new ones go to a new connection', () => {
+  const w = new PoolWorld({ protocol: 'http2' }), a = w.ask();
+  w.connect(0);
+  w.receive(0, SETTINGS());
+  const b = w.ask();
+  w.receive(0, GOAWAY(1));
+  assert.deepEqual([a.log.at(-1), b.log.at(-1), w.count('upstream_cx_close_notify')], ['stream', 'reset refused', 1]);
+  assert.deepEqual([w.ask().log, w.sockets.length], [['waits'], 2]);
+  w.receive(0, H2_OK(1));
+  assert.deepEqual([a.log.at(-1), w.sockets[0]!.destroyed], ['200 end', 'flush']);
+});
+
+test('HTTP/2: a lost connection resets all of its streams, and is never given another', () => {
+  const w = new PoolWorld({ protocol: 'http2' }), a = w.ask(), b = w.ask();
+  w.connect(0);
+  w.close(0, 'ECONNRESET');
+  assert.deepEqual([a.log.at(-1), b.log.at(-1)], ['reset connection-end', 'reset connection-end']);
+  assert.deepEqual([w.held(), w.count('upstream_cx_destroy_remote_with_active_rq')], [[0, 0, 0], 1]);
+  assert.deepEqual(w.ask().log, ['waits']);
+});
+
+test('HTTP/2: a ping that is not answered ends the connection', () => {
+  const w = new PoolWorld({ protocol: 'http2', http2: { ...HTTP2_DEFAULTS, keepalive: { intervalMs: 1000, timeoutMs: 500, jitterPercent: 0, idleIntervalMs: 0 } } });
+  w.ask();
+  w.connect(0);
+  w.receive(0, SETTINGS() + H2_OK(1));
+  for (let i = 0; i < 20; i++) w.env.advance(100);
+  assert.equal(w.sockets[0]!.destroyed, 'now');
+});
+
+test('a fresh connection is asked for: an idle one is passed over', () => {
+  const w = new PoolWorld();
+  w.ask(); w.connect(0); w.receive(0, OK);
+  const r = new Request();
+  r.fresh = true;
+  w.ask(r);
+  assert.deepEqual([r.log, w.sockets.length], [['waits'], 2]);
+});
+
+test('a host that goes: idle connections close, busy ones after their stream; a changed set of hosts closes all where it is asked for', () => {
+  const w = new PoolWorld({ closeOnHostSetChange: true }, undefined, 2), hosts = w.cluster.hostSets()[0]!.all;
+  w.ask(new Request(), hosts[0]!); w.connect(0); w.answer(0);
+  const b = w.ask(new Request(), hosts[1]!);
+  w.connect(1);
+  w.cluster.setHosts([w.host(0)]);
+  assert.deepEqual([w.sockets[0]!.destroyed, w.sockets[1]!.destroyed], ['flush', '']);
+  w.answer(1);
+  assert.deepEqual([b.log.at(-1), w.sockets[1]!.destroyed], ['200 end', 'flush']);
+  assert.deepEqual(w.held(), [0, 0, 0]);
+});
+
+test('a request ends at each step: what it held goes back', () => {
+  for (const protocol of ['http1', 'http2'] as const) {
+    const w = new PoolWorld({ protocol }), a = w.ask();
+    w.connect(0);
+    a.stream!.reset('local');
+    w.env.later.run();
+    if (protocol === 'http1') assert.notEqual(w.sockets[0]!.destroyed, ''); else assert.deepEqual(w.ask().log, ['stream']);
+    w.close(0);
+    assert.deepEqual([w.held(), w.count('upstream_cx_active')], [[0, 0, 0], 0], protocol);
+  }
+});
