@@ -29,7 +29,7 @@ export interface DownstreamConnection {
   resumeReading(why: ReadPause): void;
   /** A filter that said 'stop' lets the connection go on with the filters after it. Not from inside its own hook. */
   continueReading(filter: NetworkFilter): void;
-  /** Closes from our side. 'flush': after what is queued; 'now': at once; 'flush-delay': flush, FIN, then wait `delayMs` for the peer's close; `details` for %CONNECTION_TERMINATION_DETAILS%. The filters' onClose is called with ''. */
+  /** Closes from our side. 'flush': after what is queued, as long as the peer takes some of it in every `delayMs` (0: for ever); 'now': at once; 'flush-delay': flush, then wait for the peer's close for `delayMs` in which nothing moves; `details` for %CONNECTION_TERMINATION_DETAILS%. The filters' onClose is called with ''. */
   close(how: 'flush' | 'now' | 'reset' | 'flush-delay', details?: string, delayMs?: number): void;
 }
 

@@ -12,6 +12,7 @@ import { StreamFacts, type ConnectionFacts } from '../observe/stream-facts.ts';
 import type { Timer } from '../loop/timer-wheel.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory, NetworkVerdict, ReadPause } from './connection.ts';
 import type { DownstreamSocketFactory } from './tls/contexts.ts';
+import { boundFlush } from './bound-flush.ts';
 import type { SocketSink, TransportSocket } from './transport/transport.ts';
 import type { WorkerEnv } from './worker-env.ts';
 
@@ -164,10 +165,20 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
   close(how: 'flush' | 'now' | 'reset' | 'flush-delay', details = '', delayMs = 0): void {
     if (this.ended) return;
     if (details !== '' && this.facts.terminationDetails === '') this.facts.terminationDetails = details;
-    if (how !== 'flush-delay' || delayMs === 0) { this.finish(how === 'flush-delay' ? 'flush' : how); return; }
+    if (how !== 'flush-delay' || delayMs === 0) {
+      this.finish(how === 'flush-delay' ? 'flush' : how);
+      if (how === 'flush' && delayMs > 0) boundFlush(this.socket, this.env.wheel, delayMs);
+      return;
+    }
     if (this.closing !== null) return;
     // The peer gets time to read what was sent before its own bytes lead to a reset; it usually closes first. Envoy sends no FIN meanwhile.
-    this.closing = this.env.wheel.after(delayMs, () => { for (const f of this.filters) f.onDelayedClose?.(); this.finish('now'); });
+    let before = Infinity;
+    const timer = this.closing = this.env.wheel.after(delayMs, () => {
+      const left = this.socket.pendingBytes;
+      if (left > 0 && left < before) { before = left; this.env.wheel.arm(timer, delayMs); return; }
+      for (const f of this.filters) f.onDelayedClose?.();
+      this.finish('now');
+    });
   }
 
   private finish(how: 'flush' | 'now' | 'reset', local = true): void {

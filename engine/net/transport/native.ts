@@ -45,6 +45,8 @@ class NativeSocket implements TransportSocket {
   readonly slot: number;
   /** Generation shifted to where records carry it; -1 once closed. */
   tag: number;
+  /** The tag of a socket that was let go with 'flush'. */
+  private flushing = -1;
   private localAddress: Address | null = null;
   private remoteAddress: Address | null = null;
   private mark = 1 << 20;
@@ -58,14 +60,19 @@ class NativeSocket implements TransportSocket {
 
   writeLatin1(text: string): void { if (this.tag !== -1) this.owner.sendText(this, text); }
   write(bytes: Uint8Array, start: number, end: number): void { if (this.tag !== -1) this.owner.sendBytes(this, bytes, start, end); }
-  get pendingBytes(): number { return this.tag === -1 ? 0 : this.owner.addon.pending(this.owner.handle, this.slot); }
+  get pendingBytes(): number {
+    const tag = this.tag !== -1 ? this.tag : this.flushing;
+    return tag === -1 || (tag !== this.tag && this.owner.addon.generation(this.owner.handle, this.slot) !== tag >>> 8) ? 0 : this.owner.addon.pending(this.owner.handle, this.slot);
+  }
   pause(): void { if (this.tag !== -1) this.owner.command(this, OP.PAUSE, 0, 0); }
   resume(): void { if (this.tag !== -1) this.owner.command(this, OP.RESUME, 0, 0); }
   end(): void { if (this.tag !== -1) this.owner.command(this, OP.END, 0, 0); }
   destroy(how: 'flush' | 'now' | 'reset'): void {
-    if (this.tag === -1) return;
-    this.owner.command(this, how === 'flush' ? OP.CLOSE : how === 'now' ? OP.NOW : OP.RESET, 0, 0);
+    if (this.tag === -1 && (this.flushing === -1 || how === 'flush')) return;
+    const tag = this.tag !== -1 ? this.tag : this.flushing;
+    this.owner.command(this, how === 'flush' ? OP.CLOSE : how === 'now' ? OP.NOW : OP.RESET, 0, 0, tag);
     this.owner.forget(this);
+    this.flushing = how === 'flush' ? tag : -1;
   }
   setNoDelay(on: boolean): void { this.setOption({ level: IPPROTO_TCP, name: TCP_NODELAY, value: on ? 1 : 0 }); }
   setKeepalive(k: TcpKeepalive): void { for (const o of keepaliveOptions(k)) this.setOption(o); }
@@ -158,11 +165,11 @@ export class NativeTransport implements Transport {
   forget(s: NativeSocket): void { if (this.sockets[s.slot] === s) this.sockets[s.slot] = undefined; s.tag = -1; }
 
   /** @internal */
-  command(s: NativeSocket, op: number, offset: number, length: number): void {
+  command(s: NativeSocket, op: number, offset: number, length: number, tag = s.tag): void {
     const cm = this.commands;
     if (cm[0] === RECORDS) this.flush();
     const k = 4 + 4 * cm[0]!;
-    cm[k] = s.slot; cm[k + 1] = s.tag | op; cm[k + 2] = offset; cm[k + 3] = length;
+    cm[k] = s.slot; cm[k + 1] = tag | op; cm[k + 2] = offset; cm[k + 3] = length;
     cm[0]!++;
     if (!this.inTurn) this.wake();
   }

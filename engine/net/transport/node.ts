@@ -22,6 +22,7 @@ class NodeSocket implements TransportSocket {
   private gone = false;
   private blocked = false;
   private corked = false;
+  private flushing = false;
   private error = '';
   private remoteAddress: Address | null = null;
   private localAddress: Address | null = null;
@@ -64,12 +65,12 @@ class NodeSocket implements TransportSocket {
   resume(): void { if (!this.gone) this.socket.resume(); }
   end(): void { if (!this.gone) { this.flushCork(); this.socket.end(); } }
   destroy(how: 'flush' | 'now' | 'reset'): void {
-    if (this.gone) return;
+    if (this.gone) { if (how !== 'flush' && this.flushing) this.socket.destroy(); return; }
     this.gone = true;
     this.flushCork();
     if (how === 'reset') this.socket.resetAndDestroy();
     else if (how === 'now' || this.socket.writableLength === 0) this.socket.destroySoon();
-    else this.socket.end(() => this.socket.destroy());
+    else { this.flushing = true; this.socket.end(() => this.socket.destroy()); }
   }
   private flushCork(): void { if (this.corked) { this.corked = false; this.socket.uncork(); } }
   setNoDelay(on: boolean): void { this.socket.setNoDelay(on); }

@@ -34,14 +34,14 @@ export interface TransportSocket {
   writeLatin1(text: string): void;
   /** Queues bytes [start, end). They are sent or copied before the turn ends; bytes of the receive slab of this same turn are forwarded without a copy. */
   write(bytes: Uint8Array, start: number, end: number): void;
-  /** Bytes taken from the owner but not yet by the kernel. May lag within a turn by what the turn itself has queued. */
+  /** Bytes taken from the owner but not yet by the kernel, also after destroy('flush'). May lag within a turn by what the turn itself has queued. */
   readonly pendingBytes: number;
   /** Stops and restarts reading. Idempotent; who may pause for what reason is the owner's ledger. */
   pause(): void;
   resume(): void;
   /** Sends FIN after what is queued; reading goes on. */
   end(): void;
-  /** Closes. 'flush': after what is queued was sent; 'now': at once, dropping the queue; 'reset': at once with RST. onClose does not come any more. */
+  /** Closes. 'flush': after what is queued was sent (a further 'now' or 'reset' drops the rest); 'now': at once, dropping the queue; 'reset': at once with RST. onClose does not come any more. */
   destroy(how: 'flush' | 'now' | 'reset'): void;
   setNoDelay(on: boolean): void;
   setKeepalive(keepalive: TcpKeepalive): void;

@@ -152,4 +152,34 @@ for (const kind of kinds) {
     other.destroy();
     assert.equal(caught.length, 1);
   });
+
+  test(`${kind}: both ends closed while the reader is paused: what is on the way is still read`, async (c) => {
+    const { client, server } = await pair(make(c));
+    server.socket.pause();
+    client.socket.write(Buffer.alloc(200_000, 'z'), 0, 200_000);
+    client.socket.end();
+    server.socket.end();
+    await client.until(() => client.ended);
+    await new Promise((r) => setTimeout(r, 20));
+    assert.equal(server.closed, null);
+    server.socket.resume();
+    await server.until(() => server.bytes === 200_000 && server.ended);
+  });
+
+  test(`${kind}: a flush to a peer that does not read can be watched and cut`, async (c) => {
+    const { client, server } = await pair(make(c));
+    client.socket.pause();
+    const chunk = Buffer.alloc(1 << 20, 'x');
+    for (let i = 0; i < 16; i++) server.socket.write(chunk, 0, chunk.length);
+    server.socket.destroy('flush');
+    await new Promise((r) => setTimeout(r, 20));
+    assert.ok(server.socket.pendingBytes > 0, 'it waits');
+    server.socket.destroy('now');
+    await new Promise((r) => setTimeout(r, 20));
+    assert.equal(server.socket.pendingBytes, 0);
+    client.socket.resume();
+    await client.until(() => client.ended || client.closed !== null);
+    assert.ok(client.bytes < 16 << 20);
+    assert.equal(server.closed, null, 'a socket that was let go tells nothing more');
+  });
 }

@@ -36,11 +36,11 @@ static napi_value Create(napi_env env, napi_callback_info info) {
   struct uv_loop_s *loop; napi_get_uv_event_loop(env, (void *)&loop); t->loop = loop;
   t->epoll = epoll_create1(EPOLL_CLOEXEC);
   if (t->epoll < 0) { free(t); THROW("epoll_create1 failed"); }
-  t->poll = malloc(uv_handle_size(WEIR_UV_POLL)); t->idle = malloc(uv_handle_size(WEIR_UV_IDLE)); t->timer = malloc(uv_handle_size(WEIR_UV_TIMER));
-  uv_poll_init(t->loop, t->poll, t->epoll); uv_idle_init(t->loop, t->idle); uv_timer_init(t->loop, t->timer);
-  t->poll->data = t->idle->data = t->timer->data = t;
+  t->poll = malloc(uv_handle_size(WEIR_UV_POLL)); t->idle = malloc(uv_handle_size(WEIR_UV_IDLE)); t->timer = malloc(uv_handle_size(WEIR_UV_TIMER)); t->retry = malloc(uv_handle_size(WEIR_UV_TIMER));
+  uv_poll_init(t->loop, t->poll, t->epoll); uv_idle_init(t->loop, t->idle); uv_timer_init(t->loop, t->timer); uv_timer_init(t->loop, t->retry);
+  t->poll->data = t->idle->data = t->timer->data = t->retry->data = t;
   uv_poll_start(t->poll, WEIR_UV_READABLE, on_poll);
-  t->handles = 3; t->owners = 2; // the libuv handles, and JavaScript's
+  t->handles = 4; t->owners = 2; // the libuv handles, and JavaScript's
   napi_add_async_cleanup_hook(env, on_env_down, t, &t->hook);
   napi_value v; napi_create_external(env, t, on_collected, NULL, &v);
   return v;

@@ -63,10 +63,11 @@ static void accept_some(transport_t *t, uint32_t slot) {
     int fd = accept4(t->slots[slot].fd, (void *)a, &l, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
-      if (errno != EAGAIN) { // out of descriptors or memory: not asked again until a socket is freed, so this cannot spin
+      if (errno != EAGAIN) { // out of descriptors or memory: not asked again until a socket is freed or some time has passed, so this cannot spin
         struct epoll_event e = { .events = 0, .data.u64 = (uint64_t)(t->slots[slot].generation & 0xffffff) << 32 | slot };
         epoll_ctl(t->epoll, EPOLL_CTL_MOD, t->slots[slot].fd, &e);
         t->slots[slot].flags |= F_STALLED; t->stalled = 1;
+        uv_timer_start(t->retry, on_retry, ACCEPT_RETRY_MS, 0);
       }
       return;
     }

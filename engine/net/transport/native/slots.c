@@ -46,15 +46,18 @@ void slot_free(transport_t *t, uint32_t slot) {
   if (!(s->flags & F_LISTEN)) t->live--;
   close(s->fd); free(s->queue); s->queue = NULL; s->queue_at = s->queue_length = s->queue_size = 0;
   s->fd = -1; s->generation++; s->flags &= F_CARRY; s->next = t->free_slot; t->free_slot = slot;
-  if (t->stalled) { // an accept had run out of descriptors: there is one now
-    t->stalled = 0;
-    for (uint32_t i = 0; i < t->slot_count; i++) {
-      slot_t *l = &t->slots[i];
-      if (l->fd < 0 || !(l->flags & F_STALLED)) continue;
-      l->flags &= ~(uint32_t)F_STALLED;
-      if (l->flags & F_PAUSED) continue;
-      struct epoll_event e = { .events = EPOLLIN, .data.u64 = (uint64_t)(l->generation & 0xffffff) << 32 | i };
-      epoll_ctl(t->epoll, EPOLL_CTL_MOD, l->fd, &e);
-    }
+  if (t->stalled) accept_again(t); // an accept had run out of descriptors: there is one now
+}
+
+// Listeners that had run out of descriptors are asked again.
+void accept_again(transport_t *t) {
+  t->stalled = 0;
+  for (uint32_t i = 0; i < t->slot_count; i++) {
+    slot_t *l = &t->slots[i];
+    if (l->fd < 0 || !(l->flags & F_STALLED)) continue;
+    l->flags &= ~(uint32_t)F_STALLED;
+    if (l->flags & F_PAUSED) continue;
+    struct epoll_event e = { .events = EPOLLIN, .data.u64 = (uint64_t)(l->generation & 0xffffff) << 32 | i };
+    epoll_ctl(t->epoll, EPOLL_CTL_MOD, l->fd, &e);
   }
 }

@@ -28,6 +28,7 @@ enum {
 #define READ_CHUNK 131072   // of one recv
 #define MIN_READ 4096       // room below which a read waits for the next turn
 #define MAX_IOVS 64
+#define ACCEPT_RETRY_MS 100 // after descriptors ran out and none of ours was freed
 #define NO_SLOT UINT32_MAX
 
 typedef struct {
@@ -37,7 +38,7 @@ typedef struct {
 } slot_t;
 
 typedef struct {
-  napi_env env; napi_ref callback, self, kept[4]; uv_loop_t *loop; uv_handle_t *poll, *idle, *timer; napi_async_cleanup_hook_handle hook;
+  napi_env env; napi_ref callback, self, kept[4]; uv_loop_t *loop; uv_handle_t *poll, *idle, *timer, *retry; napi_async_cleanup_hook_handle hook;
   int epoll, open, busy, handles, owners, timed; uint32_t stalled;
   uint8_t *receive, *send; uint32_t receive_size, send_size, receive_at;
   int32_t *events, *commands; uint32_t event_count, event_size, command_size;
@@ -52,6 +53,7 @@ uint32_t slot_new(transport_t *t, int fd, uint32_t flags);
 void slot_free(transport_t *t, uint32_t slot);
 void attend(transport_t *t, uint32_t slot);
 void emit(transport_t *t, uint32_t slot, int type, uint32_t offset, uint32_t length);
+void accept_again(transport_t *t);
 // io.c
 void send_all(transport_t *t, uint32_t slot, struct iovec *v, int n);
 void queue_flush(transport_t *t, uint32_t slot);
@@ -62,5 +64,6 @@ void turn(transport_t *t);
 void on_poll(uv_handle_t *h, int status, int events);
 void on_idle(uv_handle_t *h);
 void on_timer(uv_handle_t *h);
+void on_retry(uv_handle_t *h);
 void shut(transport_t *t);
 #endif

@@ -15,7 +15,8 @@ static void gather(transport_t *t, int n, uint32_t carried) {
     if (e & (EPOLLOUT | EPOLLERR | EPOLLHUP) && (s->flags & F_CONNECTING || s->queue_length)) s->flags |= F_OUT;
     if (e & (EPOLLERR | EPOLLHUP) && !(s->flags & F_CONNECTING) && s->flags & (F_PAUSED | F_CLOSING | F_EOF)) { // nobody reads it, so a read cannot tell
       int error = 0; socklen_t l = sizeof error; getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &l);
-      if (error || e & EPOLLHUP) { s->flags |= F_ERROR; s->error = (uint32_t)error; }
+      // A paused socket that is only at its end may have bytes to read yet.
+      if (error || (e & EPOLLHUP && s->flags & (F_CLOSING | F_EOF))) { s->flags |= F_ERROR; s->error = (uint32_t)error; }
     }
     if (!(s->flags & F_CARRY)) service(t, slot);
   }
@@ -48,6 +49,7 @@ void turn(transport_t *t) {
 
 void on_poll(uv_handle_t *h, int status, int events) { (void)status; (void)events; turn(h->data); }
 void on_idle(uv_handle_t *h) { turn(h->data); }
+void on_retry(uv_handle_t *h) { accept_again(h->data); }
 void on_timer(uv_handle_t *h) { transport_t *t = h->data; t->timed = 1; turn(t); }
 
 static void release(transport_t *t) { if (--t->owners == 0) free(t); }
@@ -62,9 +64,9 @@ void shut(transport_t *t) {
   if (!t->open) return;
   t->open = 0;
   for (uint32_t i = 0; i < t->slot_count; i++) if (t->slots[i].fd >= 0) { close(t->slots[i].fd); free(t->slots[i].queue); }
-  uv_poll_stop(t->poll); uv_idle_stop(t->idle); uv_timer_stop(t->timer);
+  uv_poll_stop(t->poll); uv_idle_stop(t->idle); uv_timer_stop(t->timer); uv_timer_stop(t->retry);
   close(t->epoll); free(t->slots); free(t->carry); t->slots = NULL; t->carry = NULL; t->slot_count = t->carry_count = 0;
-  uv_close(t->poll, on_closed); uv_close(t->idle, on_closed); uv_close(t->timer, on_closed);
+  uv_close(t->poll, on_closed); uv_close(t->idle, on_closed); uv_close(t->timer, on_closed); uv_close(t->retry, on_closed);
 }
 
 // Called by addon.c when JavaScript's handle is collected.
