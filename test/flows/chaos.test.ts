@@ -1,3 +1,4 @@
+// Runs alone: it measures time or load.
 // Backends that refuse, hang, break off at every point, speak garbage or trickle: what the client sees without a policy, that a retry policy hides what it can, and that
 // nothing is left behind. The expected statuses, flags and details are the real Envoy's: WEIR_CHAOS=envoy runs the same table through it.
 import assert from 'node:assert/strict';

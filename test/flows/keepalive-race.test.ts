@@ -1,3 +1,4 @@
+// Runs alone: it measures time or load.
 // The keep-alive race: an upstream that closes idle connections just as requests are sent on them costs no client an error for requests that can be sent again.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';

@@ -1,3 +1,4 @@
+// Runs alone: it measures time or load.
 // --watch: a changed bootstrap goes live through the one update path; nothing that it does not concern is closed.
 import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// Runs alone: it measures time or load.
 // The parity suite: the same configuration and traffic as the recorded real Envoy 1.40, through Weir. Every case of the topics built must be the same, but for
 // known-differences.json, where each entry has its reason; an entry that starts to pass fails here, so that the list stays true.
 // WEIR_PARITY='routing|admin' narrows it; scripts/parity.ts runs it by hand and records anew from the real Envoy.
@@ -14,11 +15,11 @@ interface Result { readonly case: string; readonly same: boolean; readonly diffs
 const here = new URL('.', import.meta.url).pathname;
 const known = JSON.parse(readFileSync(join(here, 'known-differences.json'), 'utf8')) as Known;
 
-function runOracle(filter: string): Promise<Result[]> {
+function runOracle(filter: string, jobs: number): Promise<Result[]> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-parity-'));
   const json = join(dir, 'report.json');
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(here, 'run.mjs'), '--proxy', './bin/weir', '--recorded', join(here, 'recorded-envoy-1.40.json'), '--jobs', '2', '--filter', filter, '--json', json], { cwd: join(here, '../..'), stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [join(here, 'run.mjs'), '--proxy', './bin/weir', '--recorded', join(here, 'recorded-envoy-1.40.json'), '--jobs', String(jobs), '--filter', filter, '--json', json], { cwd: join(here, '../..'), stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
     child.stdout.on('data', (b: Buffer) => { out += b; });
     child.stderr.on('data', (b: Buffer) => { out += b; });
@@ -29,7 +30,10 @@ function runOracle(filter: string): Promise<Result[]> {
 }
 
 const modules = known.modules.filter((m) => new RegExp(process.env['WEIR_PARITY'] ?? '').test(m));
-const results = await runOracle(`^(${modules.join('|')}):`);
+const results = await runOracle(`^(${modules.join('|')}):`, 2);
+// Cases have clocks of a few hundred ms. One that differs is played once more by itself before it is believed, so that a busy machine is not taken for a fault.
+const literal = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+for (const [i, r] of results.entries()) if (!r.same && known.differences[r.case] === undefined && known.notBuilt[r.case] === undefined) results[i] = (await runOracle(`^${literal(r.case)}$`, 1))[0] ?? r;
 
 for (const r of results) {
   const reason = known.differences[r.case] ?? known.notBuilt[r.case];
