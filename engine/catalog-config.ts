@@ -23,6 +23,7 @@ import { compileProxyProtocol } from './filters/listener/proxy-protocol/config.t
 import { compileTlsInspector } from './filters/listener/tls-inspector/config.ts';
 import { compileDownstreamTls, compileUpstreamTls, rulesOf } from './net/tls/config.ts';
 import { compileSecret } from './net/tls/secret-config.ts';
+import { compileStatefulSession, compileStatefulSessionPerRoute } from './filters/http/stateful-session/config.ts';
 import { compileRouter } from './filters/http/router/config.ts';
 import { compileAccessLog, compileFileLog, compileStreamLog } from './observe/accesslog/config.ts';
 import type { ExtensionCompiler } from './proto/config-message.ts';
@@ -49,6 +50,8 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', { category: 'envoy.filters.http', compile: compileHealthCheckFilter }],
   ['envoy.extensions.filters.http.rbac.v3.RBAC', { category: 'envoy.filters.http', compile: compileHttpRbac }],
   ['envoy.extensions.filters.http.rbac.v3.RBACPerRoute', { category: 'envoy.filters.http.per_route', compile: compileRbacPerRoute }],
+  ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession', { category: 'envoy.filters.http', compile: compileStatefulSession }],
+  ['envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute', { category: 'envoy.filters.http.per_route', compile: compileStatefulSessionPerRoute }],
   ['envoy.extensions.filters.http.router.v3.Router', { category: 'envoy.filters.http', compile: compileRouter }],
   ['envoy.extensions.access_loggers.file.v3.FileAccessLog', { category: 'envoy.access_loggers', compile: compileFileLog }],
   ['envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', { category: 'envoy.access_loggers', compile: compileStreamLog('stdout') }],

@@ -28,6 +28,8 @@ import { SetFilterStateFactory } from './filters/network/set-filter-state/set-fi
 import { SniClusterFactory } from './filters/network/sni-cluster/sni-cluster.ts';
 import { NetworkRbacFactory } from './filters/network/rbac/rbac.ts';
 import { HttpRbacFactory } from './filters/http/rbac/rbac.ts';
+import { StatefulSessionFactory } from './filters/http/stateful-session/filter.ts';
+import type { StatefulSessionPlan } from './plan/stateful-session-plan.ts';
 import { TlsInspectorFactory } from './filters/listener/tls-inspector/tls-inspector.ts';
 import { TcpProxyRuntime } from './filters/network/tcp-proxy/tcp-proxy-runtime.ts';
 import type { OverloadView } from './net/overload.ts';
@@ -81,6 +83,7 @@ const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpF
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', (_body, p) => new GrpcWebFactory(p.name, p.env.stats)],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.node().cluster, healthFailed: () => p.parts.healthFailed() })],
   ['envoy.extensions.filters.http.rbac.v3.RBAC', (body, p) => new HttpRbacFactory(p.name, p.index, body as RbacPlan, p.env.stats, `http.${p.hcm.statPrefix}`)],
+  ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession', (body, p) => new StatefulSessionFactory(p.name, p.index, body as StatefulSessionPlan, p.env.clock)],
   ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, clusters: p.parts.clusters, machineAddress: p.parts.machineAddress, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],
 ]);
 

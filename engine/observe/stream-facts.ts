@@ -116,6 +116,8 @@ export class StreamFacts {
   /** Original :path before rewriting, for x-envoy-original-path formatters; '' if unchanged. */
   originalPath = '';
   requestId = '';
+  /** The upstream host that a filter asks for; `strict`: that one or none. */
+  overrideHost: { readonly address: string; readonly strict: boolean } | null = null;
   /** The cluster that the route led to, whether or not a host was found. */
   cluster: { readonly name: string; readonly statName: string; readonly metadata: { readonly [key: string]: MetadataValue } | null } | null = null;
   upstream: UpstreamFacts | null = null;

@@ -18,7 +18,7 @@ export class HostChoice implements PickContext {
   maxReselect = 0;
   triedPriorities = 0;
   overrideHost: PickContext['overrideHost'] = null; overridesUsed = 0;
-  constructor(s: StreamView, entry: RouteEntry) { this.s = s; this.entry = entry; }
+  constructor(s: StreamView, entry: RouteEntry) { this.s = s; this.entry = entry; this.overrideHost = s.facts.overrideHost; }
 
   get request(): RequestHeaders { return this.s.request; }
   get facts(): StreamFacts { return this.s.facts; }
@@ -34,5 +34,5 @@ export class HostChoice implements PickContext {
   }
 
   /** The next choice is a retry's. */
-  forRetry(retry: RetryState): void { this.avoid = retry.avoid; this.maxReselect = retry.reselects; this.triedPriorities = retry.triedPriorities(); }
+  forRetry(retry: RetryState): void { this.overrideHost = null; this.avoid = retry.avoid; this.maxReselect = retry.reselects; this.triedPriorities = retry.triedPriorities(); }
 }
