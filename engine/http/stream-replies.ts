@@ -4,6 +4,9 @@ import { LocalReply } from './filter.ts';
 
 export const STREAM_FLAG = { DC: flagBit('DC'), DR: flagBit('DR'), SI: flagBit('SI'), DPE: flagBit('DPE'), NR: flagBit('NR'), DT: flagBit('DT') };
 
+/** gRPC status of a call whose time is up. */
+const DEADLINE_EXCEEDED = 4;
+
 export const REPLY = {
   overloaded: new LocalReply(503, 'envoy overloaded', 'overload'),
   missingHost: new LocalReply(400, '', 'missing_host_header'),
@@ -17,9 +20,9 @@ export const REPLY = {
   headersTimeout: new LocalReply(408, 'request header timeout', 'request_header_timeout'),
   idleEarly: new LocalReply(408, 'stream timeout', 'stream_idle_timeout', STREAM_FLAG.SI),
   idleLate: new LocalReply(504, 'stream timeout', 'stream_idle_timeout', STREAM_FLAG.SI),
-  maxDuration: new LocalReply(408, 'downstream duration timeout', 'max_duration_timeout', STREAM_FLAG.DT),
+  maxDuration: new LocalReply(408, 'downstream duration timeout', 'max_duration_timeout', STREAM_FLAG.DT, null, DEADLINE_EXCEEDED),
   responseTooLarge: new LocalReply(500, 'Internal Server Error', 'response_payload_too_large'),
-  maxDurationLate: new LocalReply(504, 'downstream duration timeout', 'max_duration_timeout', STREAM_FLAG.DT),
+  maxDurationLate: new LocalReply(504, 'downstream duration timeout', 'max_duration_timeout', STREAM_FLAG.DT, null, DEADLINE_EXCEEDED),
   tooLarge: new LocalReply(413, 'Payload Too Large', 'request_payload_too_large'),
 } as const;
 
