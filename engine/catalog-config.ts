@@ -12,6 +12,7 @@ import { compileTcpProxy } from './filters/network/tcp-proxy/config.ts';
 import { compileGrpcHttp1Bridge } from './filters/http/grpc-http1-bridge/config.ts';
 import { compileGrpcStats } from './filters/http/grpc-stats/config.ts';
 import { compileGrpcWeb } from './filters/http/grpc-web/config.ts';
+import { compileAdmissionControl } from './filters/http/admission-control/config.ts';
 import { compileHealthCheckFilter } from './filters/http/health-check/config.ts';
 import { compileNetworkDirectResponse } from './filters/network/direct-response/config.ts';
 import { compileConnectionLimit } from './filters/network/connection-limit/config.ts';
@@ -47,6 +48,7 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.http.grpc_http1_bridge.v3.Config', { category: 'envoy.filters.http', compile: compileGrpcHttp1Bridge }],
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', { category: 'envoy.filters.http', compile: compileGrpcStats }],
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', { category: 'envoy.filters.http', compile: compileGrpcWeb }],
+  ['envoy.extensions.filters.http.admission_control.v3.AdmissionControl', { category: 'envoy.filters.http', compile: compileAdmissionControl }],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', { category: 'envoy.filters.http', compile: compileHealthCheckFilter }],
   ['envoy.extensions.filters.http.rbac.v3.RBAC', { category: 'envoy.filters.http', compile: compileHttpRbac }],
   ['envoy.extensions.filters.http.rbac.v3.RBACPerRoute', { category: 'envoy.filters.http.per_route', compile: compileRbacPerRoute }],

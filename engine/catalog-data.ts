@@ -4,6 +4,8 @@ import { GrpcHttp1BridgeFactory } from './filters/http/grpc-http1-bridge/filter.
 import { GrpcStatsFactory } from './filters/http/grpc-stats/filter.ts';
 import { GrpcWebFactory } from './filters/http/grpc-web/filter.ts';
 import type { GrpcHttp1BridgePlan, GrpcStatsPlan } from './plan/grpc-filter-plans.ts';
+import { AdmissionControlFactory } from './filters/http/admission-control/filter.ts';
+import type { AdmissionControlPlan } from './plan/admission-control-plan.ts';
 import { HealthCheckFactory } from './filters/http/health-check/filter.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import type { HealthCheckFilterPlan } from './plan/health-check-filter-plan.ts';
@@ -81,6 +83,7 @@ const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpF
   ['envoy.extensions.filters.http.grpc_http1_bridge.v3.Config', (body, p) => new GrpcHttp1BridgeFactory(p.name, body as GrpcHttp1BridgePlan)],
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', (body, p) => new GrpcStatsFactory(p.name, body as GrpcStatsPlan, p.env.stats)],
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', (_body, p) => new GrpcWebFactory(p.name, p.env.stats)],
+  ['envoy.extensions.filters.http.admission_control.v3.AdmissionControl', (body, p) => new AdmissionControlFactory(p.name, body as AdmissionControlPlan, p.env, p.hcm.statPrefix)],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.node().cluster, healthFailed: () => p.parts.healthFailed() })],
   ['envoy.extensions.filters.http.rbac.v3.RBAC', (body, p) => new HttpRbacFactory(p.name, p.index, body as RbacPlan, p.env.stats, `http.${p.hcm.statPrefix}`)],
   ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession', (body, p) => new StatefulSessionFactory(p.name, p.index, body as StatefulSessionPlan, p.env.clock)],
