@@ -222,7 +222,7 @@ impl Server {
         c.alpn_protocols = s.alpn.iter().map(|a| a.to_vec()).collect();
       }
       c.ignore_client_order = server_order;
-      c.send_tls13_tickets = if s.stateless { 2 } else { 0 };
+      c.send_tls13_tickets = usize::from(s.stateless);
       c.session_storage = storage.clone();
       if let Some(t) = &ticketer {
         c.ticketer = t.clone();
