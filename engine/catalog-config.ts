@@ -1,11 +1,11 @@
 // Every extension's configuration side, by the full name of its message: the one list that the control thread compiles by.
-import type { Compilers } from './control/compile/bootstrap.ts';
+import type { Compilers } from './control/compile/resource-compiler.ts';
 import { compileAddress, compileListener } from './net/config.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
 import type { RouteTablePlan } from './plan/route-plan.ts';
 import { compileRouteConfiguration } from './router/config.ts';
 import { compileProxyProtocolUpstream } from './upstream/proxy-protocol/config.ts';
-import { compileCluster, type CompiledCluster } from './upstream/config.ts';
+import { compileAssignment, compileCluster, type AssignmentPlan, type CompiledCluster } from './upstream/config.ts';
 import { compileEventFileSink } from './upstream/health/config.ts';
 import { compileHcm } from './filters/network/http-connection-manager/config.ts';
 import { compileTcpProxy } from './filters/network/tcp-proxy/config.ts';
@@ -65,4 +65,4 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
 ]);
 
 /** The rooms' compilers of listeners, clusters and routes. */
-export const COMPILERS: Compilers<ListenerPlan, CompiledCluster, RouteTablePlan> = { listener: compileListener, cluster: compileCluster, routes: compileRouteConfiguration, accessLog: compileAccessLog, address: compileAddress, secret: (m, ctx) => compileSecret(m, ctx, rulesOf), extensions: EXTENSIONS };
+export const COMPILERS: Compilers<ListenerPlan, CompiledCluster, RouteTablePlan, AssignmentPlan> = { listener: compileListener, cluster: compileCluster, routes: compileRouteConfiguration, assignment: compileAssignment, accessLog: compileAccessLog, address: compileAddress, secret: (m, ctx) => compileSecret(m, ctx, rulesOf), extensions: EXTENSIONS };

@@ -67,7 +67,7 @@ export class ControlAdmin implements AdminSource {
   }
 
   listeners(): readonly ListenerStatus[] {
-    return [...this.engine.listeners].filter(([, l]) => l.plan.bindToPort).map(([name, l]) => {
+    return [...this.engine.served.listeners].filter(([, l]) => l.plan.bindToPort).map(([name, l]) => {
       const bound = [...l.bound.values()].find((b) => b.error === '')?.addresses ?? [], at = [l.plan.address, ...l.plan.additional].map((a, i) => (a.kind === 'ip' && a.port === 0 ? parseHostPort(bound[i] ?? '') ?? a : a));
       return { name, address: at[0]!, additional: at.slice(1) };
     });
@@ -83,7 +83,7 @@ export class ControlAdmin implements AdminSource {
         load_balancing_weight: hosts[0]!.localityWeight, ...(hosts[0]!.priority === 0 ? {} : { priority: hosts[0]!.priority }),
       })) }),
     }));
-    return configSections(engine.configJson() as Record<string, unknown>, shownNode(engine.host, engine.compiled?.process.node ?? null), endpoints, (kind, name) => engine.state.changedAt(kind, name));
+    return configSections(engine.configJson() as Record<string, unknown>, shownNode(engine.host, engine.compiled?.process.node ?? null), endpoints, (kind, name) => engine.state.changedAt(kind, name), engine.dynamic.dump());
   }
 
   runtime(): RuntimeTable { return this.engine.state.runtime?.table() ?? { layers: [], entries: new Map() }; }
@@ -99,7 +99,7 @@ export class ControlAdmin implements AdminSource {
   memory(): MemoryFigures { const m = process.memoryUsage(); return { allocated: m.heapUsed + m.external, heapSize: m.heapTotal + m.external, heapFree: m.heapTotal - m.heapUsed, physical: m.rss }; }
   certificates(): readonly unknown[] {
     const { engine } = this;
-    const listeners = [...engine.listeners.values()].flatMap((l) => [...l.plan.chains, ...(l.plan.defaultChain === null ? [] : [l.plan.defaultChain])]).map((c) => tlsOf(c.transportSocket));
+    const listeners = [...engine.served.listeners.values()].flatMap((l) => [...l.plan.chains, ...(l.plan.defaultChain === null ? [] : [l.plan.defaultChain])]).map((c) => tlsOf(c.transportSocket));
     const clusters = engine.clusters.describe().flatMap((c) => [c.plan.transportSocket, ...c.plan.transportSocketMatches.map((m) => m.socket)]).map(tlsOf);
     return certificateEntries([...listeners, ...clusters].filter((t) => t !== null), engine.secrets.describe(), engine.state.wallMs());
   }

@@ -15,7 +15,10 @@ import { SystemResolver } from './control/dns/resolver.ts';
 import { ServerState } from './control/server-state.ts';
 import { WorkerTakeBack } from './control/stats/take-back.ts';
 import { SecretManager } from './control/secrets/secret-manager.ts';
-import { FileWatcher } from './control/watch/file-watcher.ts';
+import { ResourceCompiler } from './control/compile/resource-compiler.ts';
+import { ServedResources } from './control/served-resources.ts';
+import { FileWatches } from './control/watch/file-watches.ts';
+import { DynamicResources } from './control/xds/dynamic-resources.ts';
 import { ControlAdmin } from './control-admin.ts';
 import { collectGarbage } from './loop/collect-garbage.ts';
 import type { OverloadPlan } from './plan/overload-plan.ts';
@@ -51,13 +54,13 @@ export interface ControlHost {
 
 export type Compiled = CompiledBootstrap<ListenerPlan, CompiledCluster>;
 
-function compileFrom(flags: EngineFlags, environment: (name: string) => string | undefined): Compiled {
+function compileFrom(flags: EngineFlags, environment: (name: string) => string | undefined, clusters?: ReadonlySet<string>): Compiled {
   let bytes: Uint8Array | null = null;
   if (flags.configPath !== '') {
     try { bytes = readFileSync(flags.configPath); } catch { bytes = null; }
-    if (bytes === null) return { reports: [{ severity: 'error', message: `unable to read file: ${flags.configPath}`, place: { file: flags.configPath, line: 0, column: 0, path: '' } }], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: null as never, secrets: [], unknownFields: 0, json: () => ({}) };
+    if (bytes === null) return { reports: [{ severity: 'error', message: `unable to read file: ${flags.configPath}`, place: { file: flags.configPath, line: 0, column: 0, path: '' } }], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: null as never, secrets: null, unknownFields: 0, json: () => ({}) };
   }
-  return compileBootstrap({ file: flags.configPath, bytes, overlay: flags.configYaml, concurrency: flags.concurrency, environment, flags }, COMPILERS);
+  return compileBootstrap({ file: flags.configPath, bytes, overlay: flags.configYaml, concurrency: flags.concurrency, environment, flags, ...(clusters === undefined ? {} : { clusters }) }, COMPILERS);
 }
 
 /** --mode validate: Envoy's OK line, or every fault. */
@@ -68,10 +71,11 @@ export function validateConfiguration(flags: EngineFlags, environment: (name: st
   return { ok, text: `${lines.map((l) => `${l}\n`).join('')}${ok ? `configuration '${flags.configPath}' OK\n` : `error initializing configuration '${flags.configPath}': ${c.errors} error${c.errors === 1 ? '' : 's'}\n`}` };
 }
 
+/** Names of resources whose update has errors: they keep their previous version. */
+const refused = (list: readonly { readonly name: string; readonly plan: unknown }[]): Set<string> => new Set(list.filter((r) => r.plan === null).map((r) => r.name));
+
 /** What is kept of a compilation must not keep its parsed tree: /config_dump reads the file anew. */
 const NO_JSON = (): unknown => ({});
-
-interface Served { readonly version: string; readonly packed: Uint8Array }
 
 export class ControlEngine {
   readonly host: ControlHost;
@@ -82,25 +86,23 @@ export class ControlEngine {
   readonly secrets: SecretManager;
   compiled: Compiled | null = null;
   /** What is served now, by name. */
-  readonly listeners = new Map<string, Served & { readonly plan: ListenerPlan; bound: Map<number, { addresses: readonly string[]; error: string }> }>();
-  private readonly routes = new Map<string, Served>();
-  private readonly clusterVersions = new Map<string, string>();
+  readonly served: ServedResources;
+  readonly dynamic: DynamicResources;
+  private readonly watches: FileWatches;
   private listenersOut = false;
-  private sequence = 0;
   private readonly committed = new Map<number, number>();
   private readonly takeBack: WorkerTakeBack;
   private adminServer: Server | null = null;
   private draining = false;
   private overload: OverloadManager | null = null;
-  /** Listeners that /drain_listeners has stopped. */
-  private readonly stopped = new Set<string>();
 
   constructor(host: ControlHost) {
     this.host = host;
-    this.state = new ServerState(host);
+    this.watches = new FileWatches((ms, task) => host.after(ms, task));
+    this.state = new ServerState(host, (path, onChange) => this.watches.watch(path, onChange));
     this.takeBack = new WorkerTakeBack(host.shared);
     this.secrets = new SecretManager({
-      emit: (records) => { this.probes.take(records); this.broadcast(records); }, after: (ms, task) => host.after(ms, task), warn: (m) => host.log.log('config', 'warning', m), info: (m) => host.log.log('config', 'info', m),
+      emit: (records) => { this.probes.take(records); this.broadcast(records); }, watch: (path, onChange) => this.watches.watch(path, onChange), warn: (m) => host.log.log('config', 'warning', m), info: (m) => host.log.log('config', 'info', m),
       stat: (name, kind, change) => this.state.change(name, kind, change), key: host.secretKey,
     });
     const clock = new SystemClock();
@@ -113,6 +115,25 @@ export class ControlEngine {
       wallMs: () => this.state.wallMs(), concurrency: host.flags.concurrency, emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), hosts: host.shared.hosts, circuits: host.shared.circuits, words: host.shared.words, resolver: new SystemResolver(), random: new SystemRandom(),
       stat: (name, kind, change) => this.state.change(name, kind, change), warn: (m) => host.log.log('upstream', 'warning', m),
     });
+    ({ served: this.served, dynamic: this.dynamic } = this.makeServed());
+  }
+
+  /** Everything that is served comes in and goes out here, and what comes by discovery. */
+  private makeServed(): { served: ServedResources; dynamic: DynamicResources } {
+    const { host, state } = this;
+    const served = new ServedResources({
+      broadcast: (records) => this.broadcast(records), clusters: this.clusters, count: (name) => state.change(name, 'counter', { add: 1 }), gauge: (name, set) => state.change(name, 'gauge', { set }), stamp: (kind, name) => state.stamp(kind, name),
+      declareCluster: ({ cluster }) => state.own.declareCluster(cluster.statName, cluster.transportSocket !== null || cluster.transportSocketMatches.length > 0),
+      clusterUp: (name, plan) => state.own.watchBreakers(plan.cluster.statName, this.clusters.circuitsOf(name), host.shared.circuits, plan.trackRemaining), retireCluster: (statName) => state.own.retireCluster(statName),
+      out: () => this.listenersOut, routesSettled: (key) => this.dynamic.routesSettled(key), onListeners: () => this.onListeners(), onClusters: () => this.dynamic.syncEndpoints(this.clusters.discovered()),
+    });
+    const dynamic = new DynamicResources({
+      served, unknownFields: host.flags.unknownDynamic, compiler: (tree, secrets) => new ResourceCompiler(tree, COMPILERS, { concurrency: host.flags.concurrency, flags: host.flags, environment: (n: string) => host.environment(n), ...(secrets === null ? {} : { secrets }) }),
+      setAssignment: (name, a) => this.clusters.setAssignment(name, a), setSecrets: (sources) => this.secrets.apply(sources),
+      watch: (path, onChange, extra) => this.watches.watch(path, onChange, extra), after: (ms, task) => host.after(ms, task), wallMs: () => Math.floor(state.wallMs()), log: (level, message) => host.log.log('config', level, message),
+      stat: (name, kind, change) => { if (kind === 'text' || typeof change.set === 'string') state.stats.setText(name, String(change.set)); else state.change(name, kind, { ...(change.set === undefined ? {} : { set: change.set }), ...(change.add === undefined ? {} : { add: change.add }) }); },
+    });
+    return { served, dynamic };
   }
 
   // ---- start ---------------------------------------------------------------------------------------------------------------
@@ -135,23 +156,18 @@ export class ControlEngine {
     this.watchOverload(c.process.overload);
     this.state.stamp('bootstrap', '');
     this.state.onRuntime = () => this.runtimeChanged();
-    this.secrets.apply(c.secrets);
-    this.applyClusters(c);
-    for (const r of c.routes) if (r.packed !== null) this.setRoutes(r.name, r.version, r.packed);
-    for (const l of c.listeners) {
-      if (l.plan === null || l.packed === null) continue;
-      this.listeners.set(l.name, { version: l.version, packed: l.packed, plan: l.plan, bound: new Map() });
-      this.state.stamp('listener', l.name);
-      this.state.change('listener_manager.listener_added', 'counter', { add: 1 });
-    }
-    this.declareStats();
+    this.dynamic.secrets.set('static', c.secrets);
+    this.served.setClusters('static', c.clusters, refused(c.clusters), () => null);
+    this.dynamic.use('clusters', c.process.dynamic.clusters);
     await this.startAdmin(c);
     await this.clusters.ready();
     if (host.flags.mode === 'init_only') { host.log.log('main', 'info', 'exiting'); host.exit(0); return; }
+    this.served.setListeners('static', c.listeners, c.routes, refused(c.listeners), () => null);
+    this.dynamic.use('listeners', c.process.dynamic.listeners);
     this.listenersOut = true;
-    for (const id of host.workerIds()) host.send(id, this.listenerRecords());
+    for (const id of host.workerIds()) host.send(id, this.served.listenerRecords());
     this.state.initialized(() => this.allListening());
-    if (host.flags.watch && host.flags.configPath !== '') new FileWatcher(host.flags.configPath, (ms, task) => host.after(ms, task), () => this.reload());
+    if (host.flags.watch && host.flags.configPath !== '') this.watches.watch(host.flags.configPath, () => this.reload());
   }
 
   private watchOverload(plan: OverloadPlan | null): void {
@@ -188,26 +204,22 @@ export class ControlEngine {
     return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster, nodeLocality: p.nodeLocality ?? (f.serviceZone === '' ? null : { region: '', zone: f.serviceZone, subZone: '' }), overloadTimers: p.overload?.timers ?? [], localAddressIpVersion: f.localAddressIpVersion };
   }
 
-  private listenerRecords(): PlanRecord[] {
-    return [...[...this.listeners].filter(([name]) => !this.stopped.has(name)).map(([name, l]): PlanRecord => ({ kind: 'listener', name, version: l.version, body: l.packed })), { kind: 'commit', seq: ++this.sequence }];
-  }
-
   broadcast(records: readonly PlanRecord[]): void { for (const id of this.host.workerIds()) this.host.send(id, records); }
 
   onWorkerUp(id: number, column: SharedArrayBuffer, restarts: number): void {
     this.state.workerUp(id, column, restarts);
     this.takeBack.attach(id, column);
-    for (const l of this.listeners.values()) l.bound.delete(id);
+    this.unbind(id);
     if (this.compiled === null) return;
-    this.host.send(id, [{ kind: 'settings', body: this.settings() }, { kind: 'runtime', values: this.state.runtimeValues() }, ...this.secrets.records(), ...this.clusters.records(), ...[...this.routes].map(([name, r]): PlanRecord => ({ kind: 'routes', name, version: r.version, body: r.packed }))]);
-    if (this.listenersOut && !this.draining) this.host.send(id, this.listenerRecords());
+    this.host.send(id, [{ kind: 'settings', body: this.settings() }, { kind: 'runtime', values: this.state.runtimeValues() }, ...this.secrets.records(), ...this.clusters.records(), ...this.served.routeRecords()]);
+    if (this.listenersOut && !this.draining) this.host.send(id, this.served.listenerRecords());
   }
 
   onWorkerDown(id: number): void {
     this.host.log.log('main', 'error', `worker ${id} died and is replaced`);
     this.takeBack.detach(id);
     this.state.workerDown(id);
-    for (const l of this.listeners.values()) l.bound.delete(id);
+    this.unbind(id);
   }
 
   onWorkerEvent(id: number, event: EngineEvent | StatClaim | { readonly kind: 'hello'; readonly transport: string; readonly tls: string }): void {
@@ -223,7 +235,7 @@ export class ControlEngine {
   }
 
   private onBound(id: number, e: { readonly name: string; readonly addresses: readonly string[]; readonly error: string }): void {
-    const l = this.listeners.get(e.name);
+    const l = this.served.listeners.get(e.name);
     if (l === undefined) return;
     l.bound.set(id, { addresses: e.addresses, error: e.error });
     if (e.error === '') { this.state.change('listener_manager.listener_create_success', 'counter', { add: 1 }); return; }
@@ -232,7 +244,8 @@ export class ControlEngine {
     if (!this.state.live) this.host.exit(1);
   }
 
-  private allListening(): boolean { return [...this.listeners.values()].every((l) => l.bound.size >= this.host.flags.concurrency); }
+  private allListening(): boolean { return this.served.warming.size === 0 && [...this.served.listeners.values()].every((l) => l.bound.size >= this.host.flags.concurrency); }
+  private unbind(id: number): void { for (const l of this.served.listeners.values()) l.bound.delete(id); }
 
   // ---- the one update path -------------------------------------------------------------------------------------------------
 
@@ -242,64 +255,32 @@ export class ControlEngine {
     this.logReports(c);
     if (c.listeners.length === 0 && c.clusters.length === 0 && c.errors > 0) { this.state.change('server.config_reload_rejected', 'counter', { add: 1 }); return; }
     this.compiled = { ...c, json: NO_JSON, listeners: [], clusters: [], routes: [] };
-    this.secrets.apply(c.secrets);
-    this.applyClusters(c);
-    const records: PlanRecord[] = [];
-    for (const r of c.routes) if (r.packed !== null && this.routes.get(r.name)?.version !== r.version) { this.routes.set(r.name, { version: r.version, packed: r.packed }); records.push({ kind: 'routes', name: r.name, version: r.version, body: r.packed }); }
-    for (const l of c.listeners) {
-      if (l.plan === null || l.packed === null) continue;
-      const known = this.listeners.get(l.name);
-      if (known?.version === l.version) continue;
-      this.listeners.set(l.name, { version: l.version, packed: l.packed, plan: l.plan, bound: known?.bound ?? new Map() });
-      this.state.stamp('listener', l.name);
-      this.state.change(known === undefined ? 'listener_manager.listener_added' : 'listener_manager.listener_modified', 'counter', { add: 1 });
-      records.push({ kind: 'listener', name: l.name, version: l.version, body: l.packed });
-    }
-    for (const name of [...this.listeners.keys()]) {
-      if (c.listeners.some((l) => l.name === name)) continue;
-      this.listeners.delete(name);
-      this.state.change('listener_manager.listener_removed', 'counter', { add: 1 });
-      records.push({ kind: 'listener-removed', name });
-    }
-    this.declareStats();
-    records.push({ kind: 'commit', seq: ++this.sequence });
-    this.broadcast(records);
+    this.dynamic.secrets.set('static', c.secrets);
+    this.served.setClusters('static', c.clusters, refused(c.clusters), () => null);
+    this.dynamic.use('clusters', c.process.dynamic.clusters);
+    this.served.setListeners('static', c.listeners, c.routes, refused(c.listeners), () => null);
+    this.dynamic.use('listeners', c.process.dynamic.listeners);
     this.state.change(c.errors > 0 ? 'server.config_reload_rejected' : 'server.config_reload_success', 'counter', { add: 1 });
   }
 
-  private setRoutes(name: string, version: string, packed: Uint8Array): void {
-    this.routes.set(name, { version, packed });
-    this.broadcast([{ kind: 'routes', name, version, body: packed }]);
+  private dynamicClusters(): Set<string> { return new Set([...this.served.clusters].filter(([, c]) => c.owner === 'dynamic').map(([name]) => name)); }
+
+  /** The set of listeners is another one: their route tables are asked for, and what nobody asks for any more is let go. */
+  private onListeners(): void {
+    const all = [...this.served.listeners.values(), ...this.served.warming.values()];
+    this.dynamic.syncRoutes(all.flatMap((l) => l.needs));
+    this.served.forgetRoutes();
+    this.declareStats();
   }
 
-  private applyClusters(c: Compiled): void {
-    for (const r of c.clusters) {
-      if (r.plan === null || this.clusterVersions.get(r.name) === r.version) continue;
-      this.state.change(this.clusterVersions.has(r.name) ? 'cluster_manager.cluster_modified' : 'cluster_manager.cluster_added', 'counter', { add: 1 });
-      this.clusterVersions.set(r.name, r.version);
-      const { statName, transportSocket, transportSocketMatches } = r.plan.cluster;
-      this.state.own.declareCluster(statName, transportSocket !== null || transportSocketMatches.length > 0);
-      this.state.stamp('cluster', r.name);
-      this.clusters.apply(r.name, r.plan, r.version);
-      this.state.own.watchBreakers(statName, this.clusters.circuitsOf(r.name), this.host.shared.circuits, r.plan.trackRemaining);
-    }
-    for (const name of [...this.clusterVersions.keys()]) {
-      if (c.clusters.some((r) => r.name === name)) continue;
-      this.clusterVersions.delete(name);
-      const gone = this.clusters.remove(name);
-      if (gone !== null) this.state.own.retireCluster(gone);
-      this.state.change('cluster_manager.cluster_removed', 'counter', { add: 1 });
-    }
-  }
-
-  private declareStats(): void { this.state.own.declareListeners([...this.listeners.values()].map((l) => l.plan)); }
+  private declareStats(): void { this.state.own.declareListeners([...this.served.listeners.values()].map((l) => l.plan)); }
 
   /** Values of the runtime go to the workers as a whole. */
   runtimeChanged(): void { this.broadcast([{ kind: 'runtime', values: this.state.runtimeValues() }]); }
 
   /** The configuration as proto JSON, read anew. */
   configJson(): unknown { return this.compile().json(); }
-  private compile(): Compiled { return compileFrom(this.host.flags, (n) => this.host.environment(n)); }
+  private compile(): Compiled { return compileFrom(this.host.flags, (n) => this.host.environment(n), this.dynamicClusters()); }
 
   // ---- the end -------------------------------------------------------------------------------------------------------------
 
@@ -330,8 +311,8 @@ export class ControlEngine {
   drainListeners(wish: { readonly graceful: boolean; readonly inboundOnly: boolean; readonly skipExit: boolean }): void {
     this.broadcast([{ kind: 'command', command: { name: 'drain-listeners', ...wish } }]);
     if (wish.skipExit) return;
-    const concerned = [...this.listeners].filter(([, l]) => !wish.inboundOnly || l.plan.direction === 'INBOUND').map(([name]) => name);
-    const stop = (): void => { for (const name of concerned) if (!this.stopped.has(name)) { this.stopped.add(name); this.state.change('listener_manager.listener_stopped', 'counter', { add: 1 }); } };
+    const concerned = [...this.served.listeners].filter(([, l]) => !wish.inboundOnly || l.plan.direction === 'INBOUND').map(([name]) => name);
+    const stop = (): void => { for (const name of concerned) if (!this.served.stopped.has(name)) { this.served.stopped.add(name); this.state.change('listener_manager.listener_stopped', 'counter', { add: 1 }); } };
     if (wish.graceful) this.host.after(this.host.flags.drainTimeS * 1000, stop); else stop();
   }
 

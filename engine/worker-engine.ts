@@ -63,6 +63,7 @@ export class WorkerEngine {
       case 'routes': this.routes.install(r.name, r.body); break;
       case 'secret': this.env.secrets.install(r.name, r.body); break;
       case 'secret-removed': this.env.secrets.remove(r.name); break;
+      case 'routes-removed': this.routes.remove(r.name); break;
       case 'listener': this.listeners.install(unpack<ListenerPlan>(r.body)); break;
       case 'listener-removed': this.listeners.remove(r.name); break;
       case 'runtime': this.env.runtime.install(r.values); break;

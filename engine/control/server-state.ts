@@ -6,7 +6,6 @@ import { RuntimeLayers, type RuntimeValue } from './runtime/layers.ts';
 import { ProcessStats } from './stats/process-stats.ts';
 import type { StatReader } from './stats/stat-reader.ts';
 import { StatView } from './stats/stat-view.ts';
-import { FileWatcher } from './watch/file-watcher.ts';
 
 export interface StateHost {
   readonly flags: { readonly concurrency: number; readonly serviceCluster: string }; readonly startMs: number; readonly controlRestarts: number; readonly shared: { readonly circuits: CircuitTable };
@@ -29,15 +28,16 @@ export class ServerState {
   failedHealthCheck = false;
   /** Told when runtime values may have changed. */
   onRuntime: () => void = () => undefined;
+  private readonly watch: (path: string, onChange: () => void) => void;
 
-  constructor(host: StateHost) { this.host = host; this.own = new ProcessStats(host.flags.concurrency); this.view = new StatView(this.own.reader); }
+  constructor(host: StateHost, watch: (path: string, onChange: () => void) => void = () => undefined) { this.host = host; this.watch = watch; this.own = new ProcessStats(host.flags.concurrency); this.view = new StatView(this.own.reader); }
 
   useProcess(p: ProcessPlan): void {
     this.phase = 'INITIALIZING';
     this.view = new StatView(this.stats, p.stats);
     this.flushOnAdmin = p.statsFlushOnAdmin;
     this.layers = new RuntimeLayers(p.layers, p.nodeCluster || this.host.flags.serviceCluster, { set: (n, kind, value) => this.change(n, kind, { set: value }), add: (n) => this.change(n, 'counter', { add: 1 }), warn: (m) => this.host.log.log('runtime', 'warning', m) });
-    for (const path of this.layers.watched) new FileWatcher(path, (ms, task) => this.host.after(ms, task), () => { this.layers!.load(); this.onRuntime(); });
+    for (const path of this.layers.watched) this.watch(path, () => { this.layers!.load(); this.onRuntime(); });
     this.tick();
     if (p.admin !== null) this.own.declareAdmin();
     if (!p.statsFlushOnAdmin) this.host.after(p.statsFlushMs, () => this.flushEvery(p.statsFlushMs));

@@ -16,6 +16,7 @@ export type PlanRecord =
   /** A secret (SecretPlan), sealed: see sealed.ts. */
   | { readonly kind: 'secret'; readonly name: string; readonly body: Uint8Array }
   | { readonly kind: 'secret-removed'; readonly name: string }
+  | { readonly kind: 'routes-removed'; readonly name: string }
   /** All runtime values at once (layers merged). */
   | { readonly kind: 'runtime'; readonly values: { readonly [key: string]: string | number | boolean } }
   | { readonly kind: 'log-level'; readonly levels: { readonly [component: string]: string } }

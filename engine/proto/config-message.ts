@@ -69,6 +69,9 @@ export interface SecretSource {
   load(): unknown;
 }
 
+/** Where dynamic resources come from: a file, which is watched. */
+export interface DiscoverySource { readonly path: string; /** '' for none. */ readonly watchedDirectory: string; /** 0: without end. */ readonly initialFetchTimeoutMs: number }
+
 /** What config.ts functions are given. One per resource. */
 export interface CompileContext {
   /** Compiles an extension (a TypedExtensionConfig-like message, or an Any already unpacked) of a category such as 'envoy.filters.http' through the catalog; unknown types are reported. */
@@ -85,6 +88,12 @@ export interface CompileContext {
   needsCluster(name: string, at: ConfigMessage, field: string): void;
   /** Registers a side record, such as an inline route configuration. Returns its key. */
   routes(config: ConfigMessage): string;
+  /** A ConfigSource; null after an error was reported, or for none. */
+  source(config: ConfigMessage | undefined): DiscoverySource | null;
+  /** Asks for a route table by discovery (RDS). `filters`: names of the chain that will use it, in order. Returns its key. */
+  discoveredRoutes(name: string, source: DiscoverySource, statPrefix: string, filters: readonly string[]): string;
+  /** Whether clusters of a route configuration are looked for where it does not say. */
+  readonly validateClusters: boolean;
   /** max_direct_response_body_size_bytes of the route configuration. */
   readonly maxDirectBody: number;
   /** Name of the resource being compiled, unique within its kind. */

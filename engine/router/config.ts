@@ -122,7 +122,7 @@ function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): VirtualHostP
 
 export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext): RouteTablePlan {
   for (const f of ['vhds', 'cluster_specifier_plugins', 'internal_only_headers']) m.unsupported(f);
-  const validate = m.bool('validate_clusters', true);
+  const validate = m.bool('validate_clusters', ctx.validateClusters);
   const hosts = m.list('virtual_hosts');
   const inner: CompileContext = Object.create(ctx, { maxDirectBody: { value: m.num('max_direct_response_body_size_bytes', 4096) }, ...(validate ? {} : { needsCluster: { value: () => {} } }) }) as CompileContext;
   const seen = new Set<string>();

@@ -90,7 +90,8 @@ export class RouteTables {
     const cell = this.cells.get(key);
     if (cell === undefined) this.cells.set(key, { current: table }); else cell.current = table;
   }
-  remove(key: string): void { const cell = this.cells.get(key); if (cell !== undefined) cell.current = null; this.cells.delete(key); }
+  /** Connections that drain keep the table that they have. */
+  remove(key: string): void { this.cells.delete(key); }
 }
 
 /** A table that is unpacked with its first request. */

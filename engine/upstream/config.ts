@@ -7,7 +7,7 @@ import type { Address } from '../net/address.ts';
 import type { ClusterPlan, HealthStatus, HostPlan } from '../plan/cluster-plan.ts';
 import type { CircuitLimits } from '../shm/circuit-table.ts';
 import type { CheckTargetPlan, HealthCheckPlan, OutlierPlan } from '../plan/health-plan.ts';
-import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
+import type { CompileContext, ConfigMessage, DiscoverySource } from '../proto/config-message.ts';
 import { compileCheckTarget, compileHealthChecks } from './health/config.ts';
 import { compileOutlier, votingOf } from './outlier/config.ts';
 
@@ -16,7 +16,9 @@ export interface EndpointPlan extends Omit<HostPlan, 'index'> { readonly check: 
 export interface DnsPlan { readonly family: 'AUTO' | 'V4_ONLY' | 'V6_ONLY' | 'V4_PREFERRED' | 'ALL'; readonly refreshMs: number; readonly respectTtl: boolean; readonly jitterMs: number; readonly failureBaseMs: number; readonly failureMaxMs: number; readonly resolvers: readonly string[] }
 export interface CompiledCluster {
   readonly cluster: Omit<ClusterPlan, 'circuits' | 'hostRecord'>;
-  readonly discovery: 'static' | 'strict-dns' | 'logical-dns';
+  readonly discovery: 'static' | 'strict-dns' | 'logical-dns' | 'eds';
+  /** Of an EDS cluster: whose assignment, and from where. */
+  readonly eds: { readonly serviceName: string; readonly source: DiscoverySource } | null;
   readonly endpoints: readonly EndpointPlan[];
   readonly dns: DnsPlan;
   readonly limits: readonly [CircuitLimits, CircuitLimits];
@@ -30,7 +32,12 @@ export interface CompiledCluster {
 
 const NO_LOCALITY = { region: '', zone: '', subZone: '' };
 
-function compileEndpoints(m: ConfigMessage | undefined, names: boolean): { endpoints: EndpointPlan[]; overprovisioning: number; weightedHealth: boolean } {
+/** A ClusterLoadAssignment: endpoints, how much the healthy ones of a priority can take on (percent), and whether health is a share of weights. */
+export interface AssignmentPlan { readonly endpoints: EndpointPlan[]; readonly overprovisioning: number; readonly weightedHealth: boolean }
+/** An assignment that came by EDS. */
+export function compileAssignment(m: ConfigMessage): AssignmentPlan { return compileEndpoints(m, false); }
+
+function compileEndpoints(m: ConfigMessage | undefined, names: boolean): AssignmentPlan {
   const policy = m?.msg('policy');
   policy?.unsupported('drop_overloads'); policy?.noop('endpoint_stale_after', 'endpoints of a file do not become stale');
   m?.str('cluster_name');
@@ -80,13 +87,23 @@ function overrideStatus(common: ConfigMessage | undefined): readonly HealthStatu
   return set === undefined ? ['UNKNOWN', 'HEALTHY', 'DEGRADED'] : (set.enums('statuses') as HealthStatus[]);
 }
 
+/** Where an EDS cluster gets its endpoints from. */
+function compileEds(m: ConfigMessage, ctx: CompileContext, discovery: CompiledCluster['discovery']): CompiledCluster['eds'] {
+  const e = m.msg('eds_cluster_config');
+  if (discovery !== 'eds') { if (e !== undefined && m.readable('type')) m.error('eds_cluster_config', 'eds_cluster_config set in a non-EDS cluster'); return null; }
+  if (m.has('load_assignment')) m.error('load_assignment', 'load_assignment is for clusters that are not EDS');
+  const serviceName = e?.str('service_name') || ctx.resource, source = ctx.source(e?.msg('eds_config'));
+  if (e === undefined || !e.has('eds_config')) m.error('', 'an EDS cluster needs eds_cluster_config.eds_config');
+  return source === null ? null : { serviceName, source };
+}
+
 export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
-  for (const f of ['eds_cluster_config', 'wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
+  for (const f of ['wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
   m.unsupported('close_connections_on_host_health_failure'); if (m.bool('connection_pool_per_downstream_connection')) m.unsupported('connection_pool_per_downstream_connection'); m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
   const track = m.msg('track_cluster_stats');
   for (const f of ['timeout_budgets', 'request_response_sizes', 'per_endpoint_stats']) track?.noop(f, 'not recorded yet');
-  const { discovery, dns, kind } = compileKind(m, ctx);
-  const { endpoints, overprovisioning, weightedHealth } = compileEndpoints(m.msg('load_assignment'), discovery !== 'static' || !m.readable('type'));
+  const { discovery, dns, kind } = compileKind(m, ctx), eds = compileEds(m, ctx, discovery);
+  const { endpoints, overprovisioning, weightedHealth } = compileEndpoints(m.msg('load_assignment'), discovery === 'strict-dns' || discovery === 'logical-dns' || !m.readable('type'));
   if (discovery === 'logical-dns' && endpoints.length !== 1) m.error('load_assignment', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
   const common = m.msg('common_lb_config');
   for (const f of ['update_merge_window', 'ignore_new_hosts_until_first_hc']) common?.noop(f, 'endpoints change at once here');
@@ -102,7 +119,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   const healthCheck = compileHealthChecks(m, ctx), outlier = compileOutlier(m.msg('outlier_detection'));
   const connectTimeoutMs = m.ms('connect_timeout', 5000);
   return {
-    discovery, endpoints, limits, trackRemaining: remaining, dns: compileDns(m, dns), healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'),
+    discovery, eds, endpoints, limits, trackRemaining: remaining, dns: compileDns(m, dns), healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'),
     cluster: {
       name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m, kind !== null), kind, panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
       ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,

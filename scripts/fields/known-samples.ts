@@ -26,6 +26,9 @@ export const MINIMAL: Record<string, Json> = {
   'envoy.config.core.v3.SocketAddress': SOCKET,
   'envoy.config.core.v3.CidrRange': { address_prefix: '10.0.0.0', prefix_len: 8 },
   'envoy.config.core.v3.DataSource': SOURCE,
+  'envoy.config.core.v3.ConfigSource': { path_config_source: { path: '/dev/null' } },
+  'envoy.config.core.v3.PathConfigSource': { path: '/dev/null' },
+  'envoy.extensions.filters.network.http_connection_manager.v3.Rds': { route_config_name: 'r', config_source: { path_config_source: { path: '/dev/null' } } },
   'envoy.config.core.v3.HttpUri': { uri: 'http://c0/x', cluster: 'c0', timeout: '1s' },
   'envoy.config.core.v3.SubstitutionFormatString': { text_format_source: SOURCE },
   'envoy.config.core.v3.HeaderValueOption': { header: { key: 'x-a', value: 'v' } },
@@ -57,6 +60,7 @@ const BODY = [{ inline_string: 'a' }, { inline_string: 'b' }];
 export const VALUES: Record<string, readonly unknown[]> = {
   'envoy.config.core.v3.SocketAddress.address': ['127.0.0.1', '127.0.0.2'],
   'envoy.config.core.v3.CidrRange.address_prefix': ['10.0.0.0', '11.0.0.0'],
+  'envoy.config.core.v3.PathConfigSource.path': ['/dev/null', '/dev/zero'], 'envoy.config.core.v3.ConfigSource.path': ['/dev/null', '/dev/zero'],
   'envoy.config.core.v3.DataSource.filename': ['/dev/null', '/dev/null'],
   'envoy.config.core.v3.DataSource.environment_variable': ['PATH', 'PATH'],
   'envoy.config.core.v3.SubstitutionFormatString.text_format': ['%PROTOCOL%', '%METHOD%'],
@@ -80,6 +84,8 @@ export const EXCLUDES: Record<string, readonly string[]> = { 'envoy.config.route
 
 /** Fields that are read, work, and change nothing of the plan in the sample, each with its reason. Anything else that is read without an effect is a fault. */
 export const CHECKED_ONLY: Record<string, string> = {
+  'envoy.extensions.transport_sockets.tls.v3.Secret.name': 'a name',
+  'envoy.config.core.v3.ConfigSource.resource_api_version': 'only V3 is there',
   'envoy.config.core.v3.SocketOption.description': 'a remark',
   'envoy.config.core.v3.SocketOption.state': 'options are set before binding; another state is a warning',
   'envoy.config.accesslog.v3.AccessLog.name': 'a name',

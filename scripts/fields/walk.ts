@@ -2,7 +2,8 @@
 // compiles that, and tells what became of the field. So the table of what is supported is what the compiler does, not what somebody wrote down.
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { COMPILERS } from '../../engine/catalog-config.ts';
-import { compileBootstrap, type CompileFlags } from '../../engine/control/compile/bootstrap.ts';
+import { compileBootstrap } from '../../engine/control/compile/bootstrap.ts';
+import type { CompileFlags } from '../../engine/control/compile/resource-compiler.ts';
 import type { Report } from '../../engine/proto/config-message.ts';
 import { apiRegistry, isDeprecated, messageType } from '../../engine/proto/registry.ts';
 import { EXCLUDES } from './known-samples.ts';
@@ -21,7 +22,8 @@ const CLUSTERS = ['c0', 'c1'].map((name) => ({ name, type: 'STATIC', connect_tim
 export function compileJson(bootstrap: Json): { readonly reports: readonly Report[]; readonly plan: string } {
   const c = compileBootstrap({ file: 'x.json', bytes: Buffer.from(JSON.stringify(bootstrap)), overlay: '', concurrency: 1, flags: FLAGS }, COMPILERS);
   const packs = [...c.listeners, ...c.clusters, ...c.routes].map((r) => `${r.name}:${r.packed === null ? 'bad' : Buffer.from(r.packed).toString('latin1')}`);
-  return { reports: c.reports, plan: JSON.stringify([c.process, packs]) };
+  const secrets = [...(c.secrets?.sources.values() ?? [])].map((s) => { try { return [s.name, s.load()]; } catch (e) { return (e as Error).message; } });
+  return { reports: c.reports, plan: JSON.stringify([c.process, packs, secrets]) };
 }
 
 const SITES = 4;
@@ -88,7 +90,8 @@ export class FieldWalk {
     const good = outcomes.filter((o) => o.status === 'implemented');
     if (good.length === 0) { this.add(desc, field, outcomes[0]!.status, outcomes[0]!.note, path); return; }
     const message = kind === 'message' && wellKnown(field.message!) === '';
-    const effect = message || good.some((o) => o.plan !== without) || new Set(good.map((o) => o.plan)).size > 1;
+    // A value that is an error where another is none has an effect, too.
+    const effect = message || outcomes.some((o) => o.status === 'unknown') || good.some((o) => o.plan !== without) || new Set(good.map((o) => o.plan)).size > 1;
     const bad = kind === 'enum' ? values.filter((_, i) => outcomes[i]!.status !== 'implemented').map((v) => String(Array.isArray(v) ? v[0] : v)) : [];
     const refused = outcomes.find((o) => o.status === 'refused');
     if (!effect && refused !== undefined) { this.add(desc, field, 'refused', refused.note, path); return; }

@@ -6,7 +6,7 @@ import type { PlanRecord } from '../../plan/records.ts';
 import { DEGRADED, EXCLUDED, HOST_FLAG, RecordAllocator, UNHEALTHY, type HostTable } from '../../shm/host-table.ts';
 import type { CircuitTable } from '../../shm/circuit-table.ts';
 import type { SharedWords } from '../../shm/shared-words.ts';
-import type { CompiledCluster, EndpointPlan } from '../../upstream/config.ts';
+import type { AssignmentPlan, CompiledCluster, EndpointPlan } from '../../upstream/config.ts';
 import type { Random } from '../../loop/random.ts';
 import { balancerGauges, subsetCount } from './balancer-gauges.ts';
 import type { NameResolver } from '../dns/resolver.ts';
@@ -38,6 +38,8 @@ class LiveCluster {
   readonly cancels = new Map<number, () => void>();
   readonly failures = new Map<number, number>();
   waiting = 0;
+  /** The last assignment by EDS. */
+  assignment: AssignmentPlan | null = null;
   whenReady: (() => void)[] = [];
   gone = false;
   version = '';
@@ -48,6 +50,8 @@ class LiveCluster {
   hostRecord = -1;
   get plan(): ClusterPlan { return { ...this.compiled.cluster, circuits: this.circuits, hostRecord: this.hostRecord }; }
 }
+
+const assigned = (c: CompiledCluster, a: AssignmentPlan | null): CompiledCluster => (a === null ? c : { ...c, endpoints: a.endpoints, cluster: { ...c.cluster, overprovisioning: a.overprovisioning, weightedHealth: a.weightedHealth } });
 
 export class ControlClusters {
   private readonly env: ControlClustersEnv;
@@ -70,16 +74,32 @@ export class ControlClusters {
       for (const r of c.circuits) this.env.circuits.reset(r);
       this.live.set(name, c);
     } else { for (const cancel of c.cancels.values()) cancel(); c.cancels.clear(); c.resolved.clear(); c.compiled = compiled; }
+    if (compiled.eds !== null) c.compiled = assigned(compiled, c.assignment);
     c.version = version;
     if (c.hostRecord < 0 && compiled.cluster.kind !== null && compiled.cluster.kind.kind !== 'aggregate') { c.hostRecord = this.hostRecords.allocate(); if (c.hostRecord >= 0) this.env.hosts.reset(c.hostRecord); }
     this.env.health.apply(name, compiled);
     this.env.circuits.setLimits(c.circuits[0], compiled.limits[0]);
     this.env.circuits.setLimits(c.circuits[1], compiled.limits[1]);
     const before = c.hosts;
-    if (compiled.discovery === 'static') this.update(c, false);
+    if (compiled.discovery === 'static' || c.assignment !== null) this.update(c, false);
     this.env.emit([{ kind: 'cluster', name, version, body: pack(c.plan) }, ...(before === c.hosts ? [] : [this.hostsRecord(c)])]);
-    if (compiled.discovery !== 'static') this.startDns(c);
+    if (compiled.eds !== null) c.waiting = c.assignment === null ? 1 : 0; else if (compiled.discovery !== 'static') this.startDns(c);
     this.env.stat('cluster_manager.active_clusters', 'gauge', { set: this.live.size });
+  }
+
+  /** Endpoints of an EDS cluster; null: none came in time, so nobody waits any longer. */
+  setAssignment(name: string, assignment: AssignmentPlan | null): void {
+    const c = this.live.get(name);
+    if (c === undefined || c.compiled.eds === null) return;
+    if (assignment !== null) {
+      const same = JSON.stringify(c.assignment) === JSON.stringify(assignment), { cluster } = c.compiled, anew = assignment.overprovisioning !== cluster.overprovisioning || assignment.weightedHealth !== cluster.weightedHealth;
+      c.assignment = assignment;
+      c.compiled = assigned(c.compiled, assignment);
+      if (same) this.env.stat(`cluster.${cluster.statName}.update_no_rebuild`, 'counter', { add: 1 });
+      else { if (anew) this.env.emit([{ kind: 'cluster', name, version: c.version, body: pack(c.plan) }]); this.update(c, true); }
+    }
+    c.waiting = 0;
+    this.settle(c);
   }
 
   /** The removed cluster's stat name; null: there was none. */
@@ -110,6 +130,8 @@ export class ControlClusters {
 
   /** Circuit-table records of a living cluster, default and high priority. */
   circuitsOf(name: string): readonly [number, number] { return this.live.get(name)!.circuits; }
+  /** Clusters whose endpoints come by EDS. */
+  discovered(): CompiledCluster[] { return [...this.live.values()].filter((c) => c.compiled.eds !== null).map((c) => c.compiled); }
   names(): string[] { return [...this.live.keys()]; }
   /** The living clusters, one by one. */
   *each(): Generator<{ readonly name: string; readonly plan: ClusterPlan; readonly compiled: CompiledCluster; readonly hosts: readonly LiveHost[] }> { for (const c of this.live.values()) yield { name: c.compiled.cluster.name, plan: c.plan, compiled: c.compiled, hosts: [...c.hosts.values()] }; }
@@ -122,7 +144,7 @@ export class ControlClusters {
     const next = new Map<string, LiveHost>();
     const { endpoints, discovery } = c.compiled;
     endpoints.forEach((e, i) => {
-      if (discovery === 'static' || e.address.kind !== 'ip') { this.keep(c, next, e, e); return; }
+      if (discovery === 'static' || discovery === 'eds' || e.address.kind !== 'ip') { this.keep(c, next, e, e); return; }
       const addresses = c.resolved.get(i) ?? [], { port } = e.address;
       for (const ip of discovery === 'logical-dns' ? addresses.slice(0, 1) : addresses) this.keep(c, next, e, { ...e, address: ipAddress(ip, port) });
     });

@@ -2,7 +2,7 @@
 import type { Address } from '../../net/address.ts';
 import type { OverloadPlan } from '../../plan/overload-plan.ts';
 import { compileOverload } from './overload.ts';
-import type { CompileContext, ConfigMessage } from '../../proto/config-message.ts';
+import type { CompileContext, ConfigMessage, DiscoverySource } from '../../proto/config-message.ts';
 import { flatten } from '../runtime/layers.ts';
 import type { StatsPlan } from '../stats/stat-view.ts';
 import { compileAdmin, type AdminPlan } from './admin-config.ts';
@@ -19,6 +19,7 @@ export interface ProcessPlan {
   readonly statsFlushOnAdmin: boolean;
   readonly stats: StatsPlan;
   readonly localCluster: string;
+  readonly dynamic: { readonly listeners: DiscoverySource | null; readonly clusters: DiscoverySource | null };
   /** cluster_manager.outlier_detection.event_log_path. */
   readonly outlierLog: string;
   readonly nodeLocality: { readonly region: string; readonly zone: string; readonly subZone: string } | null;
@@ -46,6 +47,11 @@ function nodeJson(node: ConfigMessage): unknown {
   return node.toJson();
 }
 
+function compileDynamic(m: ConfigMessage | undefined, ctx: CompileContext): ProcessPlan['dynamic'] {
+  for (const f of ['ads_config', 'lds_resources_locator', 'cds_resources_locator']) m?.unsupported(f);
+  return { listeners: ctx.source(m?.msg('lds_config')), clusters: ctx.source(m?.msg('cds_config')) };
+}
+
 export function compileProcess(m: ConfigMessage, ctx: CompileContext, address: (m: ConfigMessage | undefined) => Address): ProcessPlan {
   const node = m.msg('node'), locality = node?.msg('locality');
   for (const f of ['dynamic_parameters', 'client_features', 'listening_addresses', 'extensions', 'user_agent_name', 'user_agent_version', 'user_agent_build_version']) node?.noop(f, 'no control plane is asked');
@@ -60,6 +66,6 @@ export function compileProcess(m: ConfigMessage, ctx: CompileContext, address: (
   const overload = compileOverload(m.msg('overload_manager'));
   return {
     nodeId: node?.str('id') ?? '', nodeCluster: node?.str('cluster') ?? '', nodeZone: locality?.str('zone') ?? '', node: node === undefined ? null : nodeJson(node), admin: compileAdmin(m.msg('admin'), ctx, address), layers: compileLayers(m.msg('layered_runtime')),
-    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, statsFlushMs: m.ms('stats_flush_interval', 5000), statsFlushOnAdmin: m.oneof('stats_flush') === 'stats_flush_on_admin' && m.bool('stats_flush_on_admin'), stats: compileStats(m.msg('stats_config')), localCluster: manager?.str('local_cluster_name') ?? '', nodeLocality: locality === undefined ? null : { region: locality.str('region'), zone: locality.str('zone'), subZone: locality.str('sub_zone') }, outlierLog: outliers?.str('event_log_path') ?? '',
+    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, statsFlushMs: m.ms('stats_flush_interval', 5000), statsFlushOnAdmin: m.oneof('stats_flush') === 'stats_flush_on_admin' && m.bool('stats_flush_on_admin'), stats: compileStats(m.msg('stats_config')), dynamic: compileDynamic(m.msg('dynamic_resources'), ctx), localCluster: manager?.str('local_cluster_name') ?? '', nodeLocality: locality === undefined ? null : { region: locality.str('region'), zone: locality.str('zone'), subZone: locality.str('sub_zone') }, outlierLog: outliers?.str('event_log_path') ?? '',
   };
 }

@@ -17,9 +17,10 @@ export class CompileSecrets {
   /** By key. */
   readonly sources = new Map<string, SecretSource>();
   /** Keys of the bootstrap's own secrets by name. */
-  private readonly statics = new Map<string, { readonly key: string; readonly kind: SecretSource['kind'] }>();
+  private readonly statics: Map<string, { readonly key: string; readonly kind: SecretSource['kind'] }>;
   private readonly compile: SecretCompiler;
-  constructor(compile: SecretCompiler) { this.compile = compile; }
+  /** `of`: the bootstrap's, whose names are known here too. */
+  constructor(compile: SecretCompiler, of?: CompileSecrets) { this.compile = compile; this.statics = of?.statics ?? new Map<string, { readonly key: string; readonly kind: SecretSource['kind'] }>(); }
 
   /** '' where it loads now. */
   add(source: SecretSource): string {

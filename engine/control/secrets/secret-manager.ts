@@ -6,11 +6,11 @@ import type { PlanRecord } from '../../plan/records.ts';
 import { seal } from '../../plan/sealed.ts';
 import type { SecretPlan } from '../../plan/tls-plan.ts';
 import type { SecretSource } from '../../proto/config-message.ts';
-import { FileWatcher } from '../watch/file-watcher.ts';
 
 export interface SecretManagerEnv {
   emit(records: readonly PlanRecord[]): void;
-  after(ms: number, task: () => void): () => void;
+  /** Tells of changes of a file or folder; gives its end. */
+  watch(path: string, onChange: () => void): () => void;
   warn(message: string): void;
   info(message: string): void;
   stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
@@ -23,7 +23,7 @@ class Live {
   plan: SecretPlan | null = null;
   sealed: Uint8Array | null = null;
   packed: Buffer | null = null;
-  watchers = new Map<string, FileWatcher>();
+  watchers = new Map<string, () => void>();
   constructor(source: SecretSource) { this.source = source; }
 }
 
@@ -48,7 +48,7 @@ export class SecretManager {
     }
     for (const [key, l] of this.live) {
       if (seen.has(key)) continue;
-      for (const w of l.watchers.values()) w.close();
+      for (const end of l.watchers.values()) end();
       this.live.delete(key);
       records.push({ kind: 'secret-removed', name: key });
     }
@@ -78,8 +78,8 @@ export class SecretManager {
 
   private watch(l: Live): void {
     const wanted = new Set(l.source.files);
-    for (const [file, w] of l.watchers) if (!wanted.has(file)) { w.close(); l.watchers.delete(file); }
-    for (const file of wanted) if (!l.watchers.has(file)) l.watchers.set(file, new FileWatcher(file, (ms, task) => this.env.after(ms, task), () => this.changed(l)));
+    for (const [file, w] of l.watchers) if (!wanted.has(file)) { w(); l.watchers.delete(file); }
+    for (const file of wanted) if (!l.watchers.has(file)) l.watchers.set(file, this.env.watch(file, () => this.changed(l)));
   }
 
   private changed(l: Live): void {
@@ -99,5 +99,5 @@ export class SecretManager {
     });
   }
 
-  close(): void { for (const l of this.live.values()) for (const w of l.watchers.values()) w.close(); this.live.clear(); }
+  close(): void { for (const l of this.live.values()) for (const end of l.watchers.values()) end(); this.live.clear(); }
 }

@@ -2,7 +2,7 @@
 import type { KindPlan, OriginalDstPlan } from '../../plan/cluster-plan.ts';
 import type { CompileContext, ConfigMessage } from '../../proto/config-message.ts';
 
-export interface CompiledKind { readonly discovery: 'static' | 'strict-dns' | 'logical-dns'; /** The message with the DNS options, null: the cluster itself. */ readonly dns: ConfigMessage | null; readonly kind: KindPlan | null }
+export interface CompiledKind { readonly discovery: 'static' | 'strict-dns' | 'logical-dns' | 'eds'; /** The message with the DNS options, null: the cluster itself. */ readonly dns: ConfigMessage | null; readonly kind: KindPlan | null }
 
 const PLAIN: CompiledKind = { discovery: 'static', dns: null, kind: null };
 
@@ -43,6 +43,7 @@ function ofType(m: ConfigMessage): CompiledKind {
     case 'STATIC': return PLAIN;
     case 'STRICT_DNS': return { ...PLAIN, discovery: 'strict-dns' };
     case 'LOGICAL_DNS': return { ...PLAIN, discovery: 'logical-dns' };
+    case 'EDS': return { ...PLAIN, discovery: 'eds' };
     case 'ORIGINAL_DST': return { ...PLAIN, kind: originalDst(m) };
     default: m.error('type', `cluster type ${m.enum('type')} is not supported yet`); return PLAIN;
   }

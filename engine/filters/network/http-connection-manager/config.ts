@@ -79,7 +79,7 @@ function requestId(m: ConfigMessage): void {
 function harmless(m: ConfigMessage): void {
   m.noop('http3_protocol_options', 'HTTP/3 is not served yet');
   m.noop('append_local_overload', 'there are no overload actions');
-  for (const f of ['represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'scoped_routes', 'rds', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher']) m.unsupported(f);
+  for (const f of ['represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'scoped_routes', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher']) m.unsupported(f);
 }
 
 function accessLogOptions(m: ConfigMessage): { logOnStart: boolean; logIntervalMs: number } {
@@ -113,6 +113,13 @@ function compileClientCert(m: ConfigMessage): HcmPlan['clientCert'] {
   return { mode: m.enum('forward_client_cert_details').toLowerCase().replaceAll('_', '-') as HcmPlan['clientCert']['mode'], subject: d?.bool('subject', false) ?? false, cert: d?.bool('cert') ?? false, chain: d?.bool('chain') ?? false, dns: d?.bool('dns') ?? false, uri: d?.bool('uri') ?? false };
 }
 
+/** rds: the key of a table that is asked for by name. */
+function discovered(m: ConfigMessage, ctx: CompileContext, filters: readonly HttpFilterPlan[]): string {
+  const rds = m.msg('rds'), source = ctx.source(rds?.msg('config_source')), name = rds?.str('route_config_name') ?? '';
+  if (rds !== undefined && !rds.has('config_source')) rds.error('', "An RDS config must have either a 'config_source' or an xDS-TP based 'route_config_name'");
+  return source === null ? '' : ctx.discoveredRoutes(name, source, m.str('stat_prefix'), filters.map((f) => f.name));
+}
+
 export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   harmless(m);
   requestId(m);
@@ -132,7 +139,7 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   const stripAny = m.bool('strip_any_host_port');
   const serverHeader = m.enum('server_header_transformation');
   return {
-    codec: codec as 'AUTO', statPrefix: m.str('stat_prefix'), routesKey: routeConfig === undefined ? '' : ctx.routes(routeConfig), filters,
+    codec: codec as 'AUTO', statPrefix: m.str('stat_prefix'), routesKey: routeConfig === undefined ? discovered(m, ctx, filters) : ctx.routes(routeConfig), filters,
     accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), ...accessLogOptions(m), proxyStatus: compileProxyStatus(m),
     http1: compileHttp1Options(m.msg('http_protocol_options'), limits, streamErrors), http2: compileHttp2Options(m.msg('http2_protocol_options'), limits, streamErrors),
     useRemoteAddress: m.bool('use_remote_address'), hops: m.num('xff_num_trusted_hops'), skipXffAppend: m.bool('skip_xff_append'), appendForwardedPort: m.bool('append_x_forwarded_port'),

@@ -13,7 +13,7 @@ const BOOTSTRAP = {
     secrets: [{ name: 's', tls_certificate: { certificate_chain: { filename: '/c' }, private_key: { inline_string: 'KEY' }, password: { inline_bytes: 'AAAA' } } }],
   },
 };
-const sections = configSections(BOOTSTRAP, { user_agent_name: 'envoy' }, [{ cluster_name: 'a' }], () => '2026-01-01T00:00:00.000Z');
+const sections = configSections(BOOTSTRAP, { user_agent_name: 'envoy' }, [{ cluster_name: 'a' }], () => '2026-01-01T00:00:00.000Z', { versions: { listeners: '', clusters: 'v1' }, clusters: [], listeners: [], routes: [] });
 const NONE: DumpWish = { resource: '', mask: '', nameRegex: '', includeEds: false };
 const dump = (wish: Partial<DumpWish>): Record<string, unknown>[] => { const d = dumpConfig(sections, { ...NONE, ...wish }); assert.ok('configs' in d, JSON.stringify(d)); return [...d.configs]; };
 const names = (list: Record<string, unknown>[]): string[] => list.map((c) => String(c['@type']).split('.').slice(-1)[0]!);

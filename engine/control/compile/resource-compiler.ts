@@ -1,0 +1,133 @@
+// Compiles resources (listeners, clusters, route configurations) of one configuration tree, a bootstrap or a file of dynamic resources, each judged on its own. What the
+// rooms' compilers ask of their surroundings (extensions, route tables, references, sources of further resources) is answered here.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { pack } from '../../plan/plan-wire.ts';
+import type { Address } from '../../net/address.ts';
+import type { ConfigNode } from '../../proto/config-node.ts';
+import type { ConfigTree } from '../../proto/config-tree.ts';
+import type { CompileContext, ConfigMessage, ExtensionCompiler, ExtensionPlan } from '../../proto/config-message.ts';
+import { meant, suggestion } from '../../proto/suggest.ts';
+import { compileSource } from './discovery-source.ts';
+import { CompileSecrets, type SecretCompiler } from './secrets.ts';
+import type { RouteSubscription } from '../xds/route-subscription.ts';
+
+export interface Compilers<L, C, R, E> {
+  readonly listener: (m: ConfigMessage, ctx: CompileContext) => L;
+  readonly cluster: (m: ConfigMessage, ctx: CompileContext) => C;
+  readonly routes: (m: ConfigMessage, ctx: CompileContext) => R;
+  /** A ClusterLoadAssignment. */
+  readonly assignment: (m: ConfigMessage) => E;
+  readonly accessLog: (m: ConfigMessage, ctx: CompileContext) => ExtensionPlan | null;
+  readonly address: (m: ConfigMessage | undefined) => Address;
+  readonly secret: SecretCompiler;
+  readonly extensions: ReadonlyMap<string, { readonly category: string; readonly compile: ExtensionCompiler }>;
+}
+
+/** One resource: its packed plan, or null where it has errors of its own. `needs`: route tables that it asks for by discovery. */
+export interface Resource<P> { readonly name: string; readonly version: string; readonly plan: P | null; readonly packed: Uint8Array | null; readonly needs: readonly RouteSubscription[] }
+
+/** What of the command line changes how configuration is read. */
+export interface CompileFlags {
+  readonly serviceNode: string; readonly serviceCluster: string; readonly serviceZone: string; readonly allowUnknown: boolean; readonly skipDeprecatedLogs: boolean;
+  readonly statsTags: readonly (readonly [string, string])[]; readonly disableExtensions: readonly string[];
+}
+
+/** What holds for all of a compilation. `secrets`: those of the bootstrap, for what refers to them by name. */
+export interface CompileWorld { readonly concurrency: number; readonly flags: CompileFlags; readonly environment?: (name: string) => string | undefined; readonly secrets?: CompileSecrets }
+
+export const hash = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex').slice(0, 16);
+
+export class ResourceCompiler<L, C, R, E> {
+  readonly tree: ConfigTree;
+  readonly compilers: Compilers<L, C, R, E>;
+  private readonly concurrency: number;
+  private readonly flags: CompileFlags;
+  private readonly environment: (name: string) => string | undefined;
+  readonly secrets: CompileSecrets;
+  readonly routeTables: Resource<R>[] = [];
+  readonly references: { readonly name: string; readonly at: ConfigMessage; readonly field: string; readonly resource: string }[] = [];
+  /** Names that are there: only a reference to another has to be remembered. */
+  readonly clusterNames = new Set<string>();
+  /** Of the resource at hand. */
+  private needs: RouteSubscription[] = [];
+
+  constructor(tree: ConfigTree, compilers: Compilers<L, C, R, E>, world: CompileWorld) {
+    this.tree = tree; this.compilers = compilers; this.concurrency = world.concurrency; this.flags = world.flags; this.environment = world.environment ?? (() => undefined);
+    this.secrets = new CompileSecrets(compilers.secret, world.secrets);
+  }
+
+  /** `discovered`: a route table by RDS, whose clusters are not looked for unless it says so. */
+  context(resource: string, discovered = false): CompileContext {
+    const { compilers, tree } = this;
+    let routeCount = 0;
+    const ctx: CompileContext = {
+      resource, maxDirectBody: 4096, validateClusters: !discovered, bootstrap: { concurrency: this.concurrency, nodeId: this.flags.serviceNode, nodeCluster: this.flags.serviceCluster },
+      extension: (category, config) => {
+        const known = compilers.extensions.get(config.typeName), skip = (message: string): null => { config.error('', message); (config as ConfigNode).readAll(); return null; };
+        if (known === undefined || known.category !== category) {
+          const offered = [...compilers.extensions].filter(([, e]) => e.category === category).map(([n]) => n);
+          return skip(known === undefined ? `'${config.typeName}' is not supported yet${suggestion(config.typeName, offered)}` : `'${config.typeName}' is not a ${category} extension`);
+        }
+        if (this.flags.disableExtensions.includes(`${category}/${extensionName(config.typeName)}`)) return skip(`'${extensionName(config.typeName)}' is disabled by --disable-extensions`);
+        return { kind: config.typeName, body: known.compile(config, ctx) };
+      },
+      accessLog: (m) => compilers.accessLog(m, ctx),
+      dataSource: (s) => readSource(s, this.environment),
+      secret: (s) => this.secrets.add(s),
+      sdsSecret: (kind, m) => this.secrets.sds(kind, m, ctx),
+      needsCluster: (name, at, field) => { if (!this.clusterNames.has(name)) this.references.push({ name, at, field, resource }); },
+      source: (m) => compileSource(m),
+      routes: (config) => {
+        const key = `${resource}/${routeCount++}/${config.str('name')}`;
+        const mark = tree.errors, plan = compilers.routes(config, ctx), packed = pack(plan);
+        this.routeTables.push({ name: key, version: hash(packed), plan, packed: tree.errors > mark ? null : packed, needs: [] });
+        return key;
+      },
+      discoveredRoutes: (name, source, statPrefix, filters) => {
+        // Workers number the configurations of filters by the chain, so chains share a table only where they are alike.
+        const key = `rds/${name}@${source.path}/${hash(Buffer.from(filters.join('\n')))}`;
+        this.needs.push({ key, name, source, statPrefix });
+        return key;
+      },
+    };
+    return ctx;
+  }
+
+  /** Compiles one resource; `mark`: the tree's count of reports before its message was made. */
+  resource<P>(m: ConfigMessage, mark: number, name: string, compile: (m: ConfigMessage, ctx: CompileContext) => P, discovered = false): Resource<P> {
+    this.needs = [];
+    const plan = compile(m, this.context(name, discovered));
+    (m as ConfigNode).refuseUnread();
+    const packed = pack(plan), bad = this.tree.errorsSince(mark) > 0;
+    return { name, version: hash(packed), plan: bad ? null : plan, packed: bad ? null : packed, needs: this.needs };
+  }
+
+  /** Reports references to clusters that are not there; the names of the resources that have one. */
+  dangling(names: ReadonlySet<string>): Set<string> {
+    const out = new Set<string>();
+    for (const r of this.references) if (r.name !== '' && !names.has(r.name)) { r.at.error(r.field, `route: unknown cluster '${r.name}'${suggestion(r.name, names)}`); out.add(r.resource); }
+    return out;
+  }
+}
+
+/** The key under which a field stands: its name, its camelCase name, or one with a slip in it (the root reports that). */
+export function keyOf(data: Record<string, unknown>, name: string, camel: string): string { return name in data ? name : camel in data ? camel : Object.keys(data).find((k) => meant(k, [name]) !== '') ?? name; }
+
+/** An extension's well-known name: 'envoy.filters.http.router'. */
+function extensionName(type: string): string { return type.replace(/^envoy\.extensions\./, 'envoy.').replace(/\.v\d.*$/, ''); }
+
+function readSource(s: ConfigMessage, environment: (name: string) => string | undefined): Uint8Array | undefined {
+  s.unsupported('watched_directory');
+  switch (s.oneof('specifier')) {
+    case 'filename': { const f = s.str('filename'); try { return readFileSync(f); } catch { s.error('filename', `file '${f}' cannot be read`); return undefined; } }
+    case 'inline_bytes': return s.bytes('inline_bytes');
+    case 'inline_string': return Buffer.from(s.str('inline_string'), 'utf8');
+    case 'environment_variable': {
+      const name = s.str('environment_variable'), value = environment(name);
+      if (value === undefined || value === '') { s.error('environment_variable', value === undefined ? `Environment variable doesn't exist: ${name}` : 'DataSource cannot be empty'); return undefined; }
+      return Buffer.from(value, 'utf8');
+    }
+    default: return undefined;
+  }
+}
