@@ -20,7 +20,7 @@ let port = 20_000 + (process.pid % 5000);
 
 async function round(proxy: Proxy, work: Work, seconds: number): Promise<Round> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-bench-'));
-  const job: Job = { port: port++, admin: port++, backend: port++, dir, accessLog: work.accessLog, clusters: proxy.name === 'weir' || proxy.name === 'envoy' ? work.clusters : 0, workers: Number(o.workers) };
+  const job: Job = { port: port++, admin: port++, backend: port++, dir, accessLog: work.accessLog, clusters: proxy.name === 'weir' || proxy.name === 'envoy' ? work.clusters : 0, workers: Number(o.workers), tcp: work.tcp === true };
   const backend = start(LOAD_CORE, join(root, 'native-bench/floor/bin/backend'), [String(job.backend), String(work.backendBytes), String(work.backendHeaders)]);
   await listening(job.backend);
   const { command, args } = proxy.command(job);
@@ -62,7 +62,9 @@ async function main(): Promise<void> {
   const there = chosen.filter((p) => p.available() || (console.log(`${p.name} is not installed: ${p.howToInstall}`), false));
   const report: Record<string, Record<string, Round[]>> = {};
   for (const work of WORKS.filter((w) => new RegExp(o.works, 'i').test(w.name))) {
-    const list = work.floor && wanted === null ? [...there, FLOOR] : there.filter((p) => p.downstream === undefined || p.downstream === (work.downstream ?? 'h1'));
+    // A proxy that serves one kind of client only is left out of works of another, and of passing bytes on.
+    const serving = there.filter((p) => p.downstream === undefined || (work.tcp === undefined && p.downstream === (work.downstream ?? 'h1')));
+    const list = work.floor && wanted === null ? [...(work.tcp === undefined ? there : serving), FLOOR] : serving;
     const results: Record<string, Round[]> = report[work.name] = Object.fromEntries(list.map((p) => [p.name, []]));
     for (let i = 0; i < Number(o.rounds); i++) for (const p of list) results[p.name]!.push(await round(p, work, Number(o.seconds)));
     console.log(work.name);

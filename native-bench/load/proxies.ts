@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface Job { readonly port: number; readonly admin: number; readonly backend: number; readonly dir: string; readonly accessLog: boolean; readonly clusters: number; readonly workers: number }
+export interface Job { readonly port: number; readonly admin: number; readonly backend: number; readonly dir: string; readonly accessLog: boolean; readonly clusters: number; readonly workers: number; readonly tcp: boolean }
 export interface Proxy { readonly name: string; /** Serves only works with these clients; else all. */ readonly downstream?: 'h1' | 'h2'; readonly howToInstall: string; available(): boolean; command(job: Job): { command: string; args: string[] } }
 
 const found = (command: string): boolean => { try { execFileSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }); return true; } catch { return false; } };
@@ -19,6 +19,7 @@ export function bootstrap(job: Job): string {
     extraHosts += `            - {name: v${i}, domains: ["h${i}.example.com"], routes: [{match: {path: "/a"}, route: {cluster: c${i}}}, {match: {prefix: "/b"}, route: {cluster: c${i}}}, {match: {prefix: "/"}, route: {cluster: c${i}}}]}\n`;
   }
   const log = job.accessLog ? `          access_log:\n          - name: envoy.access_loggers.file\n            typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ${join(job.dir, 'access.log')}}\n` : '';
+  if (job.tcp) return tcpBootstrap(job, endpoints(job.backend));
   return `admin: {address: {socket_address: {address: 127.0.0.1, port_value: ${job.admin}}}}
 static_resources:
   listeners:
@@ -42,6 +43,19 @@ ${extraHosts}            - {name: all, domains: ["*"], routes: [{match: {prefix:
 ${extraClusters}`;
 }
 
+function tcpBootstrap(job: Job, endpoints: string): string {
+  return `admin: {address: {socket_address: {address: 127.0.0.1, port_value: ${job.admin}}}}
+static_resources:
+  listeners:
+  - name: main
+    address: {socket_address: {address: 127.0.0.1, port_value: ${job.port}}}
+    filter_chains:
+    - filters: [{name: tcp, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: backend}}]
+  clusters:
+  - {name: backend, type: STATIC, connect_timeout: 1s, circuit_breakers: {thresholds: [{max_connections: 20000}]}, load_assignment: {cluster_name: backend, endpoints: ${endpoints}}}
+`;
+}
+
 function written(job: Job, name: string, text: string): string {
   const path = join(job.dir, name);
   writeFileSync(path, text);
@@ -63,17 +77,13 @@ export const PROXIES: readonly Proxy[] = [
   nbthread ${job.workers}
   maxconn 9500
 ${job.accessLog ? `  log ${join(job.dir, 'haproxy.sock')} len 4096 local0\n` : ''}defaults
-  mode http
+  mode ${job.tcp ? 'tcp' : 'http'}
   timeout connect 1s
   timeout client 1h
   timeout server 1h
-  option forwardfor
-${job.accessLog ? '  log global\n  option httplog\n' : ''}  http-reuse always
-frontend f
+${job.tcp ? '' : '  option forwardfor\n'}${job.accessLog ? '  log global\n  option httplog\n' : ''}${job.tcp ? '' : '  http-reuse always\n'}frontend f
   bind 127.0.0.1:${job.port}
-  http-request set-header x-request-id %[uuid()]
-  http-request set-header x-forwarded-proto http
-  default_backend b
+${job.tcp ? '' : '  http-request set-header x-request-id %[uuid()]\n  http-request set-header x-forwarded-proto http\n'}  default_backend b
 backend b
   server s 127.0.0.1:${job.backend}
 `)] }),

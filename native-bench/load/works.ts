@@ -12,6 +12,8 @@ export interface Work {
   readonly floor: boolean;
   /** What the clients speak; not every proxy serves it. */
   readonly downstream?: 'h2';
+  /** Bytes are passed on as they are (tcp_proxy): only proxies that can. */
+  readonly tcp?: true;
 }
 
 const us = (text: string | undefined): number => {
@@ -43,6 +45,8 @@ export const WORKS: readonly Work[] = [
   { name: 'h2 in, h1 out, 20 headers', backendBytes: 128, backendHeaders: 8, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', load: (port, s) => h2load(port, s, 4, 16, twenty) },
   { name: 'new connection per request', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, load: (port, s) => wrk(port, s, 32, ['connection: close']) },
   { name: '1 MiB bodies', backendBytes: 1 << 20, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 16, []) },
+  { name: 'tcp 128 B', tcp: true, backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 64, []) },
+  { name: 'tcp bulk 1 MiB', tcp: true, backendBytes: 1 << 20, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 16, []) },
   { name: '8,000 idle connections', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 8000, floor: false, load: null },
   { name: '10,000 clusters', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 10_000, idle: 0, floor: false, load: (port, s) => wrk(port, s, 64, []) },
 ];
