@@ -1,5 +1,6 @@
 // What the admin interface is told: the control engine seen through AdminSource.
 import type { Server } from 'node:http';
+import { hostname } from 'node:os';
 import { getHeapSnapshot } from 'node:v8';
 import type { AdminSource, DrainWish, MemoryFigures } from './admin/admin-source.ts';
 import { makeAdminServer } from './admin/admin-server.ts';
@@ -7,6 +8,7 @@ import type { ClusterStatus, HostStatus } from './admin/clusters.ts';
 import type { DumpSection } from './admin/config-dump.ts';
 import { addressJson, type ListenerStatus } from './admin/listeners.ts';
 import { adminMatcher } from './control/admin-access.ts';
+import { AdminTraffic } from './control/admin-traffic.ts';
 import type { AdminPlan } from './control/compile/admin-config.ts';
 import type { LiveHost } from './control/clusters/control-clusters.ts';
 import { certificateEntries, daysUntilFirstExpires, tlsOf } from './control/dump/certificates.ts';
@@ -28,11 +30,18 @@ export class ControlAdmin implements AdminSource {
   private readonly engine: ControlEngine;
   private readonly profile: CpuProfile;
   private readonly plan: AdminPlan;
-  constructor(engine: ControlEngine, plan: AdminPlan) { this.engine = engine; this.plan = plan; this.profile = new CpuProfile(plan.profilePath); }
+  readonly traffic: AdminTraffic;
+  constructor(engine: ControlEngine, plan: AdminPlan) {
+    const { host, state } = engine;
+    this.engine = engine; this.plan = plan; this.profile = new CpuProfile(plan.profilePath);
+    this.traffic = new AdminTraffic(plan.accessLogs, { after: (ms, task) => host.after(ms, task), stats: state.own, fileFlushIntervalMs: host.flags.fileFlushIntervalMs, fileFlushMinBytes: host.flags.fileFlushMinBytes, operators: { hostname: hostname(), environment: (name) => host.environment(name) } });
+  }
 
   server(): Server {
-    const { host, state } = this.engine;
-    return makeAdminServer({ source: this, allowed: adminMatcher(this.plan.allowPaths), soon: (task) => { host.after(0, task); }, onAnswered: () => undefined }, () => state.nowMs());
+    const { host, state } = this.engine, { traffic } = this;
+    const server = makeAdminServer({ source: this, allowed: adminMatcher(this.plan.allowPaths), soon: (task) => { host.after(0, task); }, onBegan: () => traffic.began(), onAnswered: (r) => traffic.answered(r) }, () => state.nowMs());
+    traffic.watch(server);
+    return server;
   }
 
   stats(): StatView {

@@ -28,6 +28,7 @@ import { formatAddress } from './net/address.ts';
 import type { Logger } from './observe/log.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
 import type { PlanRecord, SettingsPlan } from './plan/records.ts';
+import type { Report } from './proto/config-message.ts';
 import { formatReport } from './proto/config-tree.ts';
 import type { CompiledCluster } from './upstream/config.ts';
 import type { SharedTables } from './upstream/cluster.ts';
@@ -50,6 +51,8 @@ export interface ControlHost {
   readonly secretKey: Uint8Array;
   setLogLevel(component: string, level: string): boolean;
   logLevel(component: string): string;
+  /** A pattern as of --log-format, in all threads. */
+  setLogFormat(pattern: string): void;
 }
 
 export type Compiled = CompiledBootstrap<ListenerPlan, CompiledCluster>;
@@ -60,7 +63,10 @@ function compileFrom(flags: EngineFlags, environment: (name: string) => string |
     try { bytes = readFileSync(flags.configPath); } catch { bytes = null; }
     if (bytes === null) return { reports: [{ severity: 'error', message: `unable to read file: ${flags.configPath}`, place: { file: flags.configPath, line: 0, column: 0, path: '' } }], errors: 1, generalErrors: 1, listeners: [], clusters: [], routes: [], process: null as never, secrets: null, unknownFields: 0, json: () => ({}) };
   }
-  return compileBootstrap({ file: flags.configPath, bytes, overlay: flags.configYaml, concurrency: flags.concurrency, environment, flags, ...(clusters === undefined ? {} : { clusters }) }, COMPILERS);
+  const c = compileBootstrap({ file: flags.configPath, bytes, overlay: flags.configYaml, concurrency: flags.concurrency, environment, flags, ...(clusters === undefined ? {} : { clusters }) }, COMPILERS);
+  if (flags.logFormat === '' || c.process.logFormat === '') return c;
+  const twice: Report = { severity: 'error', message: 'Only one of ApplicationLogConfig.log_format or CLI option --log-format can be specified.', place: { file: flags.configPath, line: 0, column: 0, path: 'application_log_config' } };
+  return { ...c, reports: [...c.reports, twice], errors: c.errors + 1, generalErrors: c.generalErrors + 1 };
 }
 
 /** --mode validate: Envoy's OK line, or every fault. */
@@ -92,6 +98,7 @@ export class ControlEngine {
   private listenersOut = false;
   private readonly committed = new Map<number, number>();
   private readonly takeBack: WorkerTakeBack;
+  private admin: ControlAdmin | null = null;
   private adminServer: Server | null = null;
   private draining = false;
   private overload: OverloadManager | null = null;
@@ -148,6 +155,7 @@ export class ControlEngine {
       return;
     }
     this.compiled = { ...c, json: NO_JSON, listeners: [], clusters: [], routes: [] };
+    if (c.process.logFormat !== '') host.setLogFormat(c.process.logFormat);
     this.state.useProcess(c.process);
     this.state.change('server.static_unknown_fields', 'counter', { set: c.unknownFields });
     this.state.change('server.dynamic_unknown_fields', 'counter', { set: 0 });
@@ -187,7 +195,8 @@ export class ControlEngine {
   private async startAdmin(c: Compiled): Promise<void> {
     const plan = c.process.admin;
     if (plan === null) return;
-    const server = this.adminServer = new ControlAdmin(this, plan).server();
+    this.admin = new ControlAdmin(this, plan);
+    const server = this.adminServer = this.admin.server();
     const address = plan.address;
     await new Promise<void>((done) => {
       server.once('error', (e: Error) => { this.host.log.log('admin', 'critical', `admin: cannot bind '${formatAddress(address)}': ${e.message}`); this.host.exit(1); });
@@ -287,7 +296,7 @@ export class ControlEngine {
   onSignal(name: string): void {
     switch (name) {
       case 'SIGTERM': case 'SIGINT': this.shutDown(); break;
-      case 'SIGUSR1': this.broadcast([{ kind: 'command', command: { name: 'reopen-logs' } }]); break;
+      case 'SIGUSR1': this.admin?.traffic.reopen(); this.broadcast([{ kind: 'command', command: { name: 'reopen-logs' } }]); break;
       case 'SIGHUP': if (this.host.flags.watch) this.reload(); break;
     }
   }
@@ -302,7 +311,7 @@ export class ControlEngine {
     const deadline = this.host.flags.drainStrategy === 'immediate' ? 0 : 1000;
     const began = this.state.nowMs();
     const look = (): void => {
-      if (this.state.openRequests() <= 0 || this.state.nowMs() - began > deadline) { this.adminServer?.closeAllConnections(); this.adminServer?.close(); this.broadcast([{ kind: 'command', command: { name: 'stop' } }]); this.host.after(1000, () => this.host.exit(0)); } else this.host.after(20, look);
+      if (this.state.openRequests() <= 0 || this.state.nowMs() - began > deadline) { this.adminServer?.closeAllConnections(); this.adminServer?.close(); this.admin?.traffic.close(() => undefined); this.broadcast([{ kind: 'command', command: { name: 'stop' } }]); this.host.after(1000, () => this.host.exit(0)); } else this.host.after(20, look);
     };
     this.host.after(20, look);
   }

@@ -69,7 +69,7 @@ export class WorkerEngine {
       case 'runtime': this.env.runtime.install(r.values); break;
       case 'commit': this.tell({ kind: 'committed', seq: r.seq }); break;
       case 'command': this.command(r.command); break;
-      case 'log-level': break; // the thread's host sets its logger
+      case 'log-format': case 'log-level': break; // the thread's host sets its logger
     }
   }
 

@@ -13,7 +13,8 @@ export class AppLog implements Logger {
   private readonly path: string;
   private readonly source: string;
   private readonly line: string;
-  private readonly format: (line: LogLine) => string;
+  private format: (line: LogLine) => string;
+  private readonly escaped: boolean;
   private fd = 2;
 
   /** `source` and `number` stand where Envoy names a source line: 'worker:1'. Throws when --log-path cannot be opened. */
@@ -21,11 +22,15 @@ export class AppLog implements Logger {
     this.path = flags.logPath;
     this.source = source;
     this.line = String(number);
-    this.format = compileLogFormat(flags.logFormat || DEFAULT_LOG_FORMAT, flags.logFormatEscaped);
+    this.escaped = flags.logFormatEscaped;
+    this.format = compileLogFormat(flags.logFormat || DEFAULT_LOG_FORMAT, this.escaped);
     if (this.path !== '') this.fd = openSync(this.path, 'a');
     this.setAll(flags.logLevel);
     for (const pair of flags.componentLogLevel.split(',').filter(Boolean)) { const [c = '', l = ''] = pair.split(':'); this.set(c, l); }
   }
+
+  /** Another pattern from the next line on (application_log_config). */
+  setFormat(pattern: string): void { this.format = compileLogFormat(pattern, this.escaped); }
 
   setAll(level: string): boolean { return LOG_COMPONENTS.map((c) => this.set(c, level)).every(Boolean); }
   /** Sets one component's level, '' for all; false for an unknown component or level. */

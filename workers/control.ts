@@ -57,6 +57,14 @@ function setLogLevel(component: string, level: string): boolean {
   return true;
 }
 
+/** The configuration's pattern; a worker that starts is told it. */
+let logFormat = '';
+function setLogFormat(pattern: string): void {
+  logFormat = pattern;
+  log.setFormat(pattern);
+  for (const id of channels.keys()) send(id, [{ kind: 'log-format', pattern }]);
+}
+
 const host: ControlHost = {
   flags: data.flags, version: VERSION, log, startMs: data.startMs, controlRestarts: data.restarts, shared: tablesOf(data.process),
   send,
@@ -68,6 +76,7 @@ const host: ControlHost = {
   exit: (code) => say({ kind: 'exit', code }),
   setLogLevel,
   logLevel: (component) => log.level(component),
+  setLogFormat,
 };
 const engine = new ControlEngine(host);
 
@@ -78,6 +87,7 @@ parentPort!.on('message', (m: ToControl) => {
       const old = channels.get(m.id);
       if (old !== undefined) old.open = false;
       channels.set(m.id, c);
+      if (logFormat !== '') send(m.id, [{ kind: 'log-format', pattern: logFormat }]);
       if (levels.size > 0) send(m.id, [{ kind: 'log-level', levels: Object.fromEntries(levels) }]);
       engine.onWorkerUp(m.id, m.memory.column, m.restarts);
       void c.listen(m.id);

@@ -27,7 +27,6 @@ const FLAGS: Record<string, (l: LogLine) => string> = {
 
 /** C escapes, so that one message stays one line (--log-format-escaped). */
 export function escapeLine(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is escaped
   return text.replace(/[\\"'\x00-\x1f\x7f]/g, (c) => ({ '\\': '\\\\', '"': '\\"', "'": "\\'", '\n': '\\n', '\r': '\\r', '\t': '\\t' })[c] ?? `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 

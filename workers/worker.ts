@@ -52,6 +52,7 @@ let engine: WorkerEngine | null = null;
 function take(record: PlanRecord): void {
   // `tell` reads the ring of the day: the engine outlives control.
   if (record.kind === 'settings' && engine === null) engine = new WorkerEngine(env, tablesOf(data.process), record.body, (name) => process.env[name], tell);
+  if (record.kind === 'log-format') { log.setFormat(record.pattern); return; }
   if (record.kind === 'log-level') { for (const [c, l] of Object.entries(record.levels)) log.set(c, l); return; }
   if (record.kind === 'command' && record.command.name === 'reopen-logs') log.reopen();
   engine?.install(record);

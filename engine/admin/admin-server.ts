@@ -1,6 +1,7 @@
 // The admin interface over node:http, in the control thread. Finds the endpoint, holds back what allow_paths or the method forbid, and writes answers piece by piece as
 // the client takes them, one piece a turn, so that a large one never stalls this thread. Ends with the server's close().
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AnsweredRequest } from '../control/admin-traffic.ts';
 import type { AdminSource } from './admin-source.ts';
 import { helpText, type AdminAnswer } from './endpoint.ts';
 import { ENDPOINTS } from './endpoints.ts';
@@ -17,10 +18,10 @@ export interface AdminServerOptions {
   readonly allowed: (path: string) => boolean;
   /** Runs `task` in a later turn. */
   readonly soon: (task: () => void) => void;
-  /** Told of every request when its answer is out, for access logs and stats. */
-  readonly onAnswered: (request: AdminRequest) => void;
+  /** Told of every request, and again when its answer is out, for access logs and stats. */
+  readonly onBegan: () => void;
+  readonly onAnswered: (request: AnsweredRequest) => void;
 }
-export interface AdminRequest { readonly message: IncomingMessage; readonly status: number; readonly bytesSent: number; readonly startMs: number }
 
 /** Answers one request; pure but for what the source does. `form`: the body of a posted form, ''. */
 export function answerAdmin(source: AdminSource, method: string, target: string, form = '', allowed: (path: string) => boolean = () => true): AdminAnswer | Promise<AdminAnswer> {
@@ -68,10 +69,11 @@ export function foreign(request: Pick<IncomingMessage, 'headers'>): boolean {
 /** A server that answers from `source`; the caller listens and closes. */
 export function makeAdminServer(o: AdminServerOptions, nowMs: () => number): Server {
   return createServer((request, response) => {
+    o.onBegan();
     const startMs = nowMs(), method = request.method ?? 'GET';
+    const finish = (answer: AdminAnswer): void => send(response, method, answer, o.soon, (bytesSent) => o.onAnswered({ message: request, status: answer.status, bytesSent, startMs, endMs: nowMs() }));
     // A browser that is led here by a page of another site must not change anything.
-    if (method === 'POST' && foreign(request)) { request.resume(); send(response, method, { status: 403, body: 'a request from a page of another origin is not allowed' }, o.soon, () => undefined); return; }
-    const finish = (answer: AdminAnswer): void => send(response, method, answer, o.soon, (bytesSent) => o.onAnswered({ message: request, status: answer.status, bytesSent, startMs }));
+    if (method === 'POST' && foreign(request)) { request.resume(); finish({ status: 403, body: 'a request from a page of another origin is not allowed' }); return; }
     readForm(request, (form) => {
       // A fault of ours costs one answer, not the control thread.
       try { void Promise.resolve(answerAdmin(o.source, method, request.url ?? '/', form, o.allowed)).then(finish, (e: unknown) => finish({ status: 500, body: `${String(e)}\n` })); } catch (e) { finish({ status: 500, body: `${String(e)}\n` }); }

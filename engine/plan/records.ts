@@ -19,6 +19,8 @@ export type PlanRecord =
   | { readonly kind: 'routes-removed'; readonly name: string }
   /** All runtime values at once (layers merged). */
   | { readonly kind: 'runtime'; readonly values: { readonly [key: string]: string | number | boolean } }
+  /** Pattern of application log lines. */
+  | { readonly kind: 'log-format'; readonly pattern: string }
   | { readonly kind: 'log-level'; readonly levels: { readonly [component: string]: string } }
   /** Everything before this is one consistent update: workers install and acknowledge `seq`. */
   | { readonly kind: 'commit'; readonly seq: number }

@@ -21,9 +21,9 @@ export function freePort(): Promise<number> {
 export interface Answer { readonly status: number; readonly headers: Record<string, string | string[] | undefined>; readonly body: string }
 
 /** One HTTP/1.1 request by Node's client; rejects when the connection fails. */
-export function ask(port: number, path: string, options: { method?: string; headers?: Record<string, string>; body?: string | Buffer; timeoutMs?: number } = {}): Promise<Answer> {
+export function ask(port: number, path: string, options: { method?: string; headers?: Record<string, string>; body?: string | Buffer; timeoutMs?: number; socketPath?: string } = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const req = request({ host: '127.0.0.1', port, path, method: options.method ?? 'GET', headers: options.headers ?? {}, agent: false }, (res) => {
+    const req = request({ ...(options.socketPath === undefined ? { host: '127.0.0.1', port } : { socketPath: options.socketPath }), path, method: options.method ?? 'GET', headers: options.headers ?? {}, agent: false }, (res) => {
       let body = '';
       res.setEncoding('latin1');
       res.on('data', (c: string) => { body += c; });
@@ -49,6 +49,8 @@ export async function until<T>(what: string, check: () => Promise<T> | T, ms = 1
 
 export class RunningWeir {
   readonly dir: string; readonly admin: number; readonly child: ChildProcess;
+  /** The admin interface's unix pipe; '': it is at the port. */
+  pipe = '';
   private output = '';
   readonly exited: Promise<number | string>;
   constructor(dir: string, admin: number, child: ChildProcess) {
@@ -65,6 +67,9 @@ export class RunningWeir {
     const list = (JSON.parse(body) as { stats: { name?: string; value: number }[] }).stats;
     return Object.fromEntries(list.filter((s) => s.name !== undefined).map((s) => [s.name!, s.value]));
   }
+
+  /** An admin request, over whichever way there is. */
+  admitted(path: string, method = 'GET'): Promise<Answer> { return ask(this.admin, path, { method, ...(this.pipe === '' ? {} : { socketPath: this.pipe }) }); }
 
   /** What /server_info says of the threads. */
   async info(): Promise<{ readonly transport: string; readonly control_restarts: number; readonly workers: readonly { readonly id: number; readonly up: boolean; readonly restarts: number }[] }> {
@@ -86,16 +91,17 @@ export class RunningWeir {
 }
 
 /** Starts Weir on a bootstrap (YAML without `admin`, which is added) and waits for /ready. */
-export async function startWeir(config: string, options: { command?: readonly string[]; args?: string[]; concurrency?: number; env?: Record<string, string>; readyMs?: number } = {}): Promise<RunningWeir> {
+export async function startWeir(config: string, options: { command?: readonly string[]; args?: string[]; concurrency?: number; env?: Record<string, string>; readyMs?: number; /** The admin message in place of the usual one, flow YAML; PORT is replaced. */ admin?: string } = {}): Promise<RunningWeir> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-test-'));
   const admin = await freePort();
-  writeFileSync(join(dir, 'envoy.yaml'), `admin: {address: {socket_address: {address: 127.0.0.1, port_value: ${admin}}}}\n${config}`);
+  writeFileSync(join(dir, 'envoy.yaml'), `admin: ${(options.admin ?? '{address: {socket_address: {address: 127.0.0.1, port_value: PORT}}}').replaceAll('PORT', String(admin))}\n${config}`);
   const args = ['-c', join(dir, 'envoy.yaml'), '--concurrency', String(options.concurrency ?? 1), '-l', 'warning', '--file-flush-interval-msec', '20', ...(options.args ?? [])];
   const weir = new RunningWeir(dir, admin, spawn(options.command?.[0] ?? COMMAND, [...(options.command?.slice(1) ?? []), ...args], { cwd: dir, env: { ...process.env, WEIR_TEST_CRASH_DIR: dir, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] }));
+  weir.pipe = /pipe: \{path: "([^"]+)"/.exec(options.admin ?? '')?.[1] ?? '';
   try {
     await until(`ready; its log: ${weir.log}`, async () => {
       if (weir.child.exitCode !== null) throw new Error(`ended with ${weir.child.exitCode}: ${weir.log}`);
-      return (await ask(admin, '/ready').catch(() => null))?.status === 200;
+      return (await weir.admitted('/ready').catch(() => null))?.status === 200;
     }, options.readyMs ?? 20_000);
   } catch (e) { await weir.stop(); throw new Error(`${(e as Error).message}\n${weir.log}`); }
   return weir;

@@ -40,3 +40,13 @@ test('levels by component hold, change while running, and unknown names are refu
   log.log('main', 'error', '6');
   assert.equal(readFileSync(path, 'utf8'), 'error main 6\n');
 });
+
+test('another pattern holds from the next line on', (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'weir-log-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const path = join(dir, 'log'), log = new AppLog({ logLevel: 'info', componentLogLevel: '', logPath: path, logFormat: '%v', logFormatEscaped: false }, 'worker', 0);
+  log.log('main', 'info', 'a');
+  log.setFormat('{"m":"%j"}');
+  log.log('main', 'info', 'b"');
+  assert.equal(readFileSync(path, 'utf8'), 'a\n{"m":"b\\""}\n');
+});

@@ -13,10 +13,13 @@ export interface AdminPlan {
 }
 
 export function compileAdmin(m: ConfigMessage | undefined, ctx: CompileContext, address: (m: ConfigMessage | undefined) => Address): AdminPlan | null {
-  if (m === undefined || !m.has('address')) return null;
+  if (m === undefined) return null;
   m.noop('access_log_path', 'use access_log'); m.unsupported('socket_options'); m.noop('ignore_global_conn_limit', 'admin connections are not counted');
-  return {
-    address: address(m.msg('address')), accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), allowPaths: m.list('allow_paths').map(compileStringMatcher),
+  const plan = {
+    accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), allowPaths: m.list('allow_paths').map(compileStringMatcher),
     profilePath: m.str('profile_path') || '/var/log/envoy/envoy.prof',
   };
+  // Without an address there is no admin interface, as in Envoy.
+  const at = m.msg('address');
+  return at === undefined ? null : { address: address(at), ...plan };
 }

@@ -18,6 +18,8 @@ export interface ProcessPlan {
   readonly statsFlushMs: number;
   readonly statsFlushOnAdmin: boolean;
   readonly stats: StatsPlan;
+  /** application_log_config: a pattern as of --log-format; '': none. */
+  readonly logFormat: string;
   readonly localCluster: string;
   readonly dynamic: { readonly listeners: DiscoverySource | null; readonly clusters: DiscoverySource | null };
   /** cluster_manager.outlier_detection.event_log_path. */
@@ -38,6 +40,14 @@ function compileLayers(m: ConfigMessage | undefined): LayerPlan[] {
     if (out.filter((x) => x.name === name).length > 1) l.error('name', `Duplicate layer name: ${name}`);
   }
   return m === undefined ? [{ name: 'admin', kind: 'admin' }] : out;
+}
+
+/** A JSON format is a pattern too: its text, in which the flags stand. */
+function compileLogFormat(m: ConfigMessage): string {
+  if (m.oneof('log_format') === 'text_format') return m.str('text_format');
+  const text = JSON.stringify(m.json('json_format') ?? {});
+  for (const flag of ['%v', '%_']) if (text.includes(flag)) m.error('json_format', `setJsonLogFormat error: INVALID_ARGUMENT: Usage of ${flag} is unavailable for JSON log formats`);
+  return text;
 }
 
 /** The node as proto JSON, all of it: it is shown by the admin interface. */
@@ -61,11 +71,10 @@ export function compileProcess(m: ConfigMessage, ctx: CompileContext, address: (
   outliers?.unsupported('event_service');
   manager?.unsupported('upstream_bind_config'); manager?.unsupported('load_stats_config'); manager?.noop('enable_deferred_cluster_creation', 'clusters are always made at first use');
   const logs = m.msg('application_log_config')?.msg('log_format');
-  for (const f of ['json_format', 'text_format']) logs?.unsupported(f, 'use --log-format');
   m.unsupported('flags_path');
   const overload = compileOverload(m.msg('overload_manager'));
   return {
     nodeId: node?.str('id') ?? '', nodeCluster: node?.str('cluster') ?? '', nodeZone: locality?.str('zone') ?? '', node: node === undefined ? null : nodeJson(node), admin: compileAdmin(m.msg('admin'), ctx, address), layers: compileLayers(m.msg('layered_runtime')),
-    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, statsFlushMs: m.ms('stats_flush_interval', 5000), statsFlushOnAdmin: m.oneof('stats_flush') === 'stats_flush_on_admin' && m.bool('stats_flush_on_admin'), stats: compileStats(m.msg('stats_config')), dynamic: compileDynamic(m.msg('dynamic_resources'), ctx), localCluster: manager?.str('local_cluster_name') ?? '', nodeLocality: locality === undefined ? null : { region: locality.str('region'), zone: locality.str('zone'), subZone: locality.str('sub_zone') }, outlierLog: outliers?.str('event_log_path') ?? '',
+    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, statsFlushMs: m.ms('stats_flush_interval', 5000), statsFlushOnAdmin: m.oneof('stats_flush') === 'stats_flush_on_admin' && m.bool('stats_flush_on_admin'), stats: compileStats(m.msg('stats_config')), logFormat: logs === undefined ? '' : compileLogFormat(logs), dynamic: compileDynamic(m.msg('dynamic_resources'), ctx), localCluster: manager?.str('local_cluster_name') ?? '', nodeLocality: locality === undefined ? null : { region: locality.str('region'), zone: locality.str('zone'), subZone: locality.str('sub_zone') }, outlierLog: outliers?.str('event_log_path') ?? '',
   };
 }
