@@ -65,10 +65,9 @@ export class ResourceCompiler<L, C, R, E> {
       resource, maxDirectBody: 4096, validateClusters: !discovered, bootstrap: { concurrency: this.concurrency, nodeId: this.flags.serviceNode, nodeCluster: this.flags.serviceCluster },
       extension: (category, config) => {
         const known = compilers.extensions.get(config.typeName), skip = (message: string): null => { config.error('', message); (config as ConfigNode).readAll(); return null; };
-        if (known === undefined || known.category !== category) {
-          const offered = [...compilers.extensions].filter(([, e]) => e.category === category).map(([n]) => n);
-          return skip(known === undefined ? `'${config.typeName}' is not supported yet${suggestion(config.typeName, offered)}` : `'${config.typeName}' is not a ${category} extension`);
-        }
+        // Envoy has this type, so another name would be no help.
+        if (known === undefined) return skip(`'${config.typeName}' is not supported yet`);
+        if (known.category !== category) return skip(`'${config.typeName}' is not a ${category} extension`);
         if (this.flags.disableExtensions.includes(`${category}/${extensionName(config.typeName)}`)) return skip(`'${extensionName(config.typeName)}' is disabled by --disable-extensions`);
         return { kind: config.typeName, body: known.compile(config, ctx) };
       },

@@ -15,15 +15,16 @@ function compileFilters(m: ConfigMessage, ctx: CompileContext): HttpFilterPlan[]
   const out: HttpFilterPlan[] = [];
   const list = m.list('http_filters');
   list.forEach((f, i) => {
+    const name = f.str('name'), disabled = f.bool('disabled'); // read though the filter may be refused: one fault, one report
     f.unsupported('config_discovery');
     f.noop('is_optional', 'a type that is not supported is refused');
     const config = f.any('typed_config');
-    if (config === undefined) { if (!f.has('typed_config')) f.error('', `no typed_config for filter '${f.str('name')}'`); return; }
+    if (config === undefined) { if (!f.has('typed_config')) f.error('', `no typed_config for filter '${name}'`); return; }
     const plan = ctx.extension('envoy.filters.http', config);
     if (plan === null) return;
     const terminal = plan.kind.endsWith('.router.v3.Router');
-    if (terminal !== (i === list.length - 1)) f.error('', terminal ? `Error: terminal filter named ${f.str('name')} of type envoy.filters.http.router must be the last filter in a http filter chain.` : `Error: non-terminal filter named ${f.str('name')} is the last filter in a http filter chain.`);
-    out.push({ name: f.str('name'), filter: plan, disabled: f.bool('disabled') });
+    if (terminal !== (i === list.length - 1)) f.error('', terminal ? `Error: terminal filter named ${name} of type envoy.filters.http.router must be the last filter in a http filter chain.` : `Error: non-terminal filter named ${name} is the last filter in a http filter chain.`);
+    out.push({ name, filter: plan, disabled });
   });
   return out;
 }
