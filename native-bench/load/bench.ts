@@ -20,8 +20,11 @@ let port = 20_000 + (process.pid % 5000);
 
 async function round(proxy: Proxy, work: Work, seconds: number): Promise<Round> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-bench-'));
-  const job: Job = { port: port++, admin: port++, backend: port++, dir, accessLog: work.accessLog, clusters: proxy.name === 'weir' || proxy.name === 'envoy' ? work.clusters : 0, workers: Number(o.workers), tcp: work.tcp === true };
-  const backend = start(LOAD_CORE, join(root, 'native-bench/floor/bin/backend'), [String(job.backend), String(work.backendBytes), String(work.backendHeaders)]);
+  const job: Job = { port: port++, admin: port++, backend: port++, dir, accessLog: work.accessLog, clusters: proxy.name === 'weir' || proxy.name === 'envoy' ? work.clusters : 0, workers: Number(o.workers), tcp: work.tcp === true, h2Upstream: work.upstream === 'h2' };
+  const behind = job.h2Upstream ? port++ : job.backend;
+  const backend = start(LOAD_CORE, join(root, 'native-bench/floor/bin/backend'), [String(behind), String(work.backendBytes), String(work.backendHeaders)]);
+  await listening(behind);
+  const front = job.h2Upstream ? start(LOAD_CORE, 'nghttpx', [`-f127.0.0.1,${job.backend};no-tls`, `-b127.0.0.1,${behind};;proto=http/1.1`, '--workers=1', '--errorlog-file=/dev/null', '--accesslog-file=/dev/null', '--conf=/dev/null', '--backend-connections-per-host=256', '--frontend-http2-max-concurrent-streams=1000']) : null;
   await listening(job.backend);
   const { command, args } = proxy.command(job);
   const began = performance.now();
@@ -40,6 +43,7 @@ async function round(proxy: Proxy, work: Work, seconds: number): Promise<Round> 
     return { ...load, userUs: (after.userUs - before.userUs) / Math.max(1, load.requests), sysUs: (after.sysUs - before.sysUs) / Math.max(1, load.requests), rssKb: before.rssKb, idleRssKb: after.rssKb, readyMs };
   } finally {
     await stop(child); await stop(backend);
+    if (front !== null) await stop(front);
     rmSync(dir, { recursive: true, force: true });
   }
 }

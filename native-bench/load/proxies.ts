@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface Job { readonly port: number; readonly admin: number; readonly backend: number; readonly dir: string; readonly accessLog: boolean; readonly clusters: number; readonly workers: number; readonly tcp: boolean }
+export interface Job { readonly port: number; readonly admin: number; readonly backend: number; readonly dir: string; readonly accessLog: boolean; readonly clusters: number; readonly workers: number; readonly tcp: boolean; /** The backend speaks HTTP/2. */ readonly h2Upstream: boolean }
 export interface Proxy { readonly name: string; /** Serves only works with these clients; else all. */ readonly downstream?: 'h1' | 'h2'; readonly howToInstall: string; available(): boolean; command(job: Job): { command: string; args: string[] } }
 
 const found = (command: string): boolean => { try { execFileSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }); return true; } catch { return false; } };
@@ -39,7 +39,7 @@ ${extraHosts}            - {name: all, domains: ["*"], routes: [{match: {prefix:
           - name: envoy.filters.http.router
             typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
   clusters:
-  - {name: backend, type: STATIC, connect_timeout: 1s, circuit_breakers: {thresholds: [{max_connections: 20000, max_pending_requests: 20000, max_requests: 20000}]}, load_assignment: {cluster_name: backend, endpoints: ${endpoints(job.backend)}}}
+  - {name: backend, type: STATIC, connect_timeout: 1s, circuit_breakers: {thresholds: [{max_connections: 20000, max_pending_requests: 20000, max_requests: 20000}]},${job.h2Upstream ? ' typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}},' : ''} load_assignment: {cluster_name: backend, endpoints: ${endpoints(job.backend)}}}
 ${extraClusters}`;
 }
 
@@ -85,7 +85,7 @@ ${job.tcp ? '' : '  option forwardfor\n'}${job.accessLog ? '  log global\n  opti
   bind 127.0.0.1:${job.port}
 ${job.tcp ? '' : '  http-request set-header x-request-id %[uuid()]\n  http-request set-header x-forwarded-proto http\n'}  default_backend b
 backend b
-  server s 127.0.0.1:${job.backend}
+  server s 127.0.0.1:${job.backend}${job.h2Upstream ? ' proto h2' : ''}
 `)] }),
   },
   {
@@ -105,7 +105,7 @@ http {
   },
   {
     name: 'nghttpx', downstream: 'h2', howToInstall: 'apt-get install nghttp2-proxy', available: () => found('nghttpx'),
-    command: (job) => ({ command: 'nghttpx', args: [`-f127.0.0.1,${job.port};no-tls`, `-b127.0.0.1,${job.backend};;proto=http/1.1`, `--workers=${job.workers}`, '--errorlog-file=/dev/null', '--accesslog-file=/dev/null', '--conf=/dev/null', '--backend-connections-per-host=256'] }),
+    command: (job) => ({ command: 'nghttpx', args: [`-f127.0.0.1,${job.port};no-tls`, `-b127.0.0.1,${job.backend};;proto=${job.h2Upstream ? 'h2' : 'http/1.1'}`, `--workers=${job.workers}`, '--errorlog-file=/dev/null', '--accesslog-file=/dev/null', '--conf=/dev/null', '--backend-connections-per-host=256'] }),
   },
 ];
 

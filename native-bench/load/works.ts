@@ -1,5 +1,8 @@
 // The works of a comparison: what is asked of the proxy, and by what load.
+import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { run } from './processes.ts';
 
 export interface Load { readonly requests: number; readonly perSecond: number; readonly p50Us: number; readonly p99Us: number; readonly errors: number }
@@ -14,6 +17,8 @@ export interface Work {
   readonly downstream?: 'h2';
   /** Bytes are passed on as they are (tcp_proxy): only proxies that can. */
   readonly tcp?: true;
+  /** The proxy speaks HTTP/2 to its upstream: nghttpx before the backend, on the load's core. */
+  readonly upstream?: 'h2';
 }
 
 const us = (text: string | undefined): number => {
@@ -29,10 +34,20 @@ async function wrk(port: number, seconds: number, connections: number, headers: 
 }
 
 /** h2load on one thread: `connections`, each with `streams` requests at a time. Its times are means, so there is no percentile. */
-async function h2load(port: number, seconds: number, connections: number, streams: number, headers: readonly string[] = []): Promise<Load> {
-  const out = await run('h2load', ['-t1', '-c', String(connections), '-m', String(streams), '-D', String(seconds), ...headers.flatMap((h) => ['-H', h]), `http://127.0.0.1:${port}/some/path?with=query`]);
+async function h2load(port: number, seconds: number, connections: number, streams: number, headers: readonly string[] = [], body = ''): Promise<Load> {
+  const out = await run('h2load', ['-t1', ...(body === '' ? [] : ['-d', body]), '-c', String(connections), '-m', String(streams), '-D', String(seconds), ...headers.flatMap((h) => ['-H', h]), `http://127.0.0.1:${port}/some/path?with=query`]);
   const m = /requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed/.exec(out);
   return { requests: Number(m?.[1] ?? 0), perSecond: Number(/([\d.]+) req\/s/.exec(out)?.[1] ?? 0), p50Us: NaN, p99Us: NaN, errors: Number(m?.[3] ?? 1) };
+}
+
+/** A file with a gRPC message of 123 bytes. */
+function message(): string {
+  const path = join(tmpdir(), 'weir-bench-message');
+  const bytes = Buffer.alloc(128, 'm');
+  bytes.writeUInt8(0, 0);
+  bytes.writeUInt32BE(123, 1);
+  writeFileSync(path, bytes);
+  return path;
 }
 
 const twenty = Array.from({ length: 17 }, (_, i) => `x-header-${i}: some-value-of-header-${i}`);
@@ -43,6 +58,8 @@ export const WORKS: readonly Work[] = [
   { name: 'h2 in, h1 out, 4 connections × 16', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', load: (port, s) => h2load(port, s, 4, 16) },
   { name: 'h2 in, h1 out, 1 connection × 100', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', load: (port, s) => h2load(port, s, 1, 100) },
   { name: 'h2 in, h1 out, 20 headers', backendBytes: 128, backendHeaders: 8, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', load: (port, s) => h2load(port, s, 4, 16, twenty) },
+  { name: 'h2 in, h2 out, 4 connections × 16', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', upstream: 'h2', load: (port, s) => h2load(port, s, 4, 16) },
+  { name: 'h2 in, h2 out, gRPC-like calls of 128 B', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', upstream: 'h2', load: (port, s) => h2load(port, s, 4, 16, ['content-type: application/grpc', 'te: trailers'], message()) },
   { name: 'new connection per request', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, load: (port, s) => wrk(port, s, 32, ['connection: close']) },
   { name: '1 MiB bodies', backendBytes: 1 << 20, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 16, []) },
   { name: 'tcp 128 B', tcp: true, backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 64, []) },

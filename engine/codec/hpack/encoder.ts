@@ -1,5 +1,6 @@
 // HPACK encoding (RFC 7541). Lines that repeat from message to message are put into the dynamic table; those that are secret or that change with every message
-// (paths, lengths, request ids) are written as literals, so that they do not push the useful ones out. One lookup a line: by name, to what is known of it.
+// (paths, lengths, request ids) are written as literals, so that they do not push the useful ones out, and as they are: the Huffman code pays where a string is sent
+// once for many messages. One lookup a line: by name, to what is known of it.
 import { DynamicTable } from './dynamic-table.ts';
 import { huffmanEncode, huffmanLength } from './huffman.ts';
 import { STATIC_TABLE } from './static-table.ts';
@@ -123,7 +124,7 @@ export class HpackEncoder {
     const index = known.index !== 0 ? known.index : this.named(known) ? 62 + this.table.inserted - known.put : 0;
     this.integer(first, prefix, index);
     if (index === 0) this.string(name);
-    this.string(value);
+    if (first === 0x40) this.string(value); else this.plain(value);
   }
 
   private resize(bytes: number): void { this.table.resize(bytes); this.integer(0x20, 5, bytes); }
@@ -138,17 +139,21 @@ export class HpackEncoder {
   }
 
   private string(text: string): void {
-    const { length } = text;
-    if (this.huffman && length >= HUFFMAN_FROM) {
+    if (this.huffman && text.length >= HUFFMAN_FROM) {
       const coded = huffmanLength(text);
-      if (coded < length) {
+      if (coded < text.length) {
         this.integer(0x80, 7, coded);
         this.length = huffmanEncode(text, this.out, this.length);
         return;
       }
     }
+    this.plain(text);
+  }
+
+  private plain(text: string): void {
+    const { length } = text;
     this.integer(0, 7, length);
-    if (length <= 16) { const { out } = this; let at = this.length; for (let i = 0; i < length; i++) out[at++] = text.charCodeAt(i); this.length = at; } else this.length += this.out.latin1Write(text, this.length);
+    if (length <= 48) { const { out } = this; let at = this.length; for (let i = 0; i < length; i++) out[at++] = text.charCodeAt(i); this.length = at; } else this.length += this.out.latin1Write(text, this.length);
   }
 
   private room(bytes: number): void {
