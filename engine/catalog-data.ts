@@ -1,11 +1,21 @@
 // Every extension's data side, by the full name of its message: how a worker makes runtime objects of compiled plans.
 import type { ClusterDirectory } from './upstream/upstream.ts';
+import { BasicAuthFactory } from './filters/http/basic-auth/filter.ts';
+import { BufferFactory } from './filters/http/buffer/filter.ts';
+import { CorsFactory } from './filters/http/cors/filter.ts';
+import { CsrfFactory } from './filters/http/csrf/filter.ts';
+import { FaultFactory } from './filters/http/fault/filter.ts';
 import { GrpcHttp1BridgeFactory } from './filters/http/grpc-http1-bridge/filter.ts';
 import { GrpcStatsFactory } from './filters/http/grpc-stats/filter.ts';
 import { GrpcWebFactory } from './filters/http/grpc-web/filter.ts';
 import type { GrpcHttp1BridgePlan, GrpcStatsPlan } from './plan/grpc-filter-plans.ts';
 import { AdmissionControlFactory } from './filters/http/admission-control/filter.ts';
 import type { AdmissionControlPlan } from './plan/admission-control-plan.ts';
+import { HeaderMutationFactory } from './filters/http/header-mutation/filter.ts';
+import { HeaderToMetadataFactory } from './filters/http/header-to-metadata/filter.ts';
+import { HttpSetFilterStateFactory } from './filters/http/set-filter-state/filter.ts';
+import { SetMetadataFactory } from './filters/http/set-metadata/filter.ts';
+import type { BasicAuthPlan, BufferPlan, CsrfPlan, FaultPlan, HeaderMutationFilterPlan, HeaderToMetadataPlan, HttpFilterStatePlan, SetMetadataPlan } from './plan/http-filter-plans.ts';
 import { HealthCheckFactory } from './filters/http/health-check/filter.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import type { HealthCheckFilterPlan } from './plan/health-check-filter-plan.ts';
@@ -80,14 +90,23 @@ const LISTENER_FILTERS: ReadonlyMap<string, ListenerFilterMaker> = new Map<strin
 ]);
 
 const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpFilterMaker>([
+  ['envoy.extensions.filters.http.basic_auth.v3.BasicAuth', (body, p) => new BasicAuthFactory(p.name, p.index, body as BasicAuthPlan, p.env.stats, `http.${p.hcm.statPrefix}`)],
+  ['envoy.extensions.filters.http.buffer.v3.Buffer', (body, p) => new BufferFactory(p.name, p.index, body as BufferPlan)],
+  ['envoy.extensions.filters.http.cors.v3.Cors', (_body, p) => new CorsFactory(p.name, p.index, p.env.runtime, p.env.stats, `http.${p.hcm.statPrefix}`)],
+  ['envoy.extensions.filters.http.csrf.v3.CsrfPolicy', (body, p) => new CsrfFactory(p.name, p.index, body as CsrfPlan, p.env.runtime, p.env.stats, `http.${p.hcm.statPrefix}`)],
+  ['envoy.extensions.filters.http.fault.v3.HTTPFault', (body, p) => new FaultFactory(p.name, p.index, body as FaultPlan, p.env, `http.${p.hcm.statPrefix}`)],
   ['envoy.extensions.filters.http.grpc_http1_bridge.v3.Config', (body, p) => new GrpcHttp1BridgeFactory(p.name, body as GrpcHttp1BridgePlan)],
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', (body, p) => new GrpcStatsFactory(p.name, body as GrpcStatsPlan, p.env.stats)],
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', (_body, p) => new GrpcWebFactory(p.name, p.env.stats)],
   ['envoy.extensions.filters.http.admission_control.v3.AdmissionControl', (body, p) => new AdmissionControlFactory(p.name, body as AdmissionControlPlan, p.env, p.hcm.statPrefix)],
+  ['envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', (body, p) => new HeaderMutationFactory(p.name, p.index, body as HeaderMutationFilterPlan, p.parts.logs.operators, p.env.clock)],
+  ['envoy.extensions.filters.http.header_to_metadata.v3.Config', (body, p) => new HeaderToMetadataFactory(p.name, p.index, body as HeaderToMetadataPlan)],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.node().cluster, healthFailed: () => p.parts.healthFailed() })],
   ['envoy.extensions.filters.http.rbac.v3.RBAC', (body, p) => new HttpRbacFactory(p.name, p.index, body as RbacPlan, p.env.stats, `http.${p.hcm.statPrefix}`)],
   ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession', (body, p) => new StatefulSessionFactory(p.name, p.index, body as StatefulSessionPlan, p.env.clock)],
   ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, clusters: p.parts.clusters, machineAddress: p.parts.machineAddress, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],
+  ['envoy.extensions.filters.http.set_filter_state.v3.Config', (body, p) => new HttpSetFilterStateFactory(p.name, p.index, body as HttpFilterStatePlan, p.parts.logs.operators, p.env.clock)],
+  ['envoy.extensions.filters.http.set_metadata.v3.Config', (body, p) => new SetMetadataFactory(p.name, body as SetMetadataPlan, p.env.stats, `http.${p.hcm.statPrefix}`)],
 ]);
 
 function maker<M>(table: ReadonlyMap<string, M>, kind: string): M {

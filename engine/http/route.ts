@@ -22,6 +22,8 @@ export interface RouteFilterConfig {
 export interface Route {
   readonly name: string;
   readonly virtualHostName: string;
+  /** Cluster that a request goes to; '' for routes that answer themselves. */
+  clusterName(headers: RequestHeaders): string;
   /** -1: not set (the connection manager's applies); 0: disabled. Milliseconds. */
   readonly idleTimeoutMs: number;
   readonly flushTimeoutMs: number;

@@ -123,6 +123,7 @@ export class ConfigNode implements ConfigMessage {
   private anyOf(item: Item, v: unknown, more: Keys, suffix: string): unknown {
     if (v === null || typeof v !== 'object' || Array.isArray(v)) return this.unmade(item, `expected a mapping with "@type", not ${describe(v)}`, more);
     const { '@type': url, ...rest } = v as Json;
+    if (url === undefined && item.field.name === 'config' && Object.keys(v).length === 0) return undefined; // FilterConfig's `config: {}` only switches
     if (typeof url !== 'string') return this.unmade(item, 'an Any needs "@type", the type of its configuration', more);
     const name = url.slice(url.lastIndexOf('/') + 1), keys = [...this.keysOf(item), ...more], path = this.at(item.field.name) + suffix;
     let desc = messageType(name);

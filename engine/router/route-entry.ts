@@ -130,7 +130,8 @@ export class RouteEntry implements Route {
 
   /** Cluster to go to; '' where a header should name it and does not. */
   clusterName(headers: RequestHeaders): string {
-    const target = this.forward!.target;
+    if (this.forward === null) return '';
+    const { target } = this.forward;
     if (target.kind === 'cluster') return target.name;
     if (target.kind === 'header') return headers.get(target.name) ?? '';
     const chosen = this.ofCluster!.plan;

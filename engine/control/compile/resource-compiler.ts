@@ -21,7 +21,7 @@ export interface Compilers<L, C, R, E> {
   readonly accessLog: (m: ConfigMessage, ctx: CompileContext) => ExtensionPlan | null;
   readonly address: (m: ConfigMessage | undefined) => Address;
   readonly secret: SecretCompiler;
-  readonly extensions: ReadonlyMap<string, { readonly category: string; readonly compile: ExtensionCompiler }>;
+  readonly extensions: ReadonlyMap<string, { readonly category: string; readonly perRoute?: true; readonly compile: ExtensionCompiler }>;
 }
 
 /** One resource: its packed plan, or null where it has errors of its own. `needs`: route tables that it asks for by discovery. */
@@ -67,7 +67,7 @@ export class ResourceCompiler<L, C, R, E> {
         const known = compilers.extensions.get(config.typeName), skip = (message: string): null => { config.error('', message); (config as ConfigNode).readAll(); return null; };
         // Envoy has this type, so another name would be no help.
         if (known === undefined) return skip(`'${config.typeName}' is not supported yet`);
-        if (known.category !== category) return skip(`'${config.typeName}' is not a ${category} extension`);
+        if (known.category !== category && !(known.perRoute === true && category === 'envoy.filters.http.per_route')) return skip(`'${config.typeName}' is not a ${category} extension`);
         if (this.flags.disableExtensions.includes(`${category}/${extensionName(config.typeName)}`)) return skip(`'${extensionName(config.typeName)}' is disabled by --disable-extensions`);
         return { kind: config.typeName, body: known.compile(config, ctx) };
       },

@@ -1,0 +1,135 @@
+// The fault filter (Envoy: FaultFilter): delays, aborts and slows requests down, by chance, by what they are, or as their headers ask.
+import { HeaderMatcher, matchesAll } from '../../../headers/header-matcher.ts';
+import type { Headers, RequestHeaders } from '../../../headers/headers.ts';
+import { LocalReply, type HttpFilter, type HttpFilterFactory, type StreamEnd, type StreamView, type Verdict } from '../../../http/filter.ts';
+import { StreamRateLimiter } from '../../../http/stream-rate-limiter.ts';
+import { runtimeNumber, type RuntimeCell } from '../../../loop/runtime.ts';
+import type { Timer } from '../../../loop/timer-wheel.ts';
+import type { WorkerEnv } from '../../../net/worker-env.ts';
+import { flagBit } from '../../../observe/response-flags.ts';
+import type { FractionPlan } from '../../../plan/match-plan.ts';
+import type { FaultPlan } from '../../../plan/http-filter-plans.ts';
+
+const DI = flagBit('DI'), FI = flagBit('FI');
+/** gRPC statuses as HTTP ones, for requests that are no gRPC (Envoy: grpcToHttpStatus). */
+const HTTP_OF_GRPC: readonly number[] = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
+
+/** One set of faults, the filter's or a route's. */
+class Faults {
+  readonly plan: FaultPlan;
+  private readonly matchers: readonly HeaderMatcher[];
+  private readonly env: WorkerEnv;
+  private readonly cells: { readonly delay: RuntimeCell; readonly abort: RuntimeCell; readonly rate: RuntimeCell; readonly delayMs: RuntimeCell; readonly status: RuntimeCell; readonly grpc: RuntimeCell };
+  constructor(plan: FaultPlan, env: WorkerEnv) {
+    this.plan = plan; this.env = env;
+    this.matchers = plan.headers.map((h) => new HeaderMatcher(h));
+    const { keys } = plan, cell = (key: string): RuntimeCell => env.runtime.cell(key);
+    this.cells = { delay: cell(keys.delay), abort: cell(keys.abort), rate: cell(keys.rate), delayMs: cell(keys.delayMs), status: cell(keys.status), grpc: cell(keys.grpc) };
+  }
+
+  concerns(s: StreamView, headers: RequestHeaders): boolean {
+    const { cluster, nodes } = this.plan;
+    if (cluster !== '' && s.route?.clusterName(headers) !== cluster) return false;
+    if (nodes.length > 0 && !nodes.includes(headers.get('x-envoy-downstream-service-node') ?? '')) return false;
+    return matchesAll(this.matchers, headers);
+  }
+
+  private happens(share: FractionPlan, cell: RuntimeCell, percent: string | undefined): boolean {
+    let numerator = runtimeNumber(cell, share.numerator);
+    if (percent !== undefined && /^\d{1,9}$/.test(percent)) numerator = Math.min(Number(percent), numerator);
+    return numerator > 0 && this.env.random.u32() % share.denominator < numerator;
+  }
+
+  /** ms; 0: none. */
+  delay(headers: RequestHeaders): number {
+    const { delay } = this.plan;
+    if (delay === null || !this.happens(delay.share, this.cells.delay, delay.byHeader ? headers.get('x-envoy-fault-delay-request-percentage') : undefined)) return 0;
+    return delay.byHeader ? number(headers, 'x-envoy-fault-delay-request') : runtimeNumber(this.cells.delayMs, delay.ms);
+  }
+  abort(headers: RequestHeaders): LocalReply | null {
+    const { abort } = this.plan;
+    if (abort === null || !this.happens(abort.share, this.cells.abort, abort.byHeader ? headers.get('x-envoy-fault-abort-request-percentage') : undefined)) return null;
+    const asked = number(headers, 'x-envoy-fault-abort-request'), status = abort.byHeader ? (asked >= 200 && asked < 600 ? asked : 0) : abort.status === 0 ? 0 : runtimeNumber(this.cells.status, abort.status);
+    const body = abort.body === '' ? 'fault filter abort' : abort.body;
+    if (status > 0) return new LocalReply(status, body, 'fault_filter_abort', FI);
+    const grpc = abort.byHeader ? (headers.has('x-envoy-fault-abort-grpc-request') ? number(headers, 'x-envoy-fault-abort-grpc-request') : -1) : abort.grpc < 0 ? -1 : runtimeNumber(this.cells.grpc, abort.grpc);
+    return grpc < 0 ? null : new LocalReply(HTTP_OF_GRPC[grpc] ?? 500, body, 'fault_filter_abort', FI, null, grpc);
+  }
+  /** KiB per second; 0: no limit. */
+  rate(headers: RequestHeaders): number {
+    const { rate } = this.plan;
+    if (rate === null || !this.happens(rate.share, this.cells.rate, rate.byHeader ? headers.get('x-envoy-fault-throughput-response-percentage') : undefined)) return 0;
+    return rate.byHeader ? number(headers, 'x-envoy-fault-throughput-response') : rate.kbps;
+  }
+}
+
+function number(headers: RequestHeaders, name: string): number { const v = headers.get(name); return v !== undefined && /^\d{1,9}$/.test(v) ? Number(v) : 0; }
+
+export class FaultFactory implements HttpFilterFactory {
+  readonly name: string;
+  readonly index: number;
+  readonly env: WorkerEnv;
+  readonly base: Faults;
+  private readonly slots: Readonly<Record<'aborts_injected' | 'delays_injected' | 'response_rl_injected' | 'active_faults', number>>;
+  constructor(name: string, index: number, plan: FaultPlan, env: WorkerEnv, statPrefix: string) {
+    this.name = name; this.index = index; this.env = env;
+    this.base = new Faults(plan, env);
+    const slot = (n: string, kind: 'counter' | 'gauge' = 'counter'): number => env.stats.claimOne(`${statPrefix}.fault.${n}`, kind);
+    this.slots = { aborts_injected: slot('aborts_injected'), delays_injected: slot('delays_injected'), response_rl_injected: slot('response_rl_injected'), active_faults: slot('active_faults', 'gauge') };
+    slot('faults_overflow');
+  }
+  create(): HttpFilter { return new FaultFilter(this); }
+  routeConfig(plan: unknown): Faults { return new Faults(plan as FaultPlan, this.env); }
+  count(what: keyof FaultFactory['slots'], by = 1): void { this.env.stats.column[this.slots[what]]! += by; }
+}
+
+class FaultFilter implements HttpFilter {
+  private readonly factory: FaultFactory;
+  private timer: Timer | null = null;
+  private limiter: StreamRateLimiter | null = null;
+  private active = false;
+  constructor(factory: FaultFactory) { this.factory = factory; }
+
+  onRequestHeaders(s: StreamView, headers: RequestHeaders): Verdict {
+    const faults = (s.routeConfig(this.factory.index) as Faults | undefined) ?? this.factory.base;
+    if (!faults.concerns(s, headers)) return 'next';
+    const kbps = faults.rate(headers), delay = faults.delay(headers);
+    if (kbps > 0) { this.limiter = new StreamRateLimiter(this.factory.env, s, this, 'response', kbps); this.began('response_rl_injected'); }
+    if (delay > 0) {
+      this.began('delays_injected');
+      s.facts.flags |= DI;
+      this.timer = this.factory.env.wheel.after(delay, () => this.delayed(s, faults));
+      return 'hold';
+    }
+    return this.abort(faults, headers) ?? 'next';
+  }
+
+  /** A delay may be followed by an abort. */
+  private delayed(s: StreamView, faults: Faults): void {
+    this.timer = null;
+    const reply = this.abort(faults, s.request);
+    if (reply !== null) s.reply(this, reply); else s.resume(this);
+  }
+  private abort(faults: Faults, headers: RequestHeaders): LocalReply | null {
+    const reply = faults.abort(headers);
+    if (reply !== null) this.began('aborts_injected');
+    return reply;
+  }
+  private began(what: 'aborts_injected' | 'delays_injected' | 'response_rl_injected'): void {
+    this.factory.count(what);
+    if (!this.active) { this.active = true; this.factory.count('active_faults'); }
+  }
+
+  onResponseData(_s: StreamView, bytes: Uint8Array, start: number, end: number, last: boolean): Verdict {
+    if (this.limiter === null) return 'next';
+    this.limiter.take(bytes, start, end, last);
+    return 'taken';
+  }
+  onResponseTrailers(s: StreamView, trailers: Headers): Verdict { return this.limiter === null || this.limiter.idle(() => { s.pushTrailers(this, trailers, 'response'); }) ? 'next' : 'taken'; }
+
+  onEnd(_s: StreamView, _how: StreamEnd): void {
+    if (this.timer !== null) this.factory.env.wheel.cancel(this.timer);
+    this.limiter?.end();
+    if (this.active) { this.active = false; this.factory.count('active_faults', -1); }
+  }
+}
