@@ -33,6 +33,7 @@ import { compileProxyProtocol } from './filters/listener/proxy-protocol/config.t
 import { compileTlsInspector } from './filters/listener/tls-inspector/config.ts';
 import { compileDownstreamTls, compileUpstreamTls, rulesOf } from './net/tls/config.ts';
 import { compileSecret } from './net/tls/secret-config.ts';
+import { compileDynamicForwardPerRoute, compileDynamicForwardProxy } from './filters/http/dynamic-forward-proxy/config.ts';
 import { compileStatefulSession, compileStatefulSessionPerRoute } from './filters/http/stateful-session/config.ts';
 import { compileRouter } from './filters/http/router/config.ts';
 import { compileAccessLog, compileFileLog, compileStreamLog } from './observe/accesslog/config.ts';
@@ -62,6 +63,8 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.http.cors.v3.CorsPolicy', { category: 'envoy.filters.http.per_route', compile: compileCorsPolicy }],
   ['envoy.extensions.filters.http.csrf.v3.CsrfPolicy', { category: 'envoy.filters.http', perRoute: true, compile: compileCsrf }],
   ['envoy.extensions.filters.http.fault.v3.HTTPFault', { category: 'envoy.filters.http', perRoute: true, compile: compileFault }],
+  ['envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', { category: 'envoy.filters.http', compile: compileDynamicForwardProxy }],
+  ['envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig', { category: 'envoy.filters.http.per_route', compile: compileDynamicForwardPerRoute }],
   ['envoy.extensions.filters.http.grpc_http1_bridge.v3.Config', { category: 'envoy.filters.http', compile: compileGrpcHttp1Bridge }],
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', { category: 'envoy.filters.http', compile: compileGrpcStats }],
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', { category: 'envoy.filters.http', compile: compileGrpcWeb }],

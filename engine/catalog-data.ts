@@ -40,6 +40,9 @@ import { SetFilterStateFactory } from './filters/network/set-filter-state/set-fi
 import { SniClusterFactory } from './filters/network/sni-cluster/sni-cluster.ts';
 import { NetworkRbacFactory } from './filters/network/rbac/rbac.ts';
 import { HttpRbacFactory } from './filters/http/rbac/rbac.ts';
+import { DynamicForwardProxyFactory } from './filters/http/dynamic-forward-proxy/filter.ts';
+import type { DynamicForwardPlan } from './plan/dynamic-forward-plan.ts';
+import type { DnsCaches } from './upstream/dns-caches.ts';
 import { StatefulSessionFactory } from './filters/http/stateful-session/filter.ts';
 import type { StatefulSessionPlan } from './plan/stateful-session-plan.ts';
 import { TlsInspectorFactory } from './filters/listener/tls-inspector/tls-inspector.ts';
@@ -59,7 +62,7 @@ import type { RouteTables } from './router/route-table.ts';
 import { RouterFactory } from './router/router-factory.ts';
 
 /** What factories may reach in a worker. */
-export interface CatalogParts { readonly limits: ProcessLimits; readonly overload: OverloadView; /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly node: () => NodeNames }
+export interface CatalogParts { readonly limits: ProcessLimits; readonly overload: OverloadView; /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly dns: DnsCaches; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly node: () => NodeNames }
 
 /** What a network filter's factory is made with. */
 interface NetworkParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly listenerStatPrefix: string }
@@ -95,6 +98,7 @@ const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpF
   ['envoy.extensions.filters.http.cors.v3.Cors', (_body, p) => new CorsFactory(p.name, p.index, p.env.runtime, p.env.stats, `http.${p.hcm.statPrefix}`)],
   ['envoy.extensions.filters.http.csrf.v3.CsrfPolicy', (body, p) => new CsrfFactory(p.name, p.index, body as CsrfPlan, p.env.runtime, p.env.stats, `http.${p.hcm.statPrefix}`)],
   ['envoy.extensions.filters.http.fault.v3.HTTPFault', (body, p) => new FaultFactory(p.name, p.index, body as FaultPlan, p.env, `http.${p.hcm.statPrefix}`)],
+  ['envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', (body, p) => new DynamicForwardProxyFactory(p.name, p.index, body as DynamicForwardPlan, p.parts)],
   ['envoy.extensions.filters.http.grpc_http1_bridge.v3.Config', (body, p) => new GrpcHttp1BridgeFactory(p.name, body as GrpcHttp1BridgePlan)],
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', (body, p) => new GrpcStatsFactory(p.name, body as GrpcStatsPlan, p.env.stats)],
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', (_body, p) => new GrpcWebFactory(p.name, p.env.stats)],

@@ -238,6 +238,7 @@ export class ControlEngine {
       case 'committed': this.committed.set(id, event.seq); break;
       case 'listener-bound': this.onBound(id, event); break;
       case 'outlier-vote': this.health.vote(event.host, event.row); break;
+      case 'dns-wanted': this.clusters.dnsWanted(event.cache, event.host); break;
       case 'health-fail': this.health.failNow(event.host); break;
       case 'drained': this.host.exit(0); break;
     }

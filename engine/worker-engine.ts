@@ -15,6 +15,7 @@ import type { ListenerPlan } from './plan/listener-plan.ts';
 import { unpack } from './plan/plan-wire.ts';
 import type { PlanRecord, SettingsPlan, WorkerCommand } from './plan/records.ts';
 import { RouteTables } from './router/route-table.ts';
+import { DnsCaches } from './upstream/dns-caches.ts';
 import { ClusterSet } from './upstream/cluster-set.ts';
 import type { SharedTables } from './upstream/cluster.ts';
 
@@ -24,6 +25,7 @@ export type EngineEvent =
   | { readonly kind: 'listener-bound'; readonly name: string; readonly addresses: readonly string[]; readonly error: string }
   | { readonly kind: 'outlier-vote'; readonly host: number; readonly row: number }
   | { readonly kind: 'health-fail'; readonly host: number }
+  | { readonly kind: 'dns-wanted'; readonly cache: string; readonly host: string }
   | { readonly kind: 'drained' };
 
 /** The machine's own address, which stands for loopback peers in x-forwarded-for. */
@@ -46,10 +48,10 @@ export class WorkerEngine {
     this.env = env; this.tell = tell; this.settings = settings;
     const operators = { hostname: hostname(), environment };
     this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
-    this.clusters = new ClusterSet(env, shared, { vote: (host, row) => tell({ kind: 'outlier-vote', host, row }), failHealth: (host) => tell({ kind: 'health-fail', host }) });
+    this.clusters = new ClusterSet(env, shared, { vote: (host, row) => tell({ kind: 'outlier-vote', host, row }), failHealth: (host) => tell({ kind: 'health-fail', host }) }, new DnsCaches((cache, host) => tell({ kind: 'dns-wanted', cache, host }), env.clock));
     this.clusters.settle(settings.nodeLocality, settings.localClusterName);
     this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators });
-    const catalog = new WorkerCatalog({ limits: shared.limits, overload: new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []), healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), node: () => ({ id: toByteString(this.settings?.nodeId ?? ''), cluster: toByteString(this.settings?.nodeCluster ?? '') }) });
+    const catalog = new WorkerCatalog({ limits: shared.limits, overload: new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []), healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, dns: this.clusters.dns, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), node: () => ({ id: toByteString(this.settings?.nodeId ?? ''), cluster: toByteString(this.settings?.nodeCluster ?? '') }) });
     this.listeners = new ListenerSet(env, catalog, shared.words);
     this.listeners.onBound = (name, addresses, error) => this.tell({ kind: 'listener-bound', name, addresses, error });
   }
@@ -59,6 +61,7 @@ export class WorkerEngine {
       case 'settings': this.settings = r.body; this.clusters.settle(r.body.nodeLocality, r.body.localClusterName); break;
       case 'cluster': this.clusters.install(r.name, r.body); break;
       case 'cluster-removed': this.clusters.remove(r.name); break;
+      case 'dns': this.clusters.dns.install(r.cache, r.host, r.answer); break;
       case 'hosts': this.clusters.installHosts(r.name, r.body); break;
       case 'routes': this.routes.install(r.name, r.body); break;
       case 'secret': this.env.secrets.install(r.name, r.body); break;

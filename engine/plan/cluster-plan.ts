@@ -53,7 +53,7 @@ export interface BalancerPlan {
 /** OriginalDstLbConfig. `header` '': none is looked at; `port` 0: as it was asked for. */
 export interface OriginalDstPlan { readonly kind: 'original-dst'; readonly header: string; readonly metadata: { readonly filter: string; readonly path: readonly string[] } | null; readonly port: number; readonly cleanupMs: number }
 /** How a cluster finds hosts in a way of its own. */
-export type KindPlan = { readonly kind: 'aggregate'; readonly clusters: readonly string[] } | OriginalDstPlan;
+export type KindPlan = { readonly kind: 'aggregate'; readonly clusters: readonly string[] } | OriginalDstPlan | { readonly kind: 'dynamic-forward'; readonly cache: string; readonly hostTtlMs: number };
 
 export interface ClusterPlan {
   readonly name: string;

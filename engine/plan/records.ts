@@ -6,6 +6,8 @@ import type { OverloadAction, TimerScalePlan } from './overload-plan.ts';
 export type PlanRecord =
   | { readonly kind: 'settings'; readonly body: SettingsPlan }
   | { readonly kind: 'cluster'; readonly name: string; readonly version: string; readonly body: Uint8Array }
+  /** A name of a DNS cache; null: it is forgotten. */
+  | { readonly kind: 'dns'; readonly cache: string; readonly host: string; readonly answer: { readonly addresses: readonly string[]; readonly error: string } | null }
   | { readonly kind: 'cluster-removed'; readonly name: string }
   /** Endpoints of a cluster (hosts with their host-table indexes), whenever they change. */
   | { readonly kind: 'hosts'; readonly name: string; readonly body: Uint8Array }

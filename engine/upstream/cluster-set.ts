@@ -3,6 +3,7 @@ import { unpack } from '../plan/plan-wire.ts';
 import type { ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { ClusterEntry, type HostReports, type SharedTables, type Surroundings } from './cluster.ts';
+import type { DnsCaches } from './dns-caches.ts';
 import type { HostSet } from './host-sets.ts';
 import type { Cluster, ClusterDirectory, Locality } from './upstream.ts';
 
@@ -16,7 +17,8 @@ export class ClusterSet implements ClusterDirectory, Surroundings {
   own: Locality | null = null;
   private readonly known = new Map<string, Known>();
   private readonly reports: HostReports;
-  constructor(env: WorkerEnv, shared: SharedTables, reports: HostReports) { this.env = env; this.shared = shared; this.reports = reports; }
+  readonly dns: DnsCaches;
+  constructor(env: WorkerEnv, shared: SharedTables, reports: HostReports, dns: DnsCaches) { this.env = env; this.shared = shared; this.reports = reports; this.dns = dns; }
 
   /** Where this proxy runs and which cluster it belongs to. */
   settle(own: Locality | null, localCluster: string): void {

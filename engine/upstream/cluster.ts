@@ -22,6 +22,8 @@ import type { ConnectionFacts } from '../observe/stream-facts.ts';
 import { HostSockets } from './host-sockets.ts';
 import { AggregateChooser } from './kinds/aggregate.ts';
 import type { HostChooser } from './kinds/chooser.ts';
+import type { DnsCaches } from './dns-caches.ts';
+import { DynamicForwardChooser } from './kinds/dynamic-forward.ts';
 import { OriginalDstChooser } from './kinds/original-dst.ts';
 import type { PriorityOptions } from './priority-loads.ts';
 import type { PoolProtocol } from './pool/connection.ts';
@@ -35,7 +37,7 @@ export interface HostReports { /** A row of failures reached its threshold (outl
 export interface SharedTables { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly limits: SharedLimits }
 
 /** What all clusters of a worker share of the process: where it runs, and the cluster it is part of. */
-export interface Surroundings { readonly own: Locality | null; /** There is a local cluster, whose health matters to all. */ readonly zoned: boolean; localHosts(): HostSet | null; /** Another cluster, null: there is none. */ member(name: string): ClusterEntry | null; /** Moves when a cluster or its endpoints change. */ readonly generation: number }
+export interface Surroundings { readonly own: Locality | null; /** There is a local cluster, whose health matters to all. */ readonly zoned: boolean; localHosts(): HostSet | null; /** Another cluster, null: there is none. */ member(name: string): ClusterEntry | null; /** Moves when a cluster or its endpoints change. */ readonly generation: number; readonly dns: DnsCaches }
 
 export class HostEntry implements WithLocality {
   readonly index: number; readonly address: HostPlan['address']; readonly text: string; readonly hostname: string; readonly cluster: Cluster; readonly priority: number;
@@ -123,7 +125,11 @@ export class ClusterEntry implements Cluster {
   private makeChooser(): HostChooser | null {
     const { kind } = this.plan;
     if (kind === null) return null;
-    return kind.kind === 'aggregate' ? new AggregateChooser(this, kind.clusters, this.around) : new OriginalDstChooser(this, kind);
+    switch (kind.kind) {
+      case 'aggregate': return new AggregateChooser(this, kind.clusters, this.around);
+      case 'original-dst': return new OriginalDstChooser(this, kind);
+      case 'dynamic-forward': return new DynamicForwardChooser(this, kind.cache, kind.hostTtlMs, this.around.dns);
+    }
   }
 
   get name(): string { return this.plan.name; }
@@ -133,6 +139,9 @@ export class ClusterEntry implements Cluster {
   get maxRequestsPerConnection(): number { return this.plan.maxRequestsPerConnection; }
   get maxStreamDurationMs(): number { return this.plan.maxStreamDurationMs; }
   get maxResponseHeadersCount(): number { return this.plan.http1.maxHeadersCount; }
+  get dnsCache(): string | null { const { kind } = this.plan; return kind !== null && kind.kind === 'dynamic-forward' ? kind.cache : null; }
+  /** Its hosts are spoken to over TLS. */
+  get secure(): boolean { return this.plan.transportSocket !== null; }
   readonly trackSizes = false;
   readonly trackBudgets = false;
 

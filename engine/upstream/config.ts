@@ -1,6 +1,8 @@
 // Clusters and their endpoints from configuration.
 import { compileAddress, compileKeepalive, compileMetadata, compileSocketOptions, compileTransportSocket } from '../net/config.ts';
 import { compileKind } from './kinds/config.ts';
+import type { DnsCachePlan } from './kinds/dns-cache-config.ts';
+import { compileDns, type DnsPlan } from './dns-config.ts';
 import { compileHttp } from './http-config.ts';
 import { compileBalancer } from './balancer-config.ts';
 import type { Address } from '../net/address.ts';
@@ -13,7 +15,6 @@ import { compileOutlier, votingOf } from './outlier/config.ts';
 
 /** An endpoint before it has a record of its own; DNS names still to be resolved. */
 export interface EndpointPlan extends Omit<HostPlan, 'index'> { readonly check: CheckTargetPlan }
-export interface DnsPlan { readonly family: 'AUTO' | 'V4_ONLY' | 'V6_ONLY' | 'V4_PREFERRED' | 'ALL'; readonly refreshMs: number; readonly respectTtl: boolean; readonly jitterMs: number; readonly failureBaseMs: number; readonly failureMaxMs: number; readonly resolvers: readonly string[] }
 export interface CompiledCluster {
   readonly cluster: Omit<ClusterPlan, 'circuits' | 'hostRecord'>;
   readonly discovery: 'static' | 'strict-dns' | 'logical-dns' | 'eds';
@@ -21,6 +22,8 @@ export interface CompiledCluster {
   readonly eds: { readonly serviceName: string; readonly source: DiscoverySource } | null;
   readonly endpoints: readonly EndpointPlan[];
   readonly dns: DnsPlan;
+  /** Names that requests bring (dynamic forward proxy), null: none. */
+  readonly dnsCache: DnsCachePlan | null;
   readonly limits: readonly [CircuitLimits, CircuitLimits];
   /** What remains of them is shown, by priority. */
   readonly trackRemaining: readonly [boolean, boolean];
@@ -69,19 +72,6 @@ function compileLimits(m: ConfigMessage | undefined): { limits: [CircuitLimits, 
   return { limits, perHost, remaining };
 }
 
-function compileDns(m: ConfigMessage, c: ConfigMessage | null): DnsPlan {
-  const families: Record<string, DnsPlan['family']> = { AUTO: 'AUTO', V4_ONLY: 'V4_ONLY', V6_ONLY: 'V6_ONLY', V4_PREFERRED: 'V4_PREFERRED', ALL: 'ALL', UNSPECIFIED: 'AUTO' };
-  const of = c ?? m, failure = of.msg('dns_failure_refresh_rate');
-  if (m.has('dns_resolvers')) m.unsupported('dns_resolvers');
-  m.unsupported('use_tcp_for_dns_lookups'); m.unsupported('dns_resolution_config');
-  const resolver = of.msg('typed_dns_resolver_config'), type = resolver?.any('typed_config');
-  resolver?.str('name');
-  let resolvers: string[] = [];
-  if (type?.typeName.endsWith('.cares.v3.CaresDnsResolverConfig')) { resolvers = type.list('resolvers').map((r) => { const a = compileAddress(r); return a.kind === 'ip' ? `${a.family === 6 ? `[${a.ip}]` : a.ip}:${a.port || 53}` : ''; }); type.noop('dns_resolver_options', 'the resolver decides'); type.noop('use_resolvers_as_fallback', 'the resolver decides'); type.noop('filter_unroutable_families', 'the resolver decides'); } else if (type !== undefined && !type.typeName.endsWith('.GetAddrInfoDnsResolverConfig')) resolver!.unsupported('typed_config', type.typeName);
-  const base = failure?.ms('base_interval', -1) ?? -1, refreshMs = of.ms('dns_refresh_rate', 5000);
-  return { family: families[of.enum('dns_lookup_family')] ?? 'AUTO', refreshMs, respectTtl: of.bool('respect_dns_ttl'), jitterMs: Math.max(0, of.ms('dns_jitter', 0)), failureBaseMs: base > 0 ? base : refreshMs, failureMaxMs: failure?.ms('max_interval', base > 0 ? base * 10 : refreshMs) ?? refreshMs, resolvers };
-}
-
 function overrideStatus(common: ConfigMessage | undefined): readonly HealthStatus[] {
   const set = common?.msg('override_host_status');
   return set === undefined ? ['UNKNOWN', 'HEALTHY', 'DEGRADED'] : (set.enums('statuses') as HealthStatus[]);
@@ -102,13 +92,13 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   m.unsupported('close_connections_on_host_health_failure'); if (m.bool('connection_pool_per_downstream_connection')) m.unsupported('connection_pool_per_downstream_connection'); m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
   const track = m.msg('track_cluster_stats');
   for (const f of ['timeout_budgets', 'request_response_sizes', 'per_endpoint_stats']) track?.noop(f, 'not recorded yet');
-  const { discovery, dns, kind } = compileKind(m, ctx), eds = compileEds(m, ctx, discovery);
+  const { discovery, dns, kind, dnsCache } = compileKind(m, ctx), eds = compileEds(m, ctx, discovery);
   const { endpoints, overprovisioning, weightedHealth } = compileEndpoints(m.msg('load_assignment'), discovery === 'strict-dns' || discovery === 'logical-dns' || !m.readable('type'));
   if (discovery === 'logical-dns' && endpoints.length !== 1) m.error('load_assignment', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
   const common = m.msg('common_lb_config');
   for (const f of ['update_merge_window', 'ignore_new_hosts_until_first_hc']) common?.noop(f, 'endpoints change at once here');
   common?.msg('healthy_panic_threshold');
-  const http = compileHttp(m), { limits, perHost, remaining } = compileLimits(m.msg('circuit_breakers'));
+  const http = compileHttp(m, kind?.kind === 'dynamic-forward'), { limits, perHost, remaining } = compileLimits(m.msg('circuit_breakers'));
   const options = m.msg('upstream_connection_options'), bind = m.msg('upstream_bind_config');
   options?.noop('set_local_interface_name_on_upstream_connections', 'the interface is not shown'); options?.unsupported('happy_eyeballs_config');
   for (const f of ['extra_source_addresses', 'additional_source_addresses', 'local_address_selector']) bind?.unsupported(f);
@@ -119,7 +109,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   const healthCheck = compileHealthChecks(m, ctx), outlier = compileOutlier(m.msg('outlier_detection'));
   const connectTimeoutMs = m.ms('connect_timeout', 5000);
   return {
-    discovery, eds, endpoints, limits, trackRemaining: remaining, dns: compileDns(m, dns), healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'),
+    discovery, eds, endpoints, limits, trackRemaining: remaining, dns: compileDns(m, dns), dnsCache, healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'),
     cluster: {
       name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m, kind !== null), kind, panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
       ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,

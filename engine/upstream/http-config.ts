@@ -26,7 +26,8 @@ function ofExtension(c: ConfigMessage, parts: Parts): void {
   if (kind === 'auto_config') of.unsupported('alternate_protocols_cache_options');
 }
 
-export function compileHttp(m: ConfigMessage): HttpPlan {
+/** `named`: TLS asks for the host that the request names, unless it is said otherwise. */
+export function compileHttp(m: ConfigMessage, named: boolean): HttpPlan {
   const parts: Parts = { protocol: m.has('http2_protocol_options') ? 'http2' : 'http1', common: m.msg('common_http_protocol_options'), http1: m.msg('http_protocol_options'), http2: m.msg('http2_protocol_options'), names: m.msg('upstream_http_protocol_options') };
   if (m.enum('protocol_selection') === 'USE_DOWNSTREAM_PROTOCOL') parts.protocol = 'downstream';
   for (const [name, c] of m.map('typed_extension_protocol_options')) {
@@ -35,7 +36,7 @@ export function compileHttp(m: ConfigMessage): HttpPlan {
   const { common, names } = parts, header = (names?.str('override_auto_sni_header') ?? '').toLowerCase();
   const limits = { maxHeadersKb: common?.num('max_response_headers_kb', 60) ?? 60, maxHeadersCount: common?.num('max_headers_count', 100) ?? 100, headersWithUnderscores: underscores(common) };
   return {
-    protocol: parts.protocol, autoSni: names?.bool('auto_sni') === true ? { header } : null, autoSanValidation: names?.bool('auto_san_validation') ?? false, http1: compileHttp1Options(parts.http1, limits), http2: compileHttp2Options(parts.http2, limits), idleTimeoutMs: common?.ms('idle_timeout', 3_600_000) ?? 3_600_000,
+    protocol: parts.protocol, autoSni: names?.bool('auto_sni') ?? named ? { header } : null, autoSanValidation: names?.bool('auto_san_validation') ?? named, http1: compileHttp1Options(parts.http1, limits), http2: compileHttp2Options(parts.http2, limits), idleTimeoutMs: common?.ms('idle_timeout', 3_600_000) ?? 3_600_000,
     maxConnectionDurationMs: Math.max(0, common?.ms('max_connection_duration', 0) ?? 0), maxRequestsPerConnection: m.num('max_requests_per_connection', common?.num('max_requests_per_connection', 0) ?? 0), maxStreamDurationMs: common?.ms('max_stream_duration', -1) ?? -1,
   };
 }

@@ -124,6 +124,8 @@ export interface Cluster {
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', reason: ResetReason, fault: PeerFault | null): void;
   /** Hosts, and how many of them take traffic (healthy or degraded). */
   membership(): { readonly total: number; readonly available: number };
+  /** The DNS cache that hosts of a dynamic forward proxy come from; null: it is none. */
+  readonly dnsCache: string | null;
   /** Hosts are checked actively. */
   readonly healthChecked: boolean;
   /** The host said in an answer that it is to be taken out. */

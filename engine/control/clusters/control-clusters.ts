@@ -9,6 +9,7 @@ import type { SharedWords } from '../../shm/shared-words.ts';
 import type { AssignmentPlan, CompiledCluster, EndpointPlan } from '../../upstream/config.ts';
 import type { Random } from '../../loop/random.ts';
 import { balancerGauges, subsetCount } from './balancer-gauges.ts';
+import { ControlDnsCache } from '../dns/dns-cache.ts';
 import type { NameResolver } from '../dns/resolver.ts';
 import type { ClusterHealth } from '../health/cluster-health.ts';
 
@@ -43,6 +44,7 @@ class LiveCluster {
   whenReady: (() => void)[] = [];
   gone = false;
   version = '';
+  dnsCache: ControlDnsCache | null = null;
   /** Subsets of all threads. */
   subsets = 0;
   constructor(compiled: CompiledCluster, circuits: readonly [number, number]) { this.compiled = compiled; this.circuits = circuits; }
@@ -76,6 +78,7 @@ export class ControlClusters {
     } else { for (const cancel of c.cancels.values()) cancel(); c.cancels.clear(); c.resolved.clear(); c.compiled = compiled; }
     if (compiled.eds !== null) c.compiled = assigned(compiled, c.assignment);
     c.version = version;
+    this.useDnsCache(c);
     if (c.hostRecord < 0 && compiled.cluster.kind !== null && compiled.cluster.kind.kind !== 'aggregate') { c.hostRecord = this.hostRecords.allocate(); if (c.hostRecord >= 0) this.env.hosts.reset(c.hostRecord); }
     this.env.health.apply(name, compiled);
     this.env.circuits.setLimits(c.circuits[0], compiled.limits[0]);
@@ -111,6 +114,7 @@ export class ControlClusters {
     this.env.health.remove(name);
     for (const cancel of c.cancels.values()) cancel();
     for (const h of c.hosts.values()) this.hostRecords.release(h.index);
+    c.dnsCache?.close();
     if (c.hostRecord >= 0) this.hostRecords.release(c.hostRecord);
     for (const r of c.circuits) this.circuitRecords.release(r);
     this.env.emit([{ kind: 'cluster-removed', name }]);
@@ -120,7 +124,7 @@ export class ControlClusters {
 
   /** All records, for a worker that starts. */
   records(): PlanRecord[] {
-    return [...this.live.values()].flatMap((c): PlanRecord[] => [{ kind: 'cluster', name: c.compiled.cluster.name, version: c.version, body: pack(c.plan) }, this.hostsRecord(c)]);
+    return [...this.live.values()].flatMap((c): PlanRecord[] => [{ kind: 'cluster', name: c.compiled.cluster.name, version: c.version, body: pack(c.plan) }, this.hostsRecord(c), ...(c.dnsCache?.records() ?? [])]);
   }
 
   /** Resolves when every cluster has been resolved once, or has failed to, and its hosts have been checked once. */
@@ -136,6 +140,19 @@ export class ControlClusters {
   /** The living clusters, one by one. */
   *each(): Generator<{ readonly name: string; readonly plan: ClusterPlan; readonly compiled: CompiledCluster; readonly hosts: readonly LiveHost[] }> { for (const c of this.live.values()) yield { name: c.compiled.cluster.name, plan: c.plan, compiled: c.compiled, hosts: [...c.hosts.values()] }; }
   describe(): { readonly name: string; readonly plan: ClusterPlan; readonly compiled: CompiledCluster; readonly hosts: readonly LiveHost[] }[] { return [...this.each()]; }
+
+  /** A worker wants a name of a DNS cache. */
+  dnsWanted(cache: string, host: string): void {
+    for (const c of this.live.values()) if (c.dnsCache?.plan.name === cache) { c.dnsCache.wanted(host); return; }
+    this.env.emit([{ kind: 'dns', cache, host, answer: { addresses: [], error: 'no such cache' } }, { kind: 'dns', cache, host, answer: null }]);
+  }
+
+  private useDnsCache(c: LiveCluster): void {
+    const { dnsCache } = c.compiled;
+    if (JSON.stringify(c.dnsCache?.plan ?? null) === JSON.stringify(dnsCache)) return;
+    c.dnsCache?.close();
+    c.dnsCache = dnsCache === null ? null : new ControlDnsCache(dnsCache, this.env);
+  }
 
   private hostsRecord(c: LiveCluster): PlanRecord { return { kind: 'hosts', name: c.compiled.cluster.name, body: pack([...c.hosts.values()]) }; }
 

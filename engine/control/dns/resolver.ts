@@ -1,7 +1,7 @@
 // Names to addresses for clusters: /etc/hosts and the system's resolver (getaddrinfo) for what must work everywhere, DNS queries where their TTL is wanted or
 // resolvers are named. Control thread; promises are fine here. Never rejects: a failure is a value.
 import { lookup, Resolver } from 'node:dns';
-import type { DnsPlan } from '../../upstream/config.ts';
+import type { DnsPlan } from '../../upstream/dns-config.ts';
 
 export type Resolution = { readonly ok: true; readonly addresses: readonly string[]; /** Smallest TTL in ms, -1 unknown. */ readonly ttlMs: number } | { readonly ok: false; readonly error: string; /** The name is known not to exist, or has no addresses. */ readonly empty: boolean };
 

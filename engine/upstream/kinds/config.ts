@@ -1,10 +1,11 @@
 // How a cluster finds its hosts, from configuration: `type`, or `cluster_type` with an extension.
 import type { KindPlan, OriginalDstPlan } from '../../plan/cluster-plan.ts';
+import { compileDnsCache, type DnsCachePlan } from './dns-cache-config.ts';
 import type { CompileContext, ConfigMessage } from '../../proto/config-message.ts';
 
-export interface CompiledKind { readonly discovery: 'static' | 'strict-dns' | 'logical-dns' | 'eds'; /** The message with the DNS options, null: the cluster itself. */ readonly dns: ConfigMessage | null; readonly kind: KindPlan | null }
+export interface CompiledKind { readonly discovery: 'static' | 'strict-dns' | 'logical-dns' | 'eds'; /** The message with the DNS options, null: the cluster itself. */ readonly dns: ConfigMessage | null; readonly kind: KindPlan | null; readonly dnsCache: DnsCachePlan | null }
 
-const PLAIN: CompiledKind = { discovery: 'static', dns: null, kind: null };
+const PLAIN: CompiledKind = { discovery: 'static', dns: null, kind: null, dnsCache: null };
 
 function originalDst(m: ConfigMessage): OriginalDstPlan {
   const c = m.msg('original_dst_lb_config'), used = c?.bool('use_http_header') ?? false, name = (c?.str('http_header_name') ?? '').toLowerCase(), key = c?.msg('metadata_key');
@@ -16,14 +17,28 @@ function originalDst(m: ConfigMessage): OriginalDstPlan {
   };
 }
 
+/** Hosts that requests name must be asked for, and prove, their names (Envoy: allow_insecure_cluster_options). */
+function checkNames(m: ConfigMessage): void {
+  for (const [, c] of m.map('typed_extension_protocol_options')) {
+    const names = c.typeName.endsWith('.HttpProtocolOptions') ? c.msg('upstream_http_protocol_options') : undefined;
+    if (names !== undefined && !(names.bool('auto_sni') && names.bool('auto_san_validation'))) m.error('typed_extension_protocol_options', 'dynamic_forward_proxy cluster must have auto_sni and auto_san_validation true when configured with upstream_http_protocol_options');
+  }
+}
+
 function ofExtension(m: ConfigMessage, custom: ConfigMessage, ctx: CompileContext): CompiledKind {
   const c = custom.any('typed_config'), name = custom.str('name');
   switch (c?.typeName) {
-    case 'envoy.extensions.clusters.dns.v3.DnsCluster': return { discovery: c.bool('all_addresses_in_single_endpoint') ? 'logical-dns' : 'strict-dns', dns: c, kind: null };
+    case 'envoy.extensions.clusters.dns.v3.DnsCluster': return { discovery: c.bool('all_addresses_in_single_endpoint') ? 'logical-dns' : 'strict-dns', dns: c, kind: null, dnsCache: null };
     case 'envoy.extensions.clusters.aggregate.v3.ClusterConfig': {
       const clusters = c.strings('clusters');
       for (const member of clusters) ctx.needsCluster(member, c, 'clusters');
       return { ...PLAIN, kind: { kind: 'aggregate', clusters } };
+    }
+    case 'envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig': {
+      c.unsupported('sub_clusters_config'); c.unsupported('allow_coalesced_connections');
+      const cache = c.msg('dns_cache_config'), dnsCache = cache === undefined ? null : compileDnsCache(cache);
+      if (!c.bool('allow_insecure_cluster_options')) checkNames(m);
+      return dnsCache === null ? PLAIN : { ...PLAIN, kind: { kind: 'dynamic-forward', cache: dnsCache.name, hostTtlMs: dnsCache.hostTtlMs }, dnsCache };
     }
     case undefined: if (name === 'envoy.cluster.static') return PLAIN; if (name === 'envoy.cluster.original_dst') return { ...PLAIN, kind: originalDst(m) }; break;
   }

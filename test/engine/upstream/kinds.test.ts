@@ -81,3 +81,26 @@ test('ORIGINAL_DST: a host that none has asked for over an interval is let go, a
   assert.equal(w.sockets[0]!.destroyed, 'flush');
   assert.notEqual(w.cluster.choose({ ...w.ctx, request }), host);
 });
+
+test('a dynamic forward proxy goes to the host that the request names, at the address that control has found', () => {
+  const w = new PoolWorld({ kind: { kind: 'dynamic-forward', cache: 'd', hostTtlMs: 10_000 }, hostRecord: 5 }, LIMITS, 0), dns = w.clusters.dns;
+  const to = (authority: string): string => { const request = new RequestHeaders(); request.authority = authority; const h = w.cluster.choose({ ...w.ctx, request }); return h === null ? 'none' : `${h.text} ${h.hostname}`; };
+  assert.equal(to('a.example:8080'), 'none');
+  const told: string[] = [], waiter = (n: string): { onResolved(a: { addresses: readonly string[] }): void } => ({ onResolved: (a) => { told.push(`${n} ${a.addresses.join()}`); } });
+  const gone = waiter('gone');
+  assert.equal(dns.resolve('d', 'a.example', waiter('1')), 'waiting');
+  assert.equal(dns.resolve('d', 'a.example', gone), 'waiting');
+  dns.cancel('d', 'a.example', gone);
+  assert.deepEqual(w.wanted, ['d a.example']);
+  dns.install('d', 'a.example', { addresses: ['10.9.9.9', '10.9.9.8'], error: '' });
+  assert.deepEqual(told, ['1 10.9.9.9,10.9.9.8']);
+  assert.equal(to('A.example:8080'), '10.9.9.9:8080 a.example');
+  assert.equal(to('a.example'), '10.9.9.9:80 a.example');
+  assert.equal(to('10.1.2.3:81'), '10.1.2.3:81 10.1.2.3');
+  assert.equal(to('[::1]:81'), '[::1]:81 ::1');
+  w.env.advance(600);
+  to('a.example');
+  assert.deepEqual(w.wanted, ['d a.example', 'd a.example'], 'a name in use is asked for again, so that control keeps it');
+  dns.install('d', 'a.example', null);
+  assert.equal(to('a.example'), 'none');
+});

@@ -15,6 +15,7 @@ import { SharedLimits } from '../../../engine/shm/shared-limits.ts';
 import { SharedWords } from '../../../engine/shm/shared-words.ts';
 import { BALANCER } from '../../../engine/upstream/balancer-config.ts';
 import { ClusterSet } from '../../../engine/upstream/cluster-set.ts';
+import { DnsCaches } from '../../../engine/upstream/dns-caches.ts';
 import type { ClusterEntry } from '../../../engine/upstream/cluster.ts';
 import type { Host, LeaseContext, LeaseWaiter, PickContext, Waiting } from '../../../engine/upstream/upstream.ts';
 import { FakeSocket, fakeEnv, type FakeEnv } from '../../support/fake-socket.ts';
@@ -54,6 +55,8 @@ export class PoolWorld {
   readonly env: FakeEnv;
   readonly sockets: FakeSocket[] = [];
   readonly remotes: string[] = [];
+  /** Names that control was asked for. */
+  readonly wanted: string[] = [];
   readonly shared = { hosts: new HostTable(new SharedArrayBuffer(HostTable.bytes(64))), circuits: new CircuitTable(new SharedArrayBuffer(CircuitTable.bytes(16))), words: new SharedWords(new SharedArrayBuffer(SharedWords.bytes)), limits: new SharedLimits(new SharedArrayBuffer(SharedLimits.bytes(4))) };
   readonly clusters: ClusterSet;
   readonly ctx: PickContext = { hasHash: false, hashHigh: 0, hashLow: 0, request: null, facts: null, metadataMatch: null, avoid: null, maxReselect: 0, triedPriorities: 0, overrideHost: null, overridesUsed: 0 };
@@ -61,7 +64,7 @@ export class PoolWorld {
   constructor(plan: Partial<ClusterPlan> = {}, limits: CircuitLimits = [1024, 1024, 1024, 3, 1024], hosts = 1) {
     const transport = { connect: (o: ConnectOptions, sink: SocketSink): TransportSocket => { const s = new FakeSocket(); s.sink = sink; this.sockets.push(s); if (o.remote.kind === 'ip') this.remotes.push(`${o.remote.ip}:${o.remote.port}`); return s; } } as unknown as Transport;
     this.env = { ...fakeEnv(), transport };
-    this.clusters = new ClusterSet(this.env, this.shared, { vote: () => {}, failHealth: () => {} });
+    this.clusters = new ClusterSet(this.env, this.shared, { vote: () => {}, failHealth: () => {} }, new DnsCaches((cache, host) => this.wanted.push(`${cache} ${host}`), this.env.clock));
     this.install(plan, limits, Array.from({ length: hosts }, (_, i) => this.host(i)));
   }
 

@@ -1,0 +1,31 @@
+// The cluster of the dynamic forward proxy: the host is the one that the request names, at the address that the DNS cache has for it.
+import { hostOf, portOf } from '../../headers/authority.ts';
+import { ipAddress } from '../../net/address.ts';
+import { parseIp } from '../../net/cidr.ts';
+import type { ClusterEntry } from '../cluster.ts';
+import type { DnsCaches } from '../dns-caches.ts';
+import type { Host, PickContext } from '../upstream.ts';
+import type { HostChooser } from './chooser.ts';
+import { DynamicHosts } from './dynamic-hosts.ts';
+
+/** 'host' of 'host:port'; brackets of an IPv6 literal are taken off. */
+export function nameOf(authority: string): string { const name = hostOf(authority); return (name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name).toLowerCase(); }
+
+export class DynamicForwardChooser implements HostChooser {
+  private readonly entry: ClusterEntry;
+  private readonly cache: string;
+  private readonly dns: DnsCaches;
+  private readonly hosts: DynamicHosts;
+  constructor(entry: ClusterEntry, cache: string, hostTtlMs: number, dns: DnsCaches) { this.entry = entry; this.cache = cache; this.dns = dns; this.hosts = new DynamicHosts(entry, hostTtlMs); }
+
+  choose(ctx: PickContext): Host | null {
+    const given = ctx.facts?.filterState?.get('envoy.upstream.dynamic_host'), port = ctx.facts?.filterState?.get('envoy.upstream.dynamic_port');
+    const authority = typeof given === 'string' && given !== '' ? given : ctx.request?.authority ?? '', name = nameOf(authority);
+    if (name === '') return null;
+    const address = parseIp(name) !== null ? name : this.dns.get(this.cache, name)?.addresses[0];
+    const asked = typeof port === 'number' ? port : portOf(authority);
+    return address === undefined ? null : this.hosts.at(ipAddress(address, asked >= 0 ? asked : this.entry.secure ? 443 : 80), name);
+  }
+
+  drain(): void { this.hosts.drain(); }
+}
