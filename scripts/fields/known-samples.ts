@@ -12,6 +12,7 @@ const SOURCE = { inline_string: 'x' };
 const REGEX = { google_re2: {}, regex: 'a+' };
 
 export const MINIMAL: Record<string, Json> = {
+  'envoy.config.bootstrap.v3.Admin': { address: ADDRESS },
   'envoy.config.listener.v3.Listener': { name: 'l', address: ADDRESS, filter_chains: [{ filters: [HCM_FILTER] }] },
   'envoy.config.listener.v3.FilterChain': { filters: [HCM_FILTER] },
   'envoy.config.listener.v3.Filter': HCM_FILTER,
