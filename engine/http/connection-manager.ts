@@ -160,6 +160,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.streams.add(stream);
     if (plan.maxRequestsPerConnection > 0 && this.requests >= plan.maxRequestsPerConnection) { stats.inc(HCM.downstream_cx_max_requests_reached); codecStream.closeAfter(); if (this.h2 !== null) this.drainSoon(); }
     if (this.state === 'draining' || this.lastRequest || this.connection.draining) codecStream.closeAfter(); else if (this.acts(OVERLOAD.disable_http_keepalive)) this.keepNoLonger(codecStream);
+    if (this.h2 !== null && this.state === 'open' && this.connection.draining) { stats.inc(HCM.downstream_cx_drain_close); this.drainSoon(); }
     if (this.stuck && this.h2 === null) stream.onBlocked(); // h2 tells each stream by itself
     if (this.streams.size === 1) this.armSweep();
     return stream;
