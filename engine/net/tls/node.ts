@@ -165,13 +165,15 @@ class NodeServer implements ServerContext, Owner {
       return made;
     };
     const first = context(this.choice.unnamed);
-    for (const set of this.choice.sets) context(set);
+    // Node takes over one certificate of a context that is chosen by server name: ECDSA where there is one. The first context's own set stays as it is, of both types.
+    const named = (set: readonly number[]): tls.SecureContext | null => (set.join() === this.choice.unnamed.join() ? null : context([set.find((i) => secrets.certificates[i]!.keyType !== 'rsa') ?? set[0]!]));
+    for (const set of this.choice.sets) named(set);
     this.options = {
       isServer: true, secureContext: first, requestCert: this.demands || secrets.validation !== null, rejectUnauthorized: false,
       SNICallback: (name, done) => {
         const set = this.choice.find(name);
         if (set === null && plan.requireSni) { done(new Error('unknown name')); return; }
-        done(null, context(set ?? this.choice.unmatched));
+        done(null, named(set ?? this.choice.unmatched) ?? undefined);
       },
       ...(plan.alpn.length > 0 ? { ALPNProtocols: [...plan.alpn] } : {}),
     };

@@ -88,6 +88,7 @@ impl KeyLog for KeyLines {
 
 #[derive(Debug)]
 struct Choice {
+  tls13: bool,
   keys: Vec<Arc<CertifiedKey>>,
   exact: HashMap<String, Vec<u32>>,
   wildcard: HashMap<String, Vec<u32>>,
@@ -109,10 +110,17 @@ impl ResolvesServerCert for Choice {
   fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
     let set = self.find(hello.server_name());
     let rsa = |s: SignatureScheme| matches!(u16::from(s), 0x0401 | 0x0501 | 0x0601 | 0x0201 | 0x0804..=0x0806);
+    // What the suites let: those of TLS 1.2 name the kind of signature.
+    let may = |of: [u16; 3]| hello.cipher_suites().iter().any(|s| of.contains(&u16::from(*s)));
+    let any = self.tls13 && may([0x1301, 0x1302, 0x1303]);
+    let (may_ec, may_rsa) = (any || may([0xc02b, 0xc02c, 0xcca9]), any || may([0xc02f, 0xc030, 0xcca8]));
     let mut best: Option<(u32, bool)> = None;
     for &i in set {
       if let Some(signer) = self.keys[i as usize].key.choose_scheme(hello.signature_schemes()) {
         let is_rsa = rsa(signer.scheme());
+        if !(if is_rsa { may_rsa } else { may_ec }) {
+          continue;
+        }
         if best.is_none() || (best.is_some_and(|(_, r)| r) && !is_rsa) {
           best = Some((i, is_rsa));
         }
@@ -131,6 +139,9 @@ fn provider(s: &ContextSpec, first: Option<&str>) -> Arc<CryptoProvider> {
     let at = |name: String| s.suites.iter().position(|x| *x == name);
     p.cipher_suites.retain(|c| c.tls13().is_some() || at(format!("{:?}", c.suite())).is_some());
     p.cipher_suites.sort_by_key(|c| (c.tls13().is_none(), at(format!("{:?}", c.suite())).unwrap_or(0)));
+  }
+  if !s.tls13 {
+    p.cipher_suites.retain(|c| c.tls13().is_none());
   }
   // AES-128 first of TLS 1.3, as BoringSSL.
   p.cipher_suites.sort_by_key(|c| (c.tls13().is_none(), c.tls13().is_some() && !format!("{:?}", c.suite()).contains("AES_128")));
@@ -201,7 +212,7 @@ pub struct Server {
 impl Server {
   pub fn new(s: &ContextSpec) -> Result<Self> {
     let table = |l: &Vec<NameSpec>| l.iter().map(|n| (n.name.clone(), n.certs.clone())).collect::<HashMap<_, _>>();
-    let choice = Arc::new(Choice { keys: keys(s)?, exact: table(&s.exact), wildcard: table(&s.wildcard), unnamed: s.unnamed.clone(), unmatched: s.unmatched.clone() });
+    let choice = Arc::new(Choice { tls13: s.tls13, keys: keys(s)?, exact: table(&s.exact), wildcard: table(&s.wildcard), unnamed: s.unnamed.clone(), unmatched: s.unmatched.clone() });
     let verifier = verifier(s)?;
     let seeds: Vec<Vec<u8>> = s.ticket_seeds.iter().map(|b| b.to_vec()).collect();
     let storage: Arc<dyn StoresServerSessions> = if s.stateful {
@@ -240,7 +251,7 @@ impl Server {
   /// As BoringSSL: the client's order for TLS 1.3, ours for TLS 1.2 but for suites of equal preference; no common protocol is no ALPN, not an alert.
   pub fn config(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
     let suites = hello.cipher_suites();
-    let which = if suites.iter().any(|s| (0x1301..=0x1303).contains(&u16::from(*s))) {
+    let which = if self.choice.tls13 && suites.iter().any(|s| (0x1301..=0x1303).contains(&u16::from(*s))) {
       0
     } else {
       let chacha = suites.iter().position(|s| matches!(u16::from(*s), 0xcca8 | 0xcca9)).unwrap_or(usize::MAX);

@@ -1,0 +1,149 @@
+// Handshakes in memory, every engine as server against every engine as client: what is negotiated, whose certificate is shown, who is refused and why.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { certificates } from '../../../support/certificates.ts';
+import { Certificate, certificatesOf } from '../../../../engine/net/tls/certificate.ts';
+import type { SanMatcherPlan, SanType, TlsVersion } from '../../../../engine/plan/tls-plan.ts';
+import { contexts, engines, PARAMS, pump, type Recorder, type Side } from '../../../support/tls-pair.ts';
+
+const certs = certificates();
+const CA = { ca: certs.ca.cert };
+const both = engines.flatMap((s) => engines.map((c) => [s, c] as const));
+const close = (...list: Recorder[]): void => { for (const r of list) r.session.close(); };
+const cn = (r: Recorder): string => r.facts?.peerSubject.replace(/^CN=|,.*$/g, '') ?? '';
+
+for (const [serverEngine, clientEngine] of both) {
+  const name = (what: string): string => `${serverEngine.name} server, ${clientEngine.name} client: ${what}`;
+  const pair = (server: Side, client: Side = {}): ReturnType<typeof contexts> => contexts(serverEngine, clientEngine, server, client);
+
+  test(name('a handshake completes in pieces of any size, bytes go both ways, each direction ends by close_notify'), async () => {
+    for (const piece of [1, 7, 1 << 20]) {
+      const { server, client } = await pair({ pairs: [certs.server] }, { validation: CA }).open({}, piece);
+      assert.equal(client.fault, null);
+      assert.equal(cn(client), 'server');
+      client.session.send(Buffer.from('..ping..'), 2, 6);
+      server.session.send(Buffer.alloc(200_000, 'x'), 0, 200_000);
+      await pump(server, client, piece === 1 ? 50 : piece);
+      assert.equal(server.text, 'ping');
+      assert.equal(client.text.length, 200_000);
+      client.session.closeNotify();
+      await pump(server, client);
+      assert.equal(server.closed, true);
+      server.session.receiveEnd(); client.session.receiveEnd();
+      await pump(server, client);
+      assert.equal(server.ended, 'clean');
+      assert.equal(client.ended, 'cut', 'the server has not said that it ends');
+      close(server, client);
+    }
+  });
+
+  test(name('what is written before the handshake is over comes after it, in order'), async () => {
+    const { open } = pair({ pairs: [certs.server] });
+    const opened = open();
+    const { server, client } = await opened;
+    close(server, client);
+    const s2 = await (async () => { const x = await open(); x.client.session.send(Buffer.from('b'), 0, 1); await pump(x.server, x.client); return x; })();
+    assert.equal(s2.server.text, 'b');
+    close(s2.server, s2.client);
+  });
+
+  test(name('versions, suites, curves and ALPN'), async () => {
+    for (const v of ['TLSv1.2', 'TLSv1.3'] as TlsVersion[]) {
+      const { server, client } = await pair({ pairs: [certs.server], plan: { params: { ...PARAMS, minVersion: v, maxVersion: v }, alpn: ['h2', 'http/1.1'] } }, { plan: { alpn: ['http/1.1', 'h2'] } }).open();
+      assert.equal(server.facts?.version, v);
+      assert.equal(client.facts?.version, v);
+      assert.equal(server.facts?.alpn, 'h2');
+      assert.equal(server.facts?.sni, 'example.com');
+      assert.equal(client.facts?.cipher, server.facts?.cipher);
+      close(server, client);
+    }
+    const suite = 'ECDHE-ECDSA-AES256-GCM-SHA384';
+    const chosen = await pair({ pairs: [certs.server], plan: { params: { ...PARAMS, maxVersion: 'TLSv1.2', ciphers: [suite], curves: ['P-256'] } } }).open();
+    assert.equal(chosen.server.facts?.cipher, suite);
+    close(chosen.server, chosen.client);
+    const none = await pair({ pairs: [certs.server], plan: { params: { ...PARAMS, minVersion: 'TLSv1.3' } } }, { plan: { params: { ...PARAMS, maxVersion: 'TLSv1.2' } } }).open();
+    assert.match(none.server.fault!.reason, /268435696:SSL routines:OPENSSL_internal:UNSUPPORTED_PROTOCOL/);
+    assert.match(none.client.fault!.reason, /268436526:SSL routines:OPENSSL_internal:TLSV1_ALERT_PROTOCOL_VERSION/);
+    const suites = await pair({ pairs: [certs.server], plan: { params: { ...PARAMS, maxVersion: 'TLSv1.2', ciphers: ['ECDHE-ECDSA-AES128-GCM-SHA256'] } } }, { plan: { params: { ...PARAMS, maxVersion: 'TLSv1.2', ciphers: [suite] } } }).open();
+    assert.match(suites.server.fault!.reason, /268435640:SSL routines:OPENSSL_internal:NO_SHARED_CIPHER/);
+    close(none.server, none.client, suites.server, suites.client);
+  });
+
+  test(name('certificates by server name: exact, wildcard, none; ECDSA before RSA for a client that can'), async () => {
+    const { open } = pair({ pairs: [certs.server, certs.second, certs.wildcard, certs.rsa] });
+    for (const [asked, shown] of [['example.com', 'server'], ['second.example.com', 'second'], ['SECOND.example.com', 'second'], ['a.wild.example.com', 'wildcard'], ['a.b.wild.example.com', 'server'], ['unknown.test', 'server'], ['', 'server']] as const) {
+      const { server, client } = await open({ serverName: asked });
+      assert.equal(cn(client), shown, asked);
+      assert.match(server.facts!.localSubject, new RegExp(`^CN=${shown},`));
+      close(server, client);
+    }
+    const old = { params: { ...PARAMS, maxVersion: 'TLSv1.2', ciphers: ['ECDHE-RSA-AES128-GCM-SHA256'] } } as const;
+    const rsa = await pair({ pairs: [certs.server, certs.rsa] }, { plan: old }).open();
+    assert.equal(cn(rsa.client), 'rsa');
+    close(rsa.server, rsa.client);
+  });
+
+  test(name('client certificates: optional, demanded, untrusted, by name, by pin; the reasons are those of Envoy'), async () => {
+    const leaf = certificatesOf(certs.client.cert)[0]!;
+    const san = (type: SanType, text: string, kind: SanMatcherPlan['kind'] = 'exact'): SanMatcherPlan => ({ type, kind, text, ignoreCase: false, oid: '' });
+    const cases: readonly (readonly [string, Partial<import('../../../../engine/plan/tls-plan.ts').ValidationPlan> | null, boolean, 'none' | 'client' | 'stranger', RegExp | null])[] = [
+      ['optional, none', CA, false, 'none', null], ['optional, good', CA, false, 'client', null], ['optional, bad', CA, false, 'stranger', /268435581.*CERTIFICATE_VERIFY_FAILED:verify cert failed: X509_verify_cert: certificate verification error at depth 0: unable to get local issuer certificate/],
+      ['demanded, none', CA, true, 'none', /268435648:.*PEER_DID_NOT_RETURN_A_CERTIFICATE:peer did not provide required client certificate/], ['demanded without roots', null, true, 'stranger', null],
+      ['by URI', { ...CA, sans: [san('URI', 'spiffe://example.com/client')] }, true, 'client', null], ['by DNS suffix', { ...CA, sans: [san('DNS', '.example.com', 'suffix')] }, true, 'client', null],
+      ['by regex', { ...CA, sans: [san('URI', 'spiffe://[a-z.]+/client', 'regex')] }, true, 'client', null],
+      ['not by name', { ...CA, sans: [san('DNS', 'x.y')] }, true, 'client', /verify cert failed: SAN matcher, certificate SANs are \[spiffe:\/\/example.com\/client, client.example.com\]/],
+      ['by hash', { hashes: [leaf.sha256] }, true, 'client', null], ['not by hash', { hashes: ['0'.repeat(64)] }, true, 'client', /verify cert failed: cert hash and spki/], ['by key', { ...CA, spki: [leaf.spki] }, true, 'client', null],
+      ['untrusted accepted', { ...CA, acceptUntrusted: true }, true, 'stranger', null],
+    ];
+    for (const [what, validation, requireClientCertificate, who, reason] of cases) {
+      for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as TlsVersion[]) {
+        const { server, client } = await pair({ pairs: [certs.server], validation, plan: { requireClientCertificate, params: { ...PARAMS, maxVersion } } }, { pairs: who === 'none' ? [] : [certs[who]] }).open();
+        if (reason === null) {
+          assert.equal(server.fault, null, `${what} ${maxVersion}: ${server.fault?.reason}`);
+          assert.equal(server.facts?.peerCertificatePresented, who !== 'none', what);
+          if (who === 'client') { assert.equal(server.facts?.peerSubject, 'CN=client,O=Example'); assert.deepEqual(server.facts?.peerUriSans, ['spiffe://example.com/client']); assert.equal(server.facts?.peerFingerprint256, leaf.sha256); }
+        } else { assert.match(server.fault?.reason ?? 'none', reason, `${what} ${maxVersion}`); assert.equal(server.facts, null, what); }
+        close(server, client);
+      }
+    }
+  });
+
+  test(name('a revoked certificate is refused, and an expired one unless that is allowed'), async () => {
+    const revoked = certs.ca.issue(`revoked-${serverEngine.name}-${clientEngine.name}`, 'DNS:gone.example.com'), crl = certs.ca.revoke(revoked), expired = certs.ca.issue(`expired-${serverEngine.name}-${clientEngine.name}`, 'DNS:old.example.com', { days: 0 });
+    for (const [validation, who, good] of [[{ ...CA, crl }, revoked, false], [{ ...CA, crl }, certs.client, true], [CA, expired, false], [{ ...CA, allowExpired: true }, expired, true]] as const) {
+      const { server, client } = await pair({ pairs: [certs.server], validation, plan: { requireClientCertificate: true } }, { pairs: [who] }).open();
+      assert.equal(server.fault === null, good, server.fault?.reason);
+      if (!good) assert.match(server.fault!.reason, /certificate revoked|certificate has expired/);
+      close(server, client);
+    }
+  });
+
+  test(name('an upstream is refused by its authority and by its name'), async () => {
+    const wrong = await pair({ pairs: [certs.stranger] }, { validation: CA }).open();
+    assert.equal(wrong.client.fault?.stat, 'fail_verify_error');
+    const named = await pair({ pairs: [certs.server] }, { validation: CA }).open({ sans: ['other.example'] });
+    assert.equal(named.client.fault?.stat, 'fail_verify_san');
+    const good = await pair({ pairs: [certs.server] }, { validation: CA }).open({ sans: ['example.com'] });
+    assert.equal(good.client.fault, null);
+    close(wrong.server, wrong.client, named.server, named.client, good.server, good.client);
+  });
+
+  test(name('sessions are resumed within their group only'), async () => {
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as TlsVersion[]) {
+      const params = { ...PARAMS, maxVersion };
+      const shared = pair({ pairs: [certs.server], plan: { params } }, { plan: { params } });
+      const once = async (p: typeof shared): Promise<boolean> => { const x = await p.open(); x.server.session.send(Buffer.from('t'), 0, 1); await pump(x.server, x.client); const r = x.server.facts!.resumed; close(x.server, x.client); return r; };
+      assert.equal(await once(shared), false);
+      assert.equal(await once(shared), true, maxVersion);
+    }
+  });
+}
+
+test('a certificate is known by its names in RFC 2253, its serial and its pins', () => {
+  const c = new Certificate(certificatesOf(certs.client.cert)[0]!.raw);
+  assert.equal(c.subject, 'CN=client,O=Example');
+  assert.equal(c.issuer, 'CN=ca');
+  assert.match(c.serial, /^[0-9a-f]+$/);
+  assert.deepEqual(c.alternatives.map((a) => `${a.type}:${a.value}`), ['URI:spiffe://example.com/client', 'DNS:client.example.com']);
+  assert.equal(certificatesOf(certs.server.cert)[0]!.sans('IP_ADDRESS')[0], '127.0.0.1');
+});
