@@ -55,6 +55,8 @@ export interface OriginalDstPlan { readonly kind: 'original-dst'; readonly heade
 /** How a cluster finds hosts in a way of its own. */
 export type KindPlan = { readonly kind: 'aggregate'; readonly clusters: readonly string[] } | OriginalDstPlan | { readonly kind: 'dynamic-forward'; readonly cache: string; readonly hostTtlMs: number };
 
+export interface RetryBudgetPlan { /** Percent of active and pending requests. */ readonly percent: number; readonly least: number }
+
 export interface ClusterPlan {
   readonly name: string;
   readonly statName: string;
@@ -88,6 +90,8 @@ export interface ClusterPlan {
   readonly bind: Address | null;
   readonly socketOptions: readonly SocketOption[];
   readonly metadata: { readonly [key: string]: MetadataValue } | null;
+  /** Retries as a share of what is under way, in place of max_retries, of default and high priority; null: max_retries holds. */
+  readonly retryBudgets: readonly [RetryBudgetPlan | null, RetryBudgetPlan | null];
   /** Circuit-table records of default and high priority. */
   readonly circuits: readonly [number, number];
   /** Host-table record of hosts that come with requests; -1: it has none. */

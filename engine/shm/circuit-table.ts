@@ -16,10 +16,9 @@ export class CircuitTable {
   static bytes(capacity: number): number { return capacity * STRIDE * 4; }
   constructor(memory: SharedArrayBuffer) { this.words = new Int32Array(memory); this.capacity = Math.floor(this.words.length / STRIDE); }
 
-  /** Takes one if there is room under the limit. */
-  tryAcquire(record: number, kind: number): boolean {
+  /** Takes one if there is room under the limit: the record's, or another in its place. */
+  tryAcquire(record: number, kind: number, limit = Atomics.load(this.words, record * STRIDE + kind + LIMITS)): boolean {
     const at = record * STRIDE + kind;
-    const limit = Atomics.load(this.words, at + LIMITS);
     for (let now = Atomics.load(this.words, at); ;) {
       if (now >= limit) return false;
       const seen = Atomics.compareExchange(this.words, at, now, now + 1);

@@ -8,7 +8,7 @@ import { formatAddress } from '../net/address.ts';
 import { parseIp } from '../net/cidr.ts';
 import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HOST_SCHEMA, HTTP1_SCHEMA, HTTP2_SCHEMA } from '../observe/stats/schemas.ts';
 import { recordSample, StatBlock } from '../observe/stats/stat-block.ts';
-import type { ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
+import type { ClusterPlan, HostPlan, RetryBudgetPlan } from '../plan/cluster-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
 import { DEGRADED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
 import type { SharedLimits } from '../shm/shared-limits.ts';
@@ -69,6 +69,13 @@ class Breaker {
   private readonly table: CircuitTable; readonly record: number; private readonly own: StatBlock;
   constructor(table: CircuitTable, record: number, env: WorkerEnv) { this.table = table; this.record = record; this.own = new StatBlock(env.stats, CIRCUIT_SCHEMA, `circuit.${record}`); }
   tryAcquire(kind: number): boolean { if (!this.table.tryAcquire(this.record, kind)) return false; this.own.inc(kind); return true; }
+  /** A retry under a budget: a share of the process's active and pending requests, or at least so many. */
+  tryRetry(budget: RetryBudgetPlan): boolean {
+    const { table, record } = this, under = table.value(record, CIRCUIT_KIND.RQ) + table.value(record, CIRCUIT_KIND.PENDING);
+    if (!table.tryAcquire(record, CIRCUIT_KIND.RETRY, Math.max(Math.floor((budget.percent / 100) * under), budget.least))) return false;
+    this.own.inc(CIRCUIT_KIND.RETRY);
+    return true;
+  }
   acquire(kind: number): void { this.table.acquire(this.record, kind); this.own.inc(kind); }
   release(kind: number): void { this.table.release(this.record, kind); this.own.dec(kind); }
 }
@@ -266,7 +273,12 @@ export class ClusterEntry implements Cluster {
     this.shared.hosts.addActive(entry.index, -1);
     entry.stats.dec(HOST.rq_active);
   }
-  beginRetry(priority: 'default' | 'high'): boolean { if (this.breakers[priority === 'high' ? 1 : 0]!.tryAcquire(CIRCUIT_KIND.RETRY)) return true; this.stats.inc(CLUSTER.upstream_rq_retry_overflow); return false; }
+  beginRetry(priority: 'default' | 'high'): boolean {
+    const i = priority === 'high' ? 1 : 0, budget = this.plan.retryBudgets[i]!;
+    if (budget === null ? this.breakers[i]!.tryAcquire(CIRCUIT_KIND.RETRY) : this.breakers[i]!.tryRetry(budget)) return true;
+    this.stats.inc(CLUSTER.upstream_rq_retry_overflow);
+    return false;
+  }
   endRetry(priority: 'default' | 'high'): void { this.breakers[priority === 'high' ? 1 : 0]!.release(CIRCUIT_KIND.RETRY); }
 
   onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number): void {

@@ -6,7 +6,7 @@ import { compileDns, type DnsPlan } from './dns-config.ts';
 import { compileHttp } from './http-config.ts';
 import { compileBalancer } from './balancer-config.ts';
 import type { Address } from '../net/address.ts';
-import type { ClusterPlan, HealthStatus, HostPlan } from '../plan/cluster-plan.ts';
+import type { ClusterPlan, HealthStatus, HostPlan, RetryBudgetPlan } from '../plan/cluster-plan.ts';
 import type { CircuitLimits } from '../shm/circuit-table.ts';
 import type { CheckTargetPlan, HealthCheckPlan, OutlierPlan } from '../plan/health-plan.ts';
 import type { CompileContext, ConfigMessage, DiscoverySource } from '../proto/config-message.ts';
@@ -31,6 +31,8 @@ export interface CompiledCluster {
   readonly outlier: OutlierPlan | null;
   /** A host that discovery took away goes at once, though its checks pass. */
   readonly ignoreHealthOnRemoval: boolean;
+  /** A host does not count for the share of healthy ones before its first check (PENDING_ACTIVE_HC). */
+  readonly ignoreNewHosts: boolean;
 }
 
 const NO_LOCALITY = { region: '', zone: '', subZone: '' };
@@ -59,17 +61,19 @@ function compileEndpoints(m: ConfigMessage | undefined, names: boolean): Assignm
   return { endpoints, overprovisioning: policy?.num('overprovisioning_factor', 140) ?? 140, weightedHealth: policy?.bool('weighted_priority_health') ?? false };
 }
 
-function compileLimits(m: ConfigMessage | undefined): { limits: [CircuitLimits, CircuitLimits]; perHost: number; remaining: [boolean, boolean] } {
+function compileLimits(m: ConfigMessage | undefined): { limits: [CircuitLimits, CircuitLimits]; perHost: number; remaining: [boolean, boolean]; budgets: [RetryBudgetPlan | null, RetryBudgetPlan | null] } {
+  const budgets: [RetryBudgetPlan | null, RetryBudgetPlan | null] = [null, null];
   const all = (n: number): CircuitLimits => [n, n, n, 3, 0x7fffffff];
   const limits: [CircuitLimits, CircuitLimits] = [all(1024), all(1024)], remaining: [boolean, boolean] = [false, false];
   for (const t of m?.list('thresholds') ?? []) {
-    t.unsupported('retry_budget');
+    const budget = t.msg('retry_budget');
+    if (budget !== undefined) budgets[t.enum('priority') === 'HIGH' ? 1 : 0] = { percent: budget.msg('budget_percent')?.num('value') ?? 20, least: budget.num('min_retry_concurrency', 3) };
     remaining[t.enum('priority') === 'HIGH' ? 1 : 0] = t.bool('track_remaining');
     limits[t.enum('priority') === 'HIGH' ? 1 : 0] = [t.num('max_connections', 1024), t.num('max_pending_requests', 1024), t.num('max_requests', 1024), t.num('max_retries', 3), t.num('max_connection_pools', 0x7fffffff)];
   }
   let perHost = 0;
   for (const t of m?.list('per_host_thresholds') ?? []) { if (t.enum('priority') === 'HIGH') t.error('priority', 'per-host limits of high priority are not supported yet'); perHost = t.num('max_connections', 0); }
-  return { limits, perHost, remaining };
+  return { limits, perHost, remaining, budgets };
 }
 
 function overrideStatus(common: ConfigMessage | undefined): readonly HealthStatus[] {
@@ -96,9 +100,9 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   const { endpoints, overprovisioning, weightedHealth } = compileEndpoints(m.msg('load_assignment'), discovery === 'strict-dns' || discovery === 'logical-dns' || !m.readable('type'));
   if (discovery === 'logical-dns' && endpoints.length !== 1) m.error('load_assignment', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
   const common = m.msg('common_lb_config');
-  for (const f of ['update_merge_window', 'ignore_new_hosts_until_first_hc']) common?.noop(f, 'endpoints change at once here');
+  common?.noop('update_merge_window', 'endpoints change at once here');
   common?.msg('healthy_panic_threshold');
-  const http = compileHttp(m, kind?.kind === 'dynamic-forward'), { limits, perHost, remaining } = compileLimits(m.msg('circuit_breakers'));
+  const http = compileHttp(m, kind?.kind === 'dynamic-forward'), { limits, perHost, remaining, budgets } = compileLimits(m.msg('circuit_breakers'));
   const options = m.msg('upstream_connection_options'), bind = m.msg('upstream_bind_config');
   options?.noop('set_local_interface_name_on_upstream_connections', 'the interface is not shown'); options?.unsupported('happy_eyeballs_config');
   for (const f of ['extra_source_addresses', 'additional_source_addresses', 'local_address_selector']) bind?.unsupported(f);
@@ -109,11 +113,11 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   const healthCheck = compileHealthChecks(m, ctx), outlier = compileOutlier(m.msg('outlier_detection'));
   const connectTimeoutMs = m.ms('connect_timeout', 5000);
   return {
-    discovery, eds, endpoints, limits, trackRemaining: remaining, dns: compileDns(m, dns), dnsCache, healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'),
+    discovery, eds, endpoints, limits, trackRemaining: remaining, dns: compileDns(m, dns), dnsCache, healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'), ignoreNewHosts: common?.bool('ignore_new_hosts_until_first_hc') ?? false,
     cluster: {
       name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: compileBalancer(m, kind !== null), kind, panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
       ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
-      keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind: bindAddress, socketOptions: compileSocketOptions(bind?.list('socket_options') ?? []), metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
+      keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind: bindAddress, socketOptions: compileSocketOptions(bind?.list('socket_options') ?? []), metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, retryBudgets: budgets, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
       transportSocket: compileTransportSocket(m.msg('transport_socket'), ctx, 'upstream'), transportSocketMatches: m.list('transport_socket_matches').map((t) => { t.str('name'); return { match: (t.json('match') ?? {}) as { readonly [key: string]: unknown }, socket: compileTransportSocket(t.msg('transport_socket'), ctx, 'upstream') }; }),
     },
   };

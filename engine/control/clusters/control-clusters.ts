@@ -217,7 +217,7 @@ export class ControlClusters {
     if (known === undefined) {
       this.env.hosts.reset(index);
       // Nothing is sent to a host before its first check has passed.
-      if (c.compiled.healthCheck !== null && !at.check.disabled) this.env.hosts.setFlags(index, HOST_FLAG.FAILED_ACTIVE_HC);
+      if (c.compiled.healthCheck !== null && !at.check.disabled) this.env.hosts.setFlags(index, HOST_FLAG.FAILED_ACTIVE_HC | (c.compiled.ignoreNewHosts ? HOST_FLAG.PENDING_ACTIVE_HC : 0));
     }
     this.env.hosts.clearFlags(index, HOST_FLAG.PENDING_DYNAMIC_REMOVAL | HOST_FLAG.FAILED_EDS | HOST_FLAG.EDS_DRAINING | HOST_FLAG.DEGRADED_EDS);
     // Slow start begins as a host is seen healthy for the first time; a health check that passes begins it anew.

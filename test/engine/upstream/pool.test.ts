@@ -201,3 +201,15 @@ test('a request ends at each step: what it held goes back', () => {
     assert.deepEqual([w.held(), w.count('upstream_cx_active')], [[0, 0, 0], 0], protocol);
   }
 });
+
+test('a retry budget lets as many retries be active as its share of what is under way, and at least its minimum', () => {
+  const w = new PoolWorld({ retryBudgets: [{ percent: 50, least: 1 }, null] });
+  w.shared.circuits.setLimits(1, [9, 9, 9, 3, 9]);
+  assert.equal(w.cluster.beginRetry('default'), true, 'the minimum');
+  assert.equal(w.cluster.beginRetry('default'), false);
+  for (let i = 0; i < 6; i++) assert.equal(w.cluster.beginRequest(w.cluster.choose(w.ctx)!, 'default'), true);
+  assert.deepEqual([1, 2, 3].map(() => w.cluster.beginRetry('default')), [true, true, false], 'three of six');
+  w.cluster.endRetry('default');
+  assert.equal(w.cluster.beginRetry('default'), true);
+  assert.deepEqual([1, 2, 3, 4].map(() => w.cluster.beginRetry('high')), [true, true, true, false], 'high priority has its max_retries');
+});
