@@ -14,6 +14,7 @@ import { runtimeNumber } from '../loop/runtime.ts';
 import type { HeaderMutationPlan } from '../plan/header-mutation-plan.ts';
 import type { HttpFilterFactory } from './filter.ts';
 import { ProxyStatus } from './proxy-status.ts';
+import { ScopedRoutes } from './scoped-routes.ts';
 import { RequestPreparation, type NodeNames } from './request-preparation.ts';
 import type { ChainFilters, RouteTableCell } from './route.ts';
 
@@ -79,7 +80,7 @@ export class HcmRuntime implements ChainFilters {
     this.http2Stats = new StatBlock(env.stats, HTTP2_SCHEMA, 'http2');
     this.resetLimit = env.runtime.cell('overload.premature_reset_total_stream_count');
     this.resetLifetime = env.runtime.cell('overload.premature_reset_min_stream_lifetime_seconds');
-    this.routes = parts.routes(plan.routesKey);
+    this.routes = plan.scopes === null ? parts.routes(plan.routesKey) : { current: new ScopedRoutes(plan.scopes, (key) => parts.routes(key)) };
     this.chain = plan.filters.map((f, i) => ({ factory: parts.httpFilter(f.filter.kind, f.filter.body, f.name, i), disabled: f.disabled }));
     this.filterNames = plan.filters.map((f) => f.name);
     this.accessLogs = plan.accessLogs.map((l) => parts.accessLog(l.kind, l.body));

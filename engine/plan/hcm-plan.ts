@@ -30,10 +30,16 @@ export interface ProxyStatusPlan { readonly name: string; readonly recommendedCo
 /** x-forwarded-client-cert: what is done with it, and which details are added. */
 export interface ClientCertPlan { readonly mode: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only'; readonly subject: boolean; readonly cert: boolean; readonly chain: boolean; readonly dns: boolean; readonly uri: boolean }
 
+/** One part of a scope's key: of a header's elements the one at `index`, or the value of the one named `key`. */
+export interface ScopeFragmentPlan { readonly header: string; readonly separator: string; readonly index: number; readonly key: string | null; readonly keySeparator: string }
+export interface ScopesPlan { readonly name: string; readonly fragments: readonly ScopeFragmentPlan[]; readonly tables: readonly { readonly fragments: readonly string[]; readonly routesKey: string }[] }
+
 export interface HcmPlan {
   readonly codec: 'AUTO' | 'HTTP1' | 'HTTP2';
   readonly statPrefix: string;
   readonly routesKey: string;
+  /** In place of `routesKey`. */
+  readonly scopes: ScopesPlan | null;
   readonly filters: readonly HttpFilterPlan[];
   readonly accessLogs: readonly ExtensionPlan[];
   readonly logOnStart: boolean;

@@ -1,4 +1,5 @@
 // HttpConnectionManager from configuration.
+import { compileScopedRoutes } from './scoped-routes-config.ts';
 import { compileHttp1Options, underscores } from '../../../codec/h1/config.ts';
 import { compileHttp2Options } from '../../../codec/h2/config.ts';
 import { compileHeaderAdd, compileMutations, compileSubstitution } from '../../../observe/format/config.ts';
@@ -80,7 +81,7 @@ function requestId(m: ConfigMessage): void {
 function harmless(m: ConfigMessage): void {
   m.noop('http3_protocol_options', 'HTTP/3 is not served yet');
   m.noop('append_local_overload', 'there are no overload actions');
-  for (const f of ['represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'scoped_routes', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher']) m.unsupported(f);
+  for (const f of ['represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher']) m.unsupported(f);
 }
 
 function accessLogOptions(m: ConfigMessage): { logOnStart: boolean; logIntervalMs: number } {
@@ -140,7 +141,7 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   const stripAny = m.bool('strip_any_host_port');
   const serverHeader = m.enum('server_header_transformation');
   return {
-    codec: codec as 'AUTO', statPrefix: m.str('stat_prefix'), routesKey: routeConfig === undefined ? discovered(m, ctx, filters) : ctx.routes(routeConfig), filters,
+    codec: codec as 'AUTO', statPrefix: m.str('stat_prefix'), routesKey: routeConfig !== undefined ? ctx.routes(routeConfig) : m.has('rds') ? discovered(m, ctx, filters) : '', scopes: compileScopedRoutes(m.msg('scoped_routes'), ctx), filters,
     accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), ...accessLogOptions(m), proxyStatus: compileProxyStatus(m),
     http1: compileHttp1Options(m.msg('http_protocol_options'), limits, streamErrors), http2: compileHttp2Options(m.msg('http2_protocol_options'), limits, streamErrors),
     useRemoteAddress: m.bool('use_remote_address'), hops: m.num('xff_num_trusted_hops'), skipXffAppend: m.bool('skip_xff_append'), appendForwardedPort: m.bool('append_x_forwarded_port'),
