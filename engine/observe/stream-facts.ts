@@ -121,6 +121,8 @@ export class StreamFacts {
   /** The cluster that the route led to, whether or not a host was found. */
   cluster: { readonly name: string; readonly statName: string; readonly metadata: { readonly [key: string]: MetadataValue } | null } | null = null;
   upstream: UpstreamFacts | null = null;
+  /** The record is of one attempt alone (upstream_log): it counts none, as in Envoy. */
+  ofAttempt = false;
   /** Attempts before `upstream`'s, in order; null: none. */
   earlierAttempts: UpstreamFacts[] | null = null;
   /** How often a route was looked for. */

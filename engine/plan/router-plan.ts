@@ -1,3 +1,5 @@
 // The router filter's own configuration.
 
-export interface RouterConfig { readonly suppressEnvoyHeaders: boolean; readonly respectExpectedTimeout: boolean; /** Headers that must be well-formed when they are there. */ readonly strictHeaders: readonly string[] }
+import type { ExtensionPlan } from './extension-plan.ts';
+
+export interface RouterConfig { readonly suppressEnvoyHeaders: boolean; readonly respectExpectedTimeout: boolean; /** Headers that must be well-formed when they are there. */ readonly strictHeaders: readonly string[]; /** Access logs of attempts, and whether they are told of the beginning too. */ readonly upstreamLogs: readonly ExtensionPlan[]; readonly upstreamLogAtStart: boolean }

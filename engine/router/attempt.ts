@@ -11,6 +11,7 @@ import { CLUSTER } from '../observe/stats/schemas.ts';
 import { UpstreamFacts, type ConnectionFacts, type StreamFacts } from '../observe/stream-facts.ts';
 import type { Cluster, Host, LeaseContext, LeaseWaiter, Waiting } from '../upstream/upstream.ts';
 import type { Timeouts } from './timeouts.ts';
+import type { UpstreamLog } from './upstream-log.ts';
 import { leaseFailure, resetFailure, type Failure } from './failure.ts';
 
 /** The request that an attempt is made for. Each call may end the attempt. */
@@ -20,6 +21,8 @@ export interface AttemptOwner {
   readonly downstreamProtocol: HttpProtocol;
   readonly facts: StreamFacts;
   readonly request: RequestHeaders;
+  /** Where attempts are logged; null: nowhere. */
+  readonly upstreamLog: UpstreamLog | null;
   /** Of the try: perTryMs, perTryIdleMs, streamDurationMs. */
   readonly limits: Timeouts;
   /** The stream is open: the request's head and what there is of its body is to be sent. */
@@ -47,6 +50,8 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
   awaitingHeaders = true;
   /** Another attempt was begun beside this slow one. */
   hedged = false;
+  /** The answer's head, for logs. */
+  private answer: ResponseHeaders | null = null;
   private responseEnded = false;
   private requestEnded = false;
   private perTry: Timer | null = null;
@@ -98,6 +103,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
     const max = streamDurationMs > 0 ? streamDurationMs : this.cluster.maxStreamDurationMs;
     if (max > 0) this.duration = env.wheel.after(max, () => { this.cluster.stats.inc(CLUSTER.upstream_rq_max_duration_reached); this.owner.attemptSlow(this, 'duration'); });
     if (perTryIdleMs > 0) { this.idle = new Timer(() => this.owner.attemptSlow(this, 'per-try-idle')); this.touch(); }
+    if (this.owner.upstreamLog?.atStart === true) this.note('UpstreamPoolReady');
     this.owner.attemptOpen(this, stream);
     up.headerBytesSent = stream.bytesSent;
   }
@@ -140,6 +146,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
     if (this.state !== 'active') return;
     const up = this.facts;
     this.awaitingHeaders = false;
+    this.answer = headers;
     up.firstRxMs = this.owner.env.clock.nowMs();
     up.headerBytesReceived = this.stream!.bytesReceived;
     if (this.idle !== null) this.touch();
@@ -174,6 +181,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
     this.cluster.onResponse(this.host, status, internal, headers !== null && headers.get('x-envoy-upstream-canary') === 'true', headers === null ? -1 : this.facts.firstRxMs - this.startMs);
   }
 
+  private note(type: 'UpstreamPoolReady' | 'UpstreamEnd'): void { this.owner.upstreamLog!.log(type, this.owner.facts, this.facts, this.startMs, this.owner.env.clock.nowMs(), this.answer); }
   private received(): void { this.responseEnded = true; this.facts.lastRxMs = this.owner.env.clock.nowMs(); this.noteBytes(); }
   private noteBytes(): void { if (this.stream !== null) { this.facts.bytesReceived = this.stream.bytesReceived; this.facts.bytesSent = this.stream.bytesSent; } }
   private touch(): void { this.owner.env.wheel.arm(this.idle!, this.owner.limits.perTryIdleMs); }
@@ -194,5 +202,6 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
       stream.reset('local');
     }
     if (this.counted) { this.counted = false; cluster.endRequest(this.host, this.owner.priority); }
+    if (this.owner.upstreamLog !== null) this.note('UpstreamEnd');
   }
 }

@@ -49,6 +49,7 @@ function copyOf(from: RequestHeaders): RequestHeaders {
 const NO_LIMITS = new Timeouts();
 
 export class Mirror implements AttemptOwner, PickContext {
+  readonly upstreamLog = null;
   readonly env: WorkerEnv;
   readonly priority = 'default';
   readonly downstreamProtocol: HttpProtocol;

@@ -23,6 +23,7 @@ import { DEFAULT_POLICY } from './retry-policy.ts';
 import { RetryState, type RetryOwner, type RetryVerdict } from './retry.ts';
 import type { RouteEntry } from './route-entry.ts';
 import type { RouterFactory } from './router-factory.ts';
+import type { UpstreamLog } from './upstream-log.ts';
 import { dropSteering, expectedTimeout, hasSteering, settleTimeouts, tellTimeout, Timeouts } from './timeouts.ts';
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
@@ -56,6 +57,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   get facts(): StreamView['facts'] { return this.s.facts; }
   get downstreamProtocol(): HttpProtocol { return this.s.facts.protocol as HttpProtocol; }
   get request(): RequestHeaders { return this.s.request; }
+  get upstreamLog(): UpstreamLog | null { return this.router.upstreamLog; }
 
   constructor(s: StreamView & ResponseEntry, router: RouterFactory, entry: RouteEntry, cluster: Cluster) {
     this.s = s; this.router = router; this.env = router.parts.env; this.entry = entry; this.cluster = cluster;

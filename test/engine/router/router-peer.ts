@@ -133,7 +133,7 @@ export class RouterPeer {
     this.facts.protocol = 'HTTP/1.1';
     this.entry = new TableOfRoutes(table, { runtime: this.env.runtime, clock: this.clock, operators: {} as never }).match(this.request, this.facts, 0) as RouteEntry;
     this.routeNow = this.entry;
-    this.router = new RouterFactory('router', { suppressEnvoyHeaders: false, respectExpectedTimeout: false, strictHeaders: o.strict ?? [] }, { env: this.env, clusters: { get: () => this.cluster as unknown as Cluster, has: () => true }, renderBody: () => null, machineAddress: '10.1.1.1' }, 'in');
+    this.router = new RouterFactory('router', { suppressEnvoyHeaders: false, respectExpectedTimeout: false, strictHeaders: o.strict ?? [], upstreamLogs: [], upstreamLogAtStart: false }, { accessLog: () => ({ log: () => undefined }), env: this.env, clusters: { get: () => this.cluster as unknown as Cluster, has: () => true }, renderBody: () => null, machineAddress: '10.1.1.1' }, 'in');
     this.filter = this.router.create(this.view(o.bufferLimit ?? 1000)) as RouterFilter;
   }
 

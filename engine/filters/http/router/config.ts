@@ -1,10 +1,12 @@
 // envoy.extensions.filters.http.router.v3.Router from configuration.
-import type { ConfigMessage } from '../../../proto/config-message.ts';
+import type { CompileContext, ConfigMessage } from '../../../proto/config-message.ts';
 import type { RouterConfig } from '../../../plan/router-plan.ts';
 
-export function compileRouter(m: ConfigMessage): RouterConfig {
+export function compileRouter(m: ConfigMessage, ctx: CompileContext): RouterConfig {
   m.noop('dynamic_stats', 'statistics by code are always kept'); m.noop('start_child_span', 'nothing is traced yet');
-  for (const f of ['upstream_log', 'upstream_log_options', 'upstream_http_filters', 'reject_connect_request_early_data']) { m.unsupported(f); }
+  for (const f of ['upstream_http_filters', 'reject_connect_request_early_data']) { m.unsupported(f); }
   m.noop('suppress_grpc_request_failure_code_stats', 'gRPC failures are not counted apart');
-  return { suppressEnvoyHeaders: m.bool('suppress_envoy_headers'), respectExpectedTimeout: m.bool('respect_expected_rq_timeout'), strictHeaders: m.strings('strict_check_headers') };
+  const upstreamLogs = m.list('upstream_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), options = m.msg('upstream_log_options');
+  options?.unsupported('upstream_log_flush_interval');
+  return { suppressEnvoyHeaders: m.bool('suppress_envoy_headers'), respectExpectedTimeout: m.bool('respect_expected_rq_timeout'), strictHeaders: m.strings('strict_check_headers'), upstreamLogs, upstreamLogAtStart: options?.bool('flush_upstream_log_on_upstream_stream') ?? false };
 }
