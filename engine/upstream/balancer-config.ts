@@ -1,13 +1,10 @@
 // How a cluster balances, from configuration: lb_policy with its options, or load_balancing_policy with its extensions; both give the same plan.
-import type { BalancerPlan, OverridePlan, RuntimeNumberPlan, SlowStartPlan, SubsetPlan, ZonePlan } from '../plan/cluster-plan.ts';
+import { BALANCER_DEFAULTS } from '../plan/cluster-wire.ts';
+import type { BalancerPlan, OverridePlan, RuntimeNumberPlan, SlowStartPlan, SubsetPlan } from '../plan/cluster-plan.ts';
 import type { ConfigMessage } from '../proto/config-message.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 
-const ZONE: ZonePlan = { enabledPercent: 100, minClusterSize: 6, minLocal: 0, byWeight: false };
-export const BALANCER: BalancerPlan = {
-  kind: 'round-robin', choices: 2, fullScan: false, activeBias: { value: 1, key: '' }, minRing: 1024, maxRing: 8_388_608, murmur: false, tableSize: 65537, byHostname: false, balanceFactor: 0,
-  localityWeighted: false, failOnPanic: false, slowStart: null, zone: ZONE, subset: null, override: null, orca: null,
-};
+export const BALANCER: BalancerPlan = BALANCER_DEFAULTS;
 
 function runtimeNumber(m: ConfigMessage | undefined, absent: number): RuntimeNumberPlan { return m === undefined ? { value: absent, key: '' } : { value: m.num('default_value'), key: m.str('runtime_key') }; }
 

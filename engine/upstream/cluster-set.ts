@@ -1,6 +1,5 @@
 // All clusters of a worker by name. What is installed stays packed until a request names it.
-import { unpack } from '../plan/plan-wire.ts';
-import type { ClusterPlan, HostPlan } from '../plan/cluster-plan.ts';
+import { unpackCluster, unpackHosts } from '../plan/cluster-wire.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { ClusterEntry, type HostReports, type SharedTables, type Surroundings } from './cluster.ts';
 import type { DnsCaches } from './dns-caches.ts';
@@ -45,7 +44,7 @@ export class ClusterSet implements ClusterDirectory, Surroundings {
     if (known === undefined) return;
     known.hosts = hosts;
     this.generation++;
-    known.built?.setHosts(unpack<HostPlan[]>(hosts));
+    known.built?.setHosts(unpackHosts(hosts));
     if (name === this.localName) this.forgetAll();
   }
   remove(name: string): void {
@@ -59,7 +58,7 @@ export class ClusterSet implements ClusterDirectory, Surroundings {
   private built(name: string): ClusterEntry | null {
     const known = this.known.get(name);
     if (known === undefined) return null;
-    return known.built ??= new ClusterEntry(unpack<ClusterPlan>(known.plan), known.hosts === null ? [] : unpack<HostPlan[]>(known.hosts), this.env, this.shared, this.reports, this);
+    return known.built ??= new ClusterEntry(unpackCluster(known.plan), known.hosts === null ? [] : unpackHosts(known.hosts), this.env, this.shared, this.reports, this);
   }
   has(name: string): boolean { return this.known.has(name); }
 }

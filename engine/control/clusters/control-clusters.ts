@@ -1,6 +1,6 @@
 // The living endpoint sets of all clusters: hands out host and circuit records, resolves names, tells the workers of every change. One for the process.
 import { formatAddress, ipAddress } from '../../net/address.ts';
-import { pack } from '../../plan/plan-wire.ts';
+import { packCluster, packHosts } from '../../plan/cluster-wire.ts';
 import type { ClusterPlan, HostPlan } from '../../plan/cluster-plan.ts';
 import type { PlanRecord } from '../../plan/records.ts';
 import { DEGRADED, EXCLUDED, HOST_FLAG, RecordAllocator, UNHEALTHY, type HostTable } from '../../shm/host-table.ts';
@@ -85,7 +85,7 @@ export class ControlClusters {
     this.env.circuits.setLimits(c.circuits[1], compiled.limits[1]);
     const before = c.hosts;
     if (compiled.discovery === 'static' || c.assignment !== null) this.update(c, false);
-    this.env.emit([{ kind: 'cluster', name, version, body: pack(c.plan) }, ...(before === c.hosts ? [] : [this.hostsRecord(c)])]);
+    this.env.emit([{ kind: 'cluster', name, version, body: packCluster(c.plan) }, ...(before === c.hosts ? [] : [this.hostsRecord(c)])]);
     if (compiled.eds !== null) c.waiting = c.assignment === null ? 1 : 0; else if (compiled.discovery !== 'static') this.startDns(c);
     this.env.stat('cluster_manager.active_clusters', 'gauge', { set: this.live.size });
   }
@@ -99,7 +99,7 @@ export class ControlClusters {
       c.assignment = assignment;
       c.compiled = assigned(c.compiled, assignment);
       if (same) this.env.stat(`cluster.${cluster.statName}.update_no_rebuild`, 'counter', { add: 1 });
-      else { if (anew) this.env.emit([{ kind: 'cluster', name, version: c.version, body: pack(c.plan) }]); this.update(c, true); }
+      else { if (anew) this.env.emit([{ kind: 'cluster', name, version: c.version, body: packCluster(c.plan) }]); this.update(c, true); }
     }
     c.waiting = 0;
     this.settle(c);
@@ -124,7 +124,7 @@ export class ControlClusters {
 
   /** All records, for a worker that starts. */
   records(): PlanRecord[] {
-    return [...this.live.values()].flatMap((c): PlanRecord[] => [{ kind: 'cluster', name: c.compiled.cluster.name, version: c.version, body: pack(c.plan) }, this.hostsRecord(c), ...(c.dnsCache?.records() ?? [])]);
+    return [...this.live.values()].flatMap((c): PlanRecord[] => [{ kind: 'cluster', name: c.compiled.cluster.name, version: c.version, body: packCluster(c.plan) }, this.hostsRecord(c), ...(c.dnsCache?.records() ?? [])]);
   }
 
   /** Resolves when every cluster has been resolved once, or has failed to, and its hosts have been checked once. */
@@ -154,7 +154,7 @@ export class ControlClusters {
     c.dnsCache = dnsCache === null ? null : new ControlDnsCache(dnsCache, this.env);
   }
 
-  private hostsRecord(c: LiveCluster): PlanRecord { return { kind: 'hosts', name: c.compiled.cluster.name, body: pack([...c.hosts.values()]) }; }
+  private hostsRecord(c: LiveCluster): PlanRecord { return { kind: 'hosts', name: c.compiled.cluster.name, body: packHosts(c.hosts.values()) }; }
 
   /** Makes the host set anew: a host that stays keeps its record. */
   private update(c: LiveCluster, emit: boolean): void {

@@ -8,7 +8,7 @@ import { UpstreamFacts } from '../../../engine/observe/stream-facts.ts';
 import type { ClusterPlan, HostPlan } from '../../../engine/plan/cluster-plan.ts';
 import { HTTP1_DEFAULTS } from '../../../engine/plan/http1-options-plan.ts';
 import { HTTP2_DEFAULTS } from '../../../engine/plan/http2-options-plan.ts';
-import { pack } from '../../../engine/plan/plan-wire.ts';
+import { packCluster, packHosts } from '../../../engine/plan/cluster-wire.ts';
 import { CIRCUIT_KIND, CircuitTable, type CircuitLimits } from '../../../engine/shm/circuit-table.ts';
 import { HostTable } from '../../../engine/shm/host-table.ts';
 import { SharedLimits } from '../../../engine/shm/shared-limits.ts';
@@ -72,8 +72,8 @@ export class PoolWorld {
   install(plan: Partial<ClusterPlan>, limits: CircuitLimits, hosts: readonly HostPlan[]): void {
     const whole: ClusterPlan = { ...PLAN, ...plan };
     for (const c of whole.circuits) this.shared.circuits.setLimits(c, limits);
-    this.clusters.install(whole.name, pack(whole));
-    this.clusters.installHosts(whole.name, pack(hosts));
+    this.clusters.install(whole.name, packCluster(whole));
+    this.clusters.installHosts(whole.name, packHosts(hosts));
   }
 
   get cluster(): ClusterEntry { return this.clusters.member('c')!; }
