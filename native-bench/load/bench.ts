@@ -1,6 +1,7 @@
 // `npm run bench`: Weir, Envoy, HAProxy, nginx (each where installed) and the C floor, in one run and alternating, each pinned to one core with load and
 // backend on the other. Prints CPU µs per request (user, sys), requests/s, p50/p99, memory and ratios to Envoy; keeps JSON under native-bench/results.
-//   npm run bench -- [--rounds 5] [--seconds 3] [--works 'keep-alive|MiB'] [--proxies weir,envoy]
+//   npm run bench -- [--rounds 5] [--seconds 3] [--works 'keep-alive|MiB'] [--proxies weir,envoy] [--readme]
+// --readme writes the README's table from the newest runs, and keeps few of them.
 // This measures ratios: absolute times of a shared machine mean nothing.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,13 +10,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FLOOR, PROXIES, type Job, type Proxy } from './proxies.ts';
 import { LOAD_CORE, PROXY_CORE, listening, start, stop, stopAll, usage } from './processes.ts';
+import { line, prune, valueOf, writeTable, type Report, type Round } from './report.ts';
 import { WORKS, idleConnections, type Load, type Work } from './works.ts';
 
-interface Round extends Load { readonly userUs: number; readonly sysUs: number; readonly rssKb: number; readonly idleRssKb: number; readonly readyMs: number }
-
-const { values: o } = parseArgs({ options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' }, works: { type: 'string', default: '' }, proxies: { type: 'string', default: '' }, workers: { type: 'string', default: '1' } } });
+const { values: o } = parseArgs({ options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' }, works: { type: 'string', default: '' }, proxies: { type: 'string', default: '' }, workers: { type: 'string', default: '1' }, readme: { type: 'boolean', default: false } } });
+const WARM_REQUESTS = 40_000;
 const root = new URL('../..', import.meta.url).pathname;
-const median = (list: readonly number[]): number => { const s = [...list].sort((a, b) => a - b); return s.length ? s[s.length >> 1]! : NaN; };
 let port = 20_000 + (process.pid % 5000);
 
 async function round(proxy: Proxy, work: Work, seconds: number): Promise<Round> {
@@ -32,7 +32,8 @@ async function round(proxy: Proxy, work: Work, seconds: number): Promise<Round> 
   try {
     await listening(job.port, 60_000);
     const readyMs = performance.now() - began;
-    if (work.load !== null) await work.load(job.port, 1); // warm-up
+    // Until what is compiled while running is compiled, or 5 s.
+    if (work.load !== null) for (let i = 0, done = 0; i < 5 && done < WARM_REQUESTS; i++) done += (await work.load(job.port, 1)).requests;
     const before = usage(child.pid!);
     let load: Load = { requests: 0, perSecond: 0, p50Us: NaN, p99Us: NaN, errors: 0 };
     if (work.load !== null) load = await work.load(job.port, seconds);
@@ -48,23 +49,12 @@ async function round(proxy: Proxy, work: Work, seconds: number): Promise<Round> 
   }
 }
 
-function row(name: string, work: Work, rounds: readonly Round[], envoy: number): string {
-  const m = (f: (r: Round) => number): number => median(rounds.map(f));
-  const total = m((r) => r.userUs + r.sysUs);
-  const cells = work.idle > 0
-    ? [`${((m((r) => r.idleRssKb) - m((r) => r.rssKb)) / work.idle).toFixed(2)} kB per idle connection`, `base ${(m((r) => r.rssKb) / 1024).toFixed(0)} MB`]
-    : [`${total.toFixed(1)} µs (user ${m((r) => r.userUs).toFixed(1)}, sys ${m((r) => r.sysUs).toFixed(1)})`, `${m((r) => r.perSecond).toFixed(0)} rq/s`, ...(Number.isNaN(m((r) => r.p50Us)) ? [] : [`p50 ${m((r) => r.p50Us).toFixed(0)} µs`, `p99 ${m((r) => r.p99Us).toFixed(0)} µs`]), `${(m((r) => r.rssKb) / 1024).toFixed(0)} MB`, `ready ${m((r) => r.readyMs).toFixed(0)} ms`];
-  const value = work.idle > 0 ? (m((r) => r.idleRssKb) - m((r) => r.rssKb)) / work.idle : total;
-  const errors = rounds.reduce((n, r) => n + r.errors, 0);
-  return `  ${name.padEnd(8)} ${cells.join(', ')}${envoy > 0 ? `, ${(value / envoy).toFixed(2)} × Envoy` : ''}${errors ? `, ${errors} errors` : ''}`;
-}
-
 async function main(): Promise<void> {
   execFileSync('make', ['-s', '-C', join(root, 'native-bench/floor')], { stdio: 'inherit' });
   const wanted = o.proxies === '' ? null : o.proxies.split(',');
   const chosen = PROXIES.filter((p) => wanted === null || wanted.includes(p.name));
   const there = chosen.filter((p) => p.available() || (console.log(`${p.name} is not installed: ${p.howToInstall}`), false));
-  const report: Record<string, Record<string, Round[]>> = {};
+  const report: Report = {};
   for (const work of WORKS.filter((w) => new RegExp(o.works, 'i').test(w.name))) {
     // A proxy that serves one kind of client only is left out of works of another, and of passing bytes on.
     const serving = there.filter((p) => p.downstream === undefined || (work.tcp === undefined && p.downstream === (work.downstream ?? 'h1')));
@@ -72,14 +62,14 @@ async function main(): Promise<void> {
     const results: Record<string, Round[]> = report[work.name] = Object.fromEntries(list.map((p) => [p.name, []]));
     for (let i = 0; i < Number(o.rounds); i++) for (const p of list) results[p.name]!.push(await round(p, work, Number(o.seconds)));
     console.log(work.name);
-    const of = (r: Round): number => (work.idle > 0 ? (r.idleRssKb - r.rssKb) / work.idle : r.userUs + r.sysUs);
-    const envoy = results['envoy'] ? median(results['envoy'].map(of)) : 0;
-    for (const p of list) console.log(row(p.name, work, results[p.name]!, envoy));
+    const envoy = results['envoy'] ? valueOf(work, results['envoy']) : 0;
+    for (const p of list) console.log(line(p.name, work, results[p.name]!, envoy));
   }
   mkdirSync(join(root, 'native-bench/results'), { recursive: true });
   const path = join(root, 'native-bench/results', `${new Date().toISOString().slice(0, 16).replace(':', '')}.json`);
   writeFileSync(path, JSON.stringify({ at: new Date().toISOString(), node: process.version, rounds: o.rounds, seconds: o.seconds, works: report }, null, 1));
   console.log(`kept in ${path.slice(root.length)}`);
+  if (o.readme) { prune(root, 6); writeTable(root); }
 }
 
 try { await main(); } finally { await stopAll(); }

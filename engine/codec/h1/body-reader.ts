@@ -105,7 +105,11 @@ export class BodyReader {
 
   /** The trailer section has at least its blank line; the buffer wants two line ends, so the one of the last chunk line is put before it. */
   private readTrailers(bytes: Buffer, at: number, end: number): number {
-    if (!this.trailerText.partial) this.trailerText.take(LINE_END, 0, 2);
+    if (!this.trailerText.partial) {
+      // Nearly always there are none, and the blank line is here.
+      if (bytes[at] === CR && at + 1 < end && bytes[at + 1] === LF) { this.state = 'none'; this.sink.onBody(EMPTY, 0, 0, true); return at + 2; }
+      this.trailerText.take(LINE_END, 0, 2);
+    }
     const took = this.trailerText.take(bytes, at, end);
     if (took === 'more') return end;
     if (took === 'too-large') { this.fault = H1_FAULT.trailersTooLarge; return end; }
