@@ -32,6 +32,9 @@ export interface H2Owner extends H2Counters {
 const OK = -1, STOP = 0;
 /** One for all connections of a thread: a block is decoded on one stack. */
 export const headReader = new HeadReader();
+/** Blocks that come in one frame go through the same one; a connection takes it for itself while CONTINUATIONs are to come. */
+let spareBlock = new HeaderBlock();
+const NO_KEEPALIVE = new Keepalive(null, null);
 
 export abstract class H2Connection implements FrameSink {
   readonly protocol: HttpProtocol = 'HTTP/2';
@@ -51,7 +54,8 @@ export abstract class H2Connection implements FrameSink {
   /** Highest stream of the peer's that was seen. */
   protected lastPeerStream = 0;
   protected readonly ended = new EndedStreams();
-  private readonly block: HeaderBlock;
+  /** A block whose CONTINUATIONs are still to come. */
+  private partial: HeaderBlock | null = null;
   // The DATA frame under way.
   private dataStream: H2Stream | null = null;
   private dataLength = 0;
@@ -69,9 +73,8 @@ export abstract class H2Connection implements FrameSink {
     this.guard = new FloodGuard(options);
     this.peer = new PeerSettings(client);
     this.sender = new Sender(this.writer);
-    this.block = new HeaderBlock(this.guard, options);
     this.received = new ReceiveWindow(Math.max(DEFAULT_WINDOW, options.initialConnectionWindowSize));
-    this.keepalive = new Keepalive(options.keepalive, this.writer);
+    this.keepalive = options.keepalive === null ? NO_KEEPALIVE : new Keepalive(options.keepalive, this.writer);
   }
 
   protected abstract readonly side: 'downstream' | 'upstream';
@@ -236,7 +239,7 @@ export abstract class H2Connection implements FrameSink {
   // ---- DATA ----------------------------------------------------------------------------------------------------------------------
 
   onDataHead(id: number, length: number, flags: number): number {
-    if (this.state === 'opening' || this.block.stream !== 0 || id === 0) return ERROR.PROTOCOL_ERROR;
+    if (this.state === 'opening' || this.partial !== null || id === 0) return ERROR.PROTOCOL_ERROR;
     // Every DATA frame counts for the connection, whatever became of its stream (section 6.9).
     if (!this.received.take(length)) return ERROR.FLOW_CONTROL_ERROR;
     if (length === 0 && (flags & FLAG.END_STREAM) === 0) { if (this.guard.emptyFrame()) return this.fail(H2_FAULT.emptyFrames); } else this.guard.fullFrame();
@@ -290,10 +293,10 @@ export abstract class H2Connection implements FrameSink {
 
   onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): number {
     if (this.state === 'opening') { if (type !== FRAME.SETTINGS || (flags & FLAG.ACK) !== 0) return ERROR.PROTOCOL_ERROR; this.state = 'open'; }
-    if (this.block.stream !== 0 && (type !== FRAME.CONTINUATION || id !== this.block.stream)) return ERROR.PROTOCOL_ERROR;
+    if (this.partial !== null && (type !== FRAME.CONTINUATION || id !== this.partial.stream)) return ERROR.PROTOCOL_ERROR;
     switch (type) {
-      case FRAME.HEADERS: return this.onBlock(this.block.headers(flags, id, bytes, start, end));
-      case FRAME.CONTINUATION: return this.onBlock(this.block.continuation(flags, bytes, start, end));
+      case FRAME.HEADERS: return this.onHeaders(flags, id, bytes, start, end);
+      case FRAME.CONTINUATION: return this.partial === null ? ERROR.PROTOCOL_ERROR : this.onBlock(this.partial, this.partial.continuation(this.guard, this.options, flags, bytes, start, end));
       case FRAME.WINDOW_UPDATE: return this.onWindowUpdate(id, bytes, start, end);
       case FRAME.RST_STREAM: return this.onResetFrame(id, bytes, start, end);
       case FRAME.SETTINGS: return this.onSettings(flags, id, bytes, start, end);
@@ -317,13 +320,19 @@ export abstract class H2Connection implements FrameSink {
     }
   }
 
+  private onHeaders(flags: number, id: number, bytes: Buffer, start: number, end: number): number {
+    const block = spareBlock, code = block.headers(this.guard, flags, id, bytes, start, end);
+    if (code === OK && !block.whole && block.fault === null) { this.partial = block; spareBlock = new HeaderBlock(); }
+    return this.onBlock(block, code);
+  }
+
   /** A piece of a header block. Whole, it is decoded whatever becomes of it, for the table's sake. */
-  private onBlock(code: number): number {
-    const { block } = this;
+  private onBlock(block: HeaderBlock, code: number): number {
     if (code !== OK) return code;
     if (block.fault !== null) return this.fail(block.fault);
     if (!block.whole) return OK;
-    const { bytes, start, end, endStream } = block, id = block.taken(), s = this.streams.get(id);
+    this.partial = null;
+    const { bytes, start, end, endStream, stream: id } = block, s = this.streams.get(id);
     headReader.begin(this.kindOf(s), this.options);
     if (this.decoder.decode(bytes, start, end, headReader) !== null) return ERROR.COMPRESSION_ERROR;
     headReader.finish();

@@ -2,18 +2,25 @@
 // A ring: what is forgotten is 'unknown'.
 
 const REMEMBERED = 128;
+const NONE: number[] = [];
 
 export class EndedStreams {
   /** Id; negative where it was us who reset it. */
-  private readonly ring = new Int32Array(REMEMBERED);
+  private ring = NONE;
   private at = 0;
 
-  add(id: number, resetByUs: boolean): void { this.ring[this.at++ % REMEMBERED] = resetByUs ? -id : id; }
+  add(id: number, resetByUs: boolean): void {
+    const entry = resetByUs ? -id : id;
+    if (this.ring === NONE) { this.ring = [entry]; return; }
+    if (this.ring.length < REMEMBERED) { this.ring.push(entry); return; }
+    this.ring[this.at] = entry;
+    this.at = (this.at + 1) % REMEMBERED;
+  }
 
   /** 'ours': reset by us, late frames are to be expected; 'theirs': ended otherwise. */
   how(id: number): 'ours' | 'theirs' | 'unknown' {
     const { ring } = this;
-    for (let i = 0; i < REMEMBERED; i++) { if (ring[i] === -id) return 'ours'; if (ring[i] === id) return 'theirs'; }
+    for (let i = 0; i < ring.length; i++) { if (ring[i] === -id) return 'ours'; if (ring[i] === id) return 'theirs'; }
     return 'unknown';
   }
 }

@@ -15,7 +15,8 @@ export interface FrameSink {
 
 export class FrameReader {
   private readonly sink: FrameSink;
-  private readonly head = Buffer.allocUnsafe(9);
+  /** Made when a head comes in pieces. */
+  private head: Buffer | null = null;
   private have = 0;
   private length = 0; private type = 0; private flags = 0; private stream = 0;
   private state: 'head' | 'pad-length' | 'data' | 'padding' | 'payload' = 'head';
@@ -33,11 +34,12 @@ export class FrameReader {
         case 'head': {
           if (this.have === 0 && end - at >= 9) { this.parseHead(bytes, at); at += 9; } else {
             const n = Math.min(9 - this.have, end - at);
-            bytes.copy(this.head, this.have, at, at + n);
+            const head = this.head ??= Buffer.allocUnsafeSlow(9);
+            bytes.copy(head, this.have, at, at + n);
             at += n; this.have += n;
             if (this.have < 9) return -1;
             this.have = 0;
-            this.parseHead(this.head, 0);
+            this.parseHead(head, 0);
           }
           const error = this.begin();
           if (error >= 0) return error;

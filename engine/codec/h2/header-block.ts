@@ -8,7 +8,7 @@ const OK = -1;
 const NONE = Buffer.alloc(0);
 
 export class HeaderBlock {
-  /** Stream of the block under way; 0: none. */
+  /** Its stream. */
   stream = 0;
   /** The whole block, after `headers` or `continuation` has said so: [start, end) of bytes, and END_STREAM. */
   bytes: Buffer = NONE;
@@ -22,13 +22,11 @@ export class HeaderBlock {
   fault: H2Fault | null = null;
   private pieces: Buffer[] = [];
   private length = 0;
-  private readonly guard: FloodGuard;
-  private readonly limitBytes: number;
-
-  constructor(guard: FloodGuard, options: Http2OptionsPlan) { this.guard = guard; this.limitBytes = options.maxHeadersKb * 1024 + 65_536; }
 
   /** A HEADERS frame; -1 or an error code. */
-  headers(flags: number, id: number, bytes: Buffer, start: number, end: number): number {
+  headers(guard: FloodGuard, flags: number, id: number, bytes: Buffer, start: number, end: number): number {
+    this.fault = null;
+    this.whole = false;
     if (id === 0) return ERROR.PROTOCOL_ERROR;
     let from = start, to = end;
     if (flags & FLAG.PADDED) {
@@ -44,22 +42,21 @@ export class HeaderBlock {
     this.endStream = (flags & FLAG.END_STREAM) !== 0;
     this.wire = end - start + 9;
     this.stream = id;
-    if (this.empty(from === to && !this.endStream)) return OK;
+    if (this.empty(guard, from === to && !this.endStream)) return OK;
     this.whole = (flags & FLAG.END_HEADERS) !== 0;
     if (this.whole) { this.bytes = bytes; this.start = from; this.end = to; return OK; }
     this.pieces.push(Buffer.from(bytes.subarray(from, to)));
     this.length = to - from;
-    this.guard.headersBegin();
+    guard.headersBegin();
     return OK;
   }
 
-  continuation(flags: number, bytes: Buffer, start: number, end: number): number {
-    if (this.stream === 0) return ERROR.PROTOCOL_ERROR;
-    if (this.empty(start === end)) return OK;
+  continuation(guard: FloodGuard, options: Http2OptionsPlan, flags: number, bytes: Buffer, start: number, end: number): number {
+    if (this.empty(guard, start === end)) return OK;
     this.length += end - start;
     this.wire += end - start + 9;
     // The limit of a block as it lies on the wire: what it decodes to is limited line by line.
-    if (this.guard.continuation() || this.length > this.limitBytes) { this.fault = H2_FAULT.continuationFlood; return OK; }
+    if (guard.continuation() || this.length > options.maxHeadersKb * 1024 + 65_536) { this.fault = H2_FAULT.continuationFlood; return OK; }
     this.pieces.push(Buffer.from(bytes.subarray(start, end)));
     if ((flags & FLAG.END_HEADERS) === 0) return OK;
     this.bytes = Buffer.concat(this.pieces);
@@ -70,18 +67,9 @@ export class HeaderBlock {
     return OK;
   }
 
-  /** The block has been taken; returns its stream. */
-  taken(): number {
-    const { stream } = this;
-    this.stream = 0;
-    this.whole = false;
-    this.bytes = NONE;
-    return stream;
-  }
-
-  private empty(empty: boolean): boolean {
-    if (!empty) { this.guard.fullFrame(); return false; }
-    if (!this.guard.emptyFrame()) return false;
+  private empty(guard: FloodGuard, empty: boolean): boolean {
+    if (!empty) { guard.fullFrame(); return false; }
+    if (!guard.emptyFrame()) return false;
     this.fault = H2_FAULT.emptyFrames;
     return true;
   }

@@ -6,11 +6,12 @@ const OPAQUE = Buffer.from('weirping', 'latin1');
 
 export class Keepalive {
   private readonly plan: KeepalivePlan | null;
-  private readonly writer: FrameWriter;
+  private readonly writer: FrameWriter | null;
   private sentMs = -1;
   private nextMs = -1;
 
-  constructor(plan: KeepalivePlan | null, writer: FrameWriter) { this.plan = plan; this.writer = writer; }
+  /** Without a plan it does nothing, for any number of connections. */
+  constructor(plan: KeepalivePlan | null, writer: FrameWriter | null) { this.plan = plan; this.writer = writer; }
 
   get wanted(): boolean { return this.plan !== null; }
 
@@ -39,7 +40,7 @@ export class Keepalive {
     return true;
   }
 
-  private ping(nowMs: number): void { this.sentMs = nowMs; this.writer.ping(false, OPAQUE, 0); }
+  private ping(nowMs: number): void { this.sentMs = nowMs; this.writer!.ping(false, OPAQUE, 0); }
 
   acknowledged(): void { this.sentMs = -1; }
 }

@@ -1,11 +1,13 @@
 // The dynamic table of RFC 7541 section 2.3.2: a FIFO of lines bounded by bytes. One for each direction of a connection.
 
 const OVERHEAD = 32; // RFC 7541 section 4.1
+/** Tables that nothing was put into share it. */
+const NONE: string[] = [];
 
 export class DynamicTable {
-  private names: string[] = [];
-  private values: string[] = [];
-  /** Position of the oldest line in the arrays; they are cut when half of them is gone. */
+  /** name, value, name, value… the oldest first. */
+  private flat = NONE;
+  /** Position of the oldest line in it; it is cut when half of it is gone. */
   private oldest = 0;
   /** Bytes used, with 32 for each line. */
   size = 0;
@@ -17,11 +19,11 @@ export class DynamicTable {
   constructor(limit: number) { this.limit = limit; }
 
   /** Lines held. */
-  get length(): number { return this.names.length - this.oldest; }
+  get length(): number { return (this.flat.length - this.oldest) >> 1; }
 
   /** Name of the line `index` places back, 0 being the newest; undefined when there is none. */
-  name(index: number): string | undefined { return index < this.length ? this.names[this.names.length - 1 - index] : undefined; }
-  value(index: number): string | undefined { return index < this.length ? this.values[this.values.length - 1 - index] : undefined; }
+  name(index: number): string | undefined { return index < this.length ? this.flat[this.flat.length - 2 - 2 * index] : undefined; }
+  value(index: number): string | undefined { return index < this.length ? this.flat[this.flat.length - 1 - 2 * index] : undefined; }
 
   /** Puts a line in front; one larger than the whole table empties it (section 4.4). */
   add(name: string, value: string): void {
@@ -29,8 +31,7 @@ export class DynamicTable {
     this.inserted++;
     this.evict(this.limit - bytes);
     if (bytes > this.limit) return;
-    this.names.push(name);
-    this.values.push(value);
+    if (this.flat === NONE) this.flat = [name, value]; else this.flat.push(name, value);
     this.size += bytes;
   }
 
@@ -41,12 +42,11 @@ export class DynamicTable {
 
   private evict(room: number): void {
     while (this.size > room && this.length > 0) {
-      this.size -= this.names[this.oldest]!.length + this.values[this.oldest]!.length + OVERHEAD;
-      this.oldest++;
+      this.size -= this.flat[this.oldest]!.length + this.flat[this.oldest + 1]!.length + OVERHEAD;
+      this.oldest += 2;
     }
-    if (this.oldest > 32 && this.oldest * 2 > this.names.length) {
-      this.names = this.names.slice(this.oldest);
-      this.values = this.values.slice(this.oldest);
+    if (this.oldest > 64 && this.oldest * 2 > this.flat.length) {
+      this.flat = this.flat.slice(this.oldest);
       this.oldest = 0;
     }
   }

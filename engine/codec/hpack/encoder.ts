@@ -11,25 +11,42 @@ const SECRET = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-c
 const FLEETING = new Set([':path', 'content-length', 'x-request-id', 'etag', 'if-none-match', 'if-modified-since', 'last-modified', 'x-envoy-upstream-service-time', 'age', 'location', 'traceparent', 'grpc-timeout', 'grpc-message', 'content-range', 'range']);
 /** Shorter strings are written as they are: the Huffman code saves too little. */
 const HUFFMAN_FROM = 6;
-const MOST_NAMES = 256;
+/** Names that a thread keeps in mind, and lines with names of their own that a connection keeps in mind. */
+const MOST_NAMES = 1024, MOST_LINES = 32;
 
-/** What the encoder of one connection knows of a name. */
-class NameLines {
+/** What is known of a name, whatever the connection. */
+class NameInfo {
   readonly kind: 'plain' | 'fleeting' | 'secret';
   /** Index in the static table; 0: none. */
   readonly index: number;
   /** Values that stand in the static table. */
   readonly values: ReadonlyMap<string, number> | null;
-  /** The line put into the dynamic table last, and the table's `inserted` count then; 0: none. */
-  value = '';
-  put = 0;
-  /** Earlier ones. */
-  others: Map<string, number> | null = null;
   constructor(name: string) {
     this.kind = SECRET.has(name) ? 'secret' : FLEETING.has(name) ? 'fleeting' : 'plain';
     this.index = STATIC_NAMES.get(name) ?? 0;
     this.values = STATIC_VALUES.get(name) ?? null;
   }
+}
+
+const infos = new Map<string, NameInfo>();
+function infoOf(name: string): NameInfo {
+  let info = infos.get(name);
+  if (info === undefined) {
+    info = new NameInfo(name);
+    if (infos.size < MOST_NAMES) infos.set(name, info);
+  }
+  return info;
+}
+
+/** The line of a name that a connection put into its dynamic table last, with the table's `inserted` count then. */
+class Line {
+  readonly info: NameInfo;
+  value: string;
+  put: number;
+  /** Earlier values. */
+  others: Map<string, number> | null = null;
+  readonly next: Line | null;
+  constructor(info: NameInfo, value: string, put: number, next: Line | null) { this.info = info; this.value = value; this.put = put; this.next = next; }
 }
 
 const STATIC_NAMES = new Map<string, number>();
@@ -45,7 +62,9 @@ for (let i = STATIC_TABLE.length - 1; i >= 0; i--) {
 
 export class HpackEncoder {
   private readonly table: DynamicTable;
-  private readonly names = new Map<string, NameLines>();
+  /** A list of a few: it is searched one by one. */
+  private lines: Line | null = null;
+  private lineCount = 0;
   private pendingResize = -1;
   private smallestResize = -1;
   /** The block under way is [0, length) of it. */
@@ -78,50 +97,56 @@ export class HpackEncoder {
 
   line(name: string, value: string): void {
     this.room(name.length + value.length + 16);
-    let known = this.names.get(name);
-    if (known === undefined) {
-      known = new NameLines(name);
-      if (this.names.size >= MOST_NAMES) this.names.clear();
-      this.names.set(name, known);
-    }
-    const { table } = this;
-    if (known.kind === 'plain' && known.put !== 0 && known.value === value) {
-      const back = table.inserted - known.put;
+    const info = infoOf(name), { table } = this;
+    if (info.values !== null) { const whole = info.values.get(value); if (whole !== undefined) { this.integer(0x80, 7, whole); return; } }
+    if (info.kind === 'secret') { this.literal(0x10, 4, info, null, name, value); return; }
+    const line = this.find(info);
+    if (line !== null && line.value === value) {
+      const back = table.inserted - line.put;
       if (back < table.length) { this.integer(0x80, 7, 62 + back); return; }
     }
-    if (known.values !== null) { const whole = known.values.get(value); if (whole !== undefined) { this.integer(0x80, 7, whole); return; } }
     // A fleeting name that has no place in the static table gets one in the dynamic table, with its first value; short values of it are worth keeping.
-    if (known.kind === 'plain' || (known.kind === 'fleeting' && known.index === 0 && (value.length <= 1 || !this.named(known)))) { this.indexed(known, name, value); return; }
-    this.literal(known.kind === 'secret' ? 0x10 : 0x00, 4, known, name, value);
+    if (info.kind === 'plain' || (info.index === 0 && (value.length <= 1 || !this.named(line)))) { this.indexed(info, line, name, value); return; }
+    this.literal(0x00, 4, info, line, name, value);
+  }
+
+  private find(info: NameInfo): Line | null {
+    let line = this.lines;
+    while (line !== null && line.info !== info) line = line.next;
+    return line;
   }
 
   /** The block since begin(), in memory that the next block uses again. */
   end(): Buffer { return this.out.subarray(0, this.length); }
 
   /** An older line of the same name, or a new one. */
-  private indexed(known: NameLines, name: string, value: string): void {
-    const { table } = this;
-    const put = known.put !== 0 && known.value === value ? known.put : known.others?.get(value);
+  private indexed(info: NameInfo, line: Line | null, name: string, value: string): void {
+    const { table } = this, put = line?.others?.get(value);
     if (put !== undefined) {
       const back = table.inserted - put;
       if (back < table.length) { this.integer(0x80, 7, 62 + back); return; }
     }
-    if (name.length + value.length + 32 > table.limit >> 1) { this.literal(0x00, 4, known, name, value); return; }
-    this.literal(0x40, 6, known, name, value);
+    if (name.length + value.length + 32 > table.limit >> 1) { this.literal(0x00, 4, info, line, name, value); return; }
+    this.literal(0x40, 6, info, line, name, value);
     table.add(name, value);
-    if (known.put !== 0 && known.value !== value) {
-      if (known.others === null || known.others.size >= 32) known.others = new Map();
-      known.others.set(known.value, known.put);
+    if (line === null) {
+      if (++this.lineCount > MOST_LINES) { this.lines = null; this.lineCount = 1; }
+      this.lines = new Line(info, value, table.inserted, this.lines);
+      return;
     }
-    known.value = value;
-    known.put = table.inserted;
+    if (line.value !== value && table.inserted - line.put < table.length) {
+      if (line.others === null || line.others.size >= 32) line.others = new Map();
+      line.others.set(line.value, line.put);
+    }
+    line.value = value;
+    line.put = table.inserted;
   }
 
   /** The name stands in the dynamic table. */
-  private named(known: NameLines): boolean { return known.put !== 0 && this.table.inserted - known.put < this.table.length; }
+  private named(line: Line | null): boolean { return line !== null && this.table.inserted - line.put < this.table.length; }
 
-  private literal(first: number, prefix: number, known: NameLines, name: string, value: string): void {
-    const index = known.index !== 0 ? known.index : this.named(known) ? 62 + this.table.inserted - known.put : 0;
+  private literal(first: number, prefix: number, info: NameInfo, line: Line | null, name: string, value: string): void {
+    const index = info.index !== 0 ? info.index : this.named(line) ? 62 + this.table.inserted - line!.put : 0;
     this.integer(first, prefix, index);
     if (index === 0) this.string(name);
     if (first === 0x40) this.string(value); else this.plain(value);
