@@ -58,20 +58,22 @@ export class ControlAdmin implements AdminSource {
   *clusters(): Generator<ClusterStatus> {
     const { host, clusters } = this.engine, { circuits } = host.shared;
     for (const c of clusters.each()) {
+      const detector = this.engine.health.detectorOf(c.name);
       const limits = (r: number): ClusterStatus['thresholds'][0] => ({ connections: circuits.limit(r, CIRCUIT_KIND.CX), pending: circuits.limit(r, CIRCUIT_KIND.PENDING), requests: circuits.limit(r, CIRCUIT_KIND.RQ), retries: circuits.limit(r, CIRCUIT_KIND.RETRY) });
       yield {
-        name: c.name, observabilityName: c.plan.statName, edsServiceName: '', addedViaApi: false, thresholds: [limits(c.plan.circuits[0]), limits(c.plan.circuits[1])],
-        outlier: c.compiled.outlier === null ? null : { average: -1, threshold: -1, localAverage: -1, localThreshold: -1 }, hosts: c.hosts.map((h) => this.hostStatus(h)),
+        name: c.name, observabilityName: c.plan.statName, edsServiceName: '', addedViaApi: this.engine.served.clusters.get(c.name)?.owner === 'dynamic', thresholds: [limits(c.plan.circuits[0]), limits(c.plan.circuits[1])],
+        outlier: detector === null ? null : { average: detector.external.average, threshold: detector.external.threshold, localAverage: detector.local.average, localThreshold: detector.local.threshold }, hosts: c.hosts.map((h) => this.hostStatus(h, detector)),
       };
     }
   }
 
-  private hostStatus(h: LiveHost): HostStatus {
+  private hostStatus(h: LiveHost, detector: ReturnType<ControlEngine['health']['detectorOf']>): HostStatus {
     const values = this.engine.hostStats(h.index), flags = this.engine.host.shared.hosts.flags(h.index);
+    const rates = detector?.describe(h.index);
     const lb = h.metadata?.['envoy.lb'] as { readonly canary?: unknown } | undefined;
     return {
       address: h.address, hostname: h.hostname, weight: this.engine.host.shared.hosts.weight(h.index), priority: h.priority, canary: lb?.canary === true, locality: h.locality, flags, eds: h.health,
-      stats: HOST_STATS.map((s) => ({ name: s.name, gauge: s.gauge, value: values[s.i]! })), successRate: -1, localOriginSuccessRate: -1,
+      stats: HOST_STATS.map((s) => ({ name: s.name, gauge: s.gauge, value: values[s.i]! })), successRate: rates?.successRate ?? -1, localOriginSuccessRate: rates?.localSuccessRate ?? -1,
     };
   }
 

@@ -58,6 +58,9 @@ export interface ServerStream {
   /** Whole bytes of header and body as they went over the wire so far, for access logs. */
   readonly bytesReceived: number;
   readonly bytesSent: number;
+  /** Bytes of header fields, as Envoy counts them. h1: without the first line; one separator a line on the way in, two on the way out. h2: of the compressed block. */
+  readonly headerBytesReceived: number;
+  readonly headerBytesSent: number;
 }
 
 /** What a server codec needs of its owner, the connection manager's connection. */
@@ -120,6 +123,8 @@ export interface ClientStream {
   resume(why: PauseReason): void;
   readonly bytesReceived: number;
   readonly bytesSent: number;
+  readonly headerBytesReceived: number;
+  readonly headerBytesSent: number;
 }
 
 /** What a client codec needs of its owner, the pool's connection. */

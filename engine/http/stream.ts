@@ -125,7 +125,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.request = facts.request = headers;
     facts.protocol = this.codec.protocol;
     facts.grpc = isGrpc(headers);
-    facts.requestHeadersBytes = this.codec.bytesReceived;
+    facts.requestHeadersBytes = this.codec.headerBytesReceived;
     this.state = 'active';
     this.clock.touch();
     if (plan.requestHeadersTimeoutMs > 0) { this.clock.requestOver(); if (plan.requestTimeoutMs > 0 && !end) this.clock.armRequest(plan.requestTimeoutMs); }
@@ -319,10 +319,8 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     if (!this.facts.healthCheck) countResponse(runtime, headers.status); // Envoy counts no health checks
     if (!this.requestComplete && !this.upgraded) runtime.stats.inc(HCM.downstream_rq_response_before_rq_complete);
     facts.firstTxMs = runtime.env.clock.nowMs();
-    const before = this.codec.bytesSent;
     if (end) this.responseEnding();
     this.codec.headers(headers, end);
-    facts.responseHeadersBytes = this.codec.bytesSent - before;
   }
 
   sendData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
@@ -379,6 +377,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     facts.endMs = env.clock.nowMs();
     facts.wireReceived = this.codec.bytesReceived;
     facts.wireSent = this.codec.bytesSent;
+    facts.responseHeadersBytes = this.codec.headerBytesSent;
     facts.ended = true;
     stats.dec(HCM.downstream_rq_active);
     if (this.upgraded) stats.dec(HCM.downstream_cx_upgrades_active);

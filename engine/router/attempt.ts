@@ -105,7 +105,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
     if (perTryIdleMs > 0) { this.idle = new Timer(() => this.owner.attemptSlow(this, 'per-try-idle')); this.touch(); }
     if (this.owner.upstreamLog?.atStart === true) this.note('UpstreamPoolReady');
     this.owner.attemptOpen(this, stream);
-    up.headerBytesSent = stream.bytesSent;
+    up.headerBytesSent = stream.headerBytesSent;
   }
 
   // ---- the request, written by the owner while active ------------------------------------------------------------------------
@@ -148,7 +148,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
     this.awaitingHeaders = false;
     this.answer = headers;
     up.firstRxMs = this.owner.env.clock.nowMs();
-    up.headerBytesReceived = this.stream!.bytesReceived;
+    up.headerBytesReceived = this.stream!.headerBytesReceived;
     if (this.idle !== null) this.touch();
     if (this.perTry !== null) { this.owner.env.wheel.cancel(this.perTry); this.perTry = null; }
     if (end) this.received();
@@ -191,6 +191,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
     if (this.state === 'over') return;
     this.state = 'over';
     const { stream, waiting, cluster } = this, { wheel } = this.owner.env;
+    this.noteBytes();
     this.stream = null;
     this.waiting = null;
     if (this.perTry !== null) wheel.cancel(this.perTry);

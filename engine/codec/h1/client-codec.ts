@@ -94,6 +94,7 @@ export class H1ClientCodec implements ClientCodec, BodySink {
     headers.status = status;
     if (this.options.forwardReason) headers.reason = text.substring(13, lineEnd);
     if (this.fields.parse(text, lineEnd + 2, headers) !== null) return false;
+    stream.headerBytesReceived = text.length - lineEnd - 4 - this.fields.lines;
     const notes = this.fields.notes;
     if (status === 101) {
       headers.add('connection', notes.connection);
@@ -258,6 +259,8 @@ export class H1ClientStream implements ClientStream {
   private readonly pauses = new PauseSet();
   bytesReceived = 0;
   bytesSent = 0;
+  headerBytesReceived = 0;
+  headerBytesSent = 0;
 
   constructor(codec: H1ClientCodec, sink: ResponseSink) { this.codec = codec; this.sink = sink; }
 
@@ -267,12 +270,14 @@ export class H1ClientStream implements ClientStream {
     this.isConnect = headers.method === 'CONNECT';
     this.upgrade = headers.protocol;
     const target = this.isConnect ? headers.authority : sendFullyQualifiedUrl ? `${headers.scheme}://${headers.authority}${headers.path}` : headers.path;
-    let head = headers.method + ' ' + target + ' HTTP/1.1\r\n' + ownName('host', format, headers) + ': ' + headers.authority + '\r\n';
+    const line = headers.method + ' ' + target + ' HTTP/1.1\r\n';
+    let head = line + ownName('host', format, headers) + ': ' + headers.authority + '\r\n';
     const chunked = headers.remove('transfer-encoding');
     head += fieldLines(headers, format);
     if (this.upgrade !== '' || this.isConnect) this.framing = 'raw';
     else if (end) { if (!headers.has('content-length') && !BODILESS.has(headers.method)) head += ownName('content-length', format, headers) + ': 0\r\n'; } else if (!chunked && headers.has('content-length')) this.framing = 'length';
     else { this.framing = 'chunked'; head += ownName('transfer-encoding', format, headers) + ': chunked\r\n'; }
+    this.headerBytesSent = head.length - line.length;
     this.put(head + '\r\n');
     if (end && this.framing !== 'raw') this.requestDone = true;
   }

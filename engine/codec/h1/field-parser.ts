@@ -33,6 +33,8 @@ export class FieldParser {
   readonly notes = new FieldNotes();
   /** Where the lines ended, after the blank line. */
   position = 0;
+  /** How many lines there were, those left out too. */
+  lines = 0;
   private readonly limits: FieldLimits;
   constructor(limits: FieldLimits) { this.limits = limits; }
 
@@ -50,6 +52,7 @@ export class FieldParser {
       if (c === CR) {
         if (text.charCodeAt(at + 1) !== LF) return H1_FAULT.codec;
         this.position = at + 2;
+        this.lines = count;
         return null;
       }
       if (count >= this.limits.maxCount) return H1_FAULT.tooManyHeaders;

@@ -149,6 +149,7 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
   /** The head is well formed: settles host, connection and framing, and hands it over. */
   private accept(stream: H1ServerStream, headers: RequestHeaders): PeerFault | null {
     const notes = this.fields.notes;
+    stream.headerBytesReceived = this.headText.text.length - this.requestLine.position - 2 - this.fields.lines;
     if (notes.underscoresDropped > 0) this.counters.onUnderscoreDropped(notes.underscoresDropped);
     stream.isHead = headers.method === 'HEAD';
     stream.isConnect = headers.method === 'CONNECT';

@@ -39,6 +39,8 @@ export class H1ServerStream implements ServerStream {
   private readonly pauses = new PauseSet();
   bytesReceived = 0;
   bytesSent = 0;
+  headerBytesReceived = 0;
+  headerBytesSent = 0;
   private readonly owner: ServerStreamOwner;
 
   constructor(owner: ServerStreamOwner) { this.owner = owner; }
@@ -63,6 +65,7 @@ export class H1ServerStream implements ServerStream {
     else head += this.frame(headers, status, end);
     if (this.closing && !switched) head += ownName('connection', format, headers) + ': close\r\n';
     else if (this.sayKeepAlive) head += ownName('connection', format, headers) + ': keep-alive\r\n';
+    this.headerBytesSent = head.length - line.length;
     this.put(head + '\r\n');
     if (end) this.finish();
   }

@@ -191,6 +191,7 @@ export abstract class H2Connection implements FrameSink {
     const { encoder } = this, { flat } = headers;
     for (let i = 0; i < flat.length; i += 2) if (!isHop(flat[i]!)) encoder.line(flat[i]!, flat[i + 1]!);
     s.bytesSent += encoder.length + 9;
+    s.headerBytesSent += encoder.length + 9;
     this.writer.headers(s.id, encoder.out, encoder.length, end);
   }
 
@@ -337,7 +338,7 @@ export abstract class H2Connection implements FrameSink {
     if (this.decoder.decode(bytes, start, end, headReader) !== null) return ERROR.COMPRESSION_ERROR;
     headReader.finish();
     headReader.wire = block.wire;
-    if (s !== undefined) s.bytesReceived += block.wire;
+    if (s !== undefined) { s.bytesReceived += block.wire; s.headerBytesReceived += block.wire; }
     const ended = this.onHead(id, s, endStream);
     return ended === OK && this.state === 'closed' ? STOP : ended;
   }

@@ -85,7 +85,7 @@ export class H2ServerCodec extends H2Connection implements ServerCodec {
       return this.guard.forcedReset() ? this.fail(H2_FAULT.forcedResets) : OK;
     }
     const s = new H2ServerStream(this, id, endStream ? 'half-remote' : 'open');
-    s.bytesReceived = headReader.wire;
+    s.bytesReceived = s.headerBytesReceived = headReader.wire;
     this.streams.set(id, s);
     this.owner.count('streams_active', 1);
     s.sink = this.host.onStream(s);

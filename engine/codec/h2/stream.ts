@@ -41,6 +41,8 @@ export abstract class H2Stream {
   private readonly pauses = new PauseSet();
   bytesReceived = 0;
   bytesSent = 0;
+  headerBytesReceived = 0;
+  headerBytesSent = 0;
 
   constructor(connection: H2Connection) { this.connection = connection; this.sendWindow = connection.peer.initialWindow; }
 

@@ -76,6 +76,16 @@ function grpcStatus(f: StreamFacts): string | undefined {
   return f.responseTrailers?.get('grpc-status') ?? f.response?.get('grpc-status') ?? String(grpcStatusOf(f.status));
 }
 
+/** Names and values of the answer's head, with the 'connection: close' that Envoy's map has too: what HTTP/1 put out beyond our map and its own framing line is that. */
+function responseHeadersSize(f: StreamFacts): number {
+  if (f.response === null) return 0;
+  const own = f.response.byteSize + 10;
+  if (!f.protocol.startsWith('HTTP/1') || f.responseHeadersBytes === 0) return own;
+  const framing = f.response.has('content-length') ? 0 : f.responseBodyBytes === 0 ? 'content-length: 0\r\n'.length : 'transfer-encoding: chunked\r\n'.length;
+  const rest = f.responseHeadersBytes - f.response.byteSize - 4 * f.response.size - framing;
+  return rest === 'connection: close\r\n'.length ? own + 15 : own;
+}
+
 /** Of every attempt that got a connection, in order. */
 const attempted = (get: (u: UpstreamFacts) => string): OperatorBuilder => () => ({ facts }) => text([...facts.earlierAttempts ?? [], ...(facts.upstream === null ? [] : [facts.upstream])].filter((u) => u.poolReadyMs >= 0).map(get).filter((t) => t !== '').join(','));
 
@@ -116,7 +126,7 @@ const OPERATORS: Record<string, OperatorBuilder> = {
   CONNECTION_TERMINATION_DETAILS: plain((f) => text(f.connection.terminationDetails)),
   RESPONSE_FLAGS: plain((f) => formatFlags(f.flags, false, f.firstFlag)), RESPONSE_FLAGS_LONG: plain((f) => formatFlags(f.flags, true, f.firstFlag)),
   BYTES_RECEIVED: plain((f) => f.requestBodyBytes), BYTES_SENT: plain((f) => f.responseBodyBytes),
-  REQUEST_HEADERS_BYTES: plain((f) => (f.request === null ? 0 : f.request.byteSize + f.request.pseudoBytes)), RESPONSE_HEADERS_BYTES: plain((f) => (f.response === null ? 0 : f.response.byteSize + 10)), RESPONSE_TRAILERS_BYTES: plain((f) => f.responseTrailersBytes),
+  REQUEST_HEADERS_BYTES: plain((f) => (f.request === null ? 0 : f.request.byteSize + f.request.pseudoBytes)), RESPONSE_HEADERS_BYTES: plain(responseHeadersSize), RESPONSE_TRAILERS_BYTES: plain((f) => f.responseTrailersBytes),
   DOWNSTREAM_WIRE_BYTES_RECEIVED: plain((f) => f.wireReceived), DOWNSTREAM_WIRE_BYTES_SENT: plain((f) => f.wireSent), DOWNSTREAM_HEADER_BYTES_RECEIVED: plain((f) => f.requestHeadersBytes), DOWNSTREAM_HEADER_BYTES_SENT: plain((f) => f.responseHeadersBytes),
   UPSTREAM_WIRE_BYTES_RECEIVED: plain((f) => f.upstream?.bytesReceived ?? 0), UPSTREAM_WIRE_BYTES_SENT: plain((f) => f.upstream?.bytesSent ?? 0), UPSTREAM_HEADER_BYTES_RECEIVED: plain((f) => f.upstream?.headerBytesReceived ?? 0), UPSTREAM_HEADER_BYTES_SENT: plain((f) => f.upstream?.headerBytesSent ?? 0),
   DURATION: plain((f, c) => ms(f.startMs, f.endMs < 0 ? c.nowMs : f.endMs)), REQUEST_DURATION: plain((f) => ms(f.startMs, f.requestEndMs)), REQUEST_TX_DURATION: plain((f) => ms(f.startMs, f.upstream?.lastTxMs ?? -1)),

@@ -74,7 +74,7 @@ class RecordingCodec implements ServerStream {
   readonly pauses = new Set<PauseReason>();
   sink: RequestSink | null = null;
   over = false;
-  bytesReceived = 0; bytesSent = 0;
+  bytesReceived = 0; bytesSent = 0; headerBytesReceived = 0; headerBytesSent = 0;
   informational(h: ResponseHeaders): void { this.sent.note(String(h.status)); }
   headers(h: ResponseHeaders, end: boolean): void { this.check(); this.sent.head(String(h.status), end); if (end) this.complete(); }
   data(b: Uint8Array, start: number, end: number, last: boolean): void { this.check(); this.sent.data(b, start, end, last); if (last) this.complete(); }
