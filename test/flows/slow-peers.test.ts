@@ -1,0 +1,79 @@
+// Peers that do not read: each costs what its buffers may hold and no more, in both directions, and one that asked for the end of its connection is let go in time.
+// On both transports.
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
+import test from 'node:test';
+import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
+import { freePort, startWeir, until } from '../support/weir.ts';
+
+const MIB = 1 << 20, CLIENTS = 150, LIMIT = 32 * 1024;
+const rssMb = (pid: number): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+
+/** Answers every head with 16 MiB as fast as it is taken; with `deaf`, reads one head and nothing more. */
+async function backend(deaf: boolean): Promise<{ port: number; stop: () => void }> {
+  const piece = Buffer.alloc(64 * 1024, 'x'), sockets = new Set<Socket>();
+  const server = createServer((s) => {
+    sockets.add(s);
+    s.on('error', () => {});
+    s.once('data', () => {
+      if (deaf) { s.pause(); return; }
+      s.write(`HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: ${16 * MIB}\r\n\r\n`);
+      let left = 16 * MIB;
+      const more = (): void => { while (left > 0) { left -= piece.length; if (!s.write(piece)) { s.once('drain', more); return; } } };
+      more();
+    });
+  });
+  const port = await new Promise<number>((r) => server.listen(0, '127.0.0.1', () => r((server.address() as AddressInfo).port)));
+  return { port, stop: () => { for (const s of sockets) s.destroy(); server.close(); } };
+}
+
+const LIMITED = { listener: `per_connection_buffer_limit_bytes: ${LIMIT}`, routes: '[{match: {prefix: "/"}, route: {cluster: a, timeout: 0s}}]' };
+
+/** Waits until memory stays where it is, and gives how much it has grown. */
+async function settled(pid: number, base: number): Promise<number> {
+  let last = -1, grown = 0;
+  await until('memory stays where it is', async () => { await new Promise((r) => setTimeout(r, 400)); grown = rssMb(pid) - base; const still = Math.abs(grown - last) < 2; last = grown; return still; }, 20_000);
+  return grown;
+}
+
+for (const transport of ['native', 'node']) {
+  test(`${transport}: ${CLIENTS} clients that do not read their 16 MiB, and as many uploads that nobody reads, cost their buffers`, async (t) => {
+    for (const deaf of [false, true]) {
+      const upstream = await backend(deaf);
+      const port = await freePort();
+      const weir = await startWeir(bootstrapYaml([{ port, ...LIMITED }], [clusterYaml('a', [upstream.port], `per_connection_buffer_limit_bytes: ${LIMIT}`)]), { args: [`--transport=${transport}`] });
+      t.after(async () => { await weir.stop(); upstream.stop(); });
+      const base = rssMb(weir.child.pid!), body = Buffer.alloc(MIB, 'y');
+      const clients = Array.from({ length: CLIENTS }, () => {
+        const s = connect(port, '127.0.0.1');
+        s.on('error', () => {});
+        s.pause();
+        if (deaf) { s.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${16 * MIB}\r\n\r\n`); for (let i = 0; i < 4; i++) s.write(body); } else s.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+        return s;
+      });
+      const grown = await settled(weir.child.pid!, base);
+      t.diagnostic(`${deaf ? 'uploads' : 'downloads'}: ${grown.toFixed(0)} MB more, ${(grown * 1024 / CLIENTS).toFixed(0)} kB each`);
+      assert.ok(grown < CLIENTS * 0.6, `${grown.toFixed(0)} MB for ${CLIENTS} connections of ${LIMIT / 1024} KiB`);
+      for (const s of clients) s.destroy();
+      await until('all of it is over', async () => (await weir.stats('http.http.downstream_rq_active'))['http.http.downstream_rq_active'] === 0);
+    }
+  });
+
+  test(`${transport}: a client that wants its connection closed and does not read is let go after the delayed close timeout`, async (t) => {
+    const upstream = await backend(false);
+    const port = await freePort();
+    // The whole answer fits into the buffer, so the exchange is over while most of it is still here.
+    const weir = await startWeir(bootstrapYaml([{ port, ...LIMITED, listener: `per_connection_buffer_limit_bytes: ${64 * MIB}`, hcm: 'delayed_close_timeout: 0.2s' }], [clusterYaml('a', [upstream.port])]), { args: [`--transport=${transport}`] });
+    t.after(async () => { await weir.stop(); upstream.stop(); });
+    const descriptors = (): number => readdirSync(`/proc/${weir.child.pid}/fd`).length, before = descriptors();
+    const s = connect(port, '127.0.0.1');
+    s.on('error', () => {});
+    s.pause();
+    s.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+    await until('it is taken', () => descriptors() > before);
+    await until('the exchange is over', async () => (await weir.stats('downstream_rq_completed'))['http.http.downstream_rq_completed'] === 1 && (await weir.stats('downstream_rq_active'))['http.http.downstream_rq_active'] === 0);
+    await until('its descriptor is free', () => descriptors() <= before, 8000);
+    s.destroy();
+  });
+}
