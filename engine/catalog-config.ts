@@ -27,6 +27,7 @@ import { compileNetworkDirectResponse } from './filters/network/direct-response/
 import { compileConnectionLimit } from './filters/network/connection-limit/config.ts';
 import { compileListenerLocalRateLimit, compileNetworkLocalRateLimit } from './filters/network/local-ratelimit/config.ts';
 import { compileNetworkSetFilterState } from './filters/network/set-filter-state/config.ts';
+import { compileUdpProxy } from './filters/udp/udp-proxy/config.ts';
 import { compileNetworkRbac } from './filters/network/rbac/config.ts';
 import { compileHttpRbac, compileRbacPerRoute } from './filters/http/rbac/config.ts';
 import { compileProxyProtocol } from './filters/listener/proxy-protocol/config.ts';
@@ -54,6 +55,7 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.network.rbac.v3.RBAC', { category: 'envoy.filters.network', compile: compileNetworkRbac }],
   ['envoy.extensions.filters.network.set_filter_state.v3.Config', { category: 'envoy.filters.network', compile: compileNetworkSetFilterState }],
   ['envoy.extensions.filters.network.sni_cluster.v3.SniCluster', { category: 'envoy.filters.network', compile: () => ({}) }],
+  ['envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig', { category: 'envoy.filters.udp_listener', compile: compileUdpProxy }],
   ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', { category: 'envoy.filters.network', compile: compileTcpProxy }],
   ['envoy.extensions.filters.http.basic_auth.v3.BasicAuth', { category: 'envoy.filters.http', compile: compileBasicAuth }],
   ['envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute', { category: 'envoy.filters.http.per_route', compile: compileBasicAuthPerRoute }],

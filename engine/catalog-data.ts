@@ -38,6 +38,9 @@ import { ConnectionLimitFactory } from './filters/network/connection-limit/conne
 import { ListenerLocalRateLimitFactory, NetworkLocalRateLimitFactory } from './filters/network/local-ratelimit/local-ratelimit.ts';
 import { SetFilterStateFactory } from './filters/network/set-filter-state/set-filter-state.ts';
 import { SniClusterFactory } from './filters/network/sni-cluster/sni-cluster.ts';
+import type { UdpFilter } from './net/udp-filter.ts';
+import { UdpProxy } from './filters/udp/udp-proxy/udp-proxy.ts';
+import type { UdpProxyPlan } from './plan/udp-proxy-plan.ts';
 import { NetworkRbacFactory } from './filters/network/rbac/rbac.ts';
 import { HttpRbacFactory } from './filters/http/rbac/rbac.ts';
 import { DynamicForwardProxyFactory } from './filters/http/dynamic-forward-proxy/filter.ts';
@@ -92,6 +95,11 @@ const LISTENER_FILTERS: ReadonlyMap<string, ListenerFilterMaker> = new Map<strin
   ['envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', (body, p) => new TlsInspectorFactory(body as TlsInspectorPlan, p.env)],
 ]);
 
+type UdpFilterMaker = (body: unknown, p: NetworkParts) => UdpFilter;
+const UDP_FILTERS: ReadonlyMap<string, UdpFilterMaker> = new Map<string, UdpFilterMaker>([
+  ['envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig', (body, p) => { const plan = body as UdpProxyPlan; return new UdpProxy(plan, p.env, p.parts.clusters, plan.accessLogs.map((l) => p.catalog.accessLog(l.kind, l.body, p.env))); }],
+]);
+
 const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpFilterMaker>([
   ['envoy.extensions.filters.http.basic_auth.v3.BasicAuth', (body, p) => new BasicAuthFactory(p.name, p.index, body as BasicAuthPlan, p.env.stats, `http.${p.hcm.statPrefix}`)],
   ['envoy.extensions.filters.http.buffer.v3.Buffer', (body, p) => new BufferFactory(p.name, p.index, body as BufferPlan)],
@@ -130,6 +138,8 @@ export class WorkerCatalog implements DataCatalog {
   listenerFilter(kind: string, body: unknown, env: WorkerEnv, listenerStatPrefix: string): ListenerFilterFactory {
     return maker(LISTENER_FILTERS, kind)(body, { catalog: this, parts: this.parts, env, listenerStatPrefix });
   }
+
+  udpFilter(kind: string, body: unknown, env: WorkerEnv): UdpFilter { return maker(UDP_FILTERS, kind)(body, { catalog: this, parts: this.parts, env, listenerStatPrefix: '' }); }
 
   accessLog(_kind: string, body: unknown, _env: WorkerEnv): AccessLog { return makeAccessLog(body as AccessLogPlan, this.parts.logs); }
 

@@ -12,12 +12,12 @@ type Meta = ListenerPlan['metadata'];
 const NOWHERE: Address = { kind: 'ip', family: 4, ip: '0.0.0.0', port: 0 };
 
 /** envoy.config.core.v3.Address; host names are for clusters only. */
-export function compileAddress(m: ConfigMessage | undefined, names = false): Address {
+export function compileAddress(m: ConfigMessage | undefined, names = false, udp = false): Address {
   if (m === undefined) return NOWHERE;
   switch (m.oneof('address')) {
     case 'socket_address': {
       const s = m.msg('socket_address')!, ip = s.str('address');
-      if (s.enum('protocol') === 'UDP') s.error('protocol', 'UDP is not supported yet');
+      if (s.enum('protocol') === 'UDP' && !udp) s.error('protocol', 'UDP is not supported yet');
       if (s.has('named_port')) s.unsupported('named_port');
       s.bool('ipv4_compat');
       s.unsupported('resolver_name'); s.unsupported('network_namespace_filepath');
@@ -95,25 +95,42 @@ export function compileTransportSocket(t: ConfigMessage | undefined, ctx: Compil
 }
 
 export function compileListener(m: ConfigMessage, ctx: CompileContext): ListenerPlan {
-  for (const f of ['use_original_dst', 'udp_listener_config', 'api_listener', 'internal_listener', 'tcp_fast_open_queue_length', 'enable_mptcp', 'fcds_config', 'listener_specifier', 'connection_balance_config']) m.unsupported(f);
+  for (const f of ['use_original_dst', 'api_listener', 'internal_listener', 'tcp_fast_open_queue_length', 'enable_mptcp', 'fcds_config', 'listener_specifier', 'connection_balance_config']) m.unsupported(f);
   m.unsupported('deprecated_v1');
   m.noop('reuse_port', 'enable_reuse_port decides');
-  const address = compileAddress(m.msg('address'));
+  const address = compileAddress(m.msg('address'), false, true);
+  const udp = m.msg('address')?.msg('socket_address')?.enum('protocol') === 'UDP' ? compileUdp(m, ctx) : null;
+  if (udp === null) m.unsupported('udp_listener_config');
   const chains = m.list('filter_chains').map((c) => compileChain(c, ctx, false));
   const fallback = m.msg('default_filter_chain');
-  if (chains.length === 0 && fallback === undefined) m.error('', `error adding listener '${ctx.resource}': no filter chains specified`);
+  if (chains.length === 0 && fallback === undefined && udp === null) m.error('', `error adding listener '${ctx.resource}': no filter chains specified`);
   const matcher = compileMatcher(m, chains);
   const keys = matcher !== null ? [] : chains.map((c) => JSON.stringify(c.match ?? {}));
   keys.forEach((k, i) => { if (keys.indexOf(k) !== i) m.error('filter_chains', `error adding listener '${ctx.resource}': filter chain '${chains[i]!.name}' has the same matching rules defined as '${chains[keys.indexOf(k)]!.name}'`); });
   const accessLogs = m.list('access_log').map((l) => compileLog(l, ctx)).filter((l) => l !== null);
   return {
-    name: ctx.resource, address, additional: m.list('additional_addresses').map((a) => { a.unsupported('socket_options'); a.unsupported('tcp_keepalive'); return compileAddress(a.msg('address')); }), statPrefix: m.str('stat_prefix').replaceAll(':', '_'),
+    name: ctx.resource, address, additional: m.list('additional_addresses').map((a) => { a.unsupported('socket_options'); a.unsupported('tcp_keepalive'); return compileAddress(a.msg('address'), false, udp !== null); }), statPrefix: m.str('stat_prefix').replaceAll(':', '_'),
     bindToPort: m.bool('bind_to_port', true), reusePort: m.bool('enable_reuse_port', true), backlog: m.num('tcp_backlog_size', 511), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20), acceptsPerTurn: m.num('max_connections_to_accept_per_socket_event', 0),
     transparent: m.bool('transparent'), freebind: m.bool('freebind'), ipv6Only: !(m.msg('address')?.msg('socket_address')?.bool('ipv4_compat') ?? false), options: compileSocketOptions(m.list('socket_options')), keepalive: compileKeepalive(m.msg('tcp_keepalive')), ignoreGlobalLimit: m.bool('ignore_global_conn_limit'), bypassOverload: m.bool('bypass_overload_manager'),
-    direction: m.enum('traffic_direction') as ListenerPlan['direction'], drainType: m.enum('drain_type') as ListenerPlan['drainType'], chains, matcher, listenerFilters: compileListenerFilters(m, ctx, chains), listenerFiltersTimeoutMs: m.ms('listener_filters_timeout', 15_000), continueOnTimeout: m.bool('continue_on_listener_filters_timeout'),
-    defaultChain: fallback === undefined ? null : compileChain(fallback, ctx, true), accessLogs, metadata: compileMetadata(m.msg('metadata')),
+    direction: m.enum('traffic_direction') as ListenerPlan['direction'], drainType: m.enum('drain_type') as ListenerPlan['drainType'], chains, matcher, listenerFilters: udp === null ? compileListenerFilters(m, ctx, chains) : [], listenerFiltersTimeoutMs: m.ms('listener_filters_timeout', 15_000), continueOnTimeout: m.bool('continue_on_listener_filters_timeout'),
+    defaultChain: fallback === undefined ? null : compileChain(fallback, ctx, true), accessLogs, udp, metadata: compileMetadata(m.msg('metadata')),
   };
 }
+
+/** The one filter of a UDP listener. */
+function compileUdp(m: ConfigMessage, ctx: CompileContext): ExtensionPlan | null {
+  const config = m.msg('udp_listener_config');
+  config?.unsupported('quic_options'); config?.unsupported('udp_packet_packet_writer_config');
+  const socket = config?.msg('downstream_socket_config');
+  socket?.noop('max_rx_datagram_size', 'datagrams of any size are taken'); socket?.noop('prefer_gro', 'datagrams are read one by one');
+  for (const f of ['filter_chains', 'default_filter_chain', 'filter_chain_matcher', 'access_log', 'socket_options', 'transparent', 'freebind']) m.unsupported(f, 'on a UDP listener');
+  const filters = m.list('listener_filters');
+  if (filters.length !== 1) { m.error('listener_filters', `error adding listener '${ctx.resource}': a UDP listener has one listener filter`); return NO_UDP; }
+  const config0 = filters[0]!.any('typed_config');
+  filters[0]!.str('name'); filters[0]!.unsupported('config_discovery'); filters[0]!.unsupported('filter_disabled');
+  return config0 === undefined ? NO_UDP : ctx.extension('envoy.filters.udp_listener', config0) ?? NO_UDP;
+}
+const NO_UDP: ExtensionPlan = { kind: '', body: null };
 
 /** filter_chain_matcher: actions name chains; their indexes travel. */
 function compileMatcher(m: ConfigMessage, chains: readonly FilterChainPlan[]): MatchTreePlan | null {

@@ -3,6 +3,7 @@
 import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import type { AccessLog } from '../observe/accesslog/access-log.ts';
 import type { ListenerFilterFactory } from './listener-filter.ts';
+import type { UdpFilter } from './udp-filter.ts';
 import type { TransportSocket } from './transport/transport.ts';
 import type { WorkerEnv } from './worker-env.ts';
 
@@ -68,5 +69,6 @@ export interface DataCatalog {
   /** `listenerStatPrefix` is 'listener.ADDRESS'. */
   networkFilter(kind: string, body: unknown, env: WorkerEnv, listenerStatPrefix: string): NetworkFilterFactory;
   listenerFilter(kind: string, body: unknown, env: WorkerEnv, listenerStatPrefix: string): ListenerFilterFactory;
+  udpFilter(kind: string, body: unknown, env: WorkerEnv): UdpFilter;
   accessLog(kind: string, body: unknown, env: WorkerEnv): AccessLog;
 }

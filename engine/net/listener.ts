@@ -6,6 +6,7 @@ import { StatBlock } from '../observe/stats/stat-block.ts';
 import { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
 import { OVERLOAD } from '../plan/overload-plan.ts';
+import type { ExtensionPlan } from '../plan/extension-plan.ts';
 import type { FilterChainPlan, ListenerPlan } from '../plan/listener-plan.ts';
 import { formatAddress, type Address } from './address.ts';
 import { AcceptingConnection, type AcceptingOwner, type PlacedListenerFilter } from './accepting-connection.ts';
@@ -16,6 +17,7 @@ import { makeFilterDisabled } from './filter-disabled.ts';
 import type { ListenerSocket, TransportSocket } from './transport/transport.ts';
 import type { DownstreamSocketFactory } from './tls/contexts.ts';
 import { downstreamSocket } from './transport-sockets.ts';
+import { UdpListener } from './udp-listener.ts';
 import type { WorkerEnv } from './worker-env.ts';
 
 /** The process-wide limit of downstream connections. */
@@ -127,6 +129,7 @@ export class ListenerSet {
   private readonly budget: ConnectionBudget;
   private readonly listeners = new Map<string, Listener>();
   private readonly old = new Set<ListenerVersion>();
+  private readonly udp = new Map<string, UdpListener>();
   /** Told of each bind: address, or errno name. */
   onBound: (name: string, addresses: readonly string[], error: string) => void = () => {};
 
@@ -134,6 +137,7 @@ export class ListenerSet {
 
   /** Installs a listener, or a new version of one. Binding goes on in the background; `onBound` tells. */
   install(plan: ListenerPlan): void {
+    if (plan.udp !== null) { this.installUdp(plan, plan.udp); return; }
     const version = new ListenerVersion(plan, this.env, this.catalog, this.budget);
     const known = this.listeners.get(plan.name);
     if (known !== undefined) {
@@ -149,6 +153,11 @@ export class ListenerSet {
     const listener = new Listener(version, this.env.runtime.cell(`envoy.resource_limits.listener.${plan.name}.connection_limit`));
     this.listeners.set(plan.name, listener);
     void this.bind(listener);
+  }
+
+  private installUdp(plan: ListenerPlan, filter: ExtensionPlan): void {
+    const made = this.catalog.udpFilter(filter.kind, filter.body, this.env), known = this.udp.get(plan.name);
+    if (known !== undefined) known.replace(plan, made); else this.udp.set(plan.name, new UdpListener(plan, made, this.env, (addresses, error) => this.onBound(plan.name, addresses, error)));
   }
 
   private bind(listener: Listener): Promise<void> {
@@ -209,6 +218,8 @@ export class ListenerSet {
 
   /** Stops listening and drains what began with it. */
   remove(name: string): void {
+    this.udp.get(name)?.close();
+    this.udp.delete(name);
     const listener = this.listeners.get(name);
     if (listener === undefined) return;
     this.listeners.delete(name);
@@ -221,12 +232,13 @@ export class ListenerSet {
   drain(): void {
     for (const l of this.listeners.values()) { stop(l); this.drainVersion(l.version); }
     for (const v of this.old) this.drainVersion(v);
+    for (const u of this.udp.values()) u.close();
   }
 
   /** /drain_listeners: sockets close at once and connections are left alone; or (graceful) answers end their connections and sockets close after `durationMs`, never with `skipExit`. */
   drainListeners(o: { readonly inboundOnly: boolean; readonly graceful: boolean; readonly skipExit: boolean }, durationMs: number, gradual: boolean): void {
     const concerned = [...this.listeners.values()].filter((l) => !o.inboundOnly || l.version.plan.direction === 'INBOUND');
-    if (!o.graceful && !o.skipExit) { for (const l of concerned) stop(l); return; }
+    if (!o.graceful && !o.skipExit) { for (const l of concerned) stop(l); for (const u of this.udp.values()) if (!o.inboundOnly || u.direction === 'INBOUND') u.close(); return; }
     for (const l of concerned) l.version.beginSequence(durationMs, gradual);
     for (const v of this.old) if (!o.inboundOnly || v.plan.direction === 'INBOUND') v.beginSequence(durationMs, gradual);
     if (!o.skipExit) this.env.wheel.after(durationMs, () => { for (const l of concerned) stop(l); });
@@ -247,6 +259,7 @@ export class ListenerSet {
   close(): void {
     for (const l of this.listeners.values()) { for (const s of l.sockets) s.close(); closeVersion(l.version); }
     for (const v of this.old) closeVersion(v);
+    for (const u of this.udp.values()) u.close();
   }
 }
 

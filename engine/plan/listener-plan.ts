@@ -57,5 +57,7 @@ export interface ListenerPlan {
   readonly listenerFiltersTimeoutMs: number;
   readonly continueOnTimeout: boolean;
   readonly accessLogs: readonly ExtensionPlan[];
+  /** The filter of a UDP listener, which has no chains; null: TCP. */
+  readonly udp: ExtensionPlan | null;
   readonly metadata: { readonly [key: string]: MetadataValue } | null;
 }

@@ -43,6 +43,8 @@ export class HostEntry implements WithLocality {
   readonly index: number; readonly address: HostPlan['address']; readonly text: string; readonly hostname: string; readonly cluster: Cluster; readonly priority: number;
   readonly locality: HostPlan['locality']; readonly localityWeight: number; readonly metadata: HostPlan['metadata']; readonly health: HostPlan['health']; weight: number;
   readonly stats: StatBlock;
+  /** No longer among the cluster's hosts. */
+  removed = false;
   /** By priority and protocol: 2 × (high) + (HTTP/2). */
   pools: (Pool | null)[] = [null, null, null, null];
   /** Those of server names that requests bring (auto_sni) and of single clients (PROXY protocol), while they have connections. */
@@ -162,7 +164,7 @@ export class ClusterEntry implements Cluster {
       if (known !== undefined) { made.take(known); old.delete(p.index); }
       return made;
     });
-    for (const gone of old.values()) gone.drain(true);
+    for (const gone of old.values()) { gone.removed = true; gone.drain(true); }
     if (this.plan.closeOnHostSetChange && had > 0 && (old.size > 0 || had !== plans.length)) for (const h of this.hosts) h.drain(false);
     this.forget();
   }
@@ -320,6 +322,9 @@ export class ClusterEntry implements Cluster {
 
   /** Lets go of everything when the cluster is replaced or removed: streams under way go on. */
   drain(): void { this.chooser?.drain(); for (const h of this.hosts) h.drain(true); }
+  tryConnection(): boolean { if (this.breakers[0].tryAcquire(CIRCUIT_KIND.CX)) return true; this.stats.inc(CLUSTER.upstream_cx_overflow); return false; }
+  releaseConnection(): void { this.breakers[0].release(CIRCUIT_KIND.CX); }
+  available(host: Host): boolean { return !(host as HostEntry).removed && (this.shared.hosts.flags(host.index) & UNHEALTHY) === 0; }
   membership(): { readonly total: number; readonly available: number } {
     let available = 0;
     for (const h of this.hosts) if ((this.shared.hosts.flags(h.index) & UNHEALTHY) === 0) available++;

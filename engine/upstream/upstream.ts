@@ -122,6 +122,11 @@ export interface Cluster {
   /** Every answer's head, retried or not: the input of outlier detection. */
   onAnswer(host: Host, headers: ResponseHeaders): void;
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', reason: ResetReason, fault: PeerFault | null): void;
+  /** Circuit breaker of connections, for what is no connection of ours to open (UDP sessions): false is overflow, counted. Given back by releaseConnection. */
+  tryConnection(): boolean;
+  releaseConnection(): void;
+  /** The host is still of this cluster and takes traffic. */
+  available(host: Host): boolean;
   /** Hosts, and how many of them take traffic (healthy or degraded). */
   membership(): { readonly total: number; readonly available: number };
   /** The DNS cache that hosts of a dynamic forward proxy come from; null: it is none. */

@@ -1,6 +1,6 @@
 // Control's own stats, and which scopes there are by configuration. Everything that is declared reads 0 from the start, though a thread claims its slots at first use.
 import { listenerStatName } from '../../net/listener.ts';
-import { L4_SCHEMAS, listenerFilterScopes, networkFilterScopes } from '../../observe/stats/l4-schemas.ts';
+import { L4_SCHEMAS, LIMIT_SCHEMA, LISTENER_UDP_SCHEMA, UDP_PROXY_SCHEMA, listenerFilterScopes, networkFilterScopes } from '../../observe/stats/l4-schemas.ts';
 import * as schemas from '../../observe/stats/schemas.ts';
 import {
   ADMIN_HTTP_SCHEMA, ADMIN_LISTENER_SCHEMA, ASYNC_CLIENT_SCHEMA, CIRCUIT_SCHEMA, CLUSTER_CONTROL_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_MANAGER_SCHEMA, CLUSTER_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA,
@@ -24,7 +24,7 @@ const REMAINING = named([['remaining_cx', CIRCUIT_KIND.CX], ['remaining_pending'
 const ALL = Object.values<unknown>(schemas).filter((s): s is StatSchema => typeof s === 'object' && s !== null && 'kinds' in s && 'id' in s);
 
 export class ProcessStats {
-  readonly reader = new StatReader([...ALL, ...L4_SCHEMAS, ...TLS_SCHEMAS], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id]);
+  readonly reader = new StatReader([...ALL, ...L4_SCHEMAS, ...TLS_SCHEMAS], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id, LIMIT_SCHEMA.id]);
   private readonly concurrency: number;
   private listeners = new Set<string>();
 
@@ -77,6 +77,7 @@ export class ProcessStats {
       now.add(prefix);
       this.reader.declare(LISTENER_SCHEMA, prefix);
       for (let i = 0; i < this.concurrency; i++) this.reader.declare(LISTENER_WORKER_SCHEMA, `${prefix}.worker_${i}`);
+      if (l.udp !== null) { this.reader.declare(LISTENER_UDP_SCHEMA, prefix); this.reader.declare(UDP_PROXY_SCHEMA, `udp.${(l.udp.body as { readonly statPrefix?: string } | null)?.statPrefix ?? ''}`); }
       for (const f of l.listenerFilters) for (const [schema, scope] of listenerFilterScopes(f.filter.kind, f.filter.body)) this.reader.declare(schema, scope);
       const chains = [...l.chains, ...(l.defaultChain === null ? [] : [l.defaultChain])];
       if (chains.some((c) => c.transportSocket !== null)) this.declareTls(prefix, 'server');

@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
 import { formatAddress, ipAddress, type Address } from '../address.ts';
+import { Datagrams, type DatagramOptions, type DatagramSink, type DatagramSocket } from './datagrams.ts';
 import type { ConnectOptions, ListenOptions, ListenerSocket, SocketOption, SocketSink, TcpKeepalive, Transport, TransportSocket, TransportTurn } from './transport.ts';
 
 interface Addon {
@@ -271,7 +272,17 @@ export class NativeTransport implements Transport {
     for (const s of list) s.sink.onClose(s.failure);
   }
 
+  private readonly datagramSockets = new Datagrams((work) => this.enter(work));
+  datagrams(o: DatagramOptions, sink: DatagramSink): Promise<DatagramSocket | { readonly error: string }> { return this.datagramSockets.open(o, sink); }
+  /** Runs work that node's own loop brings, as a turn of its own; what it does to our sockets is carried out in the next one. */
+  private enter(work: () => void): void {
+    if (this.inTurn) { work(); return; }
+    this.turn.onTurnStart();
+    try { work(); } catch (e) { this.onException(e); }
+    try { this.turn.onTurnEnd(); } catch (e) { this.onException(e); }
+  }
+
   wake(): void { if (!this.inTurn && !this.wakeAsked) { this.wakeAsked = true; this.addon.wake(this.handle, 0); } }
   wakeIn(ms: number): void { if (!this.wakeAsked) this.addon.wake(this.handle, ms < 0 ? -1 : Math.ceil(ms)); }
-  close(): void { this.addon.close(this.handle); }
+  close(): void { this.datagramSockets.close(); this.addon.close(this.handle); }
 }

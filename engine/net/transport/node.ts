@@ -2,6 +2,7 @@
 // gathered per socket (cork) and let go at the turn's end.
 import net from 'node:net';
 import { ipAddress, type Address } from '../address.ts';
+import { Datagrams, type DatagramOptions, type DatagramSink, type DatagramSocket } from './datagrams.ts';
 import type { ConnectOptions, ListenOptions, ListenerSocket, SocketOption, SocketSink, TcpKeepalive, Transport, TransportSocket, TransportTurn } from './transport.ts';
 
 const NO_SINK: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
@@ -145,6 +146,9 @@ export class NodeTransport implements Transport {
     return s;
   }
 
+  private readonly datagramSockets = new Datagrams((work) => this.enter(work));
+  datagrams(o: DatagramOptions, sink: DatagramSink): Promise<DatagramSocket | { readonly error: string }> { return this.datagramSockets.open(o, sink); }
+
   wake(): void {
     if (this.immediate) return;
     this.immediate = true;
@@ -158,5 +162,6 @@ export class NodeTransport implements Transport {
     this.wakeIn(-1);
     for (const s of this.servers) s.close();
     for (const s of this.sockets) s.destroy();
+    this.datagramSockets.close();
   }
 }

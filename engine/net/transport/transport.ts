@@ -3,6 +3,7 @@
 // (later-queue, timers); then the transport carries out all writes and closes in one go, adjacent writes of a socket as one system call.
 // Nothing here throws for a peer's fault. Received bytes are lent: valid until the sink's onData returns (whoever keeps them copies).
 import type { Address } from '../address.ts';
+import type { DatagramOptions, DatagramSink, DatagramSocket } from './datagrams.ts';
 
 /** What a socket tells its owner. Never called from inside a call of the owner to the socket (no re-entrance). */
 export interface SocketSink {
@@ -91,6 +92,8 @@ export interface Transport {
   listen(options: ListenOptions, onAccept: (socket: TransportSocket) => void): Promise<ListenerSocket | { readonly error: string }>;
   /** Begins to connect; the result comes to the sink (onConnect or onClose), also for immediate failures. Writes before onConnect are queued. */
   connect(options: ConnectOptions, sink: SocketSink): TransportSocket;
+  /** Opens a datagram socket. Resolves to an errno name on failure. */
+  datagrams(options: DatagramOptions, sink: DatagramSink): Promise<DatagramSocket | { readonly error: string }>;
   /** Asks for a turn soon, so that queued work (Later, timers) runs; harmless when one is under way. */
   wake(): void;
   /** Tells when the timer wheel wants a turn at the latest, in ms from now; -1: none. Called in onTurnEnd and when a timer is armed outside a turn. */

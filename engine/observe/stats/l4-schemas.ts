@@ -58,7 +58,26 @@ export const CONNECTION_LIMIT = connectionLimit.index;
 /** Prefix 'local_rate_limit.STAT_PREFIX' of the network filter, 'listener_local_ratelimit.STAT_PREFIX' of the listener filter. */
 export const RATE_LIMITED_SCHEMA = defineSchema(110, { rate_limited: 'counter' }).schema;
 
-export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA, TLS_INSPECTOR_SCHEMA, PROXY_PROTO_SCHEMA, PROXY_PROTO_ERROR_SCHEMA, HTTP_INSPECTOR_SCHEMA, RBAC_SCHEMA, RBAC_SHADOW_SCHEMA, RBAC_POLICY_SCHEMA, LIMIT_SCHEMA, CONNECTION_LIMIT_SCHEMA, RATE_LIMITED_SCHEMA];
+/** Prefix 'udp.STAT_PREFIX'. */
+const udpProxy = defineSchema(111, {
+  downstream_sess_no_route: 'counter', downstream_sess_rx_bytes: 'counter', downstream_sess_rx_datagrams: 'counter', downstream_sess_rx_errors: 'counter', downstream_sess_total: 'counter', downstream_sess_tx_bytes: 'counter',
+  downstream_sess_tx_datagrams: 'counter', downstream_sess_tx_errors: 'counter', idle_timeout: 'counter', session_filter_config_missing: 'counter', downstream_sess_active: 'gauge',
+});
+export const UDP_PROXY_SCHEMA = udpProxy.schema;
+export const UDP_PROXY = udpProxy.index;
+
+/** Prefix 'cluster.NAME'. */
+const udpCluster = defineSchema(112, {
+  'udp.sess_rx_datagrams': 'counter', 'udp.sess_rx_datagrams_dropped': 'counter', 'udp.sess_rx_errors': 'counter', 'udp.sess_tunnel_buffer_overflow': 'counter', 'udp.sess_tunnel_failure': 'counter', 'udp.sess_tunnel_success': 'counter',
+  'udp.sess_tx_datagrams': 'counter', 'udp.sess_tx_errors': 'counter',
+});
+export const UDP_CLUSTER_SCHEMA = udpCluster.schema;
+export const UDP_CLUSTER = udpCluster.index;
+
+/** Prefix 'listener.ADDRESS' of UDP listeners. */
+export const LISTENER_UDP_SCHEMA = defineSchema(113, { 'udp.downstream_rx_datagram_dropped': 'counter' }).schema;
+
+export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA, TLS_INSPECTOR_SCHEMA, PROXY_PROTO_SCHEMA, PROXY_PROTO_ERROR_SCHEMA, HTTP_INSPECTOR_SCHEMA, RBAC_SCHEMA, RBAC_SHADOW_SCHEMA, RBAC_POLICY_SCHEMA, LIMIT_SCHEMA, CONNECTION_LIMIT_SCHEMA, RATE_LIMITED_SCHEMA, UDP_PROXY_SCHEMA, UDP_CLUSTER_SCHEMA, LISTENER_UDP_SCHEMA];
 
 /** 'a', 'b' and '' as 'a.b'; prefixes may end with a dot already. */
 export function rbacScope(...parts: readonly string[]): string { return parts.map((p) => p.replace(/\.+$/, '')).filter((p) => p !== '').join('.'); }

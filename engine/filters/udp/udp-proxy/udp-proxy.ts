@@ -1,0 +1,99 @@
+// udp_proxy: datagrams of clients to the hosts of a cluster and back (Envoy: UdpProxyFilter). A client (address and port) is one session; its datagrams keep to one host
+// while that is there and healthy, or each goes to a host of its own with per-packet load balancing.
+import { hashed, xxHash64 } from '../../../base/xxhash64.ts';
+import { formatAddress, type IpAddress } from '../../../net/address.ts';
+import { MatchTree } from '../../../net/match/match-tree.ts';
+import type { DatagramSocket } from '../../../net/transport/datagrams.ts';
+import type { UdpFilter } from '../../../net/udp-filter.ts';
+import type { WorkerEnv } from '../../../net/worker-env.ts';
+import type { AccessLog } from '../../../observe/accesslog/access-log.ts';
+import { UDP_CLUSTER_SCHEMA, UDP_PROXY, UDP_PROXY_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
+import { CLUSTER } from '../../../observe/stats/schemas.ts';
+import { StatBlock } from '../../../observe/stats/stat-block.ts';
+import { ConnectionFacts } from '../../../observe/stream-facts.ts';
+import type { UdpProxyPlan } from '../../../plan/udp-proxy-plan.ts';
+import type { Cluster, ClusterDirectory, Host, PickContext } from '../../../upstream/upstream.ts';
+import { UdpSession } from './udp-session.ts';
+
+/** cluster.NAME.udp.* */
+export interface UdpClusterStats { readonly block: StatBlock }
+
+export class UdpProxy implements UdpFilter {
+  readonly plan: UdpProxyPlan;
+  readonly env: WorkerEnv;
+  readonly stats: StatBlock;
+  private readonly clusters: ClusterDirectory;
+  private readonly logs: readonly AccessLog[];
+  private readonly tree: MatchTree<string>;
+  private readonly sessions = new Map<string, UdpSession>();
+  private readonly clusterStats = new Map<string, UdpClusterStats>();
+  private closed = false;
+
+  constructor(plan: UdpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[]) {
+    this.plan = plan; this.env = env; this.clusters = clusters; this.logs = logs;
+    this.stats = new StatBlock(env.stats, UDP_PROXY_SCHEMA, `udp.${plan.statPrefix}`);
+    this.tree = new MatchTree(plan.tree, (action) => action as string);
+  }
+
+  onDatagram(socket: DatagramSocket, bytes: Buffer, start: number, end: number, from: IpAddress): void {
+    if (this.closed) return;
+    const key = `${from.ip} ${from.port} ${socket.local.ip} ${socket.local.port}`;
+    const session = this.sessions.get(key) ?? this.begin(key, socket, from);
+    if (session === null) return;
+    this.stats.inc(UDP_PROXY.downstream_sess_rx_datagrams);
+    this.stats.add(UDP_PROXY.downstream_sess_rx_bytes, end - start);
+    const host = this.hostFor(session);
+    if (host === null) { session.cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); session.close(); return; }
+    session.forward(host, bytes, start, end);
+  }
+
+  private begin(key: string, socket: DatagramSocket, from: IpAddress): UdpSession | null {
+    const facts = factsOf(socket.local, from), name = this.tree.match(facts, null), cluster = name === null ? null : this.clusters.get(name);
+    if (cluster === null) { this.stats.inc(UDP_PROXY.downstream_sess_no_route); return null; }
+    if (!cluster.tryConnection()) return null;
+    const session = new UdpSession(this, key, socket, from, cluster, this.statsOf(cluster), facts);
+    this.sessions.set(key, session);
+    this.stats.inc(UDP_PROXY.downstream_sess_total);
+    this.stats.inc(UDP_PROXY.downstream_sess_active);
+    return session;
+  }
+
+  /** The session's host as long as it is there and takes traffic; else (and for each datagram, per packet) another. */
+  private hostFor(session: UdpSession): Host | null {
+    const { cluster, host } = session;
+    if (!this.plan.perPacket && host !== null && cluster.available(host)) return host;
+    const pick = new UdpPick();
+    for (const p of this.plan.hashPolicies) { xxHash64(p.kind === 'key' ? p.key : session.facts.remoteIp); pick.hasHash = true; pick.hashHigh = hashed.high; pick.hashLow = hashed.low; }
+    // Where no other is healthy the old one stays.
+    return cluster.choose(pick) ?? host;
+  }
+
+  private statsOf(cluster: Cluster): UdpClusterStats {
+    let s = this.clusterStats.get(cluster.statName);
+    if (s === undefined) { s = { block: new StatBlock(this.env.stats, UDP_CLUSTER_SCHEMA, `cluster.${cluster.statName}`) }; this.clusterStats.set(cluster.statName, s); }
+    return s;
+  }
+
+  /** @internal A session is over. */
+  ended(key: string, session: UdpSession): void {
+    if (this.sessions.get(key) === session) this.sessions.delete(key);
+    session.cluster.releaseConnection();
+    this.stats.dec(UDP_PROXY.downstream_sess_active);
+    for (const l of this.logs) l.log(session.facts, 'UdpSessionEnd');
+  }
+
+  close(): void { this.closed = true; for (const s of [...this.sessions.values()]) s.close(); }
+}
+
+class UdpPick implements PickContext {
+  hasHash = false; hashHigh = 0; hashLow = 0;
+  readonly request = null; readonly facts = null; readonly metadataMatch = null;
+  avoid: PickContext['avoid'] = null; maxReselect = 0; triedPriorities = 0; overrideHost: PickContext['overrideHost'] = null; overridesUsed = 0;
+}
+
+function factsOf(local: IpAddress, remote: IpAddress): ConnectionFacts {
+  const f = new ConnectionFacts();
+  f.remoteIp = f.directRemoteIp = remote.ip; f.remotePort = f.directRemotePort = remote.port; f.remoteText = f.directRemoteText = formatAddress(remote);
+  f.localIp = f.directLocalIp = local.ip; f.localPort = f.directLocalPort = local.port; f.localText = f.directLocalText = formatAddress(local);
+  return f;
+}
