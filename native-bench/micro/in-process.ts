@@ -40,6 +40,7 @@ export class MemorySocket implements TransportSocket {
 
 /** Accepts what a test gives it; connects to a peer that answers by `answer`. */
 export class MemoryTransport implements Transport {
+  datagrams(): Promise<{ readonly error: string }> { return Promise.resolve({ error: 'ENOTSUP' }); }
   readonly name = 'node';
   readonly openSockets = 0;
   private onAccept: ((s: TransportSocket) => void) | null = null;
