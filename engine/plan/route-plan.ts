@@ -98,7 +98,8 @@ export interface ForwardPlan {
   readonly hashPolicies: readonly HashPolicyPlan[];
   readonly metadataMatch: Meta;
   readonly upgrades: readonly { readonly type: string; readonly enabled: boolean }[];
-  readonly connectTerminate: boolean;
+  /** connect_config: whose bytes go over a raw connection. */
+  readonly connectTerminate: 'no' | 'connect' | 'connect-or-post';
   /** null: the virtual host's. */
   readonly retry: RetryPlan | null;
   /** hedge_on_per_try_timeout; null: the virtual host's. */

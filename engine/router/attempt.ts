@@ -6,12 +6,14 @@ import type { PeerFault } from '../base/fault.ts';
 import type { ClientStream, HttpProtocol, PauseReason, ResetReason, ResponseSink } from '../codec/codec.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import { Timer } from '../loop/timer-wheel.ts';
+import { formatAddress } from '../net/address.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { CLUSTER } from '../observe/stats/schemas.ts';
 import { UpstreamFacts, type ConnectionFacts, type StreamFacts } from '../observe/stream-facts.ts';
-import type { Cluster, Host, LeaseContext, LeaseWaiter, Waiting } from '../upstream/upstream.ts';
+import type { Cluster, Host, LeaseContext, LeaseWaiter, RawUpstream, RawWaiter, Waiting } from '../upstream/upstream.ts';
 import type { Timeouts } from './timeouts.ts';
 import type { UpstreamLog } from './upstream-log.ts';
+import { RawStream } from './raw-stream.ts';
 import { leaseFailure, resetFailure, type Failure } from './failure.ts';
 
 /** The request that an attempt is made for. Each call may end the attempt. */
@@ -23,6 +25,8 @@ export interface AttemptOwner {
   readonly request: RequestHeaders;
   /** Where attempts are logged; null: nowhere. */
   readonly upstreamLog: UpstreamLog | null;
+  /** The request is ended here, its bytes go over a raw connection. */
+  readonly raw: boolean;
   /** Of the try: perTryMs, perTryIdleMs, streamDurationMs. */
   readonly limits: Timeouts;
   /** The stream is open: the request's head and what there is of its body is to be sent. */
@@ -36,7 +40,7 @@ export interface AttemptOwner {
   attemptBlocked(a: Attempt, blocked: boolean): void;
 }
 
-export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
+export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseContext {
   readonly owner: AttemptOwner;
   readonly cluster: Cluster;
   readonly host: Host;
@@ -80,11 +84,20 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
     const { cluster, host } = this;
     if (!cluster.beginRequest(host, this.owner.priority)) { this.state = 'over'; return leaseFailure('overflow', ''); }
     this.counted = true;
+    if (this.owner.raw) return this.beginRaw();
     const leased = cluster.lease(host, this, this);
     if (leased.kind === 'stream') { this.open(leased.stream); return null; }
     if (leased.kind === 'waiting') { this.state = 'waiting'; this.waiting = leased.waiting; return null; }
     this.end();
     return this.noLease(leased.why, leased.reason);
+  }
+
+  private beginRaw(): Failure | null {
+    const leased = this.cluster.leaseRaw(this.host, this, this.client);
+    if ('failed' in leased) { this.end(); return this.noLease('overflow', ''); }
+    this.state = 'waiting';
+    this.waiting = leased;
+    return null;
   }
 
   get active(): boolean { return this.state === 'active'; }
@@ -134,6 +147,15 @@ export class Attempt implements ResponseSink, LeaseWaiter, LeaseContext {
     this.end();
     this.owner.attemptFailed(this, this.noLease(why, reason), why === 'overflow' ? 'overflow' : 'connection-failure', null);
   }
+  onRawReady(upstream: RawUpstream): void {
+    if (this.state !== 'waiting') { upstream.close('now'); return; }
+    const up = this.facts, { local } = upstream.socket;
+    up.connectionId = upstream.id; up.connectStartMs = upstream.connectStartMs; up.connectEndMs = upstream.connectEndMs;
+    up.localText = formatAddress(local);
+    if (local.kind === 'ip') { up.localIp = local.ip; up.localPort = local.port; }
+    this.open(new RawStream(upstream, this, this.owner.env.later));
+  }
+  onRawFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string, host: Host): void { this.onLeaseFailure(why, reason, host); }
   private noLease(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string): Failure {
     this.facts.transportFailure = reason;
     return leaseFailure(why, reason);

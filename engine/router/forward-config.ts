@@ -54,10 +54,14 @@ export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPl
   if (template !== undefined && !template.typeName.endsWith('.uri_template.v3.UriTemplateRewriteConfig')) path!.unsupported('typed_config', template.typeName);
   const regex = m.msg('regex_rewrite'), hostRegex = m.msg('host_rewrite_path_regex');
   m.unsupported('path_rewrite'); m.unsupported('host_rewrite');
-  let terminate = false;
+  let terminate: ForwardPlan['connectTerminate'] = 'no';
   const upgrades = m.list('upgrade_configs').map((u) => {
     const connect = u.msg('connect_config');
-    if (connect !== undefined) { terminate = true; connect.unsupported('proxy_protocol_config'); connect.unsupported('allow_post'); u.unsupported('connect_config', 'CONNECT is passed on, not ended here'); }
+    if (connect !== undefined) {
+      connect.unsupported('proxy_protocol_config');
+      if (u.str('upgrade_type').toLowerCase() !== 'connect') u.error('connect_config', `Non-CONNECT upgrade type ${u.str('upgrade_type')} has ConnectConfig`);
+      else if (u.bool('enabled', true)) terminate = connect.bool('allow_post') ? 'connect-or-post' : 'connect';
+    }
     return { type: u.str('upgrade_type').toLowerCase(), enabled: u.bool('enabled', true) };
   });
   return {

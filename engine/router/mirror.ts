@@ -54,6 +54,7 @@ export class Mirror implements AttemptOwner, PickContext {
   readonly priority = 'default';
   readonly downstreamProtocol: HttpProtocol;
   readonly limits = NO_LIMITS;
+  readonly raw = false;
   readonly request: RequestHeaders;
   readonly facts: StreamFacts;
   private readonly limit: number;

@@ -128,6 +128,9 @@ export class RouteEntry implements Route {
     return dynamic === undefined ? this.metadataMatch : this.metadataMatch === null ? MetadataCriteria.of(dynamic) : this.metadataMatch.merged(dynamic);
   }
 
+  /** CONNECT, or POST where it is allowed, that is ended here. */
+  endsHere(headers: RequestHeaders): boolean { const how = this.forward?.connectTerminate ?? 'no'; return how !== 'no' && (headers.method === 'CONNECT' || (how === 'connect-or-post' && headers.method === 'POST')); }
+
   /** Cluster to go to; '' where a header should name it and does not. */
   clusterName(headers: RequestHeaders): string {
     if (this.forward === null) return '';

@@ -54,6 +54,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   priority: 'default' | 'high' = 'default';
   readonly limits = new Timeouts();
   readonly choice: HostChoice;
+  readonly raw: boolean;
   get facts(): StreamView['facts'] { return this.s.facts; }
   get downstreamProtocol(): HttpProtocol { return this.s.facts.protocol as HttpProtocol; }
   get request(): RequestHeaders { return this.s.request; }
@@ -63,6 +64,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     this.s = s; this.router = router; this.env = router.parts.env; this.entry = entry; this.cluster = cluster;
     this.priority = entry.forward!.priority;
     this.choice = new HostChoice(s, entry);
+    this.raw = entry.endsHere(s.request);
   }
 
   // ---- request ---------------------------------------------------------------------------------------------------------------
