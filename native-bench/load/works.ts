@@ -60,6 +60,7 @@ export const WORKS: readonly Work[] = [
   { name: 'h2 in, h1 out, 20 headers', backendBytes: 128, backendHeaders: 8, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', load: (port, s) => h2load(port, s, 4, 16, twenty) },
   { name: 'h2 in, h2 out, 4 connections × 16', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', upstream: 'h2', load: (port, s) => h2load(port, s, 4, 16) },
   { name: 'h2 in, h2 out, gRPC-like calls of 128 B', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', upstream: 'h2', load: (port, s) => h2load(port, s, 4, 16, ['content-type: application/grpc', 'te: trailers'], message()) },
+  { name: 'h2 in, h1 out, 1 MiB bodies', backendBytes: 1 << 20, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', load: (port, s) => h2load(port, s, 4, 4) },
   { name: 'new connection per request', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, load: (port, s) => wrk(port, s, 32, ['connection: close']) },
   { name: '1 MiB bodies', backendBytes: 1 << 20, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 16, []) },
   { name: 'tcp 128 B', tcp: true, backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 64, []) },
