@@ -15,6 +15,8 @@ export type AccessLogFilterPlan =
   | { readonly kind: 'header'; readonly header: HeaderMatcherPlan }
   /** Short flag names; none: any flag. */
   | { readonly kind: 'flags'; readonly flags: readonly string[] }
+  /** A CEL expression. */
+  | { readonly kind: 'cel'; readonly expression: string }
   /** grpc-status numbers. */
   | { readonly kind: 'grpc-status'; readonly statuses: readonly number[]; readonly exclude: boolean }
   | { readonly kind: 'metadata'; readonly namespace: string; readonly path: readonly string[]; readonly value: ValueMatchPlan; readonly invert: boolean; readonly whenMissing: boolean }

@@ -1,6 +1,7 @@
 // Access loggers and their filters from configuration.
 import type { CompileContext, ConfigMessage, ExtensionPlan } from '../../proto/config-message.ts';
 import { compileHeaderMatcher } from '../../headers/config.ts';
+import { CelExpression } from '../cel/expression.ts';
 import { compileFormat, compileJsonFormat, compileSubstitution } from '../format/config.ts';
 import { compileValueMatch } from '../match/config.ts';
 import { parseFormat } from '../format/parse.ts';
@@ -61,6 +62,18 @@ export function compileLogFilter(m: ConfigMessage): AccessLogFilterPlan {
     case 'grpc_status_filter': return { kind: 'grpc-status', statuses: f.enums('statuses').map((s) => GRPC.indexOf(s)), exclude: f.bool('exclude') };
     case 'log_type_filter': return { kind: 'log-type', types: f.enums('types'), exclude: f.bool('exclude') };
     case 'metadata_filter': { const x = f.msg('matcher'); return { kind: 'metadata', namespace: x?.str('filter') ?? '', path: (x?.list('path') ?? []).map((p) => p.str('key')), value: x === undefined ? { kind: 'present', present: true } : compileValueMatch(x.msg('value'), x), invert: x?.bool('invert') ?? false, whenMissing: f.bool('match_if_key_not_found', true) }; }
+    case 'extension_filter': return compileExtensionFilter(f);
     default: m.unsupported(kind); return ALWAYS;
   }
+}
+
+/** Filters that are extensions: CEL. */
+function compileExtensionFilter(m: ConfigMessage): AccessLogFilterPlan {
+  const c = m.any('typed_config');
+  m.str('name');
+  if (c?.typeName !== 'envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter') { m.unsupported('typed_config', c?.typeName ?? ''); return ALWAYS; }
+  c.unsupported('cel_config');
+  const expression = c.str('expression'), fault = CelExpression.faultOf(expression);
+  if (fault !== '') c.error('expression', `Not able to parse filter expression: ${fault}`);
+  return { kind: 'cel', expression };
 }

@@ -4,6 +4,7 @@ import type { Random } from '../../loop/random.ts';
 import { runtimeNumber, type Runtime } from '../../loop/runtime.ts';
 import type { AccessLogFilterPlan, ComparisonPlan } from '../../plan/accesslog-plan.ts';
 import { makeValueMatcher, valueAt } from '../match/value-matcher.ts';
+import { CelExpression } from '../cel/expression.ts';
 import { grpcStatusOf } from '../grpc-status.ts';
 import { flagBit } from '../response-flags.ts';
 import type { StreamFacts } from '../stream-facts.ts';
@@ -28,6 +29,7 @@ export function makeLogFilter(plan: AccessLogFilterPlan, env: LogFilterEnv): Log
     case 'flags': { const bits = plan.flags.reduce((sum, s) => sum | flagBit(s), 0); return plan.flags.length === 0 ? (f) => f.flags !== 0 : (f) => (f.flags & bits) !== 0; }
     case 'grpc-status': { const set = new Set(plan.statuses); return (f) => set.has(grpcStatus(f)) !== plan.exclude; }
     case 'metadata': return metadataFilter(plan);
+    case 'cel': { const e = new CelExpression(plan.expression); return (f) => e.matches(f); }
     case 'log-type': { const set = new Set(plan.types); return (_f, type) => set.has(type) !== plan.exclude; }
   }
 }

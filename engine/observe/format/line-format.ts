@@ -2,7 +2,6 @@
 // string; all others give their value (operators.ts).
 import { fromByteString, toByteString, type Headers } from '../../headers/headers.ts';
 import type { LineBuffer } from '../accesslog/line-buffer.ts';
-import { formatFlags } from '../response-flags.ts';
 import type { FormatContext, FormatPlan } from './formatter.ts';
 import { HeaderGather } from './header-gather.ts';
 import type { JsonPlan } from './make-formatter.ts';
@@ -66,7 +65,7 @@ class LineCompiler {
     if (op === 'LOCAL_REPLY_BODY') return (out, _c, json) => { if (json) out.text('""'); return true; };
     const number = NUMBERS[op];
     if (number !== undefined && max < 0) return (out, c) => { out.number(number(c)); return true; };
-    if (op === 'RESPONSE_FLAGS' && max < 0) return (out, c, json) => { if (json) jsonString(out, formatFlags(c.facts.flags, false, c.facts.firstFlag)); else if (c.facts.flags === 0) out.byte(45); else out.text(formatFlags(c.facts.flags, false, c.facts.firstFlag)); return true; };
+    if (op === 'RESPONSE_FLAGS' && max < 0) { const names = buildOperator(op, args, this.env); return (out, c, json) => { if (c.facts.flags === 0 && !json) { out.byte(45); return true; } return put(out, names(c), -1, json); }; }
     const get = buildOperator(op, args, this.env);
     return (out, c, json) => put(out, get(c), max, json);
   }

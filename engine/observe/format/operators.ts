@@ -2,6 +2,7 @@
 // for typed JSON.
 import { toByteString, type Headers } from '../../headers/headers.ts';
 import { withoutQuery } from '../../headers/path.ts';
+import { CelExpression } from '../cel/expression.ts';
 import { grpcStatusOf, isGrpc } from '../grpc-status.ts';
 import { formatFlags } from '../response-flags.ts';
 import type { MetadataValue, StreamFacts, UpstreamFacts } from '../stream-facts.ts';
@@ -154,6 +155,7 @@ const OPERATORS: Record<string, OperatorBuilder> = {
   GRPC_STATUS: ([kind = '']) => ({ facts }) => { const s = grpcStatus(facts); if (s === undefined) return undefined; const n = Number(s); if (kind === 'NUMBER') return n; const name = GRPC_NAMES[n]; return name === undefined ? s : kind === 'SNAKE_STRING' ? name.replace(/(?<!^)([A-Z])/g, '_$1').toUpperCase() : name; }, GRPC_STATUS_NUMBER: plain((f) => { const s = grpcStatus(f); return s === undefined ? undefined : Number(s); }),
   // No filter sets any.
   CUSTOM_FLAGS: plain(() => ''),
+  CEL: ([expression = '']) => { const e = new CelExpression(expression); return ({ facts }) => celText(e.value(facts)); },
   COALESCE: ([json = ''], env) => {
     const list = coalesceList(json).map((o) => ({ get: buildOperator(o.op, argumentsOf(o.op, o.argument), env), max: o.max }));
     return (c) => { for (const o of list) { const v = o.get(c); if (v !== undefined) return o.max >= 0 && typeof v === 'string' ? v.slice(0, o.max) : v; } return undefined; };
@@ -181,8 +183,15 @@ function metadataOf(f: StreamFacts, kind: string): unknown {
   }
 }
 
+/** An expression's value as Envoy prints it: a text. */
+function celText(v: unknown): string | undefined {
+  if (v === undefined || v === null) return undefined;
+  if (typeof v === 'string') return toByteString(v);
+  return typeof v === 'object' ? toByteString(JSON.stringify(v, (_k, x: unknown) => (typeof x === 'bigint' ? Number(x) : x))) : String(v);
+}
+
 /** Operators whose argument is one text, not a list of ':'-separated parts. */
-const WHOLE_ARGUMENT = new Set(['START_TIME', 'START_TIME_LOCAL', 'EMIT_TIME', 'EMIT_TIME_LOCAL', 'DOWNSTREAM_PEER_CERT_V_START', 'DOWNSTREAM_PEER_CERT_V_END', 'UPSTREAM_PEER_CERT_V_START', 'UPSTREAM_PEER_CERT_V_END', 'REQUEST_HEADER', 'RESPONSE_HEADER', 'RESPONSE_TRAILER', 'REQ', 'RESP', 'TRAILER', 'STREAM_INFO_REQ', 'REQ_WITHOUT_QUERY', 'ENVIRONMENT', 'QUERY_PARAM', 'COALESCE']);
+const WHOLE_ARGUMENT = new Set(['START_TIME', 'START_TIME_LOCAL', 'EMIT_TIME', 'EMIT_TIME_LOCAL', 'DOWNSTREAM_PEER_CERT_V_START', 'DOWNSTREAM_PEER_CERT_V_END', 'UPSTREAM_PEER_CERT_V_START', 'UPSTREAM_PEER_CERT_V_END', 'REQUEST_HEADER', 'RESPONSE_HEADER', 'RESPONSE_TRAILER', 'REQ', 'RESP', 'TRAILER', 'STREAM_INFO_REQ', 'REQ_WITHOUT_QUERY', 'ENVIRONMENT', 'QUERY_PARAM', 'COALESCE', 'CEL']);
 /** What stands between an operator's parentheses, as its builder wants it. */
 export function argumentsOf(op: string, argument: string): readonly string[] { return WHOLE_ARGUMENT.has(op) ? [argument] : argument.split(':'); }
 
