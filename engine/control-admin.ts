@@ -11,12 +11,14 @@ import { adminMatcher } from './control/admin-access.ts';
 import { AdminTraffic } from './control/admin-traffic.ts';
 import type { AdminPlan } from './control/compile/admin-config.ts';
 import type { LiveHost } from './control/clusters/control-clusters.ts';
-import { certificateEntries, daysUntilFirstExpires, tlsOf } from './control/dump/certificates.ts';
+import { certificateEntries, daysUntilFirstExpires, expiryGauges, tlsOf } from './control/dump/certificates.ts';
 import { configSections } from './control/dump/sections.ts';
 import type { RuntimeTable } from './control/runtime/layers.ts';
 import { serverInfo, shownNode } from './control/server-info.ts';
 import type { LifeState } from './control/server-state.ts';
 import type { StatView } from './control/stats/stat-view.ts';
+import { listenerStatName } from './net/listener.ts';
+import type { CommonTlsPlan } from './plan/tls-plan.ts';
 import type { ControlEngine } from './control-engine.ts';
 import { parseHostPort } from './net/address.ts';
 import { CpuProfile } from './observe/cpu-profile.ts';
@@ -46,11 +48,18 @@ export class ControlAdmin implements AdminSource {
 
   stats(): StatView {
     const { state, secrets } = this.engine, now = state.wallMs();
-    // Certificates are parsed for it: once a minute will do for a figure in days.
-    if (now - this.expiryAt > 60_000) { this.expiryAt = now; state.change('server.days_until_first_cert_expiring', 'gauge', { set: daysUntilFirstExpires(secrets.describe(), now) }); }
+    // Certificates are parsed for it: once a minute will do for a figure in days, and when one was replaced.
+    const seen = `${secrets.version}:${this.engine.served.listeners.size}:${this.engine.served.clusters.size}`;
+    if (now - this.expiryAt > 60_000 || seen !== this.expirySeen) {
+      this.expiryAt = now; this.expirySeen = seen;
+      const all = secrets.describe();
+      state.change('server.days_until_first_cert_expiring', 'gauge', { set: daysUntilFirstExpires(all, now) });
+      for (const [name, set] of expiryGauges(this.tlsContexts(), all)) state.change(name, 'gauge', { set });
+    }
     return state.shown();
   }
   private expiryAt = 0;
+  private expirySeen = '';
   resetCounters(): void { this.engine.state.stats.resetCounters(); }
   state(): LifeState { return this.engine.state.lifeState; }
   serverInfo(): unknown { const { state, host, compiled } = this.engine; return serverInfo(host, state, compiled?.process.node ?? null); }
@@ -109,10 +118,13 @@ export class ControlAdmin implements AdminSource {
 
   memory(): MemoryFigures { const m = process.memoryUsage(); return { allocated: m.heapUsed + m.external, heapSize: m.heapTotal + m.external, heapFree: m.heapTotal - m.heapUsed, physical: m.rss }; }
   certificates(): readonly unknown[] {
-    const { engine } = this;
-    const listeners = [...engine.served.listeners.values()].flatMap((l) => [...l.plan.chains, ...(l.plan.defaultChain === null ? [] : [l.plan.defaultChain])]).map((c) => tlsOf(c.transportSocket));
-    const clusters = engine.clusters.describe().flatMap((c) => [c.plan.transportSocket, ...c.plan.transportSocketMatches.map((m) => m.socket)]).map(tlsOf);
-    return certificateEntries([...listeners, ...clusters].filter((t) => t !== null), engine.secrets.describe(), engine.state.wallMs());
+    const { secrets, state } = this.engine;
+    return certificateEntries([...this.tlsContexts()].map(([, c]) => c), secrets.describe(), state.wallMs());
+  }
+  /** TLS contexts in use, with the scopes of their stats. */
+  private *tlsContexts(): Generator<readonly [scope: string, context: CommonTlsPlan]> {
+    for (const { plan } of this.engine.served.listeners.values()) for (const c of [...plan.chains, ...(plan.defaultChain === null ? [] : [plan.defaultChain])]) { const t = tlsOf(c.transportSocket); if (t !== null) yield [`listener.${listenerStatName(plan)}`, t]; }
+    for (const { plan } of this.engine.clusters.describe()) for (const s of [plan.transportSocket, ...plan.transportSocketMatches.map((m) => m.socket)]) { const t = tlsOf(s); if (t !== null) yield [`cluster.${plan.statName}`, t]; }
   }
   unready(): readonly { readonly name: string; readonly targets: readonly string[] }[] { return this.engine.state.live ? [] : [{ name: 'Server', targets: this.engine.clusters.describe().filter((c) => c.hosts.length === 0 && c.compiled.discovery !== 'static').map((c) => c.name) }].filter((u) => u.targets.length > 0); }
 

@@ -41,5 +41,23 @@ export function certificateEntries(contexts: Iterable<CommonTlsPlan>, secrets: r
   return out;
 }
 
+/** Envoy's word for a certificate that has no name: the hash is of the empty name. */
+const UNNAMED = 'e3b0c442';
+
+/** The gauges 'SCOPE.ssl.certificate.NAME.expiration_unix_time_seconds' of TLS contexts, each with the scope that it is in. */
+export function expiryGauges(contexts: Iterable<readonly [scope: string, context: CommonTlsPlan]>, secrets: readonly SecretInfo[]): Map<string, number> {
+  const byKey = new Map(secrets.map((s) => [s.name, s])), out = new Map<string, number>();
+  for (const [scope, c] of contexts) {
+    for (const key of [...c.certificates, ...c.validation]) {
+      const s = byKey.get(key);
+      if (s === undefined) continue;
+      const name = s.resource !== '' ? s.resource : s.kind === 'validation' ? `unnamed_ca_cert_${UNNAMED}` : `unnamed_cert_${UNNAMED}`;
+      const ends = [...s.ca, ...s.chain.slice(0, 1)].map((i) => Math.floor(i.certificate.validToDate.getTime() / 1000));
+      if (ends.length > 0) out.set(`${scope}.ssl.certificate.${name}.expiration_unix_time_seconds`, Math.min(...ends));
+    }
+  }
+  return out;
+}
+
 /** Days until the first certificate of all expires; as Envoy has it, 2^32 - 1 where there is none. */
 export function daysUntilFirstExpires(secrets: readonly SecretInfo[], nowMs: number): number { return secrets.flatMap((s) => [...s.ca, ...s.chain]).reduce((n, i) => Math.min(n, daysLeft(i.certificate, nowMs)), 0xffff_ffff); }

@@ -30,11 +30,13 @@ class Live {
 /** One certificate as /certs shows it. */
 export interface CertificateInfo { readonly path: string; readonly certificate: X509Certificate }
 /** Certificates of a TLS context: authorities of its validation context, and its own chain. */
-export interface SecretInfo { readonly name: string; readonly kind: SecretSource['kind']; readonly ca: readonly CertificateInfo[]; readonly chain: readonly CertificateInfo[] }
+export interface SecretInfo { readonly name: string; /** Its resource name, '' for one that a configuration holds itself. */ readonly resource: string; readonly kind: SecretSource['kind']; readonly ca: readonly CertificateInfo[]; readonly chain: readonly CertificateInfo[] }
 
 export class SecretManager {
   private readonly env: SecretManagerEnv;
   private readonly live = new Map<string, Live>();
+  /** Grows with every change. */
+  version = 0;
   constructor(env: SecretManagerEnv) { this.env = env; }
 
   /** Takes the secrets of a new configuration; those that are in none any more go. */
@@ -72,6 +74,7 @@ export class SecretManager {
     if (l.packed !== null && packed.equals(l.packed)) return [];
     if (l.packed !== null) this.env.info(`secret '${source.name || source.files[0] || key}' was replaced`);
     if (source.name !== '') this.env.stat(`sds.${source.name}.update_success`, 'counter', { add: 1 });
+    this.version++;
     l.plan = plan; l.packed = packed; l.sealed = seal(this.env.key, packed);
     return [{ kind: 'secret', name: key, body: l.sealed }];
   }
@@ -92,7 +95,7 @@ export class SecretManager {
     return [...this.live.values()].flatMap((l): SecretInfo[] => {
       if (l.plan === null) return [];
       const read = (pem: string, path: string): CertificateInfo[] => (pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []).map((c) => ({ path, certificate: new X509Certificate(c) }));
-      const base = { name: l.source.key, kind: l.source.kind };
+      const base = { name: l.source.key, resource: l.source.name, kind: l.source.kind };
       if (l.plan.kind === 'certificate') return [{ ...base, ca: [], chain: read(l.plan.chain, l.source.paths['chain'] ?? '') }];
       if (l.plan.kind === 'validation') return [{ ...base, ca: read(l.plan.validation.ca, l.source.paths['ca'] ?? ''), chain: [] }];
       return [];
