@@ -1,4 +1,5 @@
 // What descriptors and rules do not tell: messages whose least form has a meaning, and fields whose values do. Keys: message names; 'message.field'; '*.field:kind'.
+import { SAMPLE_CERTIFICATE, SAMPLE_KEY } from './sample-pair.ts';
 import type { Json } from './samples.ts';
 
 const TYPE = 'type.googleapis.com/envoy.extensions.';
@@ -10,6 +11,11 @@ const SOCKET = { address: '127.0.0.1', port_value: 1 };
 const ADDRESS = { socket_address: SOCKET };
 const SOURCE = { inline_string: 'x' };
 const REGEX = { google_re2: {}, regex: 'a+' };
+
+const PAIR = { certificate_chain: { inline_string: SAMPLE_CERTIFICATE }, private_key: { inline_string: SAMPLE_KEY } };
+const ROOTS = { trusted_ca: { inline_string: SAMPLE_CERTIFICATE } };
+const TICKETS = { keys: [{ inline_bytes: Buffer.alloc(80, 1).toString('base64') }] };
+const SDS = { name: 's', sds_config: { path_config_source: { path: '/dev/null' } } };
 
 export const MINIMAL: Record<string, Json> = {
   'envoy.config.bootstrap.v3.Admin': { address: ADDRESS },
@@ -52,6 +58,18 @@ export const MINIMAL: Record<string, Json> = {
   'envoy.type.matcher.v3.StringMatcher': { exact: 'x' },
   'envoy.type.matcher.v3.RegexMatcher': REGEX,
   'envoy.type.matcher.v3.RegexMatchAndSubstitute': { pattern: REGEX, substitution: 'b' },
+  'envoy.extensions.transport_sockets.tls.v3.TlsCertificate': PAIR,
+  'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext': ROOTS,
+  'envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys': TICKETS,
+  'envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig': SDS,
+  'envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher': { san_type: 'DNS', matcher: { exact: 'x' } },
+  'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext': { tls_certificates: [PAIR] },
+  'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext': { default_validation_context: ROOTS, validation_context_sds_secret_config: SDS },
+  'envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext': { common_tls_context: { tls_certificates: [PAIR] } },
+  'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext': { sni: 'x' },
+  'envoy.extensions.transport_sockets.tls.v3.Secret': { name: 's', tls_certificate: PAIR },
+  'envoy.extensions.transport_sockets.tls.v3.TlsKeyLog': { path: '/dev/null' },
+  'envoy.config.core.v3.TransportSocket': { name: 't', typed_config: { '@type': `${TYPE}transport_sockets.tls.v3.UpstreamTlsContext`, sni: 'x' } },
   'envoy.type.v3.Int64Range': { start: 1, end: 5 },
   'envoy.type.v3.DoubleRange': { start: 1, end: 5 },
   'envoy.type.v3.FractionalPercent': { numerator: 1 },
@@ -77,11 +95,18 @@ export const VALUES: Record<string, readonly unknown[]> = {
   'envoy.config.route.v3.RouteAction.prefix_rewrite': ['/a', '/b'],
   'envoy.config.route.v3.RetryPolicy.retry_on': ['5xx', 'reset'],
   'envoy.config.core.v3.ProxyProtocolConfig.version': ['V1', 'V2'],
+  'envoy.extensions.transport_sockets.tls.v3.TlsParameters.cipher_suites': ['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES256-GCM-SHA384'], 'envoy.extensions.transport_sockets.tls.v3.TlsParameters.ecdh_curves': ['X25519', 'P-256'],
+  'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.verify_certificate_hash': ['a'.repeat(64), 'b'.repeat(64)],
+  'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.verify_certificate_spki': [`${'a'.repeat(43)}=`, `${'b'.repeat(43)}=`],
+  'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.trusted_ca': [{ inline_string: SAMPLE_CERTIFICATE }, { inline_string: `${SAMPLE_CERTIFICATE}\n` }],
+  'envoy.extensions.transport_sockets.tls.v3.TlsCertificate.certificate_chain': [{ inline_string: SAMPLE_CERTIFICATE }, { inline_string: `${SAMPLE_CERTIFICATE}\n` }],
+  'envoy.extensions.transport_sockets.tls.v3.TlsCertificate.private_key': [{ inline_string: SAMPLE_KEY }, { inline_string: `${SAMPLE_KEY}\n` }],
+  'envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys.keys': [{ inline_bytes: Buffer.alloc(80, 2).toString('base64') }, { inline_bytes: Buffer.alloc(80, 3).toString('base64') }],
   '*.cluster:scalar': ['c0', 'c1'], '*.cluster_name:scalar': ['c0', 'c1'],
 };
 
 /** Fields that may not stand beside another, though no oneof says so. */
-export const EXCLUDES: Record<string, readonly string[]> = { 'envoy.config.route.v3.WeightedCluster.ClusterWeight.cluster_header': ['name'] };
+export const EXCLUDES: Record<string, readonly string[]> = { 'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.tls_certificate_sds_secret_configs': ['tls_certificates'], 'envoy.config.route.v3.WeightedCluster.ClusterWeight.cluster_header': ['name'] };
 
 /** Fields that are read, work, and change nothing of the plan in the sample, each with its reason. Anything else that is read without an effect is a fault. */
 export const CHECKED_ONLY: Record<string, string> = {

@@ -1,6 +1,6 @@
 // Secrets that a configuration holds or points to, collected while it is compiled. What is alike has one key: a thousand listeners with one pair of files share it.
 // A secret by SDS from a file is a source like any other: its file is read, the resource of its name compiled, and what that names is watched too.
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type { CompileContext, ConfigMessage, SecretSource } from '../../proto/config-message.ts';
 import { sourceOf } from '../../proto/config-source.ts';
 import { ConfigNode } from '../../proto/config-node.ts';
@@ -63,7 +63,8 @@ export class CompileSecrets {
   /** The source that a file's resource stands for. Throws with what is wrong. */
   private read(path: string, name: string, kind: string, ctx: CompileContext): SecretSource {
     let bytes: Uint8Array;
-    try { bytes = readFileSync(path); } catch { throw new Error(`paths must refer to an existing path in the system: '${path}' does not exist`); }
+    // A device has no end.
+    try { bytes = statSync(path).isCharacterDevice() ? new Uint8Array(0) : readFileSync(path); } catch { throw new Error(`paths must refer to an existing path in the system: '${path}' does not exist`); }
     const text = sourceOf(path, bytes, RESPONSE), tree = new ConfigTree([text]);
     const root = new ConfigNode(tree, messageType(RESPONSE)!, text.data() ?? {}, [], '');
     const inner = new CompileSecrets(this.compile);

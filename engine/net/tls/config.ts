@@ -52,7 +52,8 @@ function compileCommon(m: ConfigMessage | undefined, ctx: CompileContext, side: 
 /** The part of a validation context beside its files. */
 export function rulesOf(m: ConfigMessage): ValidationRules {
   for (const f of ['ca_certificate_provider_instance', 'require_signed_certificate_timestamp', 'custom_validator_config']) m.unsupported(f);
-  const sans = m.list('match_typed_subject_alt_names').map((s): SanMatcherPlan => ({ type: s.enum('san_type') as SanType, oid: s.str('oid'), ...compileStringMatcher(s.msg('matcher')!) }));
+  // A matcher that is missing was reported: it is required.
+  const sans = m.list('match_typed_subject_alt_names').flatMap((s): SanMatcherPlan[] => { const text = s.msg('matcher'); return text === undefined ? [] : [{ type: s.enum('san_type') as SanType, oid: s.str('oid'), ...compileStringMatcher(text) }]; });
   for (const s of m.list('match_subject_alt_names')) for (const type of ['DNS', 'URI', 'EMAIL', 'IP_ADDRESS'] as const) sans.push({ type, oid: '', ...compileStringMatcher(s) });
   const hashes = m.strings('verify_certificate_hash').map((h) => h.replaceAll(':', '').toLowerCase());
   for (const h of hashes) if (!/^[0-9a-f]{64}$/.test(h)) m.error('verify_certificate_hash', `Invalid hex-encoded SHA-256 ${h}`);

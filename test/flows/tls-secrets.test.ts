@@ -1,0 +1,112 @@
+// Secrets by name and from files, ticket keys, key log, redirects to TLS, merged validation contexts: through the real process, on every engine.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { bootstrapYaml, certificateFiles, downstreamTls, trusting } from '../support/bootstrap.ts';
+import { certificates } from '../support/certificates.ts';
+import { ENGINES } from '../support/tls-engines.ts';
+import { ask, freePort, runWeir, startWeir, until } from '../support/weir.ts';
+
+const certs = certificates();
+const SECRET = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
+const says = '[{match: {prefix: "/"}, direct_response: {status: 200, body: {inline_string: "ok"}}}]';
+
+/** One request on a connection of its own; rejects where the connection is refused. */
+function request(port: number, o: ConnectionOptions = {}): Promise<{ readonly answer: string; readonly shown: string; readonly resumed: boolean; readonly session: Buffer | undefined }> {
+  return new Promise((resolve, reject) => {
+    let session: Buffer | undefined, all = '';
+    const s: TLSSocket = connect({ port, host: '127.0.0.1', servername: 'example.com', rejectUnauthorized: false, ...o }, () => s.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'));
+    s.on('session', (b: Buffer) => { session = b; });
+    s.on('data', (b: Buffer) => { all += b; if (/\r\n\r\nok$/.test(all)) { const shown = String(s.getPeerCertificate().subject?.CN ?? ''), resumed = s.isSessionReused(); setTimeout(() => { s.destroy(); resolve({ answer: all, shown, resumed, session }); }, 20); } });
+    s.on('error', reject);
+    s.on('close', () => reject(new Error('closed')));
+  });
+}
+
+for (const engine of ENGINES) {
+  const args = [`--tls=${engine}`];
+
+  test(`${engine}: secrets of the bootstrap and of an SDS file; a changed context of authorities holds for the next connection`, async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'weir-sds-')), file = join(dir, 'sds.yaml');
+    const put = (ca: string): void => writeFileSync(file, `resources: [{"@type": ${SECRET}, name: roots, validation_context: {trusted_ca: {filename: ${ca}}}}]`);
+    put(certs.ca.certFile);
+    const port = await freePort();
+    const common = `tls_certificate_sds_secret_configs: [{name: pair}], combined_validation_context: {default_validation_context: {match_typed_subject_alt_names: [{san_type: DNS, matcher: {suffix: ".example.com"}}], trusted_ca: {filename: ${certs.other.certFile}}}, validation_context_sds_secret_config: {name: roots, sds_config: {path_config_source: {path: ${file}}}}}`;
+    const yaml = bootstrapYaml([{ port, chain: downstreamTls(common, 'require_client_certificate: true'), routes: says }], []);
+    const weir = await startWeir(yaml.replace('static_resources:\n', `node: {id: node, cluster: c}\nstatic_resources:\n  secrets: [{name: pair, tls_certificate: {certificate_chain: {filename: ${certs.second.certFile}}, private_key: {filename: ${certs.second.keyFile}}}}]\n`), { args });
+    t.after(async () => { await weir.stop(); rmSync(dir, { recursive: true, force: true }); });
+    assert.equal((await request(port, { key: certs.client.key, cert: certs.client.cert })).shown, 'second');
+    await assert.rejects(request(port, { key: certs.stranger.key, cert: certs.stranger.cert }));
+    put(certs.other.certFile);
+    await until('the other authority', () => request(port, { key: certs.stranger.key, cert: certs.stranger.cert }).then(() => true, () => false));
+    await assert.rejects(request(port, { key: certs.client.key, cert: certs.client.cert }));
+    const stats = await weir.stats('ssl_context_update_by_sds|fail_verify');
+    assert.ok(stats[`listener.127.0.0.1_${port}.server_ssl_socket_factory.ssl_context_update_by_sds`]! >= 1);
+  });
+
+  test(`${engine}: tickets under keys of the configuration outlive the process`, async (t) => {
+    const keys = Buffer.alloc(80, 7).toString('base64'), port = await freePort();
+    const yaml = bootstrapYaml([{ port, chain: downstreamTls(certificateFiles(certs.server), `session_ticket_keys: {keys: [{inline_bytes: ${keys}}]}`), routes: says }], []);
+    const first = await startWeir(yaml, { args });
+    const { session } = await request(port);
+    await first.stop();
+    const second = await startWeir(yaml, { args });
+    t.after(() => second.stop());
+    assert.equal((await request(port, { session })).resumed, true);
+  });
+
+  test(`${engine}: without stateless and stateful resumption no session is resumed`, async (t) => {
+    const port = await freePort();
+    const weir = await startWeir(bootstrapYaml([{ port, chain: downstreamTls(certificateFiles(certs.server), 'disable_stateless_session_resumption: true, disable_stateful_session_resumption: true'), routes: says }], []), { args });
+    t.after(() => weir.stop());
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) { const { session } = await request(port, { maxVersion }); assert.equal((await request(port, { maxVersion, ...(session === undefined ? {} : { session }) })).resumed, false, maxVersion); }
+  });
+
+  test(`${engine}: key_log has the secrets of connections from the given addresses`, async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'weir-keys-')), ports = [await freePort(), await freePort()] as const;
+    const log = (name: string, ip: string): string => `key_log: {path: ${join(dir, name)}, remote_address_range: [{address_prefix: ${ip}, prefix_len: 32}]}`;
+    const weir = await startWeir(bootstrapYaml([{ port: ports[0], name: 'a', chain: downstreamTls(`${certificateFiles(certs.server)}, ${log('a', '127.0.0.1')}`), routes: says }, { port: ports[1], name: 'b', chain: downstreamTls(`${certificateFiles(certs.server)}, ${log('b', '10.0.0.1')}`), routes: says }], []), { args });
+    t.after(async () => { await weir.stop(); rmSync(dir, { recursive: true, force: true }); });
+    await request(ports[0]); await request(ports[1]);
+    await until('lines', () => existsSync(join(dir, 'a')));
+    assert.match(readFileSync(join(dir, 'a'), 'utf8'), /^(CLIENT_HANDSHAKE|SERVER_HANDSHAKE)_TRAFFIC_SECRET [0-9a-f]{64} [0-9a-f]+$/m);
+    assert.equal(existsSync(join(dir, 'b')), false);
+  });
+}
+
+test('TLS 1.0 and CBC suites go to node:tls by themselves, and a warning names it', { skip: !ENGINES.includes('rustls') }, async (t) => {
+  const port = await freePort();
+  const weir = await startWeir(bootstrapYaml([{ port, chain: downstreamTls(`tls_params: {tls_minimum_protocol_version: TLSv1_0, tls_maximum_protocol_version: TLSv1_2, cipher_suites: [ECDHE-ECDSA-AES128-SHA]}, ${certificateFiles(certs.server)}`), routes: says }], []));
+  t.after(() => weir.stop());
+  assert.match((await request(port, { minVersion: 'TLSv1', maxVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0' })).answer, /200 OK/);
+  assert.match(weir.log, /TLS by node:tls, as rustls has no TLS 1.0 and 1.1/);
+  assert.match((await ask(weir.admin, '/server_info')).body, /"tls": ?"rustls"/);
+});
+
+test('what is wrong with a secret is an error of the configuration, at its place', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'weir-bad-'));
+  const cases: readonly (readonly [string, RegExp])[] = [
+    [downstreamTls(`tls_certificates: [{certificate_chain: {filename: ${certs.server.certFile}}, private_key: {filename: ${certs.second.keyFile}}}]`), /tls_certificates\[0\].*Failed to load private key from .*KEY_VALUES_MISMATCH/],
+    [downstreamTls('tls_certificates: [{certificate_chain: {inline_string: "nothing"}, private_key: {inline_string: "x"}}]'), /Failed to load certificate chain from <inline>/],
+    [downstreamTls('tls_certificates: [{certificate_chain: {filename: /nowhere.pem}, private_key: {filename: /nowhere.key}}]'), /Invalid path: \/nowhere.pem/],
+    [downstreamTls('alpn_protocols: [h2]'), /No TLS certificates found for server context/],
+    [downstreamTls(`${certificateFiles(certs.server)}, validation_context: {match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: x}}]}`), /SAN-based verification of peer certificates without trusted CA is insecure and not allowed/],
+    [downstreamTls(`${certificateFiles(certs.server)}, tls_params: {cipher_suites: [NONE-SUCH]}`), /Failed to initialize cipher suites NONE-SUCH. The following ciphers were rejected when tried individually: NONE-SUCH/],
+    [downstreamTls(`${certificateFiles(certs.server)}, ${trusting(certs.ca, 'verify_certificate_hash: ["zz00000000000000000000000000000000000000000000000000000000000000"]')}`), /Invalid hex-encoded SHA-256/],
+    [downstreamTls('tls_certificate_sds_secret_configs: [{name: none}]'), /Unknown static secret: none/],
+    [downstreamTls(certificateFiles(certs.server), 'session_ticket_keys: {keys: [{inline_string: short}]}'), /Incorrect TLS session ticket key length. Length 5, expected length 80/],
+  ];
+  for (const [chain, message] of cases) {
+    const file = join(dir, 'envoy.yaml');
+    writeFileSync(file, bootstrapYaml([{ port: 1, chain, routes: says }], []));
+    const { code, stderr } = await runWeir(['--mode', 'validate', '-c', file]);
+    assert.equal(code, 1);
+    assert.match(stderr, message);
+    assert.doesNotMatch(stderr, /PRIVATE KEY/);
+  }
+  rmSync(dir, { recursive: true, force: true });
+});
