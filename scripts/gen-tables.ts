@@ -21,7 +21,7 @@ export function tables(): { readonly list: string; readonly summary: string } {
   const categories = new Map<string, string[]>();
   for (const [type, e] of EXTENSIONS) categories.set(e.category, [...(categories.get(e.category) ?? []), short(type).replace(/\.v\d\w*\.\w+$/, '').replace(/^.*\./, '')]);
   const extensions = [...categories].sort(([a], [b]) => a.localeCompare(b)).map(([c, names]) => `- \`${c}\`: ${[...new Set(names)].sort().join(', ')}`);
-  return { list, summary: `Counted by setting each field alone ([every field](engine/proto/field-status.md), made by \`npm run tables\`): ${counts}. Extensions:\n\n${extensions.join('\n')}` };
+  return { list, summary: `What becomes of [every field](engine/proto/field-status.md) is found out by setting it alone (\`npm run tables\`). Extensions:\n\n${extensions.join('\n')}` };
 }
 
 if (import.meta.main) {
