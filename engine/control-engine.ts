@@ -20,7 +20,7 @@ import { ServedResources } from './control/served-resources.ts';
 import { FileWatches } from './control/watch/file-watches.ts';
 import { DynamicResources } from './control/xds/dynamic-resources.ts';
 import { ControlAdmin } from './control-admin.ts';
-import { collectGarbage } from './loop/collect-garbage.ts';
+import { collectGarbage, compactHeap } from './loop/collect-garbage.ts';
 import type { OverloadPlan } from './plan/overload-plan.ts';
 import { SystemClock } from './loop/clock.ts';
 import { SystemRandom } from './loop/random.ts';
@@ -76,6 +76,9 @@ export function validateConfiguration(flags: EngineFlags, environment: (name: st
   const ok = c.errors === 0 && !(flags.strict && c.reports.length > 0);
   return { ok, text: `${lines.map((l) => `${l}\n`).join('')}${ok ? `configuration '${flags.configPath}' OK\n` : `error initializing configuration '${flags.configPath}': ${c.errors} error${c.errors === 1 ? '' : 's'}\n`}` };
 }
+
+/** When what was needed to compile is let go, after the start and after a change. */
+const SETTLED_MS = 2000;
 
 /** Names of resources whose update has errors: they keep their previous version. */
 const refused = (list: readonly { readonly name: string; readonly plan: unknown }[]): Set<string> => new Set(list.filter((r) => r.plan === null).map((r) => r.name));
@@ -175,6 +178,7 @@ export class ControlEngine {
     this.listenersOut = true;
     for (const id of host.workerIds()) host.send(id, this.served.listenerRecords());
     this.state.initialized(() => this.allListening());
+    this.compactLater();
     if (host.flags.watch && host.flags.configPath !== '') this.watches.watch(host.flags.configPath, () => this.reload());
   }
 
@@ -271,7 +275,12 @@ export class ControlEngine {
     this.served.setListeners('static', c.listeners, c.routes, refused(c.listeners), () => null);
     this.dynamic.use('listeners', c.process.dynamic.listeners);
     this.state.change(c.errors > 0 ? 'server.config_reload_rejected' : 'server.config_reload_success', 'counter', { add: 1 });
+    this.compactLater();
   }
+
+  private cancelCompact: () => void = () => undefined;
+  /** Once changes have stopped coming. */
+  private compactLater(): void { this.cancelCompact(); this.cancelCompact = this.host.after(SETTLED_MS, compactHeap); }
 
   private dynamicClusters(): Set<string> { return new Set([...this.served.clusters].filter(([, c]) => c.owner === 'dynamic').map(([name]) => name)); }
 

@@ -4,7 +4,7 @@ import { WorkerCatalog } from './catalog-data.ts';
 import { ListenerSet } from './net/listener.ts';
 import { OverloadView } from './net/overload.ts';
 import type { WorkerEnv } from './net/worker-env.ts';
-import { collectGarbage } from './loop/collect-garbage.ts';
+import { collectGarbage, compactHeap } from './loop/collect-garbage.ts';
 import { toByteString } from './headers/headers.ts';
 import { LogFiles } from './observe/accesslog/log-file.ts';
 import { CpuProfile } from './observe/cpu-profile.ts';
@@ -42,6 +42,7 @@ export class WorkerEngine {
   private readonly listeners: ListenerSet;
   private readonly logFiles: LogFiles;
   private settings: SettingsPlan | null = null;
+  private started = false;
   private profile: CpuProfile | null = null;
 
   constructor(env: WorkerEnv, shared: SharedTables, settings: SettingsPlan, environment: (name: string) => string | undefined, tell: (event: EngineEvent) => void) {
@@ -70,7 +71,11 @@ export class WorkerEngine {
       case 'listener': this.listeners.install(unpack<ListenerPlan>(r.body)); break;
       case 'listener-removed': this.listeners.remove(r.name); break;
       case 'runtime': this.env.runtime.install(r.values); break;
-      case 'commit': this.tell({ kind: 'committed', seq: r.seq }); break;
+      case 'commit':
+        this.tell({ kind: 'committed', seq: r.seq });
+        // The first configuration came with nobody served yet.
+        if (!this.started) { this.started = true; compactHeap(); }
+        break;
       case 'command': this.command(r.command); break;
       case 'log-format': case 'log-level': break; // the thread's host sets its logger
     }

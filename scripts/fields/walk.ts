@@ -21,7 +21,7 @@ const CLUSTERS = ['c0', 'c1'].map((name) => ({ name, type: 'STATIC', connect_tim
 
 export function compileJson(bootstrap: Json): { readonly reports: readonly Report[]; readonly plan: string } {
   const c = compileBootstrap({ file: 'x.json', bytes: Buffer.from(JSON.stringify(bootstrap)), overlay: '', concurrency: 1, flags: FLAGS }, COMPILERS);
-  const packs = [...c.listeners, ...c.clusters, ...c.routes].map((r) => `${r.name}:${r.packed === null ? 'bad' : Buffer.from(r.packed).toString('latin1')}`);
+  const packs = [...c.listeners, ...c.clusters, ...c.routes].map((r) => `${r.name}:${r.packed !== null ? Buffer.from(r.packed).toString('latin1') : r.plan === null ? 'bad' : JSON.stringify(r.plan)}`);
   const secrets = [...(c.secrets?.sources.values() ?? [])].map((s) => { try { return [s.name, s.load()]; } catch (e) { return (e as Error).message; } });
   return { reports: c.reports, plan: JSON.stringify([c.process, packs, secrets]) };
 }

@@ -58,14 +58,14 @@ class Compile<L, C, R, E> {
   /** Compiles resources one at a time: the checked tree of each is let go before the next, so 10,000 of them cost their plans only. */
   private resources<P>(what: 'cluster' | 'listener', compile: (m: ConfigMessage, ctx: CompileContext) => P): Resource<P>[] {
     const out: Resource<P>[] = [], seen = new Set<string>();
-    this.each(what, (m, i) => {
+    this.each(what, (m, i, data) => {
       const mark = this.marks.get(m)!;
       const given = m.str('name');
       if (given === '' && what === 'cluster') this.nameless = true;
       const name = given === '' ? `${what}_${i}` : given;
       if (seen.has(name)) m.error('name', what === 'cluster' ? `cluster manager: duplicate cluster '${name}'` : `duplicate listener '${name}'`);
       seen.add(name);
-      out.push(this.resourceCompiler.resource(m, mark, name, compile));
+      out.push(this.resourceCompiler.resource(m, mark, name, compile, false, what === 'cluster' ? data : undefined));
     });
     return out;
   }
@@ -73,14 +73,14 @@ class Compile<L, C, R, E> {
   /** A cluster has no name to be found by, so nothing can be said of references. */
   private nameless = false;
   private readonly marks = new WeakMap<ConfigMessage, number>();
-  private each(what: 'cluster' | 'listener', visit: (m: ConfigMessage, i: number) => void): void {
+  private each(what: 'cluster' | 'listener', visit: (m: ConfigMessage, i: number, data: unknown) => void): void {
     const field = keyOf(this.statics, `${what}s`, `${what}s`), list = this.statics[field];
     const desc = messageType(what === 'cluster' ? 'envoy.config.cluster.v3.Cluster' : 'envoy.config.listener.v3.Listener')!;
     (Array.isArray(list) ? (list as unknown[]) : list === undefined || list === null ? [] : [list]).forEach((data, i) => {
       const mark = this.tree.count;
       const m = new ConfigNode(this.tree, desc, data, [this.staticsKey, field, ...(Array.isArray(list) ? [i] : [])], `static_resources.${what}s[${i}]`);
       this.marks.set(m, mark);
-      visit(m, i);
+      visit(m, i, data);
     });
   }
 

@@ -24,7 +24,7 @@ export interface Compilers<L, C, R, E> {
   readonly extensions: ReadonlyMap<string, { readonly category: string; readonly perRoute?: true; readonly compile: ExtensionCompiler }>;
 }
 
-/** One resource: its packed plan, or null where it has errors of its own. `needs`: route tables that it asks for by discovery. */
+/** One resource: its plan, packed where it goes to workers as it is, or null where it has errors of its own. `needs`: route tables that it asks for by discovery. */
 export interface Resource<P> { readonly name: string; readonly version: string; readonly plan: P | null; readonly packed: Uint8Array | null; readonly needs: readonly RouteSubscription[] }
 
 /** What of the command line changes how configuration is read. */
@@ -51,6 +51,8 @@ export class ResourceCompiler<L, C, R, E> {
   readonly clusterNames = new Set<string>();
   /** Of the resource at hand. */
   private needs: RouteSubscription[] = [];
+  /** Hashes of what it read from elsewhere. */
+  private filesRead = '';
 
   constructor(tree: ConfigTree, compilers: Compilers<L, C, R, E>, world: CompileWorld) {
     this.tree = tree; this.compilers = compilers; this.concurrency = world.concurrency; this.flags = world.flags; this.environment = world.environment ?? (() => undefined);
@@ -72,7 +74,7 @@ export class ResourceCompiler<L, C, R, E> {
         return { kind: config.typeName, body: known.compile(config, ctx) };
       },
       accessLog: (m) => compilers.accessLog(m, ctx),
-      dataSource: (s) => readSource(s, this.environment),
+      dataSource: (s) => { const bytes = readSource(s, this.environment); if (bytes !== undefined) this.filesRead += hash(bytes); return bytes; },
       secret: (s) => this.secrets.add(s),
       sdsSecret: (kind, m) => this.secrets.sds(kind, m, ctx),
       needsCluster: (name, at, field) => { if (!this.clusterNames.has(name)) this.references.push({ name, at, field, resource }); },
@@ -80,7 +82,8 @@ export class ResourceCompiler<L, C, R, E> {
       routes: (config) => {
         const key = `${resource}/${routeCount++}/${config.str('name')}`;
         const mark = tree.errors, plan = compilers.routes(config, ctx), packed = pack(plan);
-        this.routeTables.push({ name: key, version: hash(packed), plan, packed: tree.errors > mark ? null : packed, needs: [] });
+        // The plan holds every virtual host a second time.
+        this.routeTables.push({ name: key, version: hash(packed), plan: null, packed: tree.errors > mark ? null : packed, needs: [] });
         return key;
       },
       discoveredRoutes: (name, source, statPrefix, filters) => {
@@ -93,13 +96,14 @@ export class ResourceCompiler<L, C, R, E> {
     return ctx;
   }
 
-  /** Compiles one resource; `mark`: the tree's count of reports before its message was made. */
-  resource<P>(m: ConfigMessage, mark: number, name: string, compile: (m: ConfigMessage, ctx: CompileContext) => P, discovered = false): Resource<P> {
+  /** Compiles one resource; `mark`: the tree's count of reports before its message was made. `text`: what makes its version where it need not be packed. */
+  resource<P>(m: ConfigMessage, mark: number, name: string, compile: (m: ConfigMessage, ctx: CompileContext) => P, discovered = false, text: unknown = undefined): Resource<P> {
     this.needs = [];
+    this.filesRead = '';
     const plan = compile(m, this.context(name, discovered));
     (m as ConfigNode).refuseUnread();
-    const packed = pack(plan), bad = this.tree.errorsSince(mark) > 0;
-    return { name, version: hash(packed), plan: bad ? null : plan, packed: bad ? null : packed, needs: this.needs };
+    const packed = text === undefined ? pack(plan) : null, bad = this.tree.errorsSince(mark) > 0;
+    return { name, version: hash(packed ?? Buffer.from(JSON.stringify(text) + this.filesRead)), plan: bad ? null : plan, packed: bad ? null : packed, needs: this.needs };
   }
 
   /** Reports references to clusters that are not there; the names of the resources that have one. */
