@@ -40,7 +40,7 @@ export interface SharedTables { readonly hosts: HostTable; readonly circuits: Ci
 export interface Surroundings { readonly own: Locality | null; /** There is a local cluster, whose health matters to all. */ readonly zoned: boolean; localHosts(): HostSet | null; /** Another cluster, null: there is none. */ member(name: string): ClusterEntry | null; /** Moves when a cluster or its endpoints change. */ readonly generation: number; readonly dns: DnsCaches }
 
 export class HostEntry implements WithLocality {
-  readonly index: number; readonly address: HostPlan['address']; readonly text: string; readonly hostname: string; readonly cluster: Cluster; readonly priority: number;
+  readonly index: number; address: HostPlan['address']; text: string; readonly hostname: string; readonly cluster: Cluster; readonly priority: number;
   readonly locality: HostPlan['locality']; readonly localityWeight: number; readonly metadata: HostPlan['metadata']; readonly health: HostPlan['health']; weight: number;
   readonly stats: StatBlock;
   /** No longer among the cluster's hosts. */
@@ -49,8 +49,16 @@ export class HostEntry implements WithLocality {
   pools: (Pool | null)[] = [null, null, null, null];
   /** Those of server names that requests bring (auto_sni) and of single clients (PROXY protocol), while they have connections. */
   private named = new Map<string, Pool>();
+  /** Where new connections go from now on. */
+  move(to: HostPlan['address']): void { this.address = to; this.text = formatAddress(to); }
+  /** Nothing but the address may be another. */
+  same(p: HostPlan): boolean {
+    if (this.priority !== p.priority || this.weight !== p.weight || this.localityWeight !== p.localityWeight || this.hostname !== p.hostname || this.health !== p.health) return false;
+    const a = this.locality, b = p.locality;
+    return a.region === b.region && a.zone === b.zone && a.subZone === b.subZone && (this.metadata === p.metadata || JSON.stringify(this.metadata) === JSON.stringify(p.metadata));
+  }
   /** The same host with other weights keeps its connections. */
-  take(before: HostEntry): void { this.pools = before.pools; this.named = before.named; }
+  take(before: HostEntry): void { this.pools = before.pools; this.named = before.named; for (const p of [...this.pools, ...this.named.values()]) if (p !== null) p.host = this; }
   constructor(plan: HostPlan, cluster: Cluster, env: WorkerEnv) {
     this.index = plan.index; this.address = plan.address; this.text = formatAddress(plan.address); this.hostname = plan.hostname; this.cluster = cluster; this.priority = plan.priority;
     this.locality = plan.locality; this.localityWeight = plan.localityWeight; this.metadata = plan.metadata; this.health = plan.health; this.weight = plan.weight;
@@ -159,7 +167,7 @@ export class ClusterEntry implements Cluster {
     const old = new Map(this.hosts.map((h) => [h.index, h])), had = this.hosts.length;
     this.hosts = plans.map((p) => {
       const known = old.get(p.index);
-      if (known !== undefined && known.priority === p.priority && known.weight === p.weight && known.localityWeight === p.localityWeight) { old.delete(p.index); return known; }
+      if (known?.same(p)) { old.delete(p.index); known.move(p.address); return known; }
       const made = new HostEntry(p, this, this.env);
       if (known !== undefined) { made.take(known); old.delete(p.index); }
       return made;

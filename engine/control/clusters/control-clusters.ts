@@ -8,6 +8,7 @@ import type { CircuitTable } from '../../shm/circuit-table.ts';
 import type { SharedWords } from '../../shm/shared-words.ts';
 import type { AssignmentPlan, CompiledCluster, EndpointPlan } from '../../upstream/config.ts';
 import type { Random } from '../../loop/random.ts';
+import { ClusterNames } from './cluster-names.ts';
 import { balancerGauges, subsetCount } from './balancer-gauges.ts';
 import { ControlDnsCache } from '../dns/dns-cache.ts';
 import type { NameResolver } from '../dns/resolver.ts';
@@ -34,11 +35,9 @@ class LiveCluster {
   compiled: CompiledCluster;
   readonly circuits: readonly [number, number];
   hosts = new Map<string, LiveHost>();
-  /** Addresses of each endpoint that is a name, in the order of the endpoints. */
-  readonly resolved = new Map<number, readonly string[]>();
-  readonly cancels = new Map<number, () => void>();
-  readonly failures = new Map<number, number>();
-  waiting = 0;
+  names: ClusterNames | null = null;
+  /** An assignment is to come by EDS. */
+  waiting = false;
   /** The last assignment by EDS. */
   assignment: AssignmentPlan | null = null;
   whenReady: (() => void)[] = [];
@@ -75,7 +74,7 @@ export class ControlClusters {
       c = new LiveCluster(compiled, [this.circuitRecords.allocate(), this.circuitRecords.allocate()]);
       for (const r of c.circuits) this.env.circuits.reset(r);
       this.live.set(name, c);
-    } else { for (const cancel of c.cancels.values()) cancel(); c.cancels.clear(); c.resolved.clear(); c.compiled = compiled; }
+    } else { c.names?.close(); if (compiled.endpoints.length === 0 || compiled.discovery === 'static') c.names = null; c.compiled = compiled; }
     if (compiled.eds !== null) c.compiled = assigned(compiled, c.assignment);
     c.version = version;
     this.useDnsCache(c);
@@ -86,7 +85,7 @@ export class ControlClusters {
     const before = c.hosts;
     if (compiled.discovery === 'static' || c.assignment !== null) this.update(c, false);
     this.env.emit([{ kind: 'cluster', name, version, body: packCluster(c.plan) }, ...(before === c.hosts ? [] : [this.hostsRecord(c)])]);
-    if (compiled.eds !== null) c.waiting = c.assignment === null ? 1 : 0; else if (compiled.discovery !== 'static') this.startDns(c);
+    if (compiled.eds !== null) c.waiting = c.assignment === null; else if (compiled.discovery !== 'static') this.startDns(c);
     this.env.stat('cluster_manager.active_clusters', 'gauge', { set: this.live.size });
   }
 
@@ -101,7 +100,7 @@ export class ControlClusters {
       if (same) this.env.stat(`cluster.${cluster.statName}.update_no_rebuild`, 'counter', { add: 1 });
       else { if (anew) this.env.emit([{ kind: 'cluster', name, version: c.version, body: packCluster(c.plan) }]); this.update(c, true); }
     }
-    c.waiting = 0;
+    c.waiting = false;
     this.settle(c);
   }
 
@@ -112,7 +111,7 @@ export class ControlClusters {
     c.gone = true;
     this.live.delete(name);
     this.env.health.remove(name);
-    for (const cancel of c.cancels.values()) cancel();
+    c.names?.close();
     for (const h of c.hosts.values()) this.hostRecords.release(h.index);
     c.dnsCache?.close();
     if (c.hostRecord >= 0) this.hostRecords.release(c.hostRecord);
@@ -162,7 +161,7 @@ export class ControlClusters {
     const { endpoints, discovery } = c.compiled;
     endpoints.forEach((e, i) => {
       if (discovery === 'static' || discovery === 'eds' || e.address.kind !== 'ip') { this.keep(c, next, e, e); return; }
-      const addresses = c.resolved.get(i) ?? [], { port } = e.address;
+      const addresses = c.names?.addresses(i) ?? [], { port } = e.address;
       for (const ip of discovery === 'logical-dns' ? addresses.slice(0, 1) : addresses) this.keep(c, next, e, { ...e, address: ipAddress(ip, port) });
     });
     let changed = next.size !== c.hosts.size;
@@ -206,10 +205,11 @@ export class ControlClusters {
 
   /** Those who wait for the cluster are told once its names are resolved and its hosts were checked once. */
   private settle(c: LiveCluster): void { if (this.isReady(c)) for (const f of c.whenReady.splice(0)) f(); }
-  private isReady(c: LiveCluster): boolean { return c.waiting === 0 && this.env.health.settled(c.compiled.cluster.name); }
+  private isReady(c: LiveCluster): boolean { return !c.waiting && c.names?.busy !== true && this.env.health.settled(c.compiled.cluster.name); }
 
   private keep(c: LiveCluster, next: Map<string, LiveHost>, e: EndpointPlan, at: EndpointPlan): void {
-    const key = formatAddress(at.address);
+    // The one host of a LOGICAL_DNS cluster stays the same as its address changes: new connections go there, those that are stay.
+    const key = c.compiled.discovery === 'logical-dns' ? '' : formatAddress(at.address);
     if (next.has(key)) return;
     const known = c.hosts.get(key);
     const index = known?.index ?? this.hostRecords.allocate();
@@ -254,38 +254,14 @@ export class ControlClusters {
     this.env.stat(`${prefix}.lb_subsets_${created > known ? 'created' : 'removed'}`, 'counter', { add: Math.abs(created - known) });
   }
 
+  /** Names are asked for anew; until they answer, hosts are those of before. */
   private startDns(c: LiveCluster): void {
-    c.waiting = 0;
-    c.compiled.endpoints.forEach((e, i) => { if (e.address.kind === 'ip') { c.waiting++; this.resolve(c, i, true); } });
-    if (c.waiting === 0) this.update(c, true);
-  }
-
-  private resolve(c: LiveCluster, i: number, first: boolean): void {
-    const e = c.compiled.endpoints[i], { dns, cluster } = c.compiled, prefix = `cluster.${cluster.statName}`;
-    if (e === undefined || e.address.kind !== 'ip' || c.gone) return;
-    const compiled = c.compiled;
-    this.env.stat(`${prefix}.update_attempt`, 'counter', { add: 1 });
-    void this.env.resolver.resolve(e.address.ip, dns).then((result) => {
-      if (c.gone || c.compiled !== compiled) return;
-      let next = dns.refreshMs;
-      if (result.ok || result.empty) {
-        const addresses = result.ok ? result.addresses : [];
-        const same = JSON.stringify(c.resolved.get(i)) === JSON.stringify(addresses);
-        this.env.stat(`${prefix}.update_success`, 'counter', { add: 1 });
-        if (!result.ok) this.env.stat(`${prefix}.update_empty`, 'counter', { add: 1 });
-        c.failures.delete(i);
-        // The last addresses are kept when a name answers with none of a sudden only if it never answered well; Envoy takes an empty answer as it is.
-        c.resolved.set(i, addresses);
-        if (same) this.env.stat(`${prefix}.update_no_rebuild`, 'counter', { add: 1 }); else this.update(c, true);
-        if (result.ok && dns.respectTtl && result.ttlMs >= 0) next = Math.max(1000, result.ttlMs);
-      } else {
-        this.env.stat(`${prefix}.update_failure`, 'counter', { add: 1 });
-        const n = (c.failures.get(i) ?? 0) + 1;
-        c.failures.set(i, n);
-        next = Math.min(dns.failureMaxMs, dns.failureBaseMs * 2 ** Math.min(n - 1, 20));
-      }
-      if (first && --c.waiting === 0) this.settle(c);
-      c.cancels.set(i, this.env.after(next + this.env.random.unit() * dns.jitterMs, () => this.resolve(c, i, false)));
+    const { env } = this, prefix = `cluster.${c.compiled.cluster.statName}`;
+    c.names = new ClusterNames(c.compiled, c.names, {
+      after: (ms, task) => env.after(ms, task), resolver: env.resolver, random: env.random, count: (what) => env.stat(`${prefix}.${what}`, 'counter', { add: 1 }),
+      changed: () => this.update(c, true), settled: () => this.settle(c),
     });
+    c.names.start();
+    if (!c.names.busy || c.hosts.size > 0) this.update(c, true);
   }
 }

@@ -2,17 +2,19 @@
 // host_ttl. Every result goes to all workers. Control thread.
 import type { PlanRecord } from '../../plan/records.ts';
 import type { DnsCachePlan } from '../../upstream/kinds/dns-cache-config.ts';
+import type { Random } from '../../loop/random.ts';
+import { DnsBackoff } from './backoff.ts';
 import type { NameResolver, Resolution } from './resolver.ts';
 
 export interface DnsCacheEnv {
   emit(records: readonly PlanRecord[]): void;
   after(ms: number, task: () => void): () => void;
   wallMs(): number;
-  readonly resolver: NameResolver;
+  readonly resolver: NameResolver; readonly random: Random;
   stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
 }
 
-interface Entry { addresses: readonly string[]; error: string; known: boolean; usedMs: number; cancel: () => void; failures: number }
+interface Entry { addresses: readonly string[]; error: string; known: boolean; usedMs: number; cancel: () => void; readonly backoff: DnsBackoff }
 
 export class ControlDnsCache {
   readonly plan: DnsCachePlan;
@@ -26,7 +28,7 @@ export class ControlDnsCache {
     const known = this.entries.get(host);
     if (known !== undefined) { known.usedMs = this.env.wallMs(); return; }
     if (this.entries.size >= this.plan.maxHosts) { this.count('host_overflow'); this.env.emit([{ kind: 'dns', cache: this.plan.name, host, answer: { addresses: [], error: 'overflow' } }, { kind: 'dns', cache: this.plan.name, host, answer: null }]); return; }
-    const entry: Entry = { addresses: [], error: '', known: false, usedMs: this.env.wallMs(), cancel: () => {}, failures: 0 };
+    const entry: Entry = { addresses: [], error: '', known: false, usedMs: this.env.wallMs(), cancel: () => {}, backoff: new DnsBackoff(this.plan.dns, this.env.random) };
     this.entries.set(host, entry);
     this.count('host_added');
     this.gauge();
@@ -47,7 +49,7 @@ export class ControlDnsCache {
     let next = dns.refreshMs;
     if (r.ok) {
       this.count('dns_query_success');
-      entry.failures = 0;
+      entry.backoff.reset();
       if (entry.known && entry.addresses.join() !== r.addresses.join()) this.count('host_address_changed');
       entry.addresses = r.addresses;
       entry.error = '';
@@ -56,7 +58,7 @@ export class ControlDnsCache {
       this.count('dns_query_failure');
       // Addresses that were good stay good until the name resolves anew.
       entry.error = entry.addresses.length > 0 ? '' : r.error;
-      next = Math.min(dns.failureMaxMs, dns.failureBaseMs * 2 ** Math.min(entry.failures++, 20));
+      next = entry.backoff.next();
     }
     entry.known = true;
     env.emit([this.record(host, entry)]);

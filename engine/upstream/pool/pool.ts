@@ -22,7 +22,8 @@ const OVERFLOW: Leased = { kind: 'failed', why: 'overflow', reason: '' };
 
 export class Pool {
   readonly cluster: ClusterEntry;
-  readonly host: HostEntry;
+  /** As endpoints say it last. */
+  host: HostEntry;
   readonly protocol: PoolProtocol;
   /** Asked for by TLS (auto_sni), '': what the cluster asks for. */
   readonly serverName: string;

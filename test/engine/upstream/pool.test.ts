@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { ipAddress } from '../../../engine/net/address.ts';
+import type { HostPlan } from '../../../engine/plan/cluster-plan.ts';
 import { HTTP2_DEFAULTS } from '../../../engine/plan/http2-options-plan.ts';
 import { PoolWorld, Request } from './pool-world.ts';
 
@@ -212,4 +214,14 @@ test('a retry budget lets as many retries be active as its share of what is unde
   w.cluster.endRetry('default');
   assert.equal(w.cluster.beginRetry('default'), true);
   assert.deepEqual([1, 2, 3, 4].map(() => w.cluster.beginRetry('high')), [true, true, true, false], 'high priority has its max_retries');
+});
+
+test('a host whose address or metadata change keeps its connections; new ones go to the new address', () => {
+  const w = new PoolWorld(), { cluster } = w, at = (n: number, more: object = {}): HostPlan => ({ ...w.host(0), address: ipAddress(`10.9.9.${n}`, 80), ...more });
+  w.ask(); w.connect(0); w.answer(0);
+  cluster.setHosts([at(1)]);
+  const kept = w.ask(); w.answer(0);
+  cluster.setHosts([at(2, { metadata: { 'envoy.lb': { v: '2' } } })]);
+  const again = w.ask(); w.ask();
+  assert.deepEqual([kept.log, again.log, w.remotes, cluster.choose(w.ctx)?.metadata], [['stream', '200 end'], ['stream'], ['10.0.0.1:80', '10.9.9.2:80'], { 'envoy.lb': { v: '2' } }]);
 });

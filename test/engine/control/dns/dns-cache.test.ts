@@ -5,7 +5,7 @@ import type { Resolution } from '../../../../engine/control/dns/resolver.ts';
 import type { PlanRecord } from '../../../../engine/plan/records.ts';
 import type { DnsCachePlan } from '../../../../engine/upstream/kinds/dns-cache-config.ts';
 
-const PLAN: DnsCachePlan = { name: 'd', dns: { family: 'AUTO', refreshMs: 60_000, respectTtl: true, jitterMs: 0, failureBaseMs: 2000, failureMaxMs: 10_000, resolvers: [] }, hostTtlMs: 100_000, maxHosts: 2, minRefreshMs: 5000, queryTimeoutMs: 5000, preresolve: [] };
+const PLAN: DnsCachePlan = { name: 'd', dns: { family: 'AUTO', refreshMs: 60_000, respectTtl: true, jitterMs: 0, failure: { baseMs: 2000, maxMs: 10_000 }, resolvers: [] }, hostTtlMs: 100_000, maxHosts: 2, minRefreshMs: 5000, queryTimeoutMs: 5000, preresolve: [] };
 
 /** A cache with a resolver and timers that a test drives. */
 class World {
@@ -17,7 +17,7 @@ class World {
   readonly cache: ControlDnsCache;
   constructor(plan: Partial<DnsCachePlan> = {}) {
     this.cache = new ControlDnsCache({ ...PLAN, ...plan }, {
-      emit: (r) => { this.records.push(...r); }, wallMs: () => this.now, resolver: { resolve: (name) => new Promise((done) => { this.asked.push({ name, done }); }) },
+      emit: (r) => { this.records.push(...r); }, wallMs: () => this.now, random: { unit: () => 1, u32: () => 0, uuid: () => '' }, resolver: { resolve: (name) => new Promise((done) => { this.asked.push({ name, done }); }) },
       after: (ms, task) => { const t = { at: this.now + ms, task }; this.timers.push(t); return () => { this.timers = this.timers.filter((x) => x !== t); }; },
       stat: (name, _kind, c) => { this.stats.set(name.slice('dns_cache.d.'.length), c.set ?? (this.stats.get(name.slice('dns_cache.d.'.length)) ?? 0) + (c.add ?? 0)); },
     });
