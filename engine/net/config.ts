@@ -9,6 +9,8 @@ import { compileMatchTree } from './match/config.ts';
 import type { SocketOption, TcpKeepalive } from './transport/transport.ts';
 
 type Meta = ListenerPlan['metadata'];
+/** Without tcp_backlog_size the queue is as long as the kernel lets it be (it cuts this down to net.core.somaxconn). */
+const SOMAXCONN = 65_535;
 const NOWHERE: Address = { kind: 'ip', family: 4, ip: '0.0.0.0', port: 0 };
 
 /** envoy.config.core.v3.Address; host names are for clusters only. */
@@ -110,7 +112,7 @@ export function compileListener(m: ConfigMessage, ctx: CompileContext): Listener
   const accessLogs = m.list('access_log').map((l) => compileLog(l, ctx)).filter((l) => l !== null);
   return {
     name: ctx.resource, address, additional: m.list('additional_addresses').map((a) => { a.unsupported('socket_options'); a.unsupported('tcp_keepalive'); return compileAddress(a.msg('address'), false, udp !== null); }), statPrefix: m.str('stat_prefix').replaceAll(':', '_'),
-    bindToPort: m.bool('bind_to_port', true), reusePort: m.bool('enable_reuse_port', true), backlog: m.num('tcp_backlog_size', 511), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20), acceptsPerTurn: m.num('max_connections_to_accept_per_socket_event', 0),
+    bindToPort: m.bool('bind_to_port', true), reusePort: m.bool('enable_reuse_port', true), backlog: m.num('tcp_backlog_size', SOMAXCONN), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20), acceptsPerTurn: m.num('max_connections_to_accept_per_socket_event', 0),
     transparent: m.bool('transparent'), freebind: m.bool('freebind'), ipv6Only: !(m.msg('address')?.msg('socket_address')?.bool('ipv4_compat') ?? false), options: compileSocketOptions(m.list('socket_options')), keepalive: compileKeepalive(m.msg('tcp_keepalive')), ignoreGlobalLimit: m.bool('ignore_global_conn_limit'), bypassOverload: m.bool('bypass_overload_manager'),
     direction: m.enum('traffic_direction') as ListenerPlan['direction'], drainType: m.enum('drain_type') as ListenerPlan['drainType'], chains, matcher, listenerFilters: udp === null ? compileListenerFilters(m, ctx, chains) : [], listenerFiltersTimeoutMs: m.ms('listener_filters_timeout', 15_000), continueOnTimeout: m.bool('continue_on_listener_filters_timeout'),
     defaultChain: fallback === undefined ? null : compileChain(fallback, ctx, true), accessLogs, udp, metadata: compileMetadata(m.msg('metadata')),

@@ -9,7 +9,7 @@ import { unknownGrpc, unknownHttp } from './retry-on.ts';
 const DEFAULT_TIMEOUT_MS = 15_000;
 /** What steers timeouts and retries of this hop; taken off before the request goes on. (x-envoy-upstream-rq-timeout-ms and its per-try kin go only when they are understood, as in Envoy.) */
 const STEERING = new Set(['x-envoy-retry-on', 'x-envoy-retry-grpc-on', 'x-envoy-max-retries', 'x-envoy-retriable-status-codes', 'x-envoy-retriable-header-names', 'x-envoy-hedge-on-per-try-timeout', 'x-envoy-upstream-alt-stat-name',
-  'x-envoy-upstream-stream-duration-ms', 'x-envoy-upstream-rq-timeout-alt-response', 'x-envoy-is-timeout-retry']);
+  'x-envoy-upstream-stream-duration-ms', 'x-envoy-upstream-rq-timeout-alt-response']);
 const LOOKED_AT = new Set([...STEERING, 'x-envoy-upstream-rq-timeout-ms', 'x-envoy-upstream-rq-per-try-timeout-ms', 'x-envoy-expected-rq-timeout-ms']);
 const UNITS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
 

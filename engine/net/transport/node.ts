@@ -1,5 +1,6 @@
 // The same transport over node:net: where the addon is not built, and as --transport=node. A turn is one callback of node's event loop; what it writes is
 // gathered per socket (cork) and let go at the turn's end.
+import { chmodSync } from 'node:fs';
 import net from 'node:net';
 import { ipAddress, type Address } from '../address.ts';
 import { Datagrams, type DatagramOptions, type DatagramSink, type DatagramSocket } from './datagrams.ts';
@@ -116,12 +117,15 @@ export class NodeTransport implements Transport {
   }
 
   listen(o: ListenOptions, onAccept: (socket: TransportSocket) => void): Promise<ListenerSocket | { readonly error: string }> {
+    // node:net sets no options of its own choosing: refused, not ignored.
+    if (o.options.length > 0 || o.transparent || o.freebind) return Promise.resolve({ error: 'ENOTSUP' });
     const path = pathOf(o.address);
     const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => this.enter(() => onAccept(this.adopt(socket, path))));
     return new Promise((resolve) => {
       server.once('error', (e: NodeJS.ErrnoException) => resolve({ error: e.code ?? 'EIO' }));
       const done = (): void => {
         this.servers.add(server);
+        if (o.address.kind === 'pipe' && o.address.mode !== 0 && !path.startsWith('\0')) chmodSync(path, o.address.mode);
         const bound = server.address();
         server.on('error', () => { /* EMFILE and the like: the next accept tries again */ });
         resolve({
@@ -137,6 +141,7 @@ export class NodeTransport implements Transport {
   }
 
   connect(o: ConnectOptions, sink: SocketSink): TransportSocket {
+    if (o.options.length > 0 || o.freebind) return this.refused(o, sink);
     const bind = o.bind !== null && o.bind.kind === 'ip' ? { localAddress: o.bind.ip, localPort: o.bind.port } : {};
     const socket = o.remote.kind === 'ip' ? net.connect({ host: o.remote.ip, port: o.remote.port, allowHalfOpen: true, noDelay: o.noDelay, autoSelectFamily: false, ...bind }) : net.connect({ path: pathOf(o.remote), allowHalfOpen: true });
     const s = this.adopt(socket, '');
@@ -148,6 +153,15 @@ export class NodeTransport implements Transport {
 
   private readonly datagramSockets = new Datagrams((work) => this.enter(work));
   datagrams(o: DatagramOptions, sink: DatagramSink): Promise<DatagramSocket | { readonly error: string }> { return this.datagramSockets.open(o, sink); }
+
+  /** An outgoing connection with options that node:net cannot set: it fails, told later as any failure. */
+  private refused(o: ConnectOptions, sink: SocketSink): TransportSocket {
+    const socket = new net.Socket(), s = this.adopt(socket, '');
+    s.sink = sink;
+    s.known = o.remote;
+    socket.destroy(Object.assign(new Error('no socket options'), { code: 'ENOTSUP' }));
+    return s;
+  }
 
   wake(): void {
     if (this.immediate) return;

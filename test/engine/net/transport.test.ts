@@ -1,7 +1,7 @@
 // All transport behaviour, on both implementations.
 import assert from 'node:assert/strict';
 import { createConnection, createServer } from 'node:net';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -181,5 +181,22 @@ for (const kind of kinds) {
     await client.until(() => client.ended || client.closed !== null);
     assert.ok(client.bytes < 16 << 20);
     assert.equal(server.closed, null, 'a socket that was let go tells nothing more');
+  });
+
+  test(`${kind}: socket options are set, or refused where node:net cannot; a pipe has its mode`, async (c) => {
+    const t = make(c), IPPROTO_TCP = 6, TCP_DEFER_ACCEPT = 9;
+    const options = [{ level: IPPROTO_TCP, name: TCP_DEFER_ACCEPT, value: 1 }];
+    const listener = await t.listen({ ...LISTEN, address: ipAddress('127.0.0.1', 0), options }, () => {});
+    if (kind === 'node') assert.deepEqual(listener, { error: 'ENOTSUP' }); else assert.ok(!('error' in listener));
+    const bad = await t.listen({ ...LISTEN, address: ipAddress('127.0.0.1', 0), options: [{ level: 9999, name: 1, value: 1 }] }, () => {});
+    assert.ok('error' in bad);
+    const peer = new Peer();
+    peer.socket = t.connect({ ...to(ipAddress('127.0.0.1', 9)), options: [{ level: 9999, name: 1, value: 1 }] }, peer);
+    await peer.until(() => peer.closed !== null);
+    assert.match(peer.closed!, /ENOTSUP|EINVAL|ENOPROTOOPT|EOPNOTSUPP/);
+    const path = join(mkdtempSync(join(tmpdir(), 'weir-')), 's');
+    const pipe = await t.listen({ ...LISTEN, address: { kind: 'pipe', path, mode: 0o640 } }, () => {});
+    assert.ok(!('error' in pipe));
+    assert.equal(statSync(path).mode & 0o777, 0o640);
   });
 }
