@@ -29,6 +29,7 @@ import { compileListenerLocalRateLimit, compileNetworkLocalRateLimit } from './f
 import { compileNetworkSetFilterState } from './filters/network/set-filter-state/config.ts';
 import { compileUdpProxy } from './filters/udp/udp-proxy/config.ts';
 import { compileNetworkRbac } from './filters/network/rbac/config.ts';
+import { compileLocalRateLimit } from './filters/http/local-ratelimit/config.ts';
 import { compileHttpRbac, compileRbacPerRoute } from './filters/http/rbac/config.ts';
 import { compileProxyProtocol } from './filters/listener/proxy-protocol/config.ts';
 import { compileTlsInspector } from './filters/listener/tls-inspector/config.ts';
@@ -75,6 +76,7 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute', { category: 'envoy.filters.http.per_route', compile: compileHeaderMutationPerRoute }],
   ['envoy.extensions.filters.http.header_to_metadata.v3.Config', { category: 'envoy.filters.http', perRoute: true, compile: compileHeaderToMetadata }],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', { category: 'envoy.filters.http', compile: compileHealthCheckFilter }],
+  ['envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit', { category: 'envoy.filters.http', perRoute: true, compile: compileLocalRateLimit }],
   ['envoy.extensions.filters.http.rbac.v3.RBAC', { category: 'envoy.filters.http', compile: compileHttpRbac }],
   ['envoy.extensions.filters.http.rbac.v3.RBACPerRoute', { category: 'envoy.filters.http.per_route', compile: compileRbacPerRoute }],
   ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession', { category: 'envoy.filters.http', compile: compileStatefulSession }],

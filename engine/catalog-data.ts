@@ -42,6 +42,8 @@ import type { UdpFilter } from './net/udp-filter.ts';
 import { UdpProxy } from './filters/udp/udp-proxy/udp-proxy.ts';
 import type { UdpProxyPlan } from './plan/udp-proxy-plan.ts';
 import { NetworkRbacFactory } from './filters/network/rbac/rbac.ts';
+import { LocalRateLimitFactory } from './filters/http/local-ratelimit/local-ratelimit.ts';
+import type { LocalRateLimitPlan } from './plan/rate-limit-plan.ts';
 import { HttpRbacFactory } from './filters/http/rbac/rbac.ts';
 import { DynamicForwardProxyFactory } from './filters/http/dynamic-forward-proxy/filter.ts';
 import type { DynamicForwardPlan } from './plan/dynamic-forward-plan.ts';
@@ -114,6 +116,7 @@ const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpF
   ['envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', (body, p) => new HeaderMutationFactory(p.name, p.index, body as HeaderMutationFilterPlan, p.parts.logs.operators, p.env.clock)],
   ['envoy.extensions.filters.http.header_to_metadata.v3.Config', (body, p) => new HeaderToMetadataFactory(p.name, p.index, body as HeaderToMetadataPlan)],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.node().cluster, healthFailed: () => p.parts.healthFailed() })],
+  ['envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit', (body, p) => new LocalRateLimitFactory(p.name, p.index, body as LocalRateLimitPlan, { env: p.env, limits: p.parts.limits, operators: p.parts.logs.operators, nodeCluster: () => p.parts.node().cluster })],
   ['envoy.extensions.filters.http.rbac.v3.RBAC', (body, p) => new HttpRbacFactory(p.name, p.index, body as RbacPlan, p.env.stats, `http.${p.hcm.statPrefix}`)],
   ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession', (body, p) => new StatefulSessionFactory(p.name, p.index, body as StatefulSessionPlan, p.env.clock)],
   ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, accessLog: (kind, log) => p.catalog.accessLog(kind, log, p.env), clusters: p.parts.clusters, machineAddress: p.parts.machineAddress, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],

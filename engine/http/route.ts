@@ -1,5 +1,6 @@
 // What the connection manager needs of routing. The router room implements it; http does not import router.
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import type { RouteRateLimits } from './rate-limit/rate-limits.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
 
 /** The filters of one HTTP connection manager, as a route sees them. One object per manager. */
@@ -35,6 +36,8 @@ export interface Route {
   upgradeAllowed(token: string): boolean | undefined;
   /** typed_per_filter_config for the filters of a chain, by index; null: the route has none. Resolved at first use and kept. */
   filterConfigs(chain: ChainFilters): readonly RouteFilterConfig[] | null;
+  /** rate_limits of the route and its virtual host; null: none. */
+  readonly rateLimits: RouteRateLimits | null;
   /** The route answers itself (direct_response, redirect): in Envoy it then has no headers to add to the answers of filters before the router. */
   readonly answersItself: boolean;
   /** Applies response_headers_to_add/remove of all levels (local replies included, as Envoy). */

@@ -36,6 +36,6 @@ export class TokenBucket {
     const empty = Math.max(this.emptyMs, wallMs - maxTokens / this.perMs), tokens = (wallMs - empty) * this.perMs;
     if (tokens < n - 1e-6) return tokens - n;
     this.emptyMs = empty + n / this.perMs;
-    return tokens - n;
+    return Math.max(0, tokens - n);
   }
 }

@@ -4,6 +4,7 @@ import type { HeaderMatcherPlan } from '../headers/header-matcher.ts';
 import type { StringMatcherPlan } from '../headers/string-matcher.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { BodyFormatPlan } from './hcm-plan.ts';
+import type { RateLimitPlan } from './rate-limit-plan.ts';
 import type { HeaderMutationPlan } from './header-mutation-plan.ts';
 import type { FractionPlan, MatchTreePlan, ValueMatchPlan } from './match-plan.ts';
 
@@ -39,6 +40,7 @@ export interface VirtualHostPlan {
   readonly retry: RetryPlan | null;
   readonly hedge: boolean | null;
   readonly mirrors: readonly MirrorPlan[];
+  readonly rateLimits: readonly RateLimitPlan[];
 }
 
 export type PathMatchPlan =
@@ -106,6 +108,8 @@ export interface ForwardPlan {
   readonly hedge: boolean | null;
   readonly mirrors: readonly MirrorPlan[];
   readonly redirects: RedirectPolicyPlan | null;
+  readonly rateLimits: readonly RateLimitPlan[];
+  readonly includeHostRateLimits: boolean;
 }
 
 /** One of request_mirror_policies. `header`: names the cluster, '' where `cluster` does. `suffix`: '-shadow' is added to the host. */

@@ -10,6 +10,7 @@ import type { DirectPlan, FilterConfigPlan, LevelPlan, PathMatchPlan, RewritePla
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import { compileForward } from './forward-config.ts';
 import { compileMirrors } from './mirror-config.ts';
+import { compileRateLimits } from '../http/rate-limit/config.ts';
 import { PathTemplate, TemplateError } from './match/path-template.ts';
 import { compileHedge, compileRetry } from './retry-config.ts';
 
@@ -111,12 +112,11 @@ function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): VirtualHostP
   const matcher = m.msg('matcher');
   if (matcher !== undefined && m.has('routes')) m.error('matcher', "cannot set both matcher and routes on virtual host");
   for (const f of ['retry_policy_typed_config', 'cors']) m.unsupported(f);
-  if (m.list('rate_limits').length > 0) m.noop('rate_limits', 'no rate limit filter is there yet');
   return {
     name: m.str('name'), level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE', routes: m.list('routes').map((r) => compileRoute(r, ctx)),
     matcher: matcher === undefined ? null : compileMatchTree(matcher, { stream: true, action: (c, at) => compileRouteAction(c, at, ctx) }), includeAttemptCount: m.bool('include_request_attempt_count'), includeAttemptCountInResponse: m.bool('include_attempt_count_in_response'),
     metadata: compileMetadata(m.msg('metadata')), filterConfigs: compileFilterConfigs(m, ctx), virtualClusters: m.list('virtual_clusters').map((c) => ({ name: c.str('name'), headers: c.list('headers').map(compileHeaderMatcher) })), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)),
-    includeTimeoutRetry: m.bool('include_is_timeout_retry_header'), retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx),
+    includeTimeoutRetry: m.bool('include_is_timeout_retry_header'), retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), rateLimits: compileRateLimits(m.list('rate_limits')),
   };
 }
 

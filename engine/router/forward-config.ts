@@ -1,5 +1,6 @@
 // RouteAction from configuration.
 import { toByteString } from '../headers/headers.ts';
+import { compileRateLimits } from '../http/rate-limit/config.ts';
 import { compileMetadata } from '../net/config.ts';
 import type { ForwardPlan, HashPolicyPlan, WeightedPlan } from '../plan/route-plan.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
@@ -46,8 +47,6 @@ function compileHashPolicy(p: ConfigMessage): HashPolicyPlan | null {
 
 export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPlan {
   for (const f of ['retry_policy_typed_config', 'cors', 'internal_redirect_action', 'max_internal_redirects', 'early_data_policy']) m.unsupported(f);
-  if (m.list('rate_limits').length > 0) m.noop('rate_limits', 'no rate limit filter is there yet');
-  m.noop('include_vh_rate_limits', 'no rate limit filter is there yet');
   const duration = m.msg('max_stream_duration');
   const path = m.msg('path_rewrite_policy'), template = path?.any('typed_config');
   path?.str('name');
@@ -71,6 +70,7 @@ export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPl
     timeoutMs: m.ms('timeout', -1), idleTimeoutMs: m.ms('idle_timeout', -1), flushTimeoutMs: m.ms('flush_timeout', -1), maxStreamDurationMs: duration?.ms('max_stream_duration', -1) ?? -1, maxGrpcTimeoutMs: m.ms('max_grpc_timeout', -1), grpcTimeoutOffsetMs: Math.max(0, m.ms('grpc_timeout_offset', 0)),
     newTimeouts: duration !== undefined, grpcHeaderMaxMs: duration?.ms('grpc_timeout_header_max', -1) ?? -1, grpcHeaderOffsetMs: Math.max(0, duration?.ms('grpc_timeout_header_offset', 0) ?? 0),
     priority: m.enum('priority') === 'HIGH' ? 'high' : 'default', hashPolicies: m.list('hash_policy').map(compileHashPolicy).filter((p) => p !== null), metadataMatch: compileMetadata(m.msg('metadata_match')), upgrades, connectTerminate: terminate, retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), redirects: compileRedirectPolicy(m),
+    rateLimits: compileRateLimits(m.list('rate_limits')), includeHostRateLimits: m.bool('include_vh_rate_limits'),
   };
 }
 

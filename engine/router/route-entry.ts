@@ -2,6 +2,8 @@
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { ChainFilters, Route, RouteFilterConfig } from '../http/route.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
+import { RateLimitPolicy, type RouteRateLimits } from '../http/rate-limit/rate-limits.ts';
+import type { RateLimitPlan } from '../plan/rate-limit-plan.ts';
 import type { MetadataValue, StreamFacts } from '../observe/stream-facts.ts';
 import type { FilterConfigPlan, ForwardPlan, RedirectPolicyPlan, RoutePlan, WeightedPlan } from '../plan/route-plan.ts';
 import { MetadataCriteria } from '../upstream/metadata-criteria.ts';
@@ -155,6 +157,12 @@ export class RouteEntry implements Route {
     this.rewritePath(headers, facts, keepOriginal);
   }
 
+  private limits: RouteRateLimits | null | undefined;
+  get rateLimits(): RouteRateLimits | null {
+    if (this.limits !== undefined) return this.limits;
+    const { forward, host } = this, of = (list: readonly RateLimitPlan[]): RateLimitPolicy[] => list.map((p) => new RateLimitPolicy(p));
+    return this.limits = forward === null || forward.rateLimits.length + host.plan.rateLimits.length === 0 ? null : { route: of(forward.rateLimits), host: of(host.plan.rateLimits), includeHost: forward.includeHostRateLimits };
+  }
   get answersItself(): boolean { return this.plan.action.kind !== 'forward'; }
   finalizeResponse(headers: ResponseHeaders, facts: StreamFacts): void { for (const l of this.cachedLevels ??= this.levels()) l.response.apply(headers, facts); }
 

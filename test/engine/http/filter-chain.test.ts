@@ -272,7 +272,7 @@ test('a held body can be looked at and changed', () => {
 });
 
 function route(configs: readonly { disabled?: boolean; all: readonly unknown[] }[] | null, more: Partial<Route> = {}): Route {
-  return { name: 'n', answersItself: false, virtualHostName: 'v', clusterName: () => '', idleTimeoutMs: -1, flushTimeoutMs: -1, streamDurationMs: () => -1, bufferLimit: -1, upgradeAllowed: () => undefined, filterConfigs: () => configs?.map((c) => ({ disabled: c.disabled, all: c.all })) ?? null, finalizeResponse() {}, ...more };
+  return { name: 'n', answersItself: false, rateLimits: null, virtualHostName: 'v', clusterName: () => '', idleTimeoutMs: -1, flushTimeoutMs: -1, streamDurationMs: () => -1, bufferLimit: -1, upgradeAllowed: () => undefined, filterConfigs: () => configs?.map((c) => ({ disabled: c.disabled, all: c.all })) ?? null, finalizeResponse() {}, ...more };
 }
 
 test('per-route configuration by index: the most specific, all levels, switched off and on; matched again after the cache is cleared', () => {

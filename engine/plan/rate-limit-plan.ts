@@ -1,0 +1,40 @@
+// rate_limits of routes and virtual hosts, and the local rate limit filter, as workers install them.
+import type { HeaderMatcherPlan } from '../headers/header-matcher.ts';
+import type { TokenBucketPlan } from '../net/shared-limits.ts';
+import type { HeaderMutationPlan } from './header-mutation-plan.ts';
+import type { QueryMatcherPlan } from './route-plan.ts';
+
+/** What one action adds to a descriptor. `skip`: without a value the entry is left out, else the whole descriptor. Addresses are masked to so many bits; -1: whole. */
+export type RateLimitActionPlan =
+  | { readonly kind: 'generic'; readonly key: string; readonly value: string } | { readonly kind: 'source-cluster' } | { readonly kind: 'remote-address'; readonly bits4: number; readonly bits6: number; readonly masked: boolean }
+  | { readonly kind: 'header'; readonly header: string; readonly key: string; readonly skip: boolean } | { readonly kind: 'query'; readonly parameter: string; readonly key: string; readonly skip: boolean }
+  | { readonly kind: 'header-match'; readonly key: string; readonly value: string; readonly expect: boolean; readonly headers: readonly HeaderMatcherPlan[] }
+  | { readonly kind: 'query-match'; readonly key: string; readonly value: string; readonly expect: boolean; readonly query: readonly QueryMatcherPlan[] }
+  | { readonly kind: 'metadata'; readonly key: string; readonly source: 'dynamic' | 'route'; readonly filter: string; readonly path: readonly string[]; readonly fallback: string; readonly skip: boolean };
+
+export interface RateLimitPlan { readonly stage: number; readonly actions: readonly RateLimitActionPlan[] }
+
+/** A share of requests with its runtime key ('' for none). */
+export interface RuntimeSharePlan { readonly key: string; readonly numerator: number; readonly denominator: number }
+
+export interface LocalRateLimitPlan {
+  readonly statPrefix: string;
+  /** Unique to this piece of configuration, the same in every worker: its buckets are shared under it. */
+  readonly key: string;
+  /** null: no requests are limited but by descriptors. */
+  readonly bucket: TokenBucketPlan | null;
+  readonly descriptors: readonly { readonly entries: readonly (readonly [string, string])[]; readonly bucket: TokenBucketPlan; readonly shadow: boolean }[];
+  readonly enabled: RuntimeSharePlan;
+  readonly enforced: RuntimeSharePlan;
+  readonly status: number;
+  readonly responseHeaders: HeaderMutationPlan;
+  readonly requestHeaders: HeaderMutationPlan;
+  readonly stage: number;
+  readonly perConnection: boolean;
+  readonly rateLimitHeaders: boolean;
+  readonly hostLimits: 'override' | 'include' | 'ignore';
+  readonly alwaysDefault: boolean;
+  readonly resourceExhausted: boolean;
+  /** In place of the route's; null: the route's. */
+  readonly rateLimits: readonly RateLimitPlan[] | null;
+}

@@ -1,0 +1,39 @@
+// Descriptors of requests: what each action gives, which lack of a value leaves out an entry and which the whole descriptor.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { RequestHeaders } from '../../../../engine/headers/headers.ts';
+import { RateLimitPolicy } from '../../../../engine/http/rate-limit/rate-limits.ts';
+import { ConnectionFacts, StreamFacts } from '../../../../engine/observe/stream-facts.ts';
+import type { RateLimitActionPlan } from '../../../../engine/plan/rate-limit-plan.ts';
+
+function stream(): StreamFacts {
+  const s = new StreamFacts(new ConnectionFacts());
+  s.remoteIp = '192.0.2.77';
+  s.request = new RequestHeaders();
+  s.request.path = '/a?user=amy&empty=';
+  s.request.add('x-user', 'bob'); s.request.add('x-user', 'eve');
+  s.metadata = new Map([['ns', { tier: 'gold', n: 1 }]]);
+  s.routeMetadata = { ns: { tier: 'route' } };
+  return s;
+}
+const of = (...actions: RateLimitActionPlan[]): unknown => new RateLimitPolicy({ stage: 0, actions }).descriptor(stream(), 'here');
+const user = (header: string, skip: boolean): RateLimitActionPlan => ({ kind: 'header', header, key: 'u', skip });
+
+test('each action gives its entry', () => {
+  assert.deepEqual(of({ kind: 'generic', key: 'generic_key', value: 'x' }, { kind: 'source-cluster' }, { kind: 'remote-address', bits4: -1, bits6: -1, masked: false }, { kind: 'remote-address', bits4: 26, bits6: 128, masked: true }, user('x-user', false), { kind: 'query', parameter: 'user', key: 'q', skip: false },
+    { kind: 'metadata', key: 'm', source: 'dynamic', filter: 'ns', path: ['tier'], fallback: '', skip: false }, { kind: 'metadata', key: 'r', source: 'route', filter: 'ns', path: ['tier'], fallback: '', skip: false }, { kind: 'metadata', key: 'f', source: 'dynamic', filter: 'ns', path: ['none'], fallback: 'else', skip: false }), [
+    ['generic_key', 'x'], ['source_cluster', 'here'], ['remote_address', '192.0.2.77'], ['masked_remote_address', '192.0.2.64/26'], ['u', 'bob,eve'], ['q', 'amy'], ['m', 'gold'], ['r', 'route'], ['f', 'else']]);
+});
+
+test('without a value an entry that may be skipped is left out, else there is no descriptor', () => {
+  const fixed: RateLimitActionPlan = { kind: 'generic', key: 'k', value: 'v' };
+  assert.deepEqual(of(fixed, user('x-none', true)), [['k', 'v']]);
+  for (const lacking of [user('x-none', false), { kind: 'query', parameter: 'empty', key: 'q', skip: false }, { kind: 'metadata', key: 'm', source: 'dynamic', filter: 'ns', path: ['n'], fallback: '', skip: false }] as RateLimitActionPlan[]) assert.equal(of(fixed, lacking), null);
+});
+
+test('value matches count when they come out as expected', () => {
+  const match = (expect: boolean, name: string): RateLimitActionPlan => ({ kind: 'header-match', key: 'h', value: 'yes', expect, headers: [{ name, match: { kind: 'present', present: true }, invert: false, missingAsEmpty: false }] });
+  assert.deepEqual([of(match(true, 'x-user')), of(match(false, 'x-user')), of(match(true, 'x-none')), of(match(false, 'x-none'))], [[['h', 'yes']], null, null, [['h', 'yes']]]);
+  const query = (present: boolean): RateLimitActionPlan => ({ kind: 'query-match', key: 'q', value: 'yes', expect: true, query: [{ name: 'user', string: { kind: 'exact', text: 'amy', ignoreCase: false }, present: true }, { name: 'other', string: null, present }] });
+  assert.deepEqual([of(query(false)), of(query(true))], [[['q', 'yes']], null]);
+});
