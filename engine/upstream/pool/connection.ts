@@ -42,7 +42,7 @@ export class UpstreamConnection implements SocketSink, ClientHost, CodecOutput {
   private pings: Timer | null = null;
   private readonly startMs: number;
   private connectedMs = -1;
-  private idleSince = 0;
+  private idleSince: number;
   private requests = 0;
   private localText = '';
   private tls: TlsFacts | null = null;
@@ -55,7 +55,7 @@ export class UpstreamConnection implements SocketSink, ClientHost, CodecOutput {
   constructor(pool: Pool) {
     this.pool = pool;
     const { cluster, host } = pool, { env, stats } = cluster;
-    this.startMs = env.clock.nowMs();
+    this.startMs = this.idleSince = env.clock.nowMs();
     stats.inc(CLUSTER.upstream_cx_total);
     stats.inc(CLUSTER.upstream_cx_active);
     host.stats.inc(HOST.cx_total);
