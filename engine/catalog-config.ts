@@ -15,6 +15,7 @@ import { compileCorsPolicy } from './filters/http/cors/config.ts';
 import { compileCsrf } from './filters/http/csrf/config.ts';
 import { compileFault } from './filters/http/fault/config.ts';
 import { compileGrpcHttp1Bridge } from './filters/http/grpc-http1-bridge/config.ts';
+import { compileGrpcReverseBridge, compileGrpcReverseBridgeRoute } from './filters/http/grpc-http1-reverse-bridge/config.ts';
 import { compileGrpcStats } from './filters/http/grpc-stats/config.ts';
 import { compileGrpcWeb } from './filters/http/grpc-web/config.ts';
 import { compileAdmissionControl } from './filters/http/admission-control/config.ts';
@@ -69,6 +70,8 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', { category: 'envoy.filters.http', compile: compileDynamicForwardProxy }],
   ['envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig', { category: 'envoy.filters.http.per_route', compile: compileDynamicForwardPerRoute }],
   ['envoy.extensions.filters.http.grpc_http1_bridge.v3.Config', { category: 'envoy.filters.http', compile: compileGrpcHttp1Bridge }],
+  ['envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig', { category: 'envoy.filters.http', compile: compileGrpcReverseBridge }],
+  ['envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfigPerRoute', { category: 'envoy.filters.http.per_route', compile: compileGrpcReverseBridgeRoute }],
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', { category: 'envoy.filters.http', compile: compileGrpcStats }],
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', { category: 'envoy.filters.http', compile: compileGrpcWeb }],
   ['envoy.extensions.filters.http.admission_control.v3.AdmissionControl', { category: 'envoy.filters.http', compile: compileAdmissionControl }],

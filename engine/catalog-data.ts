@@ -6,9 +6,10 @@ import { CorsFactory } from './filters/http/cors/filter.ts';
 import { CsrfFactory } from './filters/http/csrf/filter.ts';
 import { FaultFactory } from './filters/http/fault/filter.ts';
 import { GrpcHttp1BridgeFactory } from './filters/http/grpc-http1-bridge/filter.ts';
+import { GrpcReverseBridgeFactory } from './filters/http/grpc-http1-reverse-bridge/filter.ts';
 import { GrpcStatsFactory } from './filters/http/grpc-stats/filter.ts';
 import { GrpcWebFactory } from './filters/http/grpc-web/filter.ts';
-import type { GrpcHttp1BridgePlan, GrpcStatsPlan } from './plan/grpc-filter-plans.ts';
+import type { GrpcHttp1BridgePlan, GrpcReverseBridgePlan, GrpcStatsPlan } from './plan/grpc-filter-plans.ts';
 import { AdmissionControlFactory } from './filters/http/admission-control/filter.ts';
 import type { AdmissionControlPlan } from './plan/admission-control-plan.ts';
 import { HeaderMutationFactory } from './filters/http/header-mutation/filter.ts';
@@ -110,6 +111,7 @@ const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpF
   ['envoy.extensions.filters.http.fault.v3.HTTPFault', (body, p) => new FaultFactory(p.name, p.index, body as FaultPlan, p.env, `http.${p.hcm.statPrefix}`)],
   ['envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', (body, p) => new DynamicForwardProxyFactory(p.name, p.index, body as DynamicForwardPlan, p.parts)],
   ['envoy.extensions.filters.http.grpc_http1_bridge.v3.Config', (body, p) => new GrpcHttp1BridgeFactory(p.name, body as GrpcHttp1BridgePlan)],
+  ['envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig', (body, p) => new GrpcReverseBridgeFactory(p.name, p.index, body as GrpcReverseBridgePlan)],
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', (body, p) => new GrpcStatsFactory(p.name, body as GrpcStatsPlan, p.env.stats)],
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', (_body, p) => new GrpcWebFactory(p.name, p.env.stats)],
   ['envoy.extensions.filters.http.admission_control.v3.AdmissionControl', (body, p) => new AdmissionControlFactory(p.name, body as AdmissionControlPlan, p.env, p.hcm.statPrefix)],

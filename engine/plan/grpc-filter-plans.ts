@@ -15,3 +15,13 @@ export interface GrpcHttp1BridgePlan {
   /** Such requests lose their query. */
   readonly ignoreQuery: boolean;
 }
+
+export interface GrpcReverseBridgePlan {
+  /** What the upstream is sent, and must answer with. */
+  readonly contentType: string;
+  /** The upstream sees and sends messages without their frames. */
+  readonly withhold: boolean;
+  /** Lower-case header that tells the size of the answer's message; '': its length does. */
+  readonly sizeHeader: string;
+}
+export interface GrpcReverseBridgeRoutePlan { readonly disabled: boolean }

@@ -208,7 +208,7 @@ export abstract class H2Connection implements FrameSink {
   }
 
   /** @internal */
-  codeOf(reason: ResetReason): number { return RESET_CODE[reason]; }
+  codeOf(reason: ResetReason): number { return this.side === 'downstream' && (reason === 'local' || reason === 'remote') ? ERROR.INTERNAL_ERROR : RESET_CODE[reason]; }
 
   /** @internal The stream is over; `code` ≥ 0 goes to the peer as RST_STREAM. */
   release(s: H2Stream, code: number): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { GrpcHttp1BridgeFactory } from '../../../../engine/filters/http/grpc-http1-bridge/filter.ts';
+import { GrpcReverseBridgeFactory } from '../../../../engine/filters/http/grpc-http1-reverse-bridge/filter.ts';
 import { GrpcStatsFactory } from '../../../../engine/filters/http/grpc-stats/filter.ts';
 import { Base64Reader, Base64Writer } from '../../../../engine/filters/http/grpc-web/base64.ts';
 import { GrpcWebFactory } from '../../../../engine/filters/http/grpc-web/filter.ts';
@@ -143,4 +144,44 @@ test('grpc_http1_bridge: plain protobuf is framed on the way in and unframed on 
   h.terminal.entry.respondTrailers(trailers({ 'grpc-status': '0' }));
   assert.deepEqual(h.codec.sent.list.slice(0, 2), ['200', 'answer']);
   assert.deepEqual([r.get('content-type'), r.get('content-length')], ['application/x-protobuf', '6']);
+});
+
+test('grpc_http1_reverse_bridge: bare messages to and from the upstream, its status in trailers', () => {
+  for (const size of [1, 3, 100]) {
+    const h = withFilter(new GrpcReverseBridgeFactory('r', 0, { contentType: 'application/x-p', withhold: true, sizeHeader: '' }), { 'content-type': 'application/grpc+proto', 'content-length': '10' });
+    const body = frame('hello');
+    for (let i = 0; i < body.length; i += size) h.body(body.slice(i, i + size), i + size >= body.length);
+    assert.deepEqual(h.terminal.got.list, ['POST /p.S/M', 'hello end']);
+    assert.deepEqual(['content-type', 'accept', 'content-length'].map((n) => h.stream.request.get(n)), ['application/x-p', 'application/x-p', '5']);
+    const r = respond(h, { 'content-type': 'application/x-p', 'content-length': '6' }, 404);
+    h.terminal.body('ans', false); h.terminal.body('wer', true);
+    assert.deepEqual(h.codec.sent.list, ['200', frame('answer'), 'trailers grpc-status=12']);
+    assert.deepEqual([r.get('content-type'), r.get('content-length')], ['application/grpc+proto', '11']);
+  }
+});
+
+test('grpc_http1_reverse_bridge: a told size is passed on as it comes, another one cuts the answer; wrong types and small requests are answered', () => {
+  const made = (): Harness => { const h = withFilter(new GrpcReverseBridgeFactory('r', 0, { contentType: 'application/x-p', withhold: true, sizeHeader: 'x-size' }), { 'content-type': 'application/grpc' }); h.body(frame('q'), true); return h; };
+  const good = made();
+  respond(good, { 'content-type': 'application/x-p', 'x-size': '4' });
+  good.terminal.body('ab', false);
+  assert.deepEqual(good.codec.sent.list, ['200', frame('abcd').slice(0, 7)]);
+  good.terminal.body('cd', true);
+  assert.deepEqual(good.codec.sent.list, ['200', frame('abcd'), 'trailers grpc-status=0']);
+  for (const last of ['c', 'cde']) {
+    const bad = made();
+    respond(bad, { 'content-type': 'application/x-p', 'x-size': '4' });
+    bad.terminal.body('ab', false); bad.terminal.body(last, true);
+    assert.equal(bad.codec.sent.list.at(-1), 'reset local');
+    assert.equal(bad.stream.facts.statusDetails, 'grpc_bridge_content_length_wrong');
+  }
+  const none = made();
+  respond(none, { 'content-type': 'application/x-p' });
+  assert.deepEqual([none.codec.sent.list, none.stream.response!.get('grpc-status'), none.stream.facts.statusDetails], [['200 end'], '13', 'grpc_bridge_content_length_missing']);
+  const wrong = made();
+  respond(wrong, { 'content-type': 'text/html' }, 503);
+  assert.equal(wrong.stream.response!.get('grpc-message'), 'envoy reverse bridge: upstream responded with unsupported content-type text/html, status code 503');
+  const small = withFilter(new GrpcReverseBridgeFactory('r', 0, { contentType: 'application/x-p', withhold: true, sizeHeader: '' }), { 'content-type': 'application/grpc' });
+  small.body('abc', true);
+  assert.equal(small.codec.sent.list[0], '200 end');
 });
