@@ -50,6 +50,10 @@ export interface BalancerPlan {
   readonly orca: OrcaPlan | null;
 }
 
+/** Local addresses that connections go from, one for each IP version. */
+export interface BindSource { readonly address: Address; /** In place of the cluster's; null: those. */ readonly options: readonly SocketOption[] | null }
+export interface BindPlan { readonly sources: readonly BindSource[]; readonly freebind: boolean }
+
 /** OriginalDstLbConfig. `header` '': none is looked at; `port` 0: as it was asked for. */
 export interface OriginalDstPlan { readonly kind: 'original-dst'; readonly header: string; readonly metadata: { readonly filter: string; readonly path: readonly string[] } | null; readonly port: number; readonly cleanupMs: number }
 /** How a cluster finds hosts in a way of its own. */
@@ -87,7 +91,8 @@ export interface ClusterPlan {
   readonly maxStreamDurationMs: number;
   readonly preconnectRatio: number;
   readonly keepalive: TcpKeepalive | null;
-  readonly bind: Address | null;
+  readonly bind: BindPlan | null;
+  /** Of connections whose source has none of its own. */
   readonly socketOptions: readonly SocketOption[];
   readonly metadata: { readonly [key: string]: MetadataValue } | null;
   /** Retries as a share of what is under way, in place of max_retries, of default and high priority; null: max_retries holds. */

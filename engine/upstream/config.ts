@@ -1,12 +1,12 @@
 // Clusters and their endpoints from configuration.
-import { compileAddress, compileKeepalive, compileMetadata, compileSocketOptions, compileTransportSocket } from '../net/config.ts';
+import { compileAddress, compileKeepalive, compileMetadata, compileTransportSocket } from '../net/config.ts';
+import { compileBind } from './bind-config.ts';
 import { compileKind } from './kinds/config.ts';
 import type { DnsCachePlan } from './kinds/dns-cache-config.ts';
 import { compileDns, type DnsPlan } from './dns-config.ts';
 import { compileHttp } from './http-config.ts';
 import { shared } from '../base/shared-data.ts';
 import { compileBalancer } from './balancer-config.ts';
-import type { Address } from '../net/address.ts';
 import type { ClusterPlan, HealthStatus, HostPlan, RetryBudgetPlan } from '../plan/cluster-plan.ts';
 import type { CircuitLimits } from '../shm/circuit-table.ts';
 import type { CheckTargetPlan, HealthCheckPlan, OutlierPlan } from '../plan/health-plan.ts';
@@ -104,13 +104,11 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   common?.noop('update_merge_window', 'endpoints change at once here');
   common?.msg('healthy_panic_threshold');
   const http = compileHttp(m, kind?.kind === 'dynamic-forward'), { limits, perHost, remaining, budgets } = compileLimits(m.msg('circuit_breakers'));
-  const options = m.msg('upstream_connection_options'), bind = m.msg('upstream_bind_config');
+  const options = m.msg('upstream_connection_options'), { bind, socketOptions } = compileBind(m.msg('upstream_bind_config'), ctx.resource);
   options?.noop('set_local_interface_name_on_upstream_connections', 'the interface is not shown'); options?.unsupported('happy_eyeballs_config');
-  for (const f of ['extra_source_addresses', 'additional_source_addresses', 'local_address_selector']) bind?.unsupported(f);
-  const source = bind?.msg('source_address'), panic = common?.msg('healthy_panic_threshold');
+  const panic = common?.msg('healthy_panic_threshold');
   const preconnect = m.msg('preconnect_policy');
   preconnect?.unsupported('predictive_preconnect_ratio');
-  const bindAddress: Address | null = source === undefined ? null : { kind: 'ip', ip: source.str('address'), port: source.num('port_value'), family: source.str('address').includes(':') ? 6 : 4 };
   const healthCheck = compileHealthChecks(m, ctx), outlier = compileOutlier(m.msg('outlier_detection'));
   const connectTimeoutMs = m.ms('connect_timeout', 5000);
   return {
@@ -118,7 +116,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
     cluster: {
       name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: shared(compileBalancer(m, kind !== null)), kind, panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
       ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
-      keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind: bindAddress, socketOptions: compileSocketOptions(bind?.list('socket_options') ?? []), metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, retryBudgets: budgets, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
+      keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind, socketOptions, metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, retryBudgets: budgets, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
       transportSocket: compileTransportSocket(m.msg('transport_socket'), ctx, 'upstream'), transportSocketMatches: m.list('transport_socket_matches').map((t) => { t.str('name'); return { match: (t.json('match') ?? {}) as { readonly [key: string]: unknown }, socket: compileTransportSocket(t.msg('transport_socket'), ctx, 'upstream') }; }),
     },
   };

@@ -3,12 +3,13 @@
 import type { ClientOptions } from '../net/tls/engine.ts';
 import type { UpstreamSocketFactory } from '../net/tls/contexts.ts';
 import { upstreamSocket } from '../net/transport-sockets.ts';
+import type { Address } from '../net/address.ts';
 import type { SocketSink, TransportSocket } from '../net/transport/transport.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import type { ConnectionFacts } from '../observe/stream-facts.ts';
 import type { ExtensionPlan } from '../plan/extension-plan.ts';
 import type { ProxyProtocolUpstreamPlan } from '../plan/proxy-protocol-plan.ts';
-import type { ClusterPlan } from '../plan/cluster-plan.ts';
+import type { BindPlan, BindSource, ClusterPlan } from '../plan/cluster-plan.ts';
 import { writeProxyHeader } from './proxy-protocol/proxy-header.ts';
 import type { Host } from './upstream.ts';
 
@@ -25,6 +26,13 @@ function makeWrap(plan: ExtensionPlan | null, env: WorkerEnv, scope: string): Wr
   if (plan?.kind !== PROXY) return { factory: upstreamSocket(plan, env, scope), proxy: null };
   const proxy = plan.body as ProxyProtocolUpstreamPlan;
   return { factory: upstreamSocket(proxy.inner, env, scope), proxy };
+}
+
+/** The source of the remote's IP version, else the first; none for a pipe. */
+function sourceFor({ sources }: BindPlan, remote: Address): BindSource | null {
+  if (remote.kind !== 'ip') return null;
+  for (const s of sources) if (s.address.kind === 'ip' && s.address.family === remote.family) return s;
+  return sources[0]!;
 }
 
 /** What of a host decides how it is connected to. */
@@ -53,7 +61,8 @@ export class HostSockets {
    */
   connect(host: HostPlace, sink: SocketSink, protocol: 'http1' | 'http2' | 'auto' | null, serverName = '', alpn: readonly string[] | null = null, client: ConnectionFacts | null = null): TransportSocket {
     const { plan, env } = this, { factory, proxy } = this.wrapFor(host);
-    const socket = env.transport.connect({ remote: host.address, bind: plan.bind, freebind: false, options: plan.socketOptions, noDelay: true, keepalive: plan.keepalive }, sink);
+    const { bind } = plan, source = bind === null ? null : sourceFor(bind, host.address);
+    const socket = env.transport.connect({ remote: host.address, bind: source?.address ?? null, freebind: bind?.freebind ?? false, options: source?.options ?? plan.socketOptions, noDelay: true, keepalive: plan.keepalive }, sink);
     if (plan.bufferLimit > 0) socket.highMark = plan.bufferLimit;
     if (proxy !== null && !writeProxyHeader(socket, proxy, client)) { socket.destroy('now'); env.later.soon(() => sink.onClose('PROXY header too long')); return socket; }
     if (factory === null) return socket;

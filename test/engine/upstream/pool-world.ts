@@ -55,6 +55,8 @@ export class PoolWorld {
   readonly env: FakeEnv;
   readonly sockets: FakeSocket[] = [];
   readonly remotes: string[] = [];
+  /** From where, and with how many socket options. */
+  readonly sources: string[] = [];
   /** Names that control was asked for. */
   readonly wanted: string[] = [];
   readonly shared = { hosts: new HostTable(new SharedArrayBuffer(HostTable.bytes(64))), circuits: new CircuitTable(new SharedArrayBuffer(CircuitTable.bytes(16))), words: new SharedWords(new SharedArrayBuffer(SharedWords.bytes)), limits: new SharedLimits(new SharedArrayBuffer(SharedLimits.bytes(4))) };
@@ -62,7 +64,7 @@ export class PoolWorld {
   readonly ctx: PickContext = { hasHash: false, hashHigh: 0, hashLow: 0, request: null, facts: null, metadataMatch: null, avoid: null, maxReselect: 0, triedPriorities: 0, overrideHost: null, overridesUsed: 0 };
 
   constructor(plan: Partial<ClusterPlan> = {}, limits: CircuitLimits = [1024, 1024, 1024, 3, 1024], hosts = 1) {
-    const transport = { connect: (o: ConnectOptions, sink: SocketSink): TransportSocket => { const s = new FakeSocket(); s.sink = sink; this.sockets.push(s); if (o.remote.kind === 'ip') this.remotes.push(`${o.remote.ip}:${o.remote.port}`); return s; } } as unknown as Transport;
+    const transport = { connect: (o: ConnectOptions, sink: SocketSink): TransportSocket => { const s = new FakeSocket(); s.sink = sink; this.sockets.push(s); if (o.remote.kind === 'ip') { this.remotes.push(`${o.remote.ip}:${o.remote.port}`); this.sources.push(`${o.bind?.kind === 'ip' ? o.bind.ip : ''}/${o.options.length}${o.freebind ? ' free' : ''}`); } return s; } } as unknown as Transport;
     this.env = { ...fakeEnv(), transport };
     this.clusters = new ClusterSet(this.env, this.shared, { vote: () => {}, failHealth: () => {} }, new DnsCaches((cache, host) => this.wanted.push(`${cache} ${host}`), this.env.clock));
     this.install(plan, limits, Array.from({ length: hosts }, (_, i) => this.host(i)));

@@ -225,3 +225,11 @@ test('a host whose address or metadata change keeps its connections; new ones go
   const again = w.ask(); w.ask();
   assert.deepEqual([kept.log, again.log, w.remotes, cluster.choose(w.ctx)?.metadata], [['stream', '200 end'], ['stream'], ['10.0.0.1:80', '10.9.9.2:80'], { 'envoy.lb': { v: '2' } }]);
 });
+
+test('connections go from the source address of the host\'s IP version, with its socket options', () => {
+  const option = { level: 1, name: 2, value: 3 }, sources = [{ address: ipAddress('127.0.0.9', 0), options: null }, { address: ipAddress('::9', 0), options: [option, option] }];
+  const w = new PoolWorld({ bind: { sources, freebind: true }, socketOptions: [option] }, undefined, 0), only = new PoolWorld({ bind: { sources: sources.slice(1), freebind: false } });
+  w.cluster.setHosts([w.host(0), { ...w.host(1), address: ipAddress('::1', 80) }]);
+  w.ask(); w.ask(); only.ask();
+  assert.deepEqual([w.sources.sort(), only.sources], [['127.0.0.9/1 free', '::9/2 free'], ['::9/2']]);
+});
