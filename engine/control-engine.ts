@@ -77,6 +77,9 @@ export function validateConfiguration(flags: EngineFlags, environment: (name: st
   return { ok, text: `${lines.map((l) => `${l}\n`).join('')}${ok ? `configuration '${flags.configPath}' OK\n` : `error initializing configuration '${flags.configPath}': ${c.errors} error${c.errors === 1 ? '' : 's'}\n`}` };
 }
 
+/** How long a process that was told to end waits for its last requests; whoever starts processes kills after 30 s, mostly. */
+const LAST_REQUESTS_MS = 20_000;
+
 /** When what was needed to compile is let go, after the start and after a change. */
 const SETTLED_MS = 2000;
 
@@ -316,9 +319,9 @@ export class ControlEngine {
     if (this.draining) return;
     this.draining = true;
     this.state.draining();
-    this.host.log.log('main', 'info', 'shutting down: draining connections');
+    this.host.log.log('main', 'info', 'shutting down: requests under way may finish (a second signal stops at once)');
     this.broadcast([{ kind: 'command', command: { name: 'drain', drainTimeS: this.host.flags.drainTimeS, strategy: this.host.flags.drainStrategy } }]);
-    const deadline = this.host.flags.drainStrategy === 'immediate' ? 0 : 1000;
+    const deadline = this.host.flags.drainStrategy === 'immediate' ? 0 : Math.min(this.host.flags.drainTimeS * 1000, LAST_REQUESTS_MS);
     const began = this.state.nowMs();
     const look = (): void => {
       if (this.state.openRequests() <= 0 || this.state.nowMs() - began > deadline) { this.adminServer?.closeAllConnections(); this.adminServer?.close(); this.admin?.traffic.close(() => undefined); this.broadcast([{ kind: 'command', command: { name: 'stop' } }]); this.host.after(1000, () => this.host.exit(0)); } else this.host.after(20, look);
