@@ -1,7 +1,7 @@
 // One HTTP/2 connection from either side: frames to streams and back, settings, both windows, header blocks, abuse limits, GOAWAY (RFC 9113). Server and client codec
 // are its two ends. No clock, no socket: bytes come by `receive`, what is written is gathered until `flush`, time comes as an argument.
 //
-//   opening (their first SETTINGS is missing) ──▶ open ──GOAWAY sent──▶ leaving ──last stream──▶ closed          any ──fault, socket gone──▶ closed
+//   opening (their first SETTINGS is missing) ──▶ open ──▶ closed (by a fault, by the socket's end, or by the last stream after a GOAWAY)
 import type { PeerFault } from '../../base/fault.ts';
 import type { Headers, RequestHeaders } from '../../headers/headers.ts';
 import type { Http2OptionsPlan } from '../../plan/http2-options-plan.ts';
@@ -47,7 +47,7 @@ export abstract class H2Connection implements FrameSink {
   private readonly encoder: HpackEncoder;
   protected readonly guard: FloodGuard;
   readonly keepalive: Keepalive;
-  protected state: 'opening' | 'open' | 'leaving' | 'closed' = 'opening';
+  protected state: 'opening' | 'open' | 'closed' = 'opening';
   /** @internal */ readonly peer: PeerSettings;
   /** @internal */ readonly sender: Sender;
   private readonly received: ReceiveWindow;
