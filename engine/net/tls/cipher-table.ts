@@ -2,6 +2,8 @@
 
 /** Envoy's own list; what is joined by '|' is of equal preference. */
 export const DEFAULT_CIPHERS = ['[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]', '[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]', 'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'] as const;
+/** Envoy 1.40's. */
+export const DEFAULT_CURVES = ['X25519MLKEM768', 'X25519', 'P-256'] as const;
 
 /** Single names of a list. */
 export function flatCiphers(list: readonly string[]): string[] { return list.flatMap((c) => c.replace(/^\[|\]$/g, '').split('|')); }

@@ -9,7 +9,7 @@ import { CertificateChoice } from './certificate-choice.ts';
 import type { ClientContext, ClientContextSpec, ClientOptions, ContextSecrets, ServerContext, ServerContextSpec, TlsEngine, TlsFault, TlsSession, TlsSink } from './engine.ts';
 import { SessionFacts, type Negotiated } from './facts.ts';
 import { alertReason, sslReason } from './failure-table.ts';
-import { DEFAULT_CIPHERS, flatCiphers, NAMES, RUSTLS_GROUPS, RUSTLS_SUITES } from './cipher-table.ts';
+import { DEFAULT_CIPHERS, DEFAULT_CURVES, flatCiphers, NAMES, RUSTLS_GROUPS, RUSTLS_SUITES } from './cipher-table.ts';
 import { PeerPolicy } from './verify.ts';
 
 interface Info { readonly alpn: string; readonly sni: string; readonly version: number; readonly suite: number; readonly group: number; readonly scheme: number; readonly resumed: boolean; readonly chosen: number; readonly peer: readonly Buffer[] }
@@ -189,7 +189,7 @@ function common(plan: CommonTlsPlan, secrets: ContextSecrets): object {
   const { params } = plan, ciphers = params.ciphers.length > 0 ? params.ciphers : DEFAULT_CIPHERS;
   return {
     certs: secrets.certificates.map((c) => ({ chain: certificatesOf(c.chain).map((x) => x.raw), key: createPrivateKey(c.key).export({ type: 'pkcs8', format: 'der' }), ...(c.ocsp === null ? {} : { ocsp: Buffer.from(c.ocsp) }) })),
-    tls12: params.minVersion !== 'TLSv1.3', tls13: params.maxVersion === 'TLSv1.3', suites: flatCiphers(ciphers).map((c) => RUSTLS_SUITES[c]!), grouped: ciphers.some((c) => c.startsWith('[')), groups: (params.curves.length > 0 ? params.curves : ['X25519', 'P-256']).map((c) => RUSTLS_GROUPS[c]!),
+    tls12: params.minVersion !== 'TLSv1.3', tls13: params.maxVersion === 'TLSv1.3', suites: flatCiphers(ciphers).map((c) => RUSTLS_SUITES[c]!), grouped: ciphers.some((c) => c.startsWith('[')), groups: (params.curves.length > 0 ? params.curves : DEFAULT_CURVES).map((c) => RUSTLS_GROUPS[c]!),
     alpn: plan.alpn.map((a) => Buffer.from(a)), mandatory: false, requireSni: false, preferClient: false, ticketSeeds: [], lifetime: 0, stateless: false, stateful: false, group: '', keyLog: plan.keyLog !== null, sessions: 0, ...EMPTY_CHOICE,
   };
 }

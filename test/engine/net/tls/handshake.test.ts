@@ -52,6 +52,7 @@ for (const [serverEngine, clientEngine] of both) {
       const { server, client } = await pair({ pairs: [certs.server], plan: { params: { ...PARAMS, minVersion: v, maxVersion: v }, alpn: ['h2', 'http/1.1'] } }, { plan: { alpn: ['http/1.1', 'h2'] } }).open();
       assert.equal(server.facts?.version, v);
       assert.equal(client.facts?.version, v);
+      if (serverEngine.name === 'rustls') assert.equal(server.facts?.curve, v === 'TLSv1.3' ? 'X25519MLKEM768' : 'X25519');
       assert.equal(server.facts?.alpn, 'h2');
       assert.equal(server.facts?.sni, 'example.com');
       assert.equal(client.facts?.cipher, server.facts?.cipher);
