@@ -1,5 +1,5 @@
 // Route configurations from configuration.
-import { pack } from '../plan/plan-wire.ts';
+import { packVirtualHost } from '../plan/route-wire.ts';
 import { toByteString } from '../headers/headers.ts';
 import { compileHeaderMatcher, compileRegexMatcher, compileStringMatcher } from '../headers/config.ts';
 import { compileMetadata } from '../net/config.ts';
@@ -135,6 +135,6 @@ export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext)
   }
   return {
     name: m.str('name'), level: compileLevel(m), mostSpecificWins: m.bool('most_specific_header_mutations_wins'), ignorePort: m.bool('ignore_port_in_host_matching'), filterConfigs: compileFilterConfigs(m, ctx), mirrors: compileMirrors(m, inner),
-    virtualHosts: hosts.map((h) => ({ domains: h.strings('domains'), packed: pack(compileVirtualHost(h, inner)) })),
+    virtualHosts: hosts.map((h) => ({ domains: h.strings('domains'), packed: packVirtualHost(compileVirtualHost(h, inner)) })),
   };
 }

@@ -5,7 +5,8 @@ import type { RequestHeaders } from '../headers/headers.ts';
 import type { Route, RouteTable, RouteTableCell } from '../http/route.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
 import { unpack } from '../plan/plan-wire.ts';
-import type { RouteTablePlan, VirtualHostPlan } from '../plan/route-plan.ts';
+import type { RouteTablePlan } from '../plan/route-plan.ts';
+import { unpackVirtualHost } from '../plan/route-wire.ts';
 import { Level, type RouteEnv } from './level.ts';
 import { MatchInput } from './match/route-matcher.ts';
 import { VirtualHost } from './virtual-host.ts';
@@ -69,7 +70,7 @@ export class TableOfRoutes implements RouteTable {
     if (n < 0) n = this.prefixes.find(host, (length) => host.slice(0, length));
     if (n < 0) n = this.any;
     if (n < 0) return null;
-    return this.hosts[n] ??= new VirtualHost(unpack<VirtualHostPlan>(this.plan.virtualHosts[n]!.packed), this, this.env);
+    return this.hosts[n] ??= new VirtualHost(unpackVirtualHost(this.plan.virtualHosts[n]!.packed), this, this.env);
   }
 }
 

@@ -13,7 +13,7 @@ import { COLUMN_SLOTS, ThreadStatStore } from '../../../engine/observe/stats/thr
 import { StatBlock } from '../../../engine/observe/stats/stat-block.ts';
 import { ConnectionFacts, StreamFacts } from '../../../engine/observe/stream-facts.ts';
 import type { ForwardPlan, RetryPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../../../engine/plan/route-plan.ts';
-import { pack } from '../../../engine/plan/plan-wire.ts';
+import { packVirtualHost } from '../../../engine/plan/route-wire.ts';
 import { RETRY_ON } from '../../../engine/router/retry-on.ts';
 import type { RouteEntry } from '../../../engine/router/route-entry.ts';
 import { TableOfRoutes } from '../../../engine/router/route-table.ts';
@@ -128,7 +128,7 @@ export class RouterPeer {
       action: { ...FORWARD, retry: o.retry === undefined || o.retry === null ? null : { ...RETRY, ...o.retry }, ...o.forward },
     };
     const host: VirtualHostPlan = { name: 'v', level: NO_LEVEL, requireTls: 'NONE', routes: [route], matcher: null, includeAttemptCount: false, includeAttemptCountInResponse: false, metadata: null, filterConfigs: [], virtualClusters: [], bufferLimit: -1, includeTimeoutRetry: false, retry: null, hedge: null, mirrors: [], rateLimits: [], ...o.host };
-    const table: RouteTablePlan = { name: 't', level: NO_LEVEL, mostSpecificWins: false, ignorePort: false, filterConfigs: [], mirrors: [], virtualHosts: [{ domains: ['*'], packed: pack(host) }] };
+    const table: RouteTablePlan = { name: 't', level: NO_LEVEL, mostSpecificWins: false, ignorePort: false, filterConfigs: [], mirrors: [], virtualHosts: [{ domains: ['*'], packed: packVirtualHost(host) }] };
     Object.assign(this.request, { method: 'GET', path: '/', authority: 'h', scheme: 'http' });
     this.facts.protocol = 'HTTP/1.1';
     this.entry = new TableOfRoutes(table, { runtime: this.env.runtime, clock: this.clock, operators: {} as never }).match(this.request, this.facts, 0) as RouteEntry;
