@@ -63,8 +63,9 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.codec!.receive(bytes, start, end);
     return 'stop';
   }
-  onEnd(): void { this.remoteEnded = true; if (this.codec !== null) this.codec.receiveEnd(); else this.onConnectionClose('now', null); }
+  onEnd(): void { this.remoteEnded = true; this.endedBusy = this.streams.size > 0; if (this.codec !== null) this.codec.receiveEnd(); else this.onConnectionClose('now', null); }
   private remoteEnded = false;
+  private endedBusy = false;
   onBlocked(): void { this.stuck = true; this.codec?.onBlocked(); }
   onDrained(): void { this.stuck = false; this.codec?.onDrained(); }
   onDrain(): void {
@@ -117,12 +118,14 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   // H2Owner
   private flush: (() => void) | null = null;
   flushSoon(): void { this.runtime.env.later.soon(this.flush ??= () => this.h2!.flush()); }
+  private cut = false;
+  streamsCut(): void { this.cut = true; }
   count(stat: H2Stat, by: number): void { this.runtime.http2Stats.add(HTTP2[stat], by); }
 
   onClose(_error: string, closedByUs: boolean): void {
     const local = closedByUs && !this.remoteEnded;
     const { stats, env } = this.runtime;
-    const active = this.streams.size > 0;
+    const active = this.streams.size > 0 || this.cut || this.endedBusy;
     this.state = 'closed';
     env.wheel.cancel(this.sweep);
     for (const timer of [this.lifetime, this.pings, this.farewell]) if (timer !== null) env.wheel.cancel(timer);
@@ -130,7 +133,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     stats.inc(HCM.downstream_cx_destroy);
     stats.inc(local ? HCM.downstream_cx_destroy_local : HCM.downstream_cx_destroy_remote);
     if (this.lastRequest) stats.dec(HCM.downstream_cx_http1_soft_drain);
-    if (active) { stats.inc(HCM.downstream_cx_destroy_active_rq); stats.inc(local ? HCM.downstream_cx_destroy_local_active_rq : HCM.downstream_cx_destroy_remote_active_rq); }
+    if (active) { stats.inc(HCM.downstream_cx_destroy_active_rq); stats.inc(local || this.cut ? HCM.downstream_cx_destroy_local_active_rq : HCM.downstream_cx_destroy_remote_active_rq); }
     stats.dec(HCM.downstream_cx_active);
     if (this.facts.tlsTerminated) stats.dec(HCM.downstream_cx_ssl_active);
     if (this.codec !== null) stats.dec(this.h2 !== null ? HCM.downstream_cx_http2_active : HCM.downstream_cx_http1_active);
@@ -178,7 +181,8 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   onConnectionClose(how: 'flush' | 'done' | 'now', fault: PeerFault | null): void {
     if (this.state === 'closed' || this.state === 'closing') return;
     this.state = 'closing';
-    if (fault !== null && this.streams.size === 0) this.runtime.stats.inc(HCM.downstream_cx_protocol_error);
+    // A flood is no protocol error to Envoy: it has a counter of its own.
+    if (fault !== null && this.streams.size === 0 && !fault.detail.endsWith('_flood')) this.runtime.stats.inc(HCM.downstream_cx_protocol_error);
     this.connection.close(how === 'now' ? 'now' : how === 'done' ? 'flush' : 'flush-delay', fault?.detail ?? '', this.runtime.plan.delayedCloseMs);
   }
   onGoAway(): void { /* a client that says it opens no more streams: it closes when it is done */ }

@@ -26,6 +26,8 @@ import { RESET_CODE, type H2Stream } from './stream.ts';
 export interface H2Owner extends H2Counters {
   /** Asks for one call of `flush` when the present turn ends. Comes once until then. */
   flushSoon(): void;
+  /** A fault of the peer's ends the connection, and streams with it. */
+  streamsCut?(): void;
 }
 
 /** Well, or the connection has ended (the reader stops either way). */
@@ -129,6 +131,7 @@ export abstract class H2Connection implements FrameSink {
     const peer = this.broken = fault[this.side];
     if (fault.stat !== null) this.owner.count(fault.stat, 1);
     this.sendGoAway(this.lastPeerStream, fault.code, peer.detail);
+    if (this.streams.size > 0) this.owner.streamsCut?.();
     this.endAll('protocol-error', peer);
     this.flush();
     this.onFault(peer);
