@@ -12,7 +12,7 @@ const FLEETING = new Set([':path', 'content-length', 'x-request-id', 'etag', 'if
 /** Shorter strings are written as they are: the Huffman code saves too little. */
 const HUFFMAN_FROM = 6;
 /** Names that a thread keeps in mind, and lines with names of their own that a connection keeps in mind. */
-const MOST_NAMES = 1024, MOST_LINES = 32;
+const MOST_NAMES = 1024, MOST_LINES = 64;
 
 /** What is known of a name, whatever the connection. */
 class NameInfo {
