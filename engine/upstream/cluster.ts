@@ -10,7 +10,7 @@ import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HOST_
 import { recordSample, StatBlock } from '../observe/stats/stat-block.ts';
 import type { ClusterPlan, HostPlan, RetryBudgetPlan } from '../plan/cluster-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
-import { DEGRADED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
+import { HOST_FLAG, DEGRADED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
 import type { SharedLimits } from '../shm/shared-limits.ts';
 import type { SharedWords } from '../shm/shared-words.ts';
 import { ClusterBalancer, type BalancerParts } from './balancer.ts';
@@ -49,6 +49,14 @@ export class HostEntry implements WithLocality {
   pools: (Pool | null)[] = [null, null, null, null];
   /** Those of server names that requests bring (auto_sni) and of single clients (PROXY protocol), while they have connections. */
   private named = new Map<string, Pool>();
+  /** A host that checks or outlier detection found bad: its connections end with the requests on them. */
+  private failed = false;
+  takeFlags(flags: number): number {
+    const failed = (flags & (HOST_FLAG.FAILED_ACTIVE_HC | HOST_FLAG.FAILED_OUTLIER)) !== 0;
+    if (failed && !this.failed) this.drain(false);
+    this.failed = failed;
+    return flags;
+  }
   /** Where new connections go from now on. */
   move(to: HostPlan['address']): void { this.address = to; this.text = formatAddress(to); }
   /** Nothing but the address may be another. */
@@ -58,7 +66,7 @@ export class HostEntry implements WithLocality {
     return a.region === b.region && a.zone === b.zone && a.subZone === b.subZone && (this.metadata === p.metadata || JSON.stringify(this.metadata) === JSON.stringify(p.metadata));
   }
   /** The same host with other weights keeps its connections. */
-  take(before: HostEntry): void { this.pools = before.pools; this.named = before.named; for (const p of [...this.pools, ...this.named.values()]) if (p !== null) p.host = this; }
+  take(before: HostEntry): void { this.failed = before.failed; this.pools = before.pools; this.named = before.named; for (const p of [...this.pools, ...this.named.values()]) if (p !== null) p.host = this; }
   constructor(plan: HostPlan, cluster: Cluster, env: WorkerEnv) {
     this.index = plan.index; this.address = plan.address; this.text = formatAddress(plan.address); this.hostname = plan.hostname; this.cluster = cluster; this.priority = plan.priority;
     this.locality = plan.locality; this.localityWeight = plan.localityWeight; this.metadata = plan.metadata; this.health = plan.health; this.weight = plan.weight;
@@ -224,7 +232,7 @@ export class ClusterEntry implements Cluster {
 
   private build(): Picker {
     const { plan, env, shared, hosts } = this;
-    this.seen = Int32Array.from(hosts, (h) => shared.hosts.flags(h.index));
+    this.seen = Int32Array.from(hosts, (h) => h.takeFlags(shared.hosts.flags(h.index)));
     const parts: BalancerParts = {
       table: shared.hosts, random: env.random, clock: env.clock, runtime: env.runtime, stats: this.lbStats, ...this.priorityOptions,
       own: this.around.own, localHosts: this.around.localHosts(),

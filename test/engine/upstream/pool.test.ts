@@ -3,6 +3,7 @@ import test from 'node:test';
 import { ipAddress } from '../../../engine/net/address.ts';
 import type { HostPlan } from '../../../engine/plan/cluster-plan.ts';
 import { HTTP2_DEFAULTS } from '../../../engine/plan/http2-options-plan.ts';
+import { HOST_FLAG } from '../../../engine/shm/host-table.ts';
 import { PoolWorld, Request } from './pool-world.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n';
@@ -232,4 +233,15 @@ test('connections go from the source address of the host\'s IP version, with its
   w.cluster.setHosts([w.host(0), { ...w.host(1), address: ipAddress('::1', 80) }]);
   w.ask(); w.ask(); only.ask();
   assert.deepEqual([w.sources.sort(), only.sources], [['127.0.0.9/1 free', '::9/2 free'], ['::9/2']]);
+});
+
+test('connections of a host that fails its checks are not used again; idle ones close', () => {
+  const w = new PoolWorld({}, undefined, 2), fail = (index: number, flag: number): void => { w.shared.hosts.setFlags(index, flag); w.shared.words.bumpHealthEpoch(); w.cluster.choose(w.ctx); w.env.later.run(); };
+  const idle = w.ask(), busy = w.ask();
+  w.connect(0); w.connect(1); w.answer(0);
+  assert.deepEqual(w.sockets.map((s) => s.destroyed !== ''), [false, false]);
+  fail(0, HOST_FLAG.FAILED_ACTIVE_HC); fail(1, HOST_FLAG.FAILED_OUTLIER);
+  assert.deepEqual(w.sockets.map((s) => s.destroyed !== ''), [true, false]);
+  w.answer(1);
+  assert.deepEqual([idle.log, busy.log, w.sockets.map((s) => s.destroyed !== '')], [['waits', 'stream', '200 end'], ['waits', 'stream', '200 end'], [true, true]]);
 });
