@@ -19,6 +19,8 @@ export interface CodecOutput {
   /** Stops and restarts the bytes that come in (h1: the socket; h2 pauses single streams by not opening their windows). */
   pauseReading(): void;
   resumeReading(): void;
+  /** h1: sends FIN after what is queued, which is how a CONNECT tunnel's direction ends; reading goes on. */
+  endWriting?(): void;
 }
 
 /** Why a stream ended before its time. */

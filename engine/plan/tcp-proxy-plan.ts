@@ -1,11 +1,18 @@
 // tcp_proxy as workers install it. Times in ms, 0: off.
 import type { MetadataValue } from '../observe/stream-facts.ts';
+import type { FormatPlan } from '../observe/format/formatter.ts';
+import type { HeaderMutationPlan } from './header-mutation-plan.ts';
 import type { ExtensionPlan } from './extension-plan.ts';
 
 /** Keys of the envoy.lb namespace that a host's metadata must have. */
 export type SubsetPlan = { readonly [key: string]: MetadataValue } | null;
 
+/** tunneling_config: the head that a connection is carried behind. */
+export interface TunnelPlan { readonly hostname: FormatPlan; readonly usePost: boolean; readonly postPath: string; readonly headers: HeaderMutationPlan }
+
 export interface TcpProxyPlan {
+  /** null: raw bytes. */
+  readonly tunnel: TunnelPlan | null;
   readonly statPrefix: string;
   readonly clusters: readonly { readonly name: string; readonly weight: number; readonly metadataMatch: SubsetPlan }[];
   readonly totalWeight: number;

@@ -297,6 +297,7 @@ export class H1ClientStream implements ClientStream {
     if (!last) return;
     if (this.framing === 'chunked') this.put(LAST_CHUNK);
     this.requestDone = true;
+    if (this.isConnect) this.codec.output.endWriting?.();
   }
 
   trailers(trailers: Headers): void {

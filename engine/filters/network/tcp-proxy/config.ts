@@ -1,6 +1,8 @@
 // TcpProxy from configuration.
 import { compileMetadata } from '../../../net/config.ts';
-import type { SubsetPlan, TcpProxyPlan } from '../../../plan/tcp-proxy-plan.ts';
+import type { SubsetPlan, TcpProxyPlan, TunnelPlan } from '../../../plan/tcp-proxy-plan.ts';
+import { toByteString } from '../../../headers/headers.ts';
+import { compileFormat, compileHeaderAdd } from '../../../observe/format/config.ts';
 import type { CompileContext, ConfigMessage } from '../../../proto/config-message.ts';
 
 function subset(m: ConfigMessage | undefined): SubsetPlan {
@@ -22,8 +24,17 @@ function compileTargets(m: ConfigMessage, ctx: CompileContext): Pick<TcpProxyPla
   return { clusters: [{ name: m.str('cluster'), weight: 1, metadataMatch: base }], totalWeight: 1 };
 }
 
+function compileTunnel(m: ConfigMessage | undefined): TunnelPlan | null {
+  if (m === undefined) return null;
+  for (const f of ['propagate_response_headers', 'propagate_response_trailers', 'request_id_extension', 'request_id_header', 'request_id_metadata_key', 'formatters']) m.unsupported(f);
+  const usePost = m.bool('use_post'), postPath = m.str('post_path');
+  if (postPath !== '' && !usePost) m.error('post_path', "Can't set a post path when POST method isn't used");
+  if (postPath !== '' && !postPath.startsWith('/')) m.error('post_path', "post_path must start with '/'");
+  return { hostname: compileFormat(m.str('hostname'), m, 'hostname'), usePost, postPath: toByteString(postPath || '/'), headers: { add: m.list('headers_to_add').map(compileHeaderAdd), remove: [] } };
+}
+
 export function compileTcpProxy(m: ConfigMessage, ctx: CompileContext): TcpProxyPlan {
-  for (const f of ['on_demand', 'tunneling_config', 'proxy_protocol_tlvs', 'downstream_idle_timeout', 'upstream_idle_timeout', 'deprecated_v1']) m.unsupported(f);
+  for (const f of ['on_demand', 'proxy_protocol_tlvs', 'downstream_idle_timeout', 'upstream_idle_timeout', 'deprecated_v1']) m.unsupported(f);
   m.noop('proxy_protocol_tlv_merge_policy', 'there are no proxy_protocol_tlvs to merge');
   const options = m.msg('access_log_options'), backoff = m.msg('backoff_options'), jitter = m.msg('max_downstream_connection_duration_jitter_percentage');
   const mode = m.enum('upstream_connect_mode'), early = m.has('max_early_data_bytes');
@@ -32,7 +43,7 @@ export function compileTcpProxy(m: ConfigMessage, ctx: CompileContext): TcpProxy
   m.unsupported('access_log_flush_interval'); m.unsupported('flush_access_log_on_connected');
   const base = backoff?.ms('base_interval', 0) ?? 0;
   return {
-    statPrefix: m.str('stat_prefix'), ...compileTargets(m, ctx),
+    statPrefix: m.str('stat_prefix'), ...compileTargets(m, ctx), tunnel: compileTunnel(m.msg('tunneling_config')),
     idleTimeoutMs: Math.max(0, m.ms('idle_timeout', 3_600_000)), maxDurationMs: Math.max(0, m.ms('max_downstream_connection_duration', 0)), maxDurationJitterPercent: jitter?.num('value') ?? 0,
     maxConnectAttempts: m.num('max_connect_attempts', 1), backoff: backoff === undefined ? null : { baseMs: base, maxMs: backoff.ms('max_interval', base * 10) },
     hashPolicies: m.list('hash_policy').map((p) => {

@@ -1,8 +1,13 @@
 // What all connections of one tcp_proxy share: its plan with everything resolved. Built when the listener is installed.
 import { hashed, xxHash64 } from '../../../base/xxhash64.ts';
+import { RequestHeaders } from '../../../headers/headers.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from '../../../net/connection.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
 import type { AccessLog, AccessLogType } from '../../../observe/accesslog/access-log.ts';
+import type { Formatter } from '../../../observe/format/formatter.ts';
+import { HeaderMutations, MutableContext } from '../../../observe/format/header-mutation.ts';
+import { makeFormatter } from '../../../observe/format/make-formatter.ts';
+import type { OperatorEnv } from '../../../observe/format/operators.ts';
 import { TCP_PROXY_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
 import { StatBlock } from '../../../observe/stats/stat-block.ts';
 import type { StreamFacts } from '../../../observe/stream-facts.ts';
@@ -39,7 +44,11 @@ export class TcpProxyRuntime implements NetworkFilterFactory {
   private readonly logs: readonly AccessLog[];
   private readonly targets: readonly Target[];
 
-  constructor(plan: TcpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[]) {
+  private readonly tunnel: { readonly hostname: Formatter; readonly headers: HeaderMutations } | null;
+  private readonly context = new MutableContext();
+
+  constructor(plan: TcpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[], operators: OperatorEnv) {
+    this.tunnel = plan.tunnel === null ? null : { hostname: makeFormatter(plan.tunnel.hostname, operators), headers: new HeaderMutations(plan.tunnel.headers, operators, env.clock) };
     this.plan = plan; this.env = env; this.clusters = clusters; this.logs = logs;
     this.targets = plan.clusters.map((c) => ({ name: c.name, weight: c.weight, metadataMatch: c.metadataMatch === null ? null : MetadataCriteria.of(c.metadataMatch) }));
     this.stats = new StatBlock(env.stats, TCP_PROXY_SCHEMA, `tcp.${plan.statPrefix}`);
@@ -67,6 +76,18 @@ export class TcpProxyRuntime implements NetworkFilterFactory {
       if (pick.hasHash) { const h = ((pick.hashHigh << 1) | (pick.hashLow >>> 31)) >>> 0, l = ((pick.hashLow << 1) | (pick.hashHigh >>> 31)) >>> 0; pick.hashHigh = (h ^ hashed.high) >>> 0; pick.hashLow = (l ^ hashed.low) >>> 0; }
       else { pick.hashHigh = hashed.high; pick.hashLow = hashed.low; pick.hasHash = true; }
     }
+  }
+
+  /** The head that a connection is carried behind; null: it goes as raw bytes. */
+  tunnelHead(facts: StreamFacts): RequestHeaders | null {
+    const { tunnel } = this, plan = this.plan.tunnel;
+    if (tunnel === null || plan === null) return null;
+    const head = new RequestHeaders();
+    head.method = plan.usePost ? 'POST' : 'CONNECT';
+    head.authority = tunnel.hostname.format(this.context.set(facts, this.env.clock), '-');
+    if (plan.usePost) { head.path = plan.postPath; head.scheme = 'http'; }
+    tunnel.headers.apply(head, facts);
+    return head;
   }
 
   log(facts: StreamFacts, type: AccessLogType): void { for (const l of this.logs) l.log(facts, type); }

@@ -16,6 +16,7 @@ import { CLUSTER } from '../../../observe/stats/schemas.ts';
 import type { StatBlock } from '../../../observe/stats/stat-block.ts';
 import { UpstreamFacts, type StreamFacts } from '../../../observe/stream-facts.ts';
 import type { Cluster, Host, RawUpstream, RawWaiter, Waiting } from '../../../upstream/upstream.ts';
+import { HttpTunnel } from './http-tunnel.ts';
 import { TcpPick, type TcpProxyRuntime } from './tcp-proxy-runtime.ts';
 
 const UF = flagBit('UF'), UH = flagBit('UH'), UO = flagBit('UO'), URX = flagBit('URX'), NR = flagBit('NR'), DC = flagBit('DC');
@@ -74,7 +75,8 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
   }
 
   private send(bytes: Uint8Array, start: number, end: number): void {
-    this.cluster!.stats.add(CLUSTER.upstream_cx_tx_bytes_total, end - start);
+    // A tunnel's bytes are counted by the connection that carries it.
+    if (this.runtime.plan.tunnel === null) this.cluster!.stats.add(CLUSTER.upstream_cx_tx_bytes_total, end - start);
     this.facts.upstream!.bytesSent += end - start;
     this.upstream!.socket.write(bytes, start, end);
   }
@@ -145,7 +147,8 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     this.attempts++;
     up.attempts = this.attempts;
     hostFacts(up, host);
-    const leased = cluster.leaseRaw(host, this, connection.facts);
+    const head = runtime.tunnelHead(facts);
+    const leased = head === null ? cluster.leaseRaw(host, this, connection.facts) : new HttpTunnel(runtime.env, cluster, host, this, head, up, connection.facts).begin();
     if ('failed' in leased) this.give(UO); else this.waiting = leased;
   }
 

@@ -1,0 +1,134 @@
+// A connection of tcp_proxy carried in an HTTP exchange (tunneling_config): CONNECT or POST to a host, and after its 2xx answer the bytes both ways. To the proxy it is
+// an upstream connection like a raw one.
+//
+//   leasing ─▶ asked (the head is sent) ─▶ open ─▶ over      any ─▶ over by cancel, close, or the exchange's end
+import type { Headers, RequestHeaders, ResponseHeaders } from '../../../headers/headers.ts';
+import type { ClientStream, ResponseSink } from '../../../codec/codec.ts';
+import { ipAddress, type Address } from '../../../net/address.ts';
+import type { SocketSink, TransportSocket } from '../../../net/transport/transport.ts';
+import type { WorkerEnv } from '../../../net/worker-env.ts';
+import type { ConnectionFacts, UpstreamFacts } from '../../../observe/stream-facts.ts';
+import type { Cluster, Host, LeaseContext, LeaseWaiter, RawUpstream, RawWaiter, Waiting } from '../../../upstream/upstream.ts';
+
+const NOTHING = Buffer.alloc(0);
+const NOBODY: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
+
+/** What the proxy writes to: the request's body. */
+class TunnelSocket implements TransportSocket {
+  sink: SocketSink = NOBODY;
+  highMark = 0;
+  readonly pendingBytes = 0;
+  private readonly tunnel: HttpTunnel;
+  constructor(tunnel: HttpTunnel) { this.tunnel = tunnel; }
+  get local(): Address { const { facts } = this.tunnel; return ipAddress(facts.localIp, facts.localPort); }
+  get remote(): Address { return this.tunnel.host.address; }
+  writeLatin1(text: string): void { const b = Buffer.from(text, 'latin1'); this.write(b, 0, b.length); }
+  write(bytes: Uint8Array, start: number, end: number): void { this.tunnel.stream?.data(bytes, start, end, false); }
+  pause(): void { this.tunnel.stream?.pause('downstream-full'); }
+  resume(): void { this.tunnel.stream?.resume('downstream-full'); }
+  end(): void { this.tunnel.endRequest(); }
+  destroy(): void { this.tunnel.close('now'); }
+  setNoDelay(): void { /* the connection is the pool's */ }
+  setKeepalive(): void { /* the connection is the pool's */ }
+  setOption(): boolean { return false; }
+}
+
+export class HttpTunnel implements RawUpstream, Waiting, LeaseWaiter, ResponseSink {
+  readonly host: Host;
+  readonly socket = new TunnelSocket(this);
+  sink: SocketSink = NOBODY;
+  readonly connectStartMs: number;
+  connectEndMs = -1;
+  readonly facts: UpstreamFacts;
+  private readonly client: ConnectionFacts;
+  private readonly request: RequestHeaders;
+  /** @internal */
+  stream: ClientStream | null = null;
+  private readonly env: WorkerEnv; private readonly cluster: Cluster; private readonly who: RawWaiter;
+  private state: 'leasing' | 'asked' | 'open' | 'over' = 'leasing';
+  private waiting: Waiting | null = null;
+  private requestEnded = false;
+  private responseEnded = false;
+
+  constructor(env: WorkerEnv, cluster: Cluster, host: Host, who: RawWaiter, request: RequestHeaders, facts: UpstreamFacts, client: ConnectionFacts) {
+    this.env = env; this.cluster = cluster; this.host = host; this.who = who; this.request = request; this.facts = facts; this.client = client;
+    this.connectStartMs = env.clock.nowMs();
+  }
+  get id(): number { return this.facts.connectionId; }
+
+  /** Goes for a stream. */
+  begin(): Waiting | { readonly failed: 'overflow' } {
+    if (!this.cluster.beginRequest(this.host, 'default')) { this.state = 'over'; return { failed: 'overflow' }; }
+    const ctx: LeaseContext = { priority: 'default', sink: this, facts: this.facts, downstreamProtocol: 'HTTP/1.1', client: this.client, request: this.request, fresh: false };
+    const leased = this.cluster.lease(this.host, ctx, this);
+    if (leased.kind === 'stream') this.ask(leased.stream);
+    else if (leased.kind === 'waiting') this.waiting = leased.waiting;
+    else if (leased.why === 'overflow') { this.finish(); return { failed: 'overflow' }; }
+    else this.env.later.soon(() => this.onLeaseFailure('connect-failure', leased.reason));
+    return this;
+  }
+
+  private ask(stream: ClientStream): void {
+    this.waiting = null;
+    this.stream = stream;
+    this.state = 'asked';
+    this.facts.protocol = stream.protocol;
+    stream.headers(this.request, false);
+  }
+
+  /** Everything that is to be given back. */
+  private finish(): void { if (this.state === 'over') return; this.state = 'over'; this.stream = null; this.cluster.endRequest(this.host, 'default'); }
+
+  cancel(): void { this.waiting?.cancel(); this.waiting = null; const { stream } = this; this.finish(); stream?.reset('local'); }
+
+  /** @internal The client has ended. */
+  endRequest(): void {
+    if (this.requestEnded || this.stream === null) return;
+    this.requestEnded = true;
+    const { stream } = this;
+    if (this.responseEnded) this.finish();
+    stream.data(NOTHING, 0, 0, true);
+  }
+
+  close(how: 'flush' | 'now' | 'reset'): void {
+    if (this.state === 'over') return;
+    // The host has ended: the request may end in good order too.
+    if (how === 'flush' && this.responseEnded) { this.endRequest(); return; }
+    const { stream } = this;
+    this.finish();
+    stream?.reset('local');
+  }
+
+  onLease(stream: ClientStream): void { if (this.state === 'leasing') this.ask(stream); else stream.reset('local'); }
+  onLeaseFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string): void { if (this.state !== 'leasing') return; this.finish(); this.who.onRawFailure(why, reason, this.host); }
+
+  onInformational(): void { /* nobody to tell */ }
+  onHeaders(headers: ResponseHeaders, end: boolean): void {
+    const { stream } = this;
+    if (this.state !== 'asked') return;
+    if (headers.status < 200 || headers.status > 299 || end) { this.finish(); if (!end) stream?.reset('local'); this.who.onRawFailure('connect-failure', '', this.host); return; }
+    this.state = 'open';
+    this.connectEndMs = this.env.clock.nowMs();
+    this.who.onRawReady(this);
+  }
+  onData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    if (this.state !== 'open') return;
+    if (end > start) this.sink.onData(Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), start, end);
+    if (last) this.ended();
+  }
+  onTrailers(_trailers: Headers): void { this.ended(); }
+  private ended(): void {
+    if (this.state !== 'open' || this.responseEnded) return;
+    this.responseEnded = true;
+    if (this.requestEnded) this.finish();
+    this.sink.onEnd();
+  }
+  onReset(): void {
+    if (this.state === 'over') return;
+    const open = this.state === 'open';
+    this.finish();
+    if (open) this.sink.onClose(''); else this.who.onRawFailure('connect-failure', '', this.host);
+  }
+  onBlocked(): void { this.sink.onBlocked(); }
+  onDrained(): void { this.sink.onDrained(); }
+}
