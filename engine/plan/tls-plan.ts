@@ -32,7 +32,6 @@ export interface DownstreamTlsPlan extends CommonTlsPlan {
   readonly statefulResumption: boolean;
   /** Life of a session, s; 0: the engine's own. */
   readonly sessionTimeoutS: number;
-  readonly ocspPolicy: 'LENIENT_STAPLING' | 'STRICT_STAPLING' | 'MUST_STAPLE';
   readonly fullScan: boolean;
   readonly preferClientCiphers: boolean;
 }
@@ -82,7 +81,6 @@ export interface CertificateSecretPlan {
   /** Names it is chosen by: DNS SANs, or the common name where there are none. Lower case. */
   readonly names: readonly string[];
   readonly keyType: 'rsa' | 'ec' | 'ed25519';
-  readonly mustStaple: boolean;
 }
 export interface ValidationSecretPlan { readonly kind: 'validation'; readonly validation: ValidationPlan }
 export interface TicketSecretPlan { readonly kind: 'tickets'; readonly keys: readonly Uint8Array[] }

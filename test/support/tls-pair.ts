@@ -16,13 +16,13 @@ export const engines: readonly TlsEngine[] = rustls === null ? [node] : [rustls,
 export const PARAMS: TlsParamsPlan = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: [], curves: [], signatures: [] };
 export const VALIDATION: ValidationPlan = { ca: '', crl: '', systemRoots: false, hashes: [], spki: [], sans: [], acceptUntrusted: false, allowExpired: false, onlyLeafCrl: false, maxDepth: -1, suppressCaList: false };
 const COMMON = { params: PARAMS, alpn: [], certificates: [], validation: [], keyLog: null } as const;
-export const SERVER: DownstreamTlsPlan = { ...COMMON, requireClientCertificate: false, requireSni: false, ticketKeys: '', statelessResumption: true, statefulResumption: true, sessionTimeoutS: 0, ocspPolicy: 'LENIENT_STAPLING', fullScan: false, preferClientCiphers: false };
+export const SERVER: DownstreamTlsPlan = { ...COMMON, requireClientCertificate: false, requireSni: false, ticketKeys: '', statelessResumption: true, statefulResumption: true, sessionTimeoutS: 0, fullScan: false, preferClientCiphers: false };
 export const CLIENT: UpstreamTlsPlan = { ...COMMON, sni: '', autoHostSni: false, autoSniSanValidation: false, maxSessionKeys: 1, allowRenegotiation: false };
 
 export function certificateSecret(p: Pair): CertificateSecretPlan {
   const leaf = certificatesOf(p.cert)[0]!, dns = leaf.sans('DNS');
   const kind = createPrivateKey(p.key).asymmetricKeyType;
-  return { kind: 'certificate', chain: p.cert, key: createPrivateKey(p.key).export({ type: 'pkcs8', format: 'pem' }) as string, ocsp: null, names: dns.length > 0 ? dns : [leaf.commonName], keyType: kind === 'rsa' ? 'rsa' : 'ec', mustStaple: false };
+  return { kind: 'certificate', chain: p.cert, key: createPrivateKey(p.key).export({ type: 'pkcs8', format: 'pem' }) as string, ocsp: null, names: dns.length > 0 ? dns : [leaf.commonName], keyType: kind === 'rsa' ? 'rsa' : 'ec' };
 }
 export function secrets(pairs: readonly Pair[], validation: Partial<ValidationPlan> | null, group = 'g'): ContextSecrets {
   return { certificates: pairs.map(certificateSecret), validation: validation === null ? null : { ...VALIDATION, ...validation }, ticketKeys: null, sessionGroup: group, ticketSeed: Buffer.alloc(32, group) };

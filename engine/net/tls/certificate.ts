@@ -1,6 +1,6 @@
 // One X.509 certificate as configuration, logs and checks look at it. Everything is worked out when it is first asked for: most connections ask for nothing.
 import { createHash, X509Certificate } from 'node:crypto';
-import { alternativeNames, extensions, type AlternativeName } from './der.ts';
+import { alternativeNames, type AlternativeName } from './der.ts';
 
 /** RFC 2253: the last attribute first, bytes beyond ASCII as \XX. Node gives one relative name a line, escaped already. */
 export function rfc2253(name: string): string {
@@ -36,8 +36,6 @@ export class Certificate {
   get pem(): string { return `-----BEGIN CERTIFICATE-----\n${this.raw.toString('base64').replace(/.{1,64}/g, '$&\n')}-----END CERTIFICATE-----\n`; }
   get validFromMs(): number { return Date.parse(this.x509.validFrom); }
   get validToMs(): number { return Date.parse(this.x509.validTo); }
-  /** RFC 7633: the certificate demands a stapled OCSP answer. */
-  get mustStaple(): boolean { return extensions(this.raw).has('1.3.6.1.5.5.7.1.24'); }
 }
 
 /** The certificates of a PEM text, in order; throws where one is broken. */

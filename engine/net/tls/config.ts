@@ -69,6 +69,7 @@ export function compileDownstreamTls(m: ConfigMessage, ctx: CompileContext): Dow
   const common = compileCommon(m.msg('common_tls_context'), ctx, 'server');
   const c = m.msg('common_tls_context');
   if (c === undefined || c.list('tls_certificates').length + c.list('tls_certificate_sds_secret_configs').length === 0) m.error('', 'No TLS certificates found for server context');
+  if (m.enum('ocsp_staple_policy') !== 'LENIENT_STAPLING') m.unsupported('ocsp_staple_policy', 'staples are sent as they are');
   let ticketKeys = '', statelessResumption = true;
   switch (m.oneof('session_ticket_keys_type')) {
     case 'session_ticket_keys': ticketKeys = compileTickets(m.msg('session_ticket_keys')!, ctx); break;
@@ -77,7 +78,7 @@ export function compileDownstreamTls(m: ConfigMessage, ctx: CompileContext): Dow
   }
   return {
     ...common, requireClientCertificate: m.bool('require_client_certificate', false), requireSni: m.bool('require_sni', false), ticketKeys, statelessResumption, statefulResumption: !m.bool('disable_stateful_session_resumption'),
-    sessionTimeoutS: Math.floor(Math.max(0, m.ms('session_timeout', 0)) / 1000), ocspPolicy: m.enum('ocsp_staple_policy') as DownstreamTlsPlan['ocspPolicy'], fullScan: m.bool('full_scan_certs_on_sni_mismatch', false), preferClientCiphers: m.bool('prefer_client_ciphers'),
+    sessionTimeoutS: Math.floor(Math.max(0, m.ms('session_timeout', 0)) / 1000), fullScan: m.bool('full_scan_certs_on_sni_mismatch', false), preferClientCiphers: m.bool('prefer_client_ciphers'),
   };
 }
 

@@ -75,7 +75,7 @@ class NodeSession implements TlsSession {
     let fault: TlsFault | null = null;
     if (chain.length === 0) {
       if (demands) fault = { stat: 'fail_verify_no_cert', reason: sslReason('PEER_DID_NOT_RETURN_A_CERTIFICATE', 'peer did not provide required client certificate') };
-    } else if (!s.isSessionReused()) fault = policy.check(chain[0]!, policy.checksChain ? chainProblem(handle?.verifyError()?.code ?? '', policy.validation) : '', this.names);
+    } else if (!s.isSessionReused()) fault = policy.check(chain[0]!, policy.checksChain ? chainProblem(handle?.verifyError()?.code ?? tooLong(chain.length, policy.validation?.maxDepth ?? -1), policy.validation) : '', this.names);
     if (policy.validation?.acceptUntrusted === true && fault?.stat !== 'fail_verify_no_cert') fault = null;
     const facts = new SessionFacts({
       version: s.getProtocol() ?? '', cipher: cipher.name, sni, alpn, sessionId: '', resumed: s.isSessionReused(),
@@ -102,6 +102,9 @@ class NodeSession implements TlsSession {
   }
   get pendingBytes(): number { return this.state === 'over' || this.socket === null ? 0 : this.socket.writableLength; }
 }
+
+/** max_verify_depth counts what stands between the leaf and the root. */
+function tooLong(certificates: number, maxDepth: number): string { return maxDepth >= 0 && certificates > maxDepth + 2 ? 'CERT_CHAIN_TOO_LONG' : ''; }
 
 const CURVE_NAMES: Readonly<Record<string, string>> = { 'prime256v1': 'P-256', 'secp384r1': 'P-384', 'secp521r1': 'P-521' };
 const OPENSSL_CURVES: Readonly<Record<string, string>> = { 'P-256': 'prime256v1', 'P-384': 'secp384r1', 'P-521': 'secp521r1' };

@@ -75,7 +75,7 @@ export function compileCertificate(m: ConfigMessage, ctx: CompileContext): strin
     load: (): CertificateSecretPlan => {
       const list = loadChain(chain), leaf = list[0]!, private_ = loadKey(key, password, leaf.x509);
       const dns = leaf.sans('DNS').map((n) => n.toLowerCase()), cn = leaf.commonName.toLowerCase();
-      return { kind: 'certificate', chain: list.map((c) => c.pem).join(''), key: private_.export({ type: 'pkcs8', format: 'pem' }) as string, ocsp: ocsp === null ? null : ocsp.read(), names: dns.length > 0 ? dns : cn === '' ? [] : [cn], keyType: keyTypeOf(private_), mustStaple: leaf.mustStaple };
+      return { kind: 'certificate', chain: list.map((c) => c.pem).join(''), key: private_.export({ type: 'pkcs8', format: 'pem' }) as string, ocsp: ocsp === null ? null : ocsp.read(), names: dns.length > 0 ? dns : cn === '' ? [] : [cn], keyType: keyTypeOf(private_) };
     },
   });
 }

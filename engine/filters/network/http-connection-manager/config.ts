@@ -135,7 +135,7 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   const { mappers, format } = compileMappers(m, ctx);
   const internal = m.msg('internal_address_config');
   const scheme = m.msg('scheme_header_transformation');
-  scheme?.noop('match_upstream', 'there is no upstream TLS yet');
+  scheme?.noop('match_upstream', 'the scheme is that of the request');
   const limits = { maxHeadersKb: m.num('max_request_headers_kb', 60), maxHeadersCount: common?.num('max_headers_count', 100) ?? 100, headersWithUnderscores: underscores(common) };
   const streamErrors = m.bool('stream_error_on_invalid_http_message');
   const stripAny = m.bool('strip_any_host_port');

@@ -1,0 +1,63 @@
+// Secrets on their way to the workers: sealed, kept while their files do not fit, sent again only when they have changed.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { SecretManager } from '../../../../engine/control/secrets/secret-manager.ts';
+import { SecretStore } from '../../../../engine/net/tls/secret-store.ts';
+import type { PlanRecord } from '../../../../engine/plan/records.ts';
+import { unseal } from '../../../../engine/plan/sealed.ts';
+import type { SecretSource } from '../../../../engine/proto/config-message.ts';
+import { certificateSecret } from '../../../support/tls-pair.ts';
+import { certificates } from '../../../support/certificates.ts';
+
+const certs = certificates(), KEY = Buffer.alloc(32, 9);
+
+function made(): { manager: SecretManager; sent: PlanRecord[]; warnings: string[]; touch(path: string): void; watched: Map<string, () => void> } {
+  const sent: PlanRecord[] = [], warnings: string[] = [], watched = new Map<string, () => void>();
+  const manager = new SecretManager({ emit: (r) => sent.push(...r), watch: (path, onChange) => { watched.set(path, onChange); return () => watched.delete(path); }, warn: (m) => warnings.push(m), info: () => {}, stat: () => {}, key: KEY });
+  return { manager, sent, warnings, watched, touch: (path) => watched.get(path)?.() };
+}
+const source = (load: () => unknown, files: string[] = ['cert.pem', 'key.pem']): SecretSource => ({ key: 'k', kind: 'certificate', name: '', files, paths: { chain: 'cert.pem' }, load });
+
+test('a secret goes out sealed: nothing of its key can be read, and only under the key of the process', () => {
+  const { manager, sent } = made();
+  manager.apply([source(() => certificateSecret(certs.server))]);
+  const [r] = sent;
+  assert.ok(r?.kind === 'secret');
+  const bytes = Buffer.from(r.body), line = certificateSecret(certs.server).key.split('\n')[1]!;
+  assert.equal(bytes.includes(line), false);
+  assert.equal(bytes.includes('PRIVATE KEY'), false);
+  const store = new SecretStore(KEY), before = store.version;
+  store.install('k', r.body);
+  assert.notEqual(store.version, before);
+  assert.deepEqual(store.get('k'), { ...certificateSecret(certs.server) });
+  assert.throws(() => unseal(Buffer.alloc(32, 8), r.body));
+  bytes[20]! ^= 1;
+  assert.throws(() => unseal(KEY, bytes));
+});
+
+test('a pair that does not fit keeps the one before; the next change is looked at again; what has not changed is not sent', () => {
+  const { manager, sent, warnings, touch } = made();
+  let now: () => unknown = () => certificateSecret(certs.server);
+  manager.apply([source(() => now())]);
+  touch('key.pem');
+  assert.equal(sent.length, 1);
+  now = () => { throw new Error('KEY_VALUES_MISMATCH'); };
+  touch('cert.pem');
+  assert.equal(sent.length, 1);
+  assert.match(warnings[0]!, /KEY_VALUES_MISMATCH; the one before stays/);
+  assert.equal(manager.records().length, 1);
+  now = () => certificateSecret(certs.second);
+  touch('key.pem');
+  assert.equal(sent.length, 2);
+  assert.match(manager.describe()[0]!.chain[0]!.certificate.subject, /second/);
+});
+
+test('a secret that no configuration names any more is taken away, and its files are let go', () => {
+  const { manager, sent, watched } = made();
+  manager.apply([source(() => certificateSecret(certs.server))]);
+  assert.deepEqual([...watched.keys()], ['cert.pem', 'key.pem']);
+  manager.apply([]);
+  assert.deepEqual(sent.at(-1), { kind: 'secret-removed', name: 'k' });
+  assert.equal(watched.size, 0);
+  assert.deepEqual(manager.records(), []);
+});
