@@ -110,3 +110,20 @@ test('what is wrong with a secret is an error of the configuration, at its place
   }
   rmSync(dir, { recursive: true, force: true });
 });
+
+test('a worker that dies with TLS connections open is replaced, and its successor serves TLS', { skip: !ENGINES.includes('rustls') }, async (t) => {
+  const port = await freePort(), root = new URL('../..', import.meta.url).pathname;
+  const weir = await startWeir(bootstrapYaml([{ port, chain: downstreamTls(certificateFiles(certs.server)), routes: says }], []), { command: [join(root, 'node_modules/node/bin/node'), '--disable-warning=ExperimentalWarning', join(root, 'test/support/crashing-main.ts')] });
+  t.after(() => weir.stop());
+  for (let i = 0; i < 3; i++) {
+    await request(port);
+    const open = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    open.on('error', () => {});
+    await new Promise((r) => open.once('secureConnect', r));
+    writeFileSync(join(weir.dir, 'crash-0'), '');
+    await new Promise((r) => open.once('close', r));
+    await until('served again', () => request(port).then(() => true, () => false));
+  }
+  assert.equal(weir.child.exitCode, null);
+  assert.equal((await weir.stats('server.worker_restarts'))['server.worker_restarts'], 3);
+});
