@@ -27,7 +27,9 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   private h2: H2ServerCodec | null = null;
   private detection: PrefaceDetection | null = null;
   private resets: PrematureResets | null = null;
-  private readonly streams = new Set<Stream>();
+  /** Streams under way: a list through the streams themselves, so an idle connection has nothing of it. */
+  private first: Stream | null = null;
+  private active = 0;
   private state: 'open' | 'draining' | 'closing' | 'closed' = 'open';
   private requests = 0;
   /** Looks after idleness of the connection and of its streams. */
@@ -63,7 +65,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.codec!.receive(bytes, start, end);
     return 'stop';
   }
-  onEnd(): void { this.remoteEnded = true; this.endedBusy = this.streams.size > 0; if (this.codec !== null) this.codec.receiveEnd(); else this.onConnectionClose('now', null); }
+  onEnd(): void { this.remoteEnded = true; this.endedBusy = this.active > 0; if (this.codec !== null) this.codec.receiveEnd(); else this.onConnectionClose('now', null); }
   private remoteEnded = false;
   private endedBusy = false;
   onBlocked(): void { this.stuck = true; this.codec?.onBlocked(); }
@@ -125,7 +127,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   onClose(_error: string, closedByUs: boolean): void {
     const local = closedByUs && !this.remoteEnded;
     const { stats, env } = this.runtime;
-    const active = this.streams.size > 0 || this.cut || this.endedBusy;
+    const active = this.active > 0 || this.cut || this.endedBusy;
     this.state = 'closed';
     env.wheel.cancel(this.sweep);
     for (const timer of [this.lifetime, this.pings, this.farewell]) if (timer !== null) env.wheel.cancel(timer);
@@ -160,29 +162,29 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.requests++;
     this.facts.requests = this.requests;
     const stream = new Stream(this, codecStream);
-    this.streams.add(stream);
+    this.enter(stream);
     if (plan.maxRequestsPerConnection > 0 && this.requests >= plan.maxRequestsPerConnection) { stats.inc(HCM.downstream_cx_max_requests_reached); codecStream.closeAfter(); if (this.h2 !== null) this.drainSoon(); }
     if (this.state === 'draining' || this.lastRequest || this.connection.draining) codecStream.closeAfter(); else if (this.acts(OVERLOAD.disable_http_keepalive)) this.keepNoLonger(codecStream);
     if (this.h2 !== null && this.state === 'open' && this.connection.draining) { stats.inc(HCM.downstream_cx_drain_close); this.drainSoon(); }
     if (this.stuck && this.h2 === null) stream.onBlocked(); // h2 tells each stream by itself
-    if (this.streams.size === 1) this.armSweep();
+    if (this.active === 1) this.armSweep();
     return stream;
   }
   recreateStream(codecStream: ServerStream): Stream {
     const stream = new Stream(this, codecStream);
-    this.streams.add(stream);
+    this.enter(stream);
     if (this.stuck && this.h2 === null) stream.onBlocked();
     return stream;
   }
   onBadRequest(codecStream: ServerStream, fault: PeerFault): void {
-    for (const s of this.streams) { s.badRequest(fault); return; }
+    if (this.first !== null) { this.first.badRequest(fault); return; }
     codecStream.reset('protocol-error');
   }
   onConnectionClose(how: 'flush' | 'done' | 'now', fault: PeerFault | null): void {
     if (this.state === 'closed' || this.state === 'closing') return;
     this.state = 'closing';
     // A flood is no protocol error to Envoy: it has a counter of its own.
-    if (fault !== null && this.streams.size === 0 && !fault.detail.endsWith('_flood')) this.runtime.stats.inc(HCM.downstream_cx_protocol_error);
+    if (fault !== null && this.active === 0 && !fault.detail.endsWith('_flood')) this.runtime.stats.inc(HCM.downstream_cx_protocol_error);
     this.connection.close(how === 'now' ? 'now' : how === 'done' ? 'flush' : 'flush-delay', fault?.detail ?? '', this.runtime.plan.delayedCloseMs);
   }
   onGoAway(): void { /* a client that says it opens no more streams: it closes when it is done */ }
@@ -192,9 +194,22 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   onUnderscoreDropped(count: number): void { this.runtime.http1Stats.add(HTTP1.dropped_headers_with_underscores, count); }
   onUnderscoreRejected(): void { this.runtime.http1Stats.inc(HTTP1.requests_rejected_with_underscores_in_headers); }
 
+  private enter(stream: Stream): void {
+    stream.next = this.first;
+    if (this.first !== null) this.first.previous = stream;
+    this.first = stream;
+    this.active++;
+  }
+  private leave(stream: Stream): void {
+    if (stream.previous !== null) stream.previous.next = stream.next; else if (this.first === stream) this.first = stream.next; else return;
+    if (stream.next !== null) stream.next.previous = stream.previous;
+    stream.next = stream.previous = null;
+    this.active--;
+  }
+
   // StreamOwner
   streamEnded(stream: Stream): void {
-    this.streams.delete(stream);
+    this.leave(stream);
     this.idleSince = this.runtime.env.clock.nowMs();
     if (this.resets !== null && this.state !== 'closed') this.judgeReset(stream.facts);
   }
@@ -221,7 +236,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     if (this.h2 !== null) this.drainSoon();
   }
   /** reduce_timeouts has become stronger or weaker: idleness is looked at anew. */
-  onTimersScaled(): void { for (const s of this.streams) s.scaleIdle(); this.armSweep(); }
+  onTimersScaled(): void { for (let s = this.first; s !== null; s = s.next) s.scaleIdle(); this.armSweep(); }
   private scaled(timer: TimerScalePlan['timer'], ms: number): number { return this.connection.bypassOverload ? ms : this.runtime.overload.scaled(timer, ms); }
   streamIdleMs(ms: number): number { return this.scaled('HTTP_DOWNSTREAM_STREAM_IDLE', ms); }
   /** The connection's idle timeout under the present pressure. */
@@ -234,12 +249,12 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   private sweepNow(): void {
     if (this.state === 'closed' || this.state === 'closing') return;
     const now = this.runtime.env.clock.nowMs(), { idleTimeoutMs } = this;
-    if (this.streams.size === 0 && idleTimeoutMs > 0 && now - this.idleSince >= idleTimeoutMs) {
+    if (this.active === 0 && idleTimeoutMs > 0 && now - this.idleSince >= idleTimeoutMs) {
       this.runtime.stats.inc(HCM.downstream_cx_idle_timeout);
       this.drainSoon();
       return;
     }
-    for (const s of [...this.streams]) s.checkIdle(now);
+    for (let s = this.first; s !== null;) { const { next } = s; s.checkIdle(now); s = next; }
     if (this.state === 'open' || this.state === 'draining') this.armSweep();
   }
 
@@ -247,7 +262,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     const { plan, env } = this.runtime;
     let next = Infinity;
     const now = env.clock.nowMs();
-    if (this.streams.size === 0) { if (plan.idleTimeoutMs > 0) next = this.idleSince + this.idleTimeoutMs - now; } else for (const s of this.streams) next = Math.min(next, s.untilIdle(now));
+    if (this.active === 0) { if (plan.idleTimeoutMs > 0) next = this.idleSince + this.idleTimeoutMs - now; } else for (let s = this.first; s !== null; s = s.next) next = Math.min(next, s.untilIdle(now));
     if (next === Infinity) return;
     if (!this.sweep.armed || this.sweep.deadline > now + next + 1) env.wheel.arm(this.sweep, Math.max(1, next));
   }
@@ -266,7 +281,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     // Nothing was ever sent: there is nobody to drain.
     if (this.facts.bytesReceived === 0) { this.onConnectionClose('done', null); return; }
     this.state = 'draining';
-    if (this.h2 === null) for (const s of this.streams) s.closeAfter();
+    if (this.h2 === null) for (let s = this.first; s !== null; s = s.next) s.closeAfter();
     this.codec?.announceShutdown();
     this.farewell = this.runtime.env.wheel.after(this.runtime.plan.drainTimeoutMs, () => {
       if (this.state !== 'draining') return;

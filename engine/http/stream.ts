@@ -39,6 +39,9 @@ export interface StreamOwner {
 }
 
 export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwner, ChainOwner {
+  /** @internal The connection's list of streams. */
+  next: Stream | null = null;
+  previous: Stream | null = null;
   readonly facts: StreamFacts;
   readonly connection: ConnectionFacts;
   private readonly owner: StreamOwner;

@@ -16,13 +16,13 @@ const backend = createServer((s) => {
   s.on('error', () => {});
   s.once('data', (first: Buffer) => {
     const at = first.indexOf('\r\n\r\n') + 4;
-    if (first.latin1Slice(0, 4) === 'POST') {
+    if (first.toString('latin1', 0, 4) === 'POST') {
       let got = first.length - at;
       const check = (): void => { if (got === total) s.end(`HTTP/1.1 200 OK\r\ncontent-length: ${String(total).length}\r\nconnection: close\r\n\r\n${total}`); };
       s.on('data', (b: Buffer) => { got += b.length; check(); });
       return check();
     }
-    s.write(`HTTP/1.1 200 OK\r\ncontent-length: ${total}\r\n\r\n`);
+    s.write(`HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: ${total}\r\n\r\n`);
     let left = total;
     const more = (): void => { while (left > 0) { const n = Math.min(left, piece.length); left -= n; if (!s.write(n === piece.length ? piece : piece.subarray(0, n))) { s.once('drain', more); return; } } };
     more();
@@ -49,7 +49,7 @@ function exchange(head: string, send: number, expect: number): Promise<void> {
       more();
     });
     s.on('data', (b: Buffer) => {
-      if (got < 0) { text += b.latin1Slice(0, 4096); const at = text.indexOf('\r\n\r\n'); if (at < 0) return; if (!text.startsWith('HTTP/1.1 200')) { reject(new Error(text)); s.destroy(); return; } got = b.length - at - 4; } else got += b.length;
+      if (got < 0) { text += b.toString('latin1', 0, 4096); const at = text.indexOf('\r\n\r\n'); if (at < 0) return; if (!text.startsWith('HTTP/1.1 200')) { reject(new Error(text)); s.destroy(); return; } got = b.length - at - 4; } else got += b.length;
       if (got >= expect) { s.destroy(); resolve(); }
     });
     s.on('error', reject);
