@@ -2,7 +2,9 @@
 // replaced), or when the supervisor ends it. When control was replaced, new rings come by message, and the worker says again all that control must know of it.
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../engine/loop/clock.ts';
+import { collectGarbage } from '../engine/loop/collect-garbage.ts';
 import { TurnQueue } from '../engine/loop/later.ts';
+import { QuietCollector } from '../engine/loop/quiet-collector.ts';
 import { SystemRandom } from '../engine/loop/random.ts';
 import { Runtime } from '../engine/loop/runtime.ts';
 import { TimerWheel } from '../engine/loop/timer-wheel.ts';
@@ -30,12 +32,14 @@ const clock = new SystemClock(), wheel = new TimerWheel(clock);
 const later = new TurnQueue(() => transport.wake());
 const tell = (event: unknown): void => events.write(pack(event));
 const stats = new ThreadStatStore(data.memory.column, tell);
+const quiet = new QuietCollector(wheel, collectGarbage);
 /** When the transport was last asked for a turn, on the clock; NaN: it must be asked again. */
 let askedMs = NaN;
 const transport = createTransport(data.flags.transport, {
   onTurnStart() { clock.tick(); wheel.advance(); },
   onTurnEnd() {
     later.run();
+    quiet.onTurn();
     const waiting = events.backlog > 0 && !events.pump();
     const now = clock.nowMs(), next = nextTurnMs(now, wheel.nextMs(), waiting, askedMs);
     if (next === null) return;
