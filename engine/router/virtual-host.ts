@@ -5,6 +5,7 @@ import type { StatStore } from '../observe/stats/stat-block.ts';
 import { MatchTree } from '../net/match/match-tree.ts';
 import type { RoutePlan, VirtualHostPlan } from '../plan/route-plan.ts';
 import { Level, type RouteEnv } from './level.ts';
+import { RouteIndex } from './match/route-index.ts';
 import { RouteMatcher, type MatchInput } from './match/route-matcher.ts';
 import { RouteEntry } from './route-entry.ts';
 import type { TableOfRoutes } from './route-table.ts';
@@ -18,6 +19,8 @@ export class VirtualHost {
   readonly level: Level;
   private readonly routes: readonly MatchedRoute[];
   private readonly tree: MatchTree<readonly MatchedRoute[]> | null;
+  /** Of many routes; null: they are tried one after the other. */
+  private readonly index: RouteIndex | null;
   private readonly clusters: readonly { readonly name: string; readonly headers: readonly HeaderMatcher[] }[];
 
   constructor(plan: VirtualHostPlan, table: TableOfRoutes, env: RouteEnv) {
@@ -26,12 +29,19 @@ export class VirtualHost {
     this.level = new Level(plan.level, env);
     const build = (list: readonly RoutePlan[]): MatchedRoute[] => list.map((r) => ({ matcher: new RouteMatcher(r.match, env.runtime), entry: new RouteEntry(r, this, env), connect: r.match.path.kind === 'connect' }));
     this.routes = build(plan.routes);
+    this.index = RouteIndex.of(plan.routes.map((r) => r.match.path));
     this.tree = plan.matcher === null ? null : new MatchTree(plan.matcher, (action) => build(action as readonly RoutePlan[]));
     this.clusters = plan.virtualClusters.map((c) => ({ name: c.name, headers: c.headers.map((h) => new HeaderMatcher(h)) }));
   }
 
   match(i: MatchInput): RouteEntry | null {
-    const connect = i.headers.method === 'CONNECT', routes = this.tree === null ? this.routes : this.tree.match(i.facts.connection, i.facts) ?? NONE;
+    const connect = i.headers.method === 'CONNECT';
+    if (this.index !== null && !connect) {
+      this.index.begin(i.headers.path);
+      for (let n = this.index.next(); n >= 0; n = this.index.next()) { const r = this.routes[n]!; if (r.matcher.matches(i)) return r.entry.pick(i); }
+      return null;
+    }
+    const routes = this.tree === null ? this.routes : this.tree.match(i.facts.connection, i.facts) ?? NONE;
     for (let n = 0; n < routes.length; n++) {
       const r = routes[n]!;
       // CONNECT is matched by connect_matcher alone (its path is empty).
