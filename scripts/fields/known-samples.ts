@@ -113,8 +113,6 @@ export const CHECKED_ONLY: Record<string, string> = {
   'envoy.config.core.v3.ConfigSource.resource_api_version': 'only V3 is there',
   'envoy.config.core.v3.SocketOption.description': 'a remark',
   'envoy.config.core.v3.SocketOption.state': 'options are set before binding; another state is a warning',
-  'envoy.config.accesslog.v3.AccessLog.name': 'a name', 'envoy.config.accesslog.v3.ExtensionFilter.name': 'a name',
-  'envoy.config.overload.v3.ResourceMonitor.name': 'a name',
   'envoy.config.cluster.v3.CircuitBreakers.Thresholds.priority': 'the sample has no limits',
   'envoy.config.route.v3.RouteConfiguration.validate_clusters': 'decides what is a fault',
   'envoy.config.route.v3.RouteConfiguration.max_direct_response_body_size_bytes': 'decides what is a fault',

@@ -19,7 +19,7 @@ test('10,000 clusters and virtual hosts are ready within seconds, and the last o
   const began = performance.now();
   const weir = await startWeir(bootstrapYaml([{ port, virtualHosts: `[${hosts.join(', ')}]` }], clusters), { concurrency: 2, readyMs: 60_000 });
   t.after(async () => { await weir.stop(); await a.stop(); });
-  const readyMs = performance.now() - began;
+  const readyMs = performance.now() - began, stat = readFileSync(`/proc/${weir.child.pid}/stat`, 'utf8').split(' '), cpuMs = (Number(stat[13]) + Number(stat[14])) * 10;
   const answer = await ask(port, '/x', { headers: { host: 'h9999.example.com' } });
   assert.equal(answer.body, 'last GET /x 0');
   const memory = (): number => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${weir.child.pid}/smaps_rollup`, 'utf8'))![1]) / 1024;
@@ -27,6 +27,7 @@ test('10,000 clusters and virtual hosts are ready within seconds, and the last o
   const { body } = await ask(weir.admin, '/stats?filter=^cluster\\.c9999\\.membership_total', { timeoutMs: 30_000 });
   assert.match(body, /cluster\.c9999\.membership_total: 1/);
   const pss = await until('control\'s heap is packed', () => { const m = memory(); return m < 500 ? m : 0; }, 30_000);
-  t.diagnostic(`ready in ${readyMs.toFixed(0)} ms, ${pss.toFixed(0)} MB with 2 workers, one filtered /stats ${(performance.now() - clustersBegan).toFixed(0)} ms`);
-  assert.ok(readyMs < 20_000, `ready in ${readyMs} ms`);
+  t.diagnostic(`ready in ${readyMs.toFixed(0)} ms (${cpuMs} ms of CPU), ${pss.toFixed(0)} MB with 2 workers, one filtered /stats ${(performance.now() - clustersBegan).toFixed(0)} ms`);
+  // Whatever else the machine computes, the work is the same.
+  assert.ok(cpuMs < 9000, `${cpuMs} ms of CPU until ready`);
 });

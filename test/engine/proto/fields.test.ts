@@ -17,7 +17,8 @@ test('no field is parsed and ignored', (t) => {
   const count = (s: string): number => found.filter((f) => f.status === s).length;
   t.diagnostic(`${count('implemented')} implemented, ${count('read')} checked only, ${count('no-op')} without effect (warned), ${count('refused')} refused, ${count('unknown')} with an error of another kind`);
   assert.ok(found.length > 700, `${found.length} fields were reached`);
-  const ignored = found.filter((f) => f.status === 'read' && !(`${f.message}.${f.field}` in CHECKED_ONLY));
+  const isName = (f: { message: string; field: string }): boolean => f.field === 'name' && messageType(f.message)!.fields.some((x) => x.name === 'typed_config'); // of an extension
+  const ignored = found.filter((f) => f.status === 'read' && !isName(f) && !(`${f.message}.${f.field}` in CHECKED_ONLY));
   assert.deepEqual(ignored.map((f) => `${f.message}.${f.field} at ${f.path}`), []);
 });
 
