@@ -1,6 +1,6 @@
 // The fallback engine: node:tls over an in-memory duplex. It answers in its own time, so what it says is told through the turn's queue; ciphertext goes out at once.
 // It does what rustls does not (TLS 1.0 and 1.1, CBC suites, RSA key exchange), at about 1.7 × the handshake cost and four times the memory. Where a peer's
-// certificate is refused the connection ends without an alert: Node decides after the handshake.
+// certificate is refused the connection ends without an alert; a client's, after the handshake.
 import { createHash } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
@@ -36,7 +36,7 @@ class NodeSession implements TlsSession {
 
   constructor(sink: TlsSink, owner: Owner, names: readonly string[] | null, make: (pipe: Pipe) => tls.TLSSocket, atOnce: boolean) {
     this.sink = sink; this.owner = owner; this.names = names; this.make = make;
-    this.pipe = new Pipe((chunk) => { if (this.state !== 'over') sink.onCiphertext(chunk, 0, chunk.length); });
+    this.pipe = new Pipe((chunk) => { if (this.state !== 'over' && (this.state !== 'new' || atOnce || !this.refuses())) sink.onCiphertext(chunk, 0, chunk.length); });
     // Before the engine hears of it: whether it has seen close_notify by then.
     this.pipe.on('end', () => { const clean = (this.socket as unknown as { _readableState: { ended: boolean } } | null)?._readableState.ended === true; this.tell(() => this.sink.onTransportEnd(clean)); });
     this.socket = atOnce ? this.attach() : (null as unknown as tls.TLSSocket);
@@ -54,6 +54,31 @@ class NodeSession implements TlsSession {
     return s;
   }
 
+  /** A client's flight after the server's certificate goes out only if that is accepted: neither Finished nor a client certificate for one that is not. */
+  private refuses(): boolean {
+    if (this.refused) return true;
+    const s = this.socket as tls.TLSSocket | null, chain = s === null ? [] : chainOf(s), fault = s === null || chain.length === 0 ? null : this.judge(s, chain);
+    if (fault === null) return false;
+    this.refused = true;
+    this.tell(() => this.over(fault, this.factsOf(chain, false)));
+    return true;
+  }
+  private refused = false;
+
+  private judge(s: tls.TLSSocket, chain: readonly Certificate[]): TlsFault | null {
+    const { policy } = this.owner, handle = (s as unknown as { _handle: { verifyError(): NodeJS.ErrnoException | null } | null })._handle;
+    if (policy.validation?.acceptUntrusted === true) return null;
+    return policy.check(chain[0]!, policy.checksChain ? chainProblem(handle?.verifyError()?.code ?? tooLong(chain.length, policy.validation?.maxDepth ?? -1), policy.validation) : '', this.names);
+  }
+
+  private factsOf(chain: readonly Certificate[], validated: boolean): SessionFacts {
+    const s = this.socket, sni = typeof s.servername === 'string' ? s.servername : '', ephemeral = s.getEphemeralKeyInfo() as { name?: string } | null;
+    return new SessionFacts({
+      version: s.getProtocol() ?? '', cipher: (s.getCipher() as tls.CipherNameAndProtocol | undefined)?.name ?? '', sni, alpn: typeof s.alpnProtocol === 'string' ? s.alpnProtocol : '', sessionId: '', resumed: s.isSessionReused(),
+      curve: CURVE_NAMES[ephemeral?.name ?? ''] ?? ephemeral?.name ?? '', signature: '',
+    }, chain, validated, this.owner.localOf(sni));
+  }
+
   /** Through the turn's queue: never up the stack, and in order. */
   private tell(what: () => void): void { this.owner.later.soon(() => { if (this.state !== 'over') what(); }); }
 
@@ -69,18 +94,10 @@ class NodeSession implements TlsSession {
 
   private secured(): void {
     const { policy, demands } = this.owner, s = this.socket, chain = chainOf(s);
-    const handle = (s as unknown as { _handle: { verifyError(): NodeJS.ErrnoException | null } | null })._handle;
-    const sni = typeof s.servername === 'string' ? s.servername : '', alpn = typeof s.alpnProtocol === 'string' ? s.alpnProtocol : '';
-    const cipher = s.getCipher(), ephemeral = s.getEphemeralKeyInfo() as { name?: string } | null;
     let fault: TlsFault | null = null;
-    if (chain.length === 0) {
-      if (demands) fault = { stat: 'fail_verify_no_cert', reason: sslReason('PEER_DID_NOT_RETURN_A_CERTIFICATE', 'peer did not provide required client certificate') };
-    } else if (!s.isSessionReused()) fault = policy.check(chain[0]!, policy.checksChain ? chainProblem(handle?.verifyError()?.code ?? tooLong(chain.length, policy.validation?.maxDepth ?? -1), policy.validation) : '', this.names);
-    if (policy.validation?.acceptUntrusted === true && fault?.stat !== 'fail_verify_no_cert') fault = null;
-    const facts = new SessionFacts({
-      version: s.getProtocol() ?? '', cipher: cipher.name, sni, alpn, sessionId: '', resumed: s.isSessionReused(),
-      curve: CURVE_NAMES[ephemeral?.name ?? ''] ?? ephemeral?.name ?? '', signature: '',
-    }, chain, chain.length > 0 && policy.checks && fault === null, this.owner.localOf(sni));
+    if (chain.length > 0) fault = s.isSessionReused() ? null : this.judge(s, chain);
+    else if (demands) fault = { stat: 'fail_verify_no_cert', reason: sslReason('PEER_DID_NOT_RETURN_A_CERTIFICATE', 'peer did not provide required client certificate') };
+    const facts = this.factsOf(chain, chain.length > 0 && policy.checks && fault === null);
     if (fault !== null) { this.over(fault, facts); return; }
     this.state = 'open';
     this.sink.onSecured(facts);
