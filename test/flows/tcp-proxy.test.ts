@@ -132,3 +132,13 @@ test('an upstream told by PROXY protocol gets one client on each connection, HTT
   assert.deepEqual(heads, clients.map((c) => `PROXY TCP4 127.0.0.1 127.0.0.1 ${c.localPort} ${port}`));
   for (const c of clients) c.destroy();
 });
+
+test('access logs tell by their flags of a connection that lived too long and of a cluster that is not there', async (t) => {
+  const backend = await tcpBackend(() => {}), ports = [await freePort(), await freePort()] as const;
+  const log = 'access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: access.log, log_format: {text_format_source: {inline_string: "%RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS%\\n"}}}}]';
+  const weir = await startWeir(staticYaml([tcpListenerYaml('age', ports[0], [proxy(`cluster: a, max_downstream_connection_duration: 0.1s, ${log}`)]), tcpListenerYaml('none', ports[1], [proxy(`cluster: not_there, ${log}`)])], [clusterYaml('a', [backend.port])]));
+  t.after(async () => { await weir.stop(); await backend.stop(); });
+  const lines = (): string[] => { try { return readFileSync(join(weir.dir, 'access.log'), 'utf8').split('\n').filter((x) => x !== ''); } catch { return []; } };
+  for (const port of ports) { const before = lines().length; await collect(connect({ port, host: '127.0.0.1' })).closed; await until('logged', () => lines().length === before + 1); }
+  assert.deepEqual(lines(), ['DT -', 'NC -']);
+});

@@ -19,7 +19,7 @@ import type { Cluster, Host, RawUpstream, RawWaiter, Waiting } from '../../../up
 import { HttpTunnel } from './http-tunnel.ts';
 import { TcpPick, type TcpProxyRuntime } from './tcp-proxy-runtime.ts';
 
-const UF = flagBit('UF'), UH = flagBit('UH'), UO = flagBit('UO'), URX = flagBit('URX'), NR = flagBit('NR'), DC = flagBit('DC');
+const UF = flagBit('UF'), UH = flagBit('UH'), UO = flagBit('UO'), URX = flagBit('URX'), NR = flagBit('NR'), NC = flagBit('NC'), DT = flagBit('DT'), DC = flagBit('DC');
 
 export class TcpProxy implements NetworkFilter, RawWaiter {
   private readonly runtime: TcpProxyRuntime;
@@ -55,7 +55,7 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     this.facts.requestId = env.random.uuid();
     if (plan.maxDurationMs > 0) {
       const ms = plan.maxDurationMs * (1 + (plan.maxDurationJitterPercent > 0 ? env.random.unit() * plan.maxDurationJitterPercent / 100 : 0));
-      this.lifetime = env.wheel.after(ms, () => { stats.inc(TCP_PROXY.max_downstream_connection_duration); connection.close('now', 'max_connection_duration_reached'); });
+      this.lifetime = env.wheel.after(ms, () => { stats.inc(TCP_PROXY.max_downstream_connection_duration); this.facts.flags |= DT; connection.close('now'); });
     }
     if (plan.logIntervalMs > 0) { const t = this.periodic = new Timer(() => { this.log('TcpPeriodic'); env.wheel.arm(t, plan.logIntervalMs); }); env.wheel.arm(t, plan.logIntervalMs); }
     if (plan.logOnStart) this.log('TcpConnectionStart');
@@ -135,7 +135,7 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     const { runtime, connection, facts } = this, { plan } = runtime;
     this.state = 'connecting';
     const target = runtime.route(connection), cluster = this.cluster = runtime.clusters.get(target.name);
-    if (cluster === null) { this.stats.inc(TCP_PROXY.downstream_cx_no_route); this.give(NR); return; }
+    if (cluster === null) { this.stats.inc(TCP_PROXY.downstream_cx_no_route); this.give(target.name === '' ? NR : NC); return; }
     const up = facts.upstream ??= new UpstreamFacts();
     up.cluster = cluster.name; up.clusterRaw = cluster.name; up.clusterMetadata = cluster.metadata;
     if (this.attempts >= plan.maxConnectAttempts) { cluster.stats.inc(CLUSTER.upstream_cx_connect_attempts_exceeded); this.give(URX); return; }
@@ -219,7 +219,7 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     const { env, plan } = this.runtime, left = this.lastMs + plan.idleTimeoutMs - env.clock.nowMs();
     if (left > 0) { env.wheel.arm(this.idle!, left); return; }
     this.stats.inc(TCP_PROXY.idle_timeout);
-    this.connection.close('now', 'tcp_session_idle_timeout');
+    this.connection.close('now');
   }
 }
 
