@@ -74,6 +74,8 @@ class NativeSocket implements TransportSocket {
     this.owner.command(this, how === 'flush' ? OP.CLOSE : how === 'now' ? OP.NOW : OP.RESET, 0, 0, tag);
     this.owner.forget(this);
     this.flushing = how === 'flush' ? tag : -1;
+    // Nothing is told any more: whoever watches the flush must not keep the connection alive.
+    this.sink = NO_SINK;
   }
   setNoDelay(on: boolean): void { this.setOption({ level: IPPROTO_TCP, name: TCP_NODELAY, value: on ? 1 : 0 }); }
   setKeepalive(k: TcpKeepalive): void { for (const o of keepaliveOptions(k)) this.setOption(o); }

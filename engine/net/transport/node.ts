@@ -70,6 +70,7 @@ class NodeSocket implements TransportSocket {
     if (this.gone) { if (how !== 'flush' && this.flushing) this.socket.destroy(); return; }
     this.gone = true;
     this.flushCork();
+    this.sink = NO_SINK;
     if (how === 'reset') this.socket.resetAndDestroy();
     else if (how === 'now' || this.socket.writableLength === 0) this.socket.destroySoon();
     else { this.flushing = true; this.socket.end(() => this.socket.destroy()); }
