@@ -54,8 +54,10 @@ for (const transport of ['native', 'node']) {
       });
       const grown = await settled(weir.child.pid!, base);
       t.diagnostic(`${deaf ? 'uploads' : 'downloads'}: ${grown.toFixed(0)} MB more, ${(grown * 1024 / CLIENTS).toFixed(0)} kB each`);
-      assert.ok(grown < CLIENTS * 0.6, `${grown.toFixed(0)} MB for ${CLIENTS} connections of ${LIMIT / 1024} KiB`);
-      for (const s of clients) s.destroy();
+      // node:net reads in pieces of 64 KiB and keeps its own queues; without a limit it would be 16 MB each.
+      assert.ok(grown < CLIENTS * (transport === 'native' ? 0.6 : 1.5), `${grown.toFixed(0)} MB for ${CLIENTS} connections of ${LIMIT / 1024} KiB`);
+      // By reset: a FIN behind bytes that nobody reads is not seen by anybody.
+      for (const s of clients) s.resetAndDestroy();
       await until('all of it is over', async () => (await weir.stats('http.http.downstream_rq_active'))['http.http.downstream_rq_active'] === 0);
     }
   });
