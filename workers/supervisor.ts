@@ -5,7 +5,7 @@ import { processMemory, ringMemory, workerMemory, type ControlData, type ToContr
 
 /** First pause before a thread that died is started again; doubles to the last while it keeps dying, ms. */
 const FIRST_PAUSE = 100, LAST_PAUSE = 10_000, STEADY_MS = 30_000;
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 30_000, ECHO_MS = 1000;
 
 
 /** How often a thread was replaced, and how long to wait before the next time. */
@@ -38,6 +38,7 @@ export class Supervisor {
   private readonly controlLives = new Lives();
   private ending = false;
   private signals = 0;
+  private signalMs = 0;
   /** Replaceable for tests: the modules that threads run. */
   private readonly modules: { readonly worker: URL; readonly control: URL };
   private readonly onExit: (code: number) => void;
@@ -51,8 +52,11 @@ export class Supervisor {
     process.on('SIGHUP', () => this.tell({ kind: 'signal', name: 'SIGHUP' }));
   }
 
-  /** The first asks control to drain; a second one, or the deadline, ends. */
+  /** The first asks control to drain; a second one, or the deadline, ends. Ctrl-C in a terminal comes twice, from the terminal and from npm: that is one. */
   private terminate(name: string): void {
+    const nowMs = performance.now(), echo = name === 'SIGINT' && this.signals === 1 && nowMs - this.signalMs < ECHO_MS;
+    if (echo) return;
+    this.signalMs = nowMs;
     if (++this.signals > 1 || this.control === null) { this.end(0); return; }
     this.tell({ kind: 'signal', name });
     setTimeout(() => this.end(0), Math.min(DEADLINE_MS, this.flags.parentShutdownTimeS * 1000)).unref();

@@ -47,6 +47,17 @@ test('a second SIGTERM stops at once', async (t) => {
   assert.match(await slow, /socket hang up|ECONNRESET/);
 });
 
+test('Ctrl-C under npm comes twice at once and is one: the request under way finishes', async (t) => {
+  const { weir, port, slow, answer } = await begin(t);
+  weir.child.kill('SIGINT');
+  await ask(weir.admin, '/ready'); // long enough that the kernel does not make the two one
+  weir.child.kill('SIGINT');
+  await until('the port is closed', async () => (await ask(port, '/x').catch(() => null)) === null);
+  answer();
+  assert.equal(await slow, '200 late close');
+  assert.equal(await weir.exited, 0);
+});
+
 test('--drain-strategy immediate and a short --drain-time-s do not wait for requests', async (t) => {
   for (const args of [['--drain-strategy', 'immediate'], ['--drain-time-s', '1']]) {
     const { weir, slow } = await begin(t, args);
