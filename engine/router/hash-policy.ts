@@ -1,5 +1,6 @@
 // Hash policies of a route (Envoy: RouteAction.HashPolicy): the hash that ring hash and maglev place a request by. Combined as Envoy does: rotate left by one, xor.
 import { hashed, xxHash64 } from '../base/xxhash64.ts';
+import { cookieTail, cookieValue } from '../headers/cookies.ts';
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
 import type { HashPolicyPlan } from '../plan/route-plan.ts';
@@ -36,12 +37,12 @@ export class HashPolicies {
         return true;
       }
       case 'cookie': {
-        const value = cookie(headers, plan.name);
+        const value = cookieValue(headers, plan.name);
         if (value !== undefined) { xxHash64(value); return true; }
         if (plan.ttlMs < 0) return false;
         xxHash64(`${facts.connection.remoteText}${facts.connection.localText}`);
         const made = hashed.high.toString(16).padStart(8, '0') + hashed.low.toString(16).padStart(8, '0');
-        (out.cookies ??= []).push(`${plan.name}="${made}"${plan.ttlMs > 0 ? `; Max-Age=${Math.floor(plan.ttlMs / 1000)}` : ''}${plan.path !== '' ? `; Path=${plan.path}` : ''}${plan.attributes.map(([k, v]) => `; ${k}${v === '' ? '' : `=${v}`}`).join('')}; HttpOnly`);
+        (out.cookies ??= []).push(`${plan.name}="${made}"${cookieTail(plan.ttlMs > 0 ? Math.floor(plan.ttlMs / 1000) : -1, plan.path, plan.attributes)}`);
         xxHash64(made);
         return true;
       }
@@ -50,18 +51,6 @@ export class HashPolicies {
       case 'filter-state': { const v = facts.filterState?.get(plan.key); if (typeof v !== 'string') return false; xxHash64(v); return true; }
     }
   }
-}
-
-function cookie(headers: RequestHeaders, name: string): string | undefined {
-  for (const line of headers.getAll('cookie')) {
-    for (const part of line.split(';')) {
-      const eq = part.indexOf('=');
-      if (eq < 0 || part.slice(0, eq).trim() !== name) continue;
-      const v = part.slice(eq + 1).trim();
-      return v.length >= 2 && v.startsWith('"') && v.endsWith('"') ? v.slice(1, -1) : v;
-    }
-  }
-  return undefined;
 }
 
 /** Adds the cookies that hash policies made to a response. */

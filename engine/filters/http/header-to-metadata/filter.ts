@@ -1,4 +1,5 @@
 // The header_to_metadata filter (Envoy: HeaderToMetadataFilter): values of headers and cookies as dynamic metadata, for routes, subsets, logs and other filters.
+import { cookieValue } from '../../../headers/cookies.ts';
 import { compileRegex } from '../../../headers/string-matcher.ts';
 import { fromByteString, type Headers, type RequestHeaders, type ResponseHeaders } from '../../../headers/headers.ts';
 import type { HttpFilter, HttpFilterFactory, StreamView, Verdict } from '../../../http/filter.ts';
@@ -40,18 +41,6 @@ function rewriter(plan: RewritePlan): (text: string) => string {
 interface Rule { readonly plan: HeaderToMetadataRule; readonly present: Write | null; readonly missing: Write | null }
 interface Rules { readonly request: readonly Rule[]; readonly response: readonly Rule[] }
 
-function cookieOf(headers: Headers, name: string): string | undefined {
-  for (const line of headers.getAll('cookie')) {
-    for (const part of line.split(';')) {
-      const eq = part.indexOf('=');
-      if (eq < 0 || part.slice(0, eq).trim() !== name) continue;
-      const v = part.slice(eq + 1).trim();
-      return v.length >= 2 && v.startsWith('"') && v.endsWith('"') ? v.slice(1, -1) : v;
-    }
-  }
-  return undefined;
-}
-
 export class HeaderToMetadataFactory implements HttpFilterFactory, HttpFilter {
   readonly name: string;
   private readonly index: number;
@@ -69,7 +58,7 @@ export class HeaderToMetadataFactory implements HttpFilterFactory, HttpFilter {
 }
 
 function apply({ plan, present, missing }: Rule, headers: Headers, facts: StreamFacts): void {
-  const { header } = plan, value = plan.cookie !== '' ? cookieOf(headers, plan.cookie) : header.charCodeAt(0) === 58 ? headers.get(header) : headers.joined(header);
+  const { header } = plan, value = plan.cookie !== '' ? cookieValue(headers, plan.cookie) : header.charCodeAt(0) === 58 ? headers.get(header) : headers.joined(header);
   if (value === undefined || (value === '' && plan.cookie !== '')) { missing?.to(facts, ''); return; }
   present?.to(facts, value);
   if (plan.remove) headers.remove(header);

@@ -1,5 +1,6 @@
 // A session in a cookie: base64 of a small protobuf message {1: address, 2: expiry in seconds}, or, as older versions wrote it, of the address alone
 // (Envoy: CookieBasedSessionState).
+import { cookieTail, cookieValue } from '../../../headers/cookies.ts';
 import type { RequestHeaders, ResponseHeaders } from '../../../headers/headers.ts';
 import type { Clock } from '../../../loop/clock.ts';
 import type { SessionStatePlan } from '../../../plan/stateful-session-plan.ts';
@@ -27,33 +28,18 @@ export function decodeSession(bytes: string): { readonly address: string; readon
 }
 export function encodeSession(address: string, expires: number): string { return `\x0a${varint(address.length)}${address}${expires > 0 ? `\x10${varint(expires)}` : ''}`; }
 
-/** The value of a cookie of the request, '' for none; quotes around it are taken off. */
-function cookieOf(headers: RequestHeaders, name: string): string {
-  const { flat } = headers;
-  for (let i = 0; i < flat.length; i += 2) {
-    if (flat[i] !== 'cookie') continue;
-    for (const part of flat[i + 1]!.split(';')) {
-      const eq = part.indexOf('=');
-      if (eq < 0 || part.slice(0, eq).trim() !== name) continue;
-      const value = part.slice(eq + 1).trim();
-      return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
-    }
-  }
-  return '';
-}
-
 export class HostCookie implements SessionState {
   private readonly plan: CookiePlan;
   private readonly clock: Clock;
   private readonly tail: string;
   constructor(plan: CookiePlan, clock: Clock) {
     this.plan = plan; this.clock = clock;
-    this.tail = `${plan.ttlS > 0 ? `; Max-Age=${plan.ttlS}` : ''}${plan.path === '' ? '' : `; Path=${plan.path}`}${plan.attributes.map(([n, v]) => (v === '' ? `; ${n}` : `; ${n}=${v}`)).join('')}; HttpOnly`;
+    this.tail = cookieTail(plan.ttlS > 0 ? plan.ttlS : -1, plan.path, plan.attributes);
   }
 
   read(headers: RequestHeaders): string | null {
     if (!this.concerns(headers.path)) return null;
-    const bytes = decodeBase64(cookieOf(headers, this.plan.name));
+    const bytes = decodeBase64(cookieValue(headers, this.plan.name) ?? '');
     if (bytes === '') return '';
     const session = decodeSession(bytes);
     if (session === null) return bytes;
