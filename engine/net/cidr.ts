@@ -68,6 +68,11 @@ export function inRanges(ranges: readonly Cidr[], ip: string): boolean {
 export function textOfIp(ip: Uint8Array, six: boolean): string {
   const mapped = ip[10] === 255 && ip[11] === 255 && ip.subarray(0, 10).every((x) => x === 0);
   if (mapped) { const four = `${ip[12]}.${ip[13]}.${ip[14]}.${ip[15]}`; return six ? `::ffff:${four}` : four; }
+  return textOfIp6(ip);
+}
+
+/** Text of 16 bytes as an IPv6 address, mapped or not (RFC 5952: the longest run of zeros, of two at least, is left out). */
+export function textOfIp6(ip: Uint8Array): string {
   const words = Array.from({ length: 8 }, (_, i) => (ip[2 * i]! << 8) | ip[2 * i + 1]!);
   let best = -1, most = 1;
   for (let i = 0; i < 8; i++) { let n = 0; while (i + n < 8 && words[i + n] === 0) n++; if (n > most) { most = n; best = i; } }

@@ -1,5 +1,6 @@
 // The little of DER that Node's X509Certificate does not give: subject alternative names by type with their raw values, and which extensions there are.
 // Certificates come from peers: nothing here trusts a length, and what cannot be read is left out.
+import { textOfIp6 } from '../cidr.ts';
 
 export interface AlternativeName { readonly type: 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME'; readonly value: string; /** Of an OTHER_NAME. */ readonly oid: string }
 
@@ -56,16 +57,8 @@ export function extensions(der: Uint8Array): Map<string, Item> {
 }
 
 function ipText(b: Uint8Array, i: Item): string {
-  const n = i.end - i.start;
-  if (n === 4) return b.subarray(i.start, i.end).join('.');
-  if (n !== 16) return '';
-  const words: number[] = [];
-  for (let at = i.start; at < i.end; at += 2) words.push(b[at]! * 256 + b[at + 1]!);
-  // RFC 5952: the longest run of zeros, of two at least, is left out.
-  let best = -1, length = 1;
-  for (let s = 0; s < 8; s++) { let e = s; while (e < 8 && words[e] === 0) e++; if (e - s > length) { best = s; length = e - s; } }
-  const hex = words.map((w) => w.toString(16));
-  return best < 0 ? hex.join(':') : `${hex.slice(0, best).join(':')}::${hex.slice(best + length).join(':')}`;
+  const ip = b.subarray(i.start, i.end);
+  return ip.length === 4 ? ip.join('.') : ip.length === 16 ? textOfIp6(ip) : '';
 }
 
 /** Text of the value inside an otherName: any of ASN.1's string types; '' for what is none. */
