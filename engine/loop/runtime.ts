@@ -26,6 +26,14 @@ export function runtimeNumber(cell: RuntimeCell, fallback: number): number {
   return fallback;
 }
 
+/** A number that a runtime key may replace (Envoy: RuntimeDouble, RuntimeUInt32, RuntimePercent); key '': none. */
+export class RuntimeNumber {
+  private readonly cell: RuntimeCell;
+  private readonly value: number;
+  constructor(plan: { readonly key: string; readonly value: number }, runtime: Runtime) { this.value = plan.value; this.cell = plan.key === '' ? { value: undefined } : runtime.cell(plan.key); }
+  get now(): number { return runtimeNumber(this.cell, this.value); }
+}
+
 interface Fraction { readonly key: string; readonly numerator: number; readonly denominator: number }
 
 /** A share of all, whose numerator a runtime key may replace (Envoy: RuntimeFractionalPercent); key '': none. */

@@ -1,4 +1,5 @@
 // Token buckets and runtime switches from configuration.
+import type { RuntimeNumberPlan } from '../plan/cluster-plan.ts';
 import type { RuntimeFlagPlan } from '../plan/network-filter-plan.ts';
 import type { ConfigMessage } from '../proto/config-message.ts';
 import type { TokenBucketPlan } from './shared-limits.ts';
@@ -9,6 +10,12 @@ export function compileTokenBucket(m: ConfigMessage | undefined): TokenBucketPla
   if (m !== undefined && fillIntervalMs < 50) m.error('fill_interval', 'local rate limit token bucket fill timer must be >= 50ms');
   return { maxTokens: m?.num('max_tokens') ?? 1, tokensPerFill: m?.num('tokens_per_fill', 1) ?? 1, fillIntervalMs: Math.max(1, fillIntervalMs) };
 }
+
+/** envoy.config.core.v3.RuntimeDouble or RuntimeUInt32; `absent` where there is none. */
+export function compileRuntimeNumber(m: ConfigMessage | undefined, absent: number): RuntimeNumberPlan { return m === undefined ? { value: absent, key: '' } : { value: m.num('default_value'), key: m.str('runtime_key') }; }
+
+/** envoy.config.core.v3.RuntimePercent, whose default is a message. */
+export function compileRuntimePercent(m: ConfigMessage | undefined, absent: number): RuntimeNumberPlan { return m === undefined ? { value: absent, key: '' } : { value: m.msg('default_value')?.num('value') ?? 0, key: m.str('runtime_key') }; }
 
 /** envoy.config.core.v3.RuntimeFeatureFlag. */
 export function compileRuntimeFlag(m: ConfigMessage | undefined): RuntimeFlagPlan { return { key: m?.str('runtime_key') ?? '', on: m?.bool('default_value', true) ?? true }; }

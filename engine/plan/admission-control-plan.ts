@@ -1,6 +1,5 @@
 // The admission_control HTTP filter. Numbers may be overridden by runtime keys.
-
-export interface RuntimeNumberPlan { readonly key: string; readonly value: number }
+import type { RuntimeNumberPlan } from './cluster-plan.ts';
 
 export interface AdmissionControlPlan {
   readonly enabled: { readonly key: string; readonly on: boolean };

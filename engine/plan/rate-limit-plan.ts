@@ -1,6 +1,7 @@
 // rate_limits of routes and virtual hosts, and the local rate limit filter, as workers install them.
 import type { HeaderMatcherPlan } from '../headers/header-matcher.ts';
 import type { TokenBucketPlan } from '../net/shared-limits.ts';
+import type { FractionPlan } from './match-plan.ts';
 import type { HeaderMutationPlan } from './header-mutation-plan.ts';
 import type { QueryMatcherPlan } from './route-plan.ts';
 
@@ -14,9 +15,6 @@ export type RateLimitActionPlan =
 
 export interface RateLimitPlan { readonly stage: number; readonly actions: readonly RateLimitActionPlan[] }
 
-/** A share of requests with its runtime key ('' for none). */
-export interface RuntimeSharePlan { readonly key: string; readonly numerator: number; readonly denominator: number }
-
 export interface LocalRateLimitPlan {
   readonly statPrefix: string;
   /** Unique to this piece of configuration, the same in every worker: its buckets are shared under it. */
@@ -24,8 +22,8 @@ export interface LocalRateLimitPlan {
   /** null: no requests are limited but by descriptors. */
   readonly bucket: TokenBucketPlan | null;
   readonly descriptors: readonly { readonly entries: readonly (readonly [string, string])[]; readonly bucket: TokenBucketPlan; readonly shadow: boolean }[];
-  readonly enabled: RuntimeSharePlan;
-  readonly enforced: RuntimeSharePlan;
+  readonly enabled: FractionPlan;
+  readonly enforced: FractionPlan;
   readonly status: number;
   readonly responseHeaders: HeaderMutationPlan;
   readonly requestHeaders: HeaderMutationPlan;

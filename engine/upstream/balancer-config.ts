@@ -1,17 +1,16 @@
 // How a cluster balances, from configuration: lb_policy with its options, or load_balancing_policy with its extensions; both give the same plan.
+import { compileRuntimeNumber } from '../net/limit-config.ts';
 import { BALANCER_DEFAULTS } from '../plan/cluster-wire.ts';
-import type { BalancerPlan, OverridePlan, RuntimeNumberPlan, SlowStartPlan, SubsetPlan } from '../plan/cluster-plan.ts';
+import type { BalancerPlan, OverridePlan, SlowStartPlan, SubsetPlan } from '../plan/cluster-plan.ts';
 import type { ConfigMessage } from '../proto/config-message.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 
 export const BALANCER: BalancerPlan = BALANCER_DEFAULTS;
 
-function runtimeNumber(m: ConfigMessage | undefined, absent: number): RuntimeNumberPlan { return m === undefined ? { value: absent, key: '' } : { value: m.num('default_value'), key: m.str('runtime_key') }; }
-
 function slowStart(m: ConfigMessage | undefined): SlowStartPlan | null {
   const windowMs = m?.ms('slow_start_window', 0) ?? 0, percent = m?.msg('min_weight_percent');
   if (m === undefined) return null;
-  const plan = { windowMs, aggression: runtimeNumber(m.msg('aggression'), 1), minPercent: percent === undefined ? 10 : percent.num('value') };
+  const plan = { windowMs, aggression: compileRuntimeNumber(m.msg('aggression'), 1), minPercent: percent === undefined ? 10 : percent.num('value') };
   return windowMs > 0 ? plan : null;
 }
 
@@ -88,7 +87,7 @@ function leastRequest(m: ConfigMessage | undefined): Partial<BalancerPlan> {
   if (m === undefined) return {};
   let fullScan = false;
   if (m.typeName.startsWith('envoy.extensions')) { fullScan = m.enum('selection_method') === 'FULL_SCAN'; if (m.bool('enable_full_scan')) fullScan = true; }
-  return { choices: m.num('choice_count', 2), fullScan, activeBias: runtimeNumber(m.msg('active_request_bias'), 1), slowStart: slowStart(m.msg('slow_start_config')) };
+  return { choices: m.num('choice_count', 2), fullScan, activeBias: compileRuntimeNumber(m.msg('active_request_bias'), 1), slowStart: slowStart(m.msg('slow_start_config')) };
 }
 
 function ofExtension(at: ConfigMessage, c: ConfigMessage): BalancerPlan | null {

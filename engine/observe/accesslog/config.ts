@@ -3,7 +3,7 @@ import type { CompileContext, ConfigMessage, ExtensionPlan } from '../../proto/c
 import { compileHeaderMatcher } from '../../headers/config.ts';
 import { CelExpression } from '../cel/expression.ts';
 import { compileFormat, compileJsonFormat, compileSubstitution } from '../format/config.ts';
-import { compileValueMatch } from '../match/config.ts';
+import { compilePercent, compileValueMatch } from '../match/config.ts';
 import { parseFormat } from '../format/parse.ts';
 import type { AccessLogFilterPlan, AccessLogPlan, ComparisonPlan, LogFormatPlan } from '../../plan/accesslog-plan.ts';
 
@@ -54,7 +54,7 @@ export function compileLogFilter(m: ConfigMessage): AccessLogFilterPlan {
     case 'duration_filter': return { kind: 'duration', comparison: comparison(f.msg('comparison')) };
     case 'not_health_check_filter': return { kind: 'not-health-check' };
     case 'traceable_filter': return { kind: 'traceable' };
-    case 'runtime_filter': { const p = f.msg('percent_sampled'), of = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 }[p?.enum('denominator') ?? 'HUNDRED'] ?? 100; f.noop('use_independent_randomness', 'chance is always drawn anew'); return { kind: 'runtime', key: f.str('runtime_key'), share: (p?.num('numerator') ?? 0) / of, denominator: of }; }
+    case 'runtime_filter': { const p = compilePercent(f.msg('percent_sampled'), f.str('runtime_key')); f.noop('use_independent_randomness', 'chance is always drawn anew'); return { kind: 'runtime', key: p.key, share: p.numerator / p.denominator, denominator: p.denominator }; }
     case 'and_filter': return { kind: 'and', filters: f.list('filters').map(compileLogFilter) };
     case 'or_filter': return { kind: 'or', filters: f.list('filters').map(compileLogFilter) };
     case 'header_filter': { const h = f.msg('header'); return h === undefined ? ALWAYS : { kind: 'header', header: compileHeaderMatcher(h) }; }

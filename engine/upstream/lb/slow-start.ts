@@ -1,6 +1,6 @@
 // Slow start (Envoy: EdfLoadBalancerBase::applySlowStartFactor): a host that has become healthy within the window counts with a growing part of its weight.
 import type { Clock } from '../../loop/clock.ts';
-import { runtimeNumber, type Runtime, type RuntimeCell } from '../../loop/runtime.ts';
+import { RuntimeNumber, type Runtime } from '../../loop/runtime.ts';
 import type { SlowStartPlan } from '../../plan/cluster-plan.ts';
 import type { HostTable } from '../../shm/host-table.ts';
 import type { Host } from '../upstream.ts';
@@ -9,10 +9,10 @@ export class SlowStart {
   private readonly plan: SlowStartPlan;
   private readonly table: HostTable;
   private readonly clock: Clock;
-  private readonly aggression: RuntimeCell | null;
+  private readonly aggression: RuntimeNumber;
   constructor(plan: SlowStartPlan, table: HostTable, clock: Clock, runtime: Runtime) {
     this.plan = plan; this.table = table; this.clock = clock;
-    this.aggression = plan.aggression.key === '' ? null : runtime.cell(plan.aggression.key);
+    this.aggression = new RuntimeNumber(plan.aggression, runtime);
   }
 
   /** Whether any of these is in its window now: then the schedule must look at weights that change. */
@@ -24,7 +24,7 @@ export class SlowStart {
     if (since === 0) return 1;
     const ms = this.clock.wallMs() - since;
     if (ms >= windowMs) return 1;
-    let aggression = this.aggression === null ? this.plan.aggression.value : runtimeNumber(this.aggression, this.plan.aggression.value);
+    let aggression = this.aggression.now;
     if (!(aggression > 0)) aggression = 1;
     const time = Math.max(1, ms) / windowMs;
     return Math.max(aggression === 1 ? time : time ** (1 / aggression), minPercent / 100);

@@ -2,9 +2,9 @@
 // overloaded gets less. Each worker judges by what it has seen itself, as in Envoy.
 import type { Headers, RequestHeaders, ResponseHeaders } from '../../../headers/headers.ts';
 import { LocalReply, type HttpFilter, type HttpFilterFactory, type StreamView, type Verdict } from '../../../http/filter.ts';
-import { runtimeFlag, runtimeNumber, type RuntimeCell } from '../../../loop/runtime.ts';
+import { runtimeFlag, RuntimeNumber, type RuntimeCell } from '../../../loop/runtime.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
-import type { AdmissionControlPlan, RuntimeNumberPlan } from '../../../plan/admission-control-plan.ts';
+import type { AdmissionControlPlan } from '../../../plan/admission-control-plan.ts';
 import { SuccessWindow } from './success-window.ts';
 
 const DENIED = new LocalReply(503, '', 'denied_by_admission_control');
@@ -12,26 +12,20 @@ const DENIED = new LocalReply(503, '', 'denied_by_admission_control');
 const GRPC_FAILURES: ReadonlySet<number> = new Set([10, 15, 4, 13, 8, 14]);
 const NO_CELL: RuntimeCell = { value: undefined };
 
-class Setting {
-  private readonly cell: RuntimeCell; private readonly value: number;
-  constructor(plan: RuntimeNumberPlan, env: WorkerEnv) { this.value = plan.value; this.cell = plan.key === '' ? NO_CELL : env.runtime.cell(plan.key); }
-  get now(): number { return runtimeNumber(this.cell, this.value); }
-}
-
 export class AdmissionControlFactory implements HttpFilterFactory {
   readonly name: string;
   private readonly plan: AdmissionControlPlan;
   private readonly env: WorkerEnv;
   private readonly window: SuccessWindow;
   private readonly enabled: RuntimeCell;
-  private readonly aggression: Setting; private readonly threshold: Setting; private readonly rps: Setting; private readonly most: Setting;
+  private readonly aggression: RuntimeNumber; private readonly threshold: RuntimeNumber; private readonly rps: RuntimeNumber; private readonly most: RuntimeNumber;
   private readonly rejected: number; private readonly succeeded: number; private readonly failed: number;
 
   constructor(name: string, plan: AdmissionControlPlan, env: WorkerEnv, statPrefix: string) {
     this.name = name; this.plan = plan; this.env = env;
     this.window = new SuccessWindow(plan.windowS);
     this.enabled = plan.enabled.key === '' ? NO_CELL : env.runtime.cell(plan.enabled.key);
-    this.aggression = new Setting(plan.aggression, env); this.threshold = new Setting(plan.successThreshold, env); this.rps = new Setting(plan.rpsThreshold, env); this.most = new Setting(plan.maxRejection, env);
+    this.aggression = new RuntimeNumber(plan.aggression, env.runtime); this.threshold = new RuntimeNumber(plan.successThreshold, env.runtime); this.rps = new RuntimeNumber(plan.rpsThreshold, env.runtime); this.most = new RuntimeNumber(plan.maxRejection, env.runtime);
     const slot = (what: string): number => env.stats.claimOne(`http.${statPrefix}.admission_control.${what}`, 'counter');
     this.rejected = slot('rq_rejected'); this.succeeded = slot('rq_success'); this.failed = slot('rq_failure');
   }

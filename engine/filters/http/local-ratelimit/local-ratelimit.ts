@@ -3,7 +3,7 @@
 import type { RequestHeaders, ResponseHeaders } from '../../../headers/headers.ts';
 import { LocalReply, type HttpFilter, type HttpFilterFactory, type StreamView, type Verdict } from '../../../http/filter.ts';
 import { RateLimitPolicy, type Descriptor } from '../../../http/rate-limit/rate-limits.ts';
-import { runtimeNumber, type RuntimeCell } from '../../../loop/runtime.ts';
+import { RuntimeFraction } from '../../../loop/runtime.ts';
 import type { ProcessLimits } from '../../../net/shared-limits.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
 import { flagBit } from '../../../observe/response-flags.ts';
@@ -11,7 +11,7 @@ import { HeaderMutations } from '../../../observe/format/header-mutation.ts';
 import type { OperatorEnv } from '../../../observe/format/operators.ts';
 import { HTTP_LOCAL_RATE_LIMIT, HTTP_LOCAL_RATE_LIMIT_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
 import { StatBlock } from '../../../observe/stats/stat-block.ts';
-import type { LocalRateLimitPlan, RuntimeSharePlan } from '../../../plan/rate-limit-plan.ts';
+import type { LocalRateLimitPlan } from '../../../plan/rate-limit-plan.ts';
 import { RateBuckets, type RateDecision } from './buckets.ts';
 
 const RL = flagBit('RL');
@@ -19,22 +19,12 @@ const RESOURCE_EXHAUSTED = 8;
 
 export interface LocalRateLimitParts { readonly env: WorkerEnv; readonly limits: ProcessLimits; readonly operators: OperatorEnv; /** local_info's cluster, for source_cluster. */ nodeCluster(): string }
 
-class Share {
-  private readonly plan: RuntimeSharePlan;
-  private readonly cell: RuntimeCell | null;
-  constructor(plan: RuntimeSharePlan, env: WorkerEnv) { this.plan = plan; this.cell = plan.key === '' ? null : env.runtime.cell(plan.key); }
-  drawn(env: WorkerEnv): boolean {
-    const { numerator, denominator } = this.plan, n = this.cell === null ? numerator : runtimeNumber(this.cell, numerator);
-    return n > 0 && (n >= denominator || env.random.u32() % denominator < n);
-  }
-}
-
 /** One message's worth: the filter's, or a route's. */
 class Limit {
   readonly plan: LocalRateLimitPlan;
   readonly stats: StatBlock;
   readonly buckets: RateBuckets;
-  readonly enabled: Share; readonly enforced: Share;
+  readonly enabled: RuntimeFraction; readonly enforced: RuntimeFraction;
   readonly requestHeaders: HeaderMutations;
   readonly reply: LocalReply;
   private readonly own: readonly RateLimitPolicy[] | null;
@@ -44,7 +34,7 @@ class Limit {
     const { env } = parts, responseHeaders = new HeaderMutations(plan.responseHeaders, parts.operators, env.clock);
     this.stats = new StatBlock(env.stats, HTTP_LOCAL_RATE_LIMIT_SCHEMA, `${plan.statPrefix}.http_local_rate_limit`);
     this.buckets = new RateBuckets(plan, parts.limits);
-    this.enabled = new Share(plan.enabled, env); this.enforced = new Share(plan.enforced, env);
+    this.enabled = new RuntimeFraction(plan.enabled, env.runtime); this.enforced = new RuntimeFraction(plan.enforced, env.runtime);
     this.requestHeaders = new HeaderMutations(plan.requestHeaders, parts.operators, env.clock);
     this.reply = new LocalReply(plan.status, 'local_rate_limited', 'local_rate_limited', RL, responseHeaders.empty ? null : (h, s) => responseHeaders.apply(h, s.facts), plan.resourceExhausted ? RESOURCE_EXHAUSTED : -1);
     this.own = plan.rateLimits === null ? null : plan.rateLimits.map((p) => new RateLimitPolicy(p));
@@ -73,13 +63,13 @@ class LocalRateLimitFilter implements HttpFilter {
 
   onRequestHeaders(s: StreamView, headers: RequestHeaders): Verdict {
     const { factory } = this, { env } = factory.parts, limit = (s.routeConfig(factory.index) as Limit | undefined) ?? factory.base;
-    if (!limit.enabled.drawn(env)) return 'next';
+    if (!limit.enabled.has(env.random.u32())) return 'next';
     this.limit = limit;
     limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.enabled);
     const d = this.decision = limit.buckets.take(s.connection, limit.buckets.hasDescriptors ? limit.descriptors(s, factory.parts.nodeCluster()) : NONE, env.clock.wallMs());
     if (d.allowed) { limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.ok); return 'next'; }
     limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.rate_limited);
-    if (!limit.enforced.drawn(env)) { limit.requestHeaders.apply(headers, s.facts); return 'next'; }
+    if (!limit.enforced.has(env.random.u32())) { limit.requestHeaders.apply(headers, s.facts); return 'next'; }
     limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.enforced);
     return limit.reply;
   }
