@@ -1,19 +1,11 @@
 // gRPC health check: grpc.health.v1.Health/Check over HTTP/2 (Envoy: GrpcHealthCheckerImpl). The two messages are so small that they are written and read by hand:
 // HealthCheckRequest {string service = 1}, HealthCheckResponse {ServingStatus status = 1; SERVING is 1}.
-import type { PeerFault } from '../../base/fault.ts';
-import type { ClientCodec, ClientHost, CodecOutput, ResetReason, ResponseSink } from '../../codec/codec.ts';
-import { RequestHeaders, type Headers, type ResponseHeaders } from '../../headers/headers.ts';
-import type { Clock } from '../../loop/clock.ts';
-import { HeaderMutations } from '../../observe/format/header-mutation.ts';
-import type { OperatorEnv } from '../../observe/format/operators.ts';
-import { ConnectionFacts, StreamFacts } from '../../observe/stream-facts.ts';
+import type { ClientStream } from '../../codec/codec.ts';
+import type { Headers, ResponseHeaders } from '../../headers/headers.ts';
 import type { GrpcCheckPlan } from '../../plan/health-plan.ts';
-import { ProbeConnection, type ConnectionOwner } from './probe-connection.ts';
-import type { Probe, ProbeConnector, ProbeResult, ProbeTarget } from './probe.ts';
+import { ExchangeProbe, type ExchangeProbeEnv } from './exchange-probe.ts';
+import type { ProbeResult, ProbeTarget } from './probe.ts';
 
-export interface GrpcProbeEnv { readonly connector: ProbeConnector; makeCodec(host: ClientHost, output: CodecOutput): ClientCodec; readonly reuse: boolean; readonly operators: OperatorEnv; readonly clock: Clock }
-
-const NETWORK: ProbeResult = { ok: false, type: 'NETWORK', retriable: false };
 const NOT_SERVING: ProbeResult = { ok: false, type: 'ACTIVE', retriable: false };
 const SERVING: ProbeResult = { ok: true, degraded: false };
 /** An answer is a few bytes; one that is larger is none. */
@@ -49,63 +41,30 @@ export function decodeStatus(frame: Uint8Array): number {
   return at === frame.length ? status : -1;
 }
 
-export class GrpcProbe implements Probe, ResponseSink, ConnectionOwner {
+export class GrpcProbe extends ExchangeProbe {
   private readonly plan: GrpcCheckPlan;
-  private readonly target: ProbeTarget;
-  private readonly env: GrpcProbeEnv;
-  private readonly metadata: HeaderMutations;
   private readonly request: Uint8Array;
-  private connection: ProbeConnection | null = null;
   private body: Buffer = Buffer.alloc(0);
   private good = false;
-  private result: ProbeResult | null = null;
-  private done: ((result: ProbeResult) => void) | null = null;
 
-  constructor(plan: GrpcCheckPlan, target: ProbeTarget, env: GrpcProbeEnv) {
-    this.plan = plan; this.target = target; this.env = env;
-    this.metadata = new HeaderMutations(plan.metadata, env.operators, env.clock);
+  constructor(plan: GrpcCheckPlan, target: ProbeTarget, env: ExchangeProbeEnv) {
+    super(target, env, plan.metadata);
+    this.plan = plan;
     this.request = encodeCheck(plan.serviceName);
   }
 
-  start(done: (result: ProbeResult) => void): void {
-    this.done = done;
-    this.body = Buffer.alloc(0);
-    this.good = false;
-    this.result = null;
-    this.connection ??= new ProbeConnection(this.target.address, this.env.connector, (host, output) => this.env.makeCodec(host, output), this);
-    const stream = this.connection.open(this);
-    if (stream === 'full') return; // the connection is on its way out; time will tell
-    stream.headers(this.head(), false);
-    stream.data(this.request, 0, this.request.length, true);
-  }
+  protected clear(): void { this.body = Buffer.alloc(0); this.good = false; }
 
-  private head(): RequestHeaders {
-    const { plan, target, env } = this, h = new RequestHeaders();
-    h.method = 'POST'; h.path = '/grpc.health.v1.Health/Check'; h.scheme = env.connector.secured ? 'https' : 'http';
-    h.authority = plan.authority || target.hostname || target.clusterName;
+  protected send(stream: ClientStream): void {
+    const h = this.head('POST', '/grpc.health.v1.Health/Check', this.plan.authority);
     h.add('te', 'trailers');
     h.add('content-type', 'application/grpc');
     h.add('user-agent', 'Envoy/HC');
-    const facts = new StreamFacts(new ConnectionFacts());
-    facts.request = h;
-    facts.startMs = env.clock.nowMs();
-    facts.startWallMs = env.clock.wallMs();
-    this.metadata.apply(h, facts);
-    return h;
+    stream.headers(this.mutated(h), false);
+    stream.data(this.request, 0, this.request.length, true);
   }
-
-  private finish(result: ProbeResult, keep: boolean): void {
-    const { done } = this;
-    this.done = null;
-    if (!keep) this.drop();
-    done?.(result);
-  }
-  private drop(): void { this.connection?.destroy(); this.connection = null; }
-  abort(): void { this.done = null; this.drop(); }
-  close(): void { this.abort(); }
 
   // ResponseSink
-  onInformational(): void {}
   onHeaders(headers: ResponseHeaders, end: boolean): void {
     this.good = headers.status === 200 && (headers.get('content-type') ?? '').startsWith('application/grpc');
     if (end) this.complete(headers);
@@ -116,11 +75,4 @@ export class GrpcProbe implements Probe, ResponseSink, ConnectionOwner {
   }
   onTrailers(trailers: Headers): void { this.complete(trailers); }
   private complete(trailers: Headers): void { this.result = this.good && trailers.get('grpc-status') === '0' && decodeStatus(this.body) === 1 ? SERVING : NOT_SERVING; }
-  onReset(_reason: ResetReason, _fault: PeerFault | null): void { this.finish(NETWORK, false); }
-  onBlocked(): void {}
-  onDrained(): void {}
-
-  // ConnectionOwner
-  onExchangeDone(reusable: boolean): void { const { result } = this; if (result !== null) { this.result = null; this.finish(result, reusable && this.env.reuse); } }
-  onGone(): void { this.connection = null; const { result } = this; this.result = null; this.finish(result ?? NETWORK, false); }
 }
