@@ -1,5 +1,6 @@
 // GET /stats: text, JSON, and the page's formats. The answer is made in pieces: a million names neither fill memory nor stall this thread.
 import { total } from '../control/stats/buckets.ts';
+import type { HistogramView } from '../control/stats/stat-reader.ts';
 import type { StatView } from '../control/stats/stat-view.ts';
 import { text, type AdminEndpoint } from './endpoint.ts';
 import { statsPage } from './home.ts';
@@ -19,17 +20,28 @@ export const stats: AdminEndpoint = {
     const view = source.stats();
     if (p.format === 'prometheus') return prometheusAnswer(view, p);
     if (p.buckets === 'prometheusnative') return text('Invalid histogram_buckets type for non prometheus stats type', 400);
-    if (p.format === 'json') return { status: 200, type: 'json', body: jsonPieces(view, p) };
-    if (p.format === 'text') return { status: 200, body: textPieces(view, p) };
-    return { status: 200, type: 'html', body: statsPage(textPieces(view, p), p.format === 'active-html') };
+    if (p.format === 'json') return { status: 200, type: 'json', body: pieces(view, p, jsonWriter(p)) };
+    if (p.format === 'text') return { status: 200, body: pieces(view, p, textWriter(p)) };
+    return { status: 200, type: 'html', body: statsPage(pieces(view, p, textWriter(p)), p.format === 'active-html') };
   },
 };
 
 const wants = (p: StatsParams, type: StatsParams['type']): boolean => !p.nothing && (p.type === 'All' || p.type === type);
 
-function* textPieces(view: StatView, p: StatsParams): Generator<string> {
-  let out = '';
-  if (wants(p, 'TextReadouts')) for (const [name, value] of view.texts()) if (p.shown(name)) out += `${name}: "${value}"\n`;
+/** How a format writes each kind; text goes straight out, so that a piece is one string being built. */
+interface StatWriter {
+  readonly open: string;
+  readonly close: string;
+  text(name: string, value: string): string;
+  scalar(name: string, value: number): string;
+  histogram(name: string, h: HistogramView, bounds: readonly number[]): string;
+  /** After the last histogram. */
+  histogramsEnd(): string;
+}
+
+function* pieces(view: StatView, p: StatsParams, writer: StatWriter): Generator<string> {
+  let out = writer.open;
+  if (wants(p, 'TextReadouts')) for (const [name, value] of view.texts()) if (p.shown(name)) out += writer.text(name, value);
   if (wants(p, 'Counters') || wants(p, 'Gauges')) {
     const walk = view.scalars();
     let looked = 0;
@@ -37,7 +49,7 @@ function* textPieces(view: StatView, p: StatsParams): Generator<string> {
       if (out.length > PIECE || ++looked % 4096 === 0) { yield out; out = ''; }
       if (!view.wanted(walk.name) || !p.shown(walk.name)) continue;
       const s = view.at(walk);
-      if (wants(p, s.kind === 'counter' ? 'Counters' : 'Gauges') && (!p.usedOnly || s.used)) out += `${walk.name}: ${s.value}\n`;
+      if (wants(p, s.kind === 'counter' ? 'Counters' : 'Gauges') && (!p.usedOnly || s.used)) out += writer.scalar(walk.name, s.value);
     }
   }
   if (wants(p, 'Histograms')) {
@@ -46,37 +58,30 @@ function* textPieces(view: StatView, p: StatsParams): Generator<string> {
       if (out.length > PIECE) { yield out; out = ''; }
       if (!view.wanted(walk.name) || !p.shown(walk.name)) continue;
       const h = view.histogram(walk.name);
-      if (!p.usedOnly || total(h.cumulative) > 0) out += histogramText(walk.name, h, p.buckets, view.bounds(walk.name));
+      if (!p.usedOnly || total(h.cumulative) > 0) out += writer.histogram(walk.name, h, view.bounds(walk.name));
     }
+    out += writer.histogramsEnd();
   }
-  yield out;
+  yield out + writer.close;
 }
 
-function* jsonPieces(view: StatView, p: StatsParams): Generator<string> {
-  let out = '{"stats":[', comma = '';
-  if (wants(p, 'TextReadouts')) for (const [name, value] of view.texts()) if (p.shown(name)) { out += `${comma}${JSON.stringify({ name, value })}`; comma = ','; }
-  if (wants(p, 'Counters') || wants(p, 'Gauges')) {
-    const walk = view.scalars();
-    let looked = 0;
-    while (walk.next()) {
-      if (out.length > PIECE || ++looked % 4096 === 0) { yield out; out = ''; }
-      if (!view.wanted(walk.name) || !p.shown(walk.name)) continue;
-      const s = view.at(walk);
-      if (wants(p, s.kind === 'counter' ? 'Counters' : 'Gauges') && (!p.usedOnly || s.used)) { out += `${comma}{"name":${JSON.stringify(walk.name)},"value":${s.value}}`; comma = ','; }
-    }
-  }
-  if (wants(p, 'Histograms')) {
-    const walk = view.histograms(), frame = histogramFrame(p.buckets);
-    let any = false;
-    while (walk.next()) {
-      if (out.length > PIECE) { yield out; out = ''; }
-      if (!view.wanted(walk.name) || !p.shown(walk.name)) continue;
-      const h = view.histogram(walk.name);
-      if (p.usedOnly && total(h.cumulative) === 0) continue;
-      out += `${any ? ',' : comma + frame.open}${histogramJson(walk.name, h, p.buckets, view.bounds(walk.name))}`;
-      any = true;
-    }
-    if (any) out += frame.close;
-  }
-  yield `${out}]}`;
+const textWriter = (p: StatsParams): StatWriter => ({
+  open: '', close: '',
+  text: (name, value) => `${name}: "${value}"\n`,
+  scalar: (name, value) => `${name}: ${value}\n`,
+  histogram: (name, h, bounds) => histogramText(name, h, p.buckets, bounds),
+  histogramsEnd: () => '',
+});
+
+function jsonWriter(p: StatsParams): StatWriter {
+  const frame = histogramFrame(p.buckets);
+  let comma = '', any = false;
+  const next = (): string => { const c = comma; comma = ','; return c; };
+  return {
+    open: '{"stats":[', close: ']}',
+    text: (name, value) => `${next()}${JSON.stringify({ name, value })}`,
+    scalar: (name, value) => `${next()}{"name":${JSON.stringify(name)},"value":${value}}`,
+    histogram: (name, h, bounds) => { const before = any ? ',' : comma + frame.open; any = true; return before + histogramJson(name, h, p.buckets, bounds); },
+    histogramsEnd: () => (any ? frame.close : ''),
+  };
 }
