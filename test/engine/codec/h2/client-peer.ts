@@ -1,29 +1,22 @@
 // A scripted server for the HTTP/2 client codec.
-import type { PeerFault } from '../../../../engine/base/fault.ts';
 import type { ClientStream } from '../../../../engine/codec/codec.ts';
 import { H2ClientCodec } from '../../../../engine/codec/h2/client-codec.ts';
 import { RequestHeaders, type ResponseHeaders } from '../../../../engine/headers/headers.ts';
 import { HTTP2_DEFAULTS, type Http2OptionsPlan } from '../../../../engine/plan/http2-options-plan.ts';
-import { HeadWriter, WireReader, settings } from './wire.ts';
+import { CodecPeer } from './codec-peer.ts';
+import { settings } from './wire.ts';
 
-export class ClientPeer {
-  readonly events: string[] = [];
-  readonly wire = new WireReader(true);
-  readonly heads = new HeadWriter();
-  readonly stats = new Map<string, number>();
-  closed: string | null = null;
-  body = '';
-  writes = 0;
+export class ClientPeer extends CodecPeer {
   responses: ResponseHeaders[] = [];
   readonly codec: H2ClientCodec;
   private opened = 0;
 
   constructor(options: Partial<Http2OptionsPlan> = {}, greet = true) {
-    const output = { writeLatin1: () => {}, write: (b: Uint8Array, s: number, e: number) => { this.writes++; this.wire.feed(Buffer.from(b.subarray(s, e))); }, pauseReading: () => {}, resumeReading: () => {} };
+    super(true);
     this.codec = new H2ClientCodec({
       onStreamDone: (reusable) => { this.events.push(`done${reusable ? '' : ' last'}`); }, onGoAway: () => { this.events.push('goaway'); }, onStreamLimit: () => { this.events.push(`limit ${this.codec.streamLimit}`); },
-      onConnectionClose: (how, fault: PeerFault | null) => { this.closed ??= `${how}${fault === null ? '' : ` ${fault.detail}`}`; },
-    }, output, { ...HTTP2_DEFAULTS, ...options }, { flushSoon: () => {}, count: (stat, by) => { this.stats.set(stat, (this.stats.get(stat) ?? 0) + by); } });
+      onConnectionClose: this.onConnectionClose,
+    }, this.output, { ...HTTP2_DEFAULTS, ...options }, this.turn);
     if (greet) { this.feed(settings()); this.wire.take(); this.events.length = 0; }
   }
 
@@ -51,13 +44,4 @@ export class ClientPeer {
     stream.headers(h, end);
     return stream;
   }
-
-  feed(...frames: Buffer[]): this { return this.cut(Infinity, ...frames); }
-  cut(size: number, ...frames: Buffer[]): this {
-    const bytes = Buffer.concat(frames);
-    for (let i = 0; i < bytes.length && this.closed === null; i += size) this.codec.receive(bytes, i, Math.min(bytes.length, i + size));
-    this.codec.flush();
-    return this;
-  }
-  out(): string[] { this.codec.flush(); return this.wire.take(); }
 }
