@@ -17,10 +17,3 @@ export interface Logger {
   enabled(component: LogComponent, level: LogLevel): boolean;
   log(component: LogComponent, level: LogLevel, message: string): void;
 }
-
-/** Keeps lines, for tests. */
-export class MemoryLogger implements Logger {
-  readonly lines: string[] = [];
-  enabled(): boolean { return true; }
-  log(component: LogComponent, level: LogLevel, message: string): void { this.lines.push(`[${level}][${component}] ${message}`); }
-}

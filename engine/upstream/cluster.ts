@@ -348,6 +348,5 @@ export class ClusterEntry implements Cluster {
   }
   get healthChecked(): boolean { return this.plan.healthChecked; }
   failHealth(host: Host): void { this.reports.failHealth(host.index); }
-  get hostCount(): number { return this.hosts.length; }
 }
 

@@ -14,16 +14,13 @@ export type HpackFault = 'hpack_bad_index' | 'hpack_bad_integer' | 'hpack_bad_hu
 export class HpackDecoder {
   private readonly table: DynamicTable;
   /** What SETTINGS_HEADER_TABLE_SIZE allows the peer. */
-  private allowed: number;
+  private readonly allowed: number;
   private at = 0;
   private fault: HpackFault | null = null;
   /** Longest string taken, bytes; a longer one is a fault before anything is allocated for it. */
   private readonly maxString: number;
 
   constructor(tableSize = 4096, maxString = 1 << 20) { this.allowed = tableSize; this.table = new DynamicTable(tableSize); this.maxString = maxString; }
-
-  /** Our SETTINGS_HEADER_TABLE_SIZE, once acknowledged. */
-  setAllowed(bytes: number): void { this.allowed = bytes; if (this.table.limit > bytes) this.table.resize(bytes); }
 
   /** Bytes in the dynamic table. */
   get tableBytes(): number { return this.table.size; }

@@ -14,7 +14,4 @@ export interface FormatContext {
   readonly accessLogType: string;
 }
 
-/** A compiled operator. Returns undefined where there is no value ('-' in text, null or left out in JSON). Byte string in, byte string out. */
-export interface Operator { value(c: FormatContext): string | undefined; /** Typed form for typed JSON and matchers: numbers stay numbers. */ typed(c: FormatContext): unknown }
-
 export interface Formatter { /** `empty` is what stands for an absent value: '-' in access logs, '' with omit_empty_values and in header values. */ format(c: FormatContext, empty: string): string }

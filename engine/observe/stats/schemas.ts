@@ -105,7 +105,6 @@ export const FILESYSTEM = filesystemStats.index;
 /** Circuit table contributions of one worker, one block per cluster and priority, prefix 'circuit.<index>': taken back from the table when a worker dies. Not in /stats. */
 const circuitStats = defineSchema(11, { cx: 'gauge', pending: 'gauge', rq: 'gauge', retry: 'gauge', pool: 'gauge' });
 export const CIRCUIT_SCHEMA = circuitStats.schema;
-export const CIRCUIT = circuitStats.index;
 
 /** Control's part of 'cluster.NAME': membership, discovery, breakers. */
 const clusterControlStats = defineSchema(40, {

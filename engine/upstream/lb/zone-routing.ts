@@ -5,7 +5,7 @@ import { runtimeFlag, runtimeNumber, type Runtime } from '../../loop/runtime.ts'
 import { CLUSTER_LB } from '../../observe/stats/schemas.ts';
 import type { StatBlock } from '../../observe/stats/stat-block.ts';
 import type { ZonePlan } from '../../plan/cluster-plan.ts';
-import { sameLocality, type HostSet, type LocalityHosts, type WithLocality } from '../host-sets.ts';
+import { sameLocality, type HostSet, type LocalityHosts } from '../host-sets.ts';
 import { inPanic } from '../priority-loads.ts';
 
 export interface ZoneParts { readonly random: Random; readonly runtime: Runtime; readonly stats: StatBlock; readonly panicPercent: number }
@@ -78,6 +78,3 @@ export class ZoneRouting {
     return this.residual.findIndex((n) => at < n);
   }
 }
-
-/** The hosts of a local cluster as zone routing looks at them: its first priority alone. */
-export type LocalHosts = HostSet<WithLocality>;
