@@ -9,12 +9,24 @@ import { join } from 'node:path';
 const root = new URL('../..', import.meta.url).pathname;
 const COMMAND = join(root, 'bin/weir');
 
-/** A port that nobody used a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+// Below what systems give to port 0 and to clients (from 32768 on), and a slice for each test file's process: nobody takes a port between its choice and its use.
+const FIRST = 12_000, SLICE = 100, SLICES = 200;
+let nextPort = Math.floor(Math.random() * SLICE);
+
+/** A port that nobody uses, and that this process was not given lately. */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < SLICE; tries++) {
+    const port = FIRST + (process.pid % SLICES) * SLICE + nextPort++ % SLICE;
+    if (await bindable(port)) return port;
+  }
+  throw new Error('no port is free');
+}
+
+function bindable(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const s = createServer();
-    s.on('error', reject);
-    s.listen(0, '127.0.0.1', () => { const { port } = s.address() as { port: number }; s.close(() => resolve(port)); });
+    s.on('error', () => resolve(false));
+    s.listen(port, '127.0.0.1', () => s.close(() => resolve(true)));
   });
 }
 
