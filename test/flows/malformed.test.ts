@@ -27,7 +27,7 @@ function exchange(port: number, pieces: readonly string[]): Promise<string> {
 test(`${MALFORMED.length} malformed requests: refused in every cut, the backend sees none of what they hide`, async (t) => {
   const backend = await recordingBackend();
   const port = await freePort();
-  const weir = await startWeir(bootstrapYaml([{ port, hcm: 'delayed_close_timeout: 0.05s' }], [clusterYaml('a', [backend.port])]));
+  const weir = await startWeir(bootstrapYaml([{ port, hcm: 'delayed_close_timeout: 0.5s' }], [clusterYaml('a', [backend.port])]));
   t.after(async () => { await weir.stop(); await backend.stop(); });
   const canary = 'GET /canary HTTP/1.1\r\nhost: x\r\n\r\n';
   for (const m of MALFORMED) {
