@@ -91,7 +91,8 @@ export class Mutator {
 
   private required(s: Site): boolean {
     const rules = fieldRules(s.field), r = rules === null ? undefined : ruleOf(rules)?.r;
-    return s.map.items.length > 1 && (messageRequired(rules) || (r !== undefined && (Number(r['minLen'] ?? 0) > 0 || Number(r['minBytes'] ?? 0) > 0 || Number(r['minItems'] ?? 0) > 0)));
+    // A member of a oneof is required only where it was chosen.
+    return s.map.items.length > 1 && s.field.oneof === undefined && (messageRequired(rules) || (r !== undefined && (Number(r['minLen'] ?? 0) > 0 || Number(r['minBytes'] ?? 0) > 0 || Number(r['minItems'] ?? 0) > 0)));
   }
 
   private kindOf(field: DescField): 'string' | 'number' | 'bool' | 'enum' | 'duration' | 'message' | 'free' {

@@ -61,7 +61,7 @@ class Compile<L, C, R, E> {
     this.each(what, (m, i, data) => {
       const mark = this.marks.get(m)!;
       const given = m.str('name');
-      if (given === '' && what === 'cluster') this.nameless = true;
+      if (given === '' && what === 'cluster') this.guesses.push(m.msg('load_assignment')?.str('cluster_name') ?? '');
       const name = given === '' ? `${what}_${i}` : given;
       if (seen.has(name)) m.error('name', what === 'cluster' ? `cluster manager: duplicate cluster '${name}'` : `duplicate listener '${name}'`);
       seen.add(name);
@@ -70,8 +70,8 @@ class Compile<L, C, R, E> {
     return out;
   }
 
-  /** A cluster has no name to be found by, so nothing can be said of references. */
-  private nameless = false;
+  /** What clusters without a usable name are probably called, so that references to them are no second fault; '' where there is no telling. */
+  private readonly guesses: string[] = [];
   private readonly marks = new WeakMap<ConfigMessage, number>();
   private each(what: 'cluster' | 'listener', visit: (m: ConfigMessage, i: number, data: unknown) => void): void {
     const field = keyOf(this.statics, `${what}s`, `${what}s`), list = this.statics[field];
@@ -95,7 +95,7 @@ class Compile<L, C, R, E> {
     const clusters = this.resources('cluster', compilers.cluster);
     for (const c of clusters) resourceCompiler.clusterNames.add(c.name);
     let listeners = this.resources('listener', compilers.listener);
-    const dangling = this.nameless ? new Set<string>() : resourceCompiler.dangling(resourceCompiler.clusterNames);
+    const dangling = this.guesses.includes('') ? new Set<string>() : resourceCompiler.dangling(resourceCompiler.clusterNames, this.guesses);
     listeners = listeners.map((l) => (dangling.has(l.name) ? { ...l, plan: null, packed: null } : l));
     return {
       reports: tree.reports(), errors: tree.errors, generalErrors, listeners, clusters, routes: resourceCompiler.routeTables.filter((t) => listeners.some((l) => l.plan !== null && t.name.startsWith(`${l.name}/`))), process, secrets, unknownFields: tree.unknownFields,

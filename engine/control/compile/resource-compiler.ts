@@ -106,10 +106,10 @@ export class ResourceCompiler<L, C, R, E> {
     return { name, version: hash(packed ?? Buffer.from(JSON.stringify(text) + this.filesRead)), plan: bad ? null : plan, packed: bad ? null : packed, needs: this.needs };
   }
 
-  /** Reports references to clusters that are not there; the names of the resources that have one. */
-  dangling(names: ReadonlySet<string>): Set<string> {
+  /** Reports references to clusters that are not there; the names of the resources that have one. `unreported`: names no report is made of. */
+  dangling(names: ReadonlySet<string>, unreported: readonly string[] = []): Set<string> {
     const out = new Set<string>();
-    for (const r of this.references) if (r.name !== '' && !names.has(r.name)) { r.at.error(r.field, `route: unknown cluster '${r.name}'${suggestion(r.name, names)}`); out.add(r.resource); }
+    for (const r of this.references) if (r.name !== '' && !names.has(r.name) && !unreported.includes(r.name)) { r.at.error(r.field, `route: unknown cluster '${r.name}'${suggestion(r.name, names)}`); out.add(r.resource); }
     return out;
   }
 }
