@@ -44,6 +44,8 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   readonly owner: AttemptOwner;
   readonly cluster: Cluster;
   readonly host: Host;
+  /** The host has reported its load in this answer (ORCA). */
+  private loadTold = false;
   readonly facts: UpstreamFacts;
   readonly startMs: number;
   private state: 'new' | 'waiting' | 'active' | 'over' = 'new';
@@ -173,6 +175,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     up.headerBytesReceived = this.stream!.headerBytesReceived;
     if (this.idle !== null) this.touch();
     if (this.perTry !== null) { this.owner.env.wheel.cancel(this.perTry); this.perTry = null; }
+    if (this.host.cluster.wantsLoad) this.loadTold = this.host.cluster.onLoad(this.host, headers);
     if (end) this.received();
     this.owner.attemptHeaders(this, headers, end);
   }
@@ -183,6 +186,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   }
   onTrailers(trailers: Headers): void {
     if (this.state !== 'active') return;
+    if (this.host.cluster.wantsLoad && !this.loadTold) this.host.cluster.onLoad(this.host, trailers);
     this.received();
     this.owner.attemptTrailers(this, trailers);
   }

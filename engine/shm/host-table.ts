@@ -1,7 +1,7 @@
 // One record per upstream host, shared by all threads. Layout: 16 words of 32 bits a record.
 //
-//   word 0        1       2       3            4               5                6                7          8          9               10             11      12..13
-//   | flags | weight | active rq | active cx | consec. 5xx | consec. gateway | consec. local | success rq | total rq | local success | local total | spare | healthy since (a double) | spare |
+//   word 0        1       2       3            4               5                6                7          8          9               10             11              12..13                     14..15
+//   | flags | weight | active rq | active cx | consec. 5xx | consec. gateway | consec. local | success rq | total rq | local success | local total | reports since | healthy since (a double) | reported weight, at |
 //
 // Several threads write: flags by control (and workers for 'timeout'), active counts and outcomes by every worker. All access is atomic.
 // Records are handed out by control alone (RecordAllocator). Active counts are balanced by whoever took them (or taken back for a dead worker), so a record that
@@ -9,6 +9,8 @@
 
 const STRIDE = 16;
 const ACTIVE = 2, CONNECTIONS = 3;
+/** Load that the host reports (ORCA): since when without a gap, the weight by it, and when that was told. Times are wall ms, the low 32 bits; 0 stands for none. */
+const REPORTS_SINCE = 11, REPORTED = 14, REPORTED_AT = 15;
 /** Index of a double: words 12 and 13. */
 const SINCE = 6;
 /** Success-rate windows by where an error comes from; the total stands behind the successes. */
@@ -34,6 +36,21 @@ export class HostTable {
   clearFlags(i: number, mask: number): void { Atomics.and(this.words, i * STRIDE, ~mask); }
   weight(i: number): number { return Atomics.load(this.words, i * STRIDE + 1); }
   setWeight(i: number, weight: number): void { Atomics.store(this.words, i * STRIDE + 1, weight); }
+  /** A worker was told how loaded the host is. */
+  reportWeight(i: number, weight: number, wallMs: number): void {
+    const at = i * STRIDE, now = Math.floor(wallMs) | 0 || 1;
+    Atomics.store(this.words, at + REPORTED, weight);
+    Atomics.store(this.words, at + REPORTED_AT, now);
+    if (Atomics.load(this.words, at + REPORTS_SINCE) === 0) Atomics.store(this.words, at + REPORTS_SINCE, now);
+  }
+  /** The weight by what the host reports; 0: it has done so for less than `blackoutMs`, or not for `expirationMs`: then a new blackout begins with its next report. */
+  reportedWeight(i: number, wallMs: number, blackoutMs: number, expirationMs: number): number {
+    const at = i * STRIDE, now = Math.floor(wallMs) | 0, since = Atomics.load(this.words, at + REPORTS_SINCE);
+    if (since === 0 || ((now - since) | 0) < blackoutMs) return 0;
+    if (((now - Atomics.load(this.words, at + REPORTED_AT)) | 0) <= expirationMs) return Atomics.load(this.words, at + REPORTED);
+    Atomics.store(this.words, at + REPORTS_SINCE, 0);
+    return 0;
+  }
   /** Wall time in ms since which the host is healthy, 0: never was. Written by control alone, read torn by nobody: aligned doubles are whole on every machine that Node runs on. */
   healthySince(i: number): number { return this.doubles[i * (STRIDE / 2) + SINCE]!; }
   setHealthySince(i: number, wallMs: number): void { this.doubles[i * (STRIDE / 2) + SINCE] = wallMs; }

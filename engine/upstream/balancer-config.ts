@@ -1,7 +1,7 @@
 // How a cluster balances, from configuration: lb_policy with its options, or load_balancing_policy with its extensions; both give the same plan.
 import { compileRuntimeNumber } from '../net/limit-config.ts';
 import { BALANCER_DEFAULTS } from '../plan/cluster-wire.ts';
-import type { BalancerPlan, OverridePlan, SlowStartPlan, SubsetPlan } from '../plan/cluster-plan.ts';
+import type { BalancerPlan, OrcaPlan, OverridePlan, SlowStartPlan, SubsetPlan } from '../plan/cluster-plan.ts';
 import type { ConfigMessage } from '../proto/config-message.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 
@@ -90,6 +90,13 @@ function leastRequest(m: ConfigMessage | undefined): Partial<BalancerPlan> {
   return { choices: m.num('choice_count', 2), fullScan, activeBias: compileRuntimeNumber(m.msg('active_request_bias'), 1), slowStart: slowStart(m.msg('slow_start_config')) };
 }
 
+/** client_side_weighted_round_robin. Envoy lets no update come sooner than 100 ms after another. */
+function orca(c: ConfigMessage): OrcaPlan {
+  if (c.bool('enable_oob_load_report')) c.unsupported('enable_oob_load_report', 'reports in responses are');
+  for (const f of ['oob_reporting_period', 'oob_reporting_config']) c.noop(f, 'enable_oob_load_report is off');
+  return { blackoutMs: c.ms('blackout_period', 10_000), expirationMs: c.ms('weight_expiration_period', 180_000), updateMs: Math.max(100, c.ms('weight_update_period', 1000)), errorPenalty: c.num('error_utilization_penalty', 1), metrics: c.strings('metric_names_for_computing_utilization') };
+}
+
 function ofExtension(at: ConfigMessage, c: ConfigMessage): BalancerPlan | null {
   switch (/load_balancing_policies\.(\w+)\.v3/.exec(c.typeName)?.[1] ?? '') {
     case 'round_robin': return { ...BALANCER, slowStart: slowStart(c.msg('slow_start_config')), ...localities(c.msg('locality_lb_config')) };
@@ -100,6 +107,7 @@ function ofExtension(at: ConfigMessage, c: ConfigMessage): BalancerPlan | null {
       return { ...BALANCER, kind: 'ring-hash', ...ring(c), ...plain, ...hashing(c.msg('consistent_hashing_lb_config')), localityWeighted: c.has('locality_weighted_lb_config') };
     }
     case 'maglev': return { ...BALANCER, kind: 'maglev', ...maglev(c), ...hashing(c.msg('consistent_hashing_lb_config')), localityWeighted: c.has('locality_weighted_lb_config') };
+    case 'client_side_weighted_round_robin': return { ...BALANCER, orca: orca(c), slowStart: slowStart(c.msg('slow_start_config')) };
     case 'wrr_locality': { const made = fromPolicies(c.msg('endpoint_picking_policy')); return made === null ? null : { ...made, localityWeighted: true }; }
     case 'subset': { const s = subset(c), made = fromPolicies(c.msg('subset_lb_policy')); return made === null ? null : { ...made, subset: s }; }
     case 'override_host': { const o = overrides(c), made = fromPolicies(c.msg('fallback_policy')); return made === null ? null : { ...made, override: o }; }

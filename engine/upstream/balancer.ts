@@ -114,7 +114,7 @@ export class ClusterBalancer implements Picker {
   private policy(set: HostSet, hosts: readonly Host[], panic: boolean): Picker {
     const { table, random, runtime } = this.parts, { plan, slow } = this;
     switch (plan.kind) {
-      case 'round-robin': case 'provided': return new RoundRobin(hosts, random, slow);
+      case 'round-robin': case 'provided': return new RoundRobin(hosts, random, slow, plan.orca === null ? undefined : (h) => table.weight(h.index));
       case 'least-request': return new LeastRequest(hosts, table, random, slow, { choices: plan.choices, fullScan: plan.fullScan, bias: plan.activeBias.key === '' ? null : runtime.cell(plan.activeBias.key), defaultBias: plan.activeBias.value });
       case 'random': return new RandomPick(hosts, random);
       case 'ring-hash': case 'maglev': {

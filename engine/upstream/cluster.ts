@@ -1,5 +1,5 @@
 // A cluster of one worker: its hosts, its balancer, a pool for each host, its circuit breakers and stats. Built at first use of its name.
-import type { ResponseHeaders } from '../headers/headers.ts';
+import type { Headers, ResponseHeaders } from '../headers/headers.ts';
 import type { PeerFault } from '../base/fault.ts';
 import type { ResetReason } from '../codec/codec.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
@@ -17,6 +17,7 @@ import { ClusterBalancer, type BalancerParts } from './balancer.ts';
 import { hostSetsOf, type HostSet, type WithLocality } from './host-sets.ts';
 import { noteSelected, overridden } from './lb/override-host.ts';
 import type { Picker } from './lb/pickers.ts';
+import { OrcaReports } from './lb/orca-weights.ts';
 import { SubsetBalancer } from './lb/subset-balancer.ts';
 import type { ConnectionFacts } from '../observe/stream-facts.ts';
 import { HostSockets } from './host-sockets.ts';
@@ -127,6 +128,9 @@ export class ClusterEntry implements Cluster {
   private epoch = -1;
   /** Flags of the hosts that the balancer stands on. */
   private seen = new Int32Array(0);
+  /** Their weights, where control changes those (client_side_weighted_round_robin). */
+  private seenWeights = new Int32Array(0);
+  private readonly orca: OrcaReports | null;
   private byAddress: Map<string, HostEntry> | null = null;
   private readonly around: Surroundings;
   removed = false;
@@ -143,6 +147,7 @@ export class ClusterEntry implements Cluster {
     this.http2Stats = new StatBlock(env.stats, HTTP2_SCHEMA, `cluster.${plan.statName}.http2`);
     this.lbStats = new StatBlock(env.stats, CLUSTER_LB_SCHEMA, `cluster.${plan.statName}`);
     this.breakers = [new Breaker(shared.circuits, plan.circuits[0], env), new Breaker(shared.circuits, plan.circuits[1], env)];
+    this.orca = plan.balancer.orca === null ? null : new OrcaReports(plan.balancer.orca, shared.hosts, env.clock);
     this.chooser = this.makeChooser();
     this.setHosts(hosts);
   }
@@ -227,12 +232,14 @@ export class ClusterEntry implements Cluster {
     const { hosts, seen, shared } = this;
     if (this.around.zoned) return true;
     for (let i = 0; i < hosts.length; i++) if (shared.hosts.flags(hosts[i]!.index) !== seen[i]) return true;
+    if (this.orca !== null) for (let i = 0; i < hosts.length; i++) if (shared.hosts.weight(hosts[i]!.index) !== this.seenWeights[i]) return true;
     return false;
   }
 
   private build(): Picker {
     const { plan, env, shared, hosts } = this;
     this.seen = Int32Array.from(hosts, (h) => h.takeFlags(shared.hosts.flags(h.index)));
+    if (this.orca !== null) this.seenWeights = Int32Array.from(hosts, (h) => shared.hosts.weight(h.index));
     const parts: BalancerParts = {
       table: shared.hosts, random: env.random, clock: env.clock, runtime: env.runtime, stats: this.lbStats, ...this.priorityOptions,
       own: this.around.own, localHosts: this.around.localHosts(),
@@ -322,7 +329,12 @@ export class ClusterEntry implements Cluster {
     return scopes.flatMap((s) => [`${prefix}${s}upstream_rq_${status}`, `${prefix}${s}upstream_rq_${group}`, ...(s === '' ? [] : [`${prefix}${s}upstream_rq_completed`])]).map((n) => this.env.stats.claimOne(n, 'counter'));
   }
 
-  onAnswer(host: Host, headers: ResponseHeaders): void { const { outlier } = host.cluster as ClusterEntry; if (outlier !== null) outlier.onStatus(host.index, effectiveStatus(headers)); }
+  onAnswer(host: Host, headers: ResponseHeaders): void {
+    const { outlier } = host.cluster as ClusterEntry;
+    if (outlier !== null) outlier.onStatus(host.index, effectiveStatus(headers));
+  }
+  get wantsLoad(): boolean { return this.orca !== null; }
+  onLoad(host: Host, headers: Headers): boolean { return this.orca!.take(host.index, headers); }
 
   onRetriedResponse(host: Host, status: number): void {
     (host as HostEntry).stats.inc(HOST.rq_error);

@@ -4,7 +4,7 @@ import type { PeerFault } from '../base/fault.ts';
 import type { Address } from '../net/address.ts';
 import type { ConnectionFacts, MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
 import type { MetadataCriteria } from './metadata-criteria.ts';
-import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { SocketSink, TransportSocket } from '../net/transport/transport.ts';
 
 export interface Locality { readonly region: string; readonly zone: string; readonly subZone: string }
@@ -121,6 +121,9 @@ export interface Cluster {
   onRetriedResponse(host: Host, status: number): void;
   /** Every answer's head, retried or not: the input of outlier detection. */
   onAnswer(host: Host, headers: ResponseHeaders): void;
+  /** Its own hosts report their load in answers: `onLoad` takes it from headers, or from trailers where those had none; true: there was a report. */
+  readonly wantsLoad: boolean;
+  onLoad(host: Host, headers: Headers): boolean;
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', reason: ResetReason, fault: PeerFault | null): void;
   /** Circuit breaker of connections, for what is no connection of ours to open (UDP sessions): false is overflow, counted. Given back by releaseConnection. */
   tryConnection(): boolean;

@@ -1,7 +1,7 @@
 // The living endpoint sets of all clusters: hands out host and circuit records, resolves names, tells the workers of every change. One for the process.
 import { formatAddress, ipAddress } from '../../net/address.ts';
 import { packCluster, packHosts } from '../../plan/cluster-wire.ts';
-import type { ClusterPlan, HostPlan } from '../../plan/cluster-plan.ts';
+import type { ClusterPlan, HostPlan, OrcaPlan } from '../../plan/cluster-plan.ts';
 import type { PlanRecord } from '../../plan/records.ts';
 import { DEGRADED, EXCLUDED, HOST_FLAG, RecordAllocator, UNHEALTHY, type HostTable } from '../../shm/host-table.ts';
 import type { CircuitTable } from '../../shm/circuit-table.ts';
@@ -9,6 +9,7 @@ import type { SharedWords } from '../../shm/shared-words.ts';
 import type { AssignmentPlan, CompiledCluster, EndpointPlan } from '../../upstream/config.ts';
 import type { Random } from '../../loop/random.ts';
 import { ClusterNames } from './cluster-names.ts';
+import { updateWeights } from './orca-weights.ts';
 import { balancerGauges, subsetCount } from './balancer-gauges.ts';
 import { ControlDnsCache } from '../dns/dns-cache.ts';
 import type { NameResolver } from '../dns/resolver.ts';
@@ -44,6 +45,8 @@ class LiveCluster {
   gone = false;
   version = '';
   dnsCache: ControlDnsCache | null = null;
+  /** Ends the making of weights from the load that hosts report. */
+  stopWeights: () => void = () => {};
   /** Subsets of all threads. */
   subsets = 0;
   constructor(compiled: CompiledCluster, circuits: readonly [number, number]) { this.compiled = compiled; this.circuits = circuits; }
@@ -78,6 +81,7 @@ export class ControlClusters {
     if (compiled.eds !== null) c.compiled = assigned(compiled, c.assignment);
     c.version = version;
     this.useDnsCache(c);
+    this.weigh(c);
     if (c.hostRecord < 0 && compiled.cluster.kind !== null && compiled.cluster.kind.kind !== 'aggregate') { c.hostRecord = this.hostRecords.allocate(); if (c.hostRecord >= 0) this.env.hosts.reset(c.hostRecord); }
     this.env.health.apply(name, compiled);
     this.env.circuits.setLimits(c.circuits[0], compiled.limits[0]);
@@ -112,6 +116,7 @@ export class ControlClusters {
     this.live.delete(name);
     this.env.health.remove(name);
     c.names?.close();
+    c.stopWeights();
     for (const h of c.hosts.values()) this.hostRecords.release(h.index);
     c.dnsCache?.close();
     if (c.hostRecord >= 0) this.hostRecords.release(c.hostRecord);
@@ -153,6 +158,23 @@ export class ControlClusters {
     c.dnsCache = dnsCache === null ? null : new ControlDnsCache(dnsCache, this.env);
   }
 
+  private orcaOf(c: LiveCluster): OrcaPlan | null { return c.compiled.cluster.balancer.orca; }
+  /** Weights come from what hosts report (client_side_weighted_round_robin): made anew once an update period. */
+  private weigh(c: LiveCluster): void {
+    c.stopWeights();
+    const orca = this.orcaOf(c);
+    if (orca === null) { c.stopWeights = () => {}; return; }
+    const tick = (): void => { if (this.reweigh(c)) this.env.words.bumpHealthEpoch(); c.stopWeights = this.env.after(orca.updateMs, tick); };
+    c.stopWeights = this.env.after(orca.updateMs, tick);
+  }
+  private reweigh(c: LiveCluster): boolean {
+    const byPriority = new Map<number, number[]>(), orca = this.orcaOf(c)!;
+    for (const h of c.hosts.values()) { const list = byPriority.get(h.priority); if (list === undefined) byPriority.set(h.priority, [h.index]); else list.push(h.index); }
+    let changed = false;
+    for (const hosts of byPriority.values()) if (updateWeights(hosts, orca, this.env.hosts, this.env.wallMs())) changed = true;
+    return changed;
+  }
+
   private hostsRecord(c: LiveCluster): PlanRecord { return { kind: 'hosts', name: c.compiled.cluster.name, body: packHosts(c.hosts.values()) }; }
 
   /** Makes the host set anew: a host that stays keeps its record. */
@@ -176,6 +198,7 @@ export class ControlClusters {
     c.hosts = next;
     this.env.health.setHosts(c.compiled.cluster.name, [...next.values()]);
     this.membership(c, changed);
+    if (emit && this.orcaOf(c) !== null) this.reweigh(c);
     if (emit) { this.env.words.bumpHealthEpoch(); this.env.emit([this.hostsRecord(c)]); }
   }
 
@@ -223,7 +246,7 @@ export class ControlClusters {
     // Slow start begins as a host is seen healthy for the first time; a health check that passes begins it anew.
     if ((at.health === 'HEALTHY' || at.health === 'UNKNOWN') && (this.env.hosts.flags(index) & UNHEALTHY) === 0 && this.env.hosts.healthySince(index) === 0) this.env.hosts.setHealthySince(index, this.env.wallMs());
     this.env.hosts.setFlags(index, STATUS_FLAGS[e.health]);
-    this.env.hosts.setWeight(index, e.weight);
+    if (known === undefined || this.orcaOf(c) === null) this.env.hosts.setWeight(index, e.weight);
     next.set(key, { ...at, index });
   }
 

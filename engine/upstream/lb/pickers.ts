@@ -9,11 +9,13 @@ import type { SlowStart } from './slow-start.ts';
 /** `attempt` > 0: the host picked before was refused by the context; consistent hashing must go on from there. */
 export interface Picker { pick(ctx: PickContext, attempt: number): Host | null }
 
-const equal = (hosts: readonly Host[]): boolean => hosts.every((h) => h.weight === hosts[0]!.weight);
+
+
+const ownWeight = (h: Host): number => h.weight;
 
 /** A schedule where weights differ or grow, begun at a random host so that not all workers begin with the same; null: plain turns do. */
-function scheduleOf(hosts: readonly Host[], random: Random, slow: SlowStart | null, weightOf: (h: Host) => number): EdfSchedule<Host> | null {
-  if (hosts.length <= 1 || (equal(hosts) && (slow === null || !slow.anyWithin(hosts)))) return null;
+function scheduleOf(hosts: readonly Host[], random: Random, slow: SlowStart | null, weightOf: (h: Host) => number, weight = ownWeight): EdfSchedule<Host> | null {
+  if (hosts.length <= 1 || (hosts.every((h) => weight(h) === weight(hosts[0]!)) && (slow === null || !slow.anyWithin(hosts)))) return null;
   const schedule = new EdfSchedule(weightOf);
   for (const h of hosts) schedule.add(h);
   for (let i = random.u32() % hosts.length; i > 0; i--) schedule.next();
@@ -24,10 +26,11 @@ export class RoundRobin implements Picker {
   private readonly hosts: readonly Host[];
   private readonly schedule: EdfSchedule<Host> | null;
   private at: number;
-  constructor(hosts: readonly Host[], random: Random, slow: SlowStart | null) {
+  /** `weight`: of a host, in place of the configured one. */
+  constructor(hosts: readonly Host[], random: Random, slow: SlowStart | null, weight: (h: Host) => number = ownWeight) {
     this.hosts = hosts;
     this.at = hosts.length === 0 ? 0 : random.u32() % hosts.length;
-    this.schedule = scheduleOf(hosts, random, slow, slow === null ? (h) => h.weight : (h) => h.weight * slow.factor(h));
+    this.schedule = scheduleOf(hosts, random, slow, slow === null ? weight : (h) => weight(h) * slow.factor(h), weight);
   }
   pick(): Host | null {
     if (this.schedule !== null) return this.schedule.next()!;

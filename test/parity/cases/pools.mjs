@@ -1,0 +1,113 @@
+// How hosts are weighted, found and connected to: ORCA, consistent hashing as hosts go, addresses of more than one family.
+import { bootstrap, cluster, endpoint, httpListener, httpProxy } from '../lib/config.mjs';
+
+const toAll = (name = 'all') => `- {match: {prefix: "/"}, route: {cluster: ${name}}}`;
+const CSWRR = 'type.googleapis.com/envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin';
+const orca = (more) => `load_balancing_policy: {policies: [{typed_extension_config: {name: w, typed_config: {"@type": ${CSWRR}, ${more}}}}]}`;
+const double = (n) => { const b = Buffer.alloc(8); b.writeDoubleLE(n); return b; };
+/** OrcaLoadReport {cpu_utilization, rps_fractional, eps, named_metrics}. */
+function report({ cpu, rps, eps, named = {} }) {
+  const parts = [];
+  if (cpu !== undefined) parts.push(Buffer.from([9]), double(cpu));
+  if (rps !== undefined) parts.push(Buffer.from([49]), double(rps));
+  if (eps !== undefined) parts.push(Buffer.from([57]), double(eps));
+  for (const [k, v] of Object.entries(named)) { const entry = Buffer.concat([Buffer.from([10, k.length]), Buffer.from(k), Buffer.from([17]), double(v)]); parts.push(Buffer.from([66, entry.length]), entry); }
+  return Buffer.concat(parts).toString('base64');
+}
+const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
+const BACKENDS = NAMES.map((name) => ({ name }));
+
+/** Weights by backend, as /clusters shows them. */
+async function weights(t, name = 'all') {
+  const { body } = await t.adminQuiet('/clusters');
+  return Object.fromEntries(NAMES.filter((n) => t.ports[n]).map((n) => [n, Number(new RegExp(`^${name}::127.0.0.1:${t.ports[n]}::weight::(\\d+)`, 'm').exec(body)?.[1])]));
+}
+const calls = async (t, n, o = {}) => { for (let i = 0; i < n; i++) await t.quiet.http({ headers: { 'x-test-plain': '' }, ...o }); };
+
+export const cases = [
+  {
+    name: 'client side weighted round robin: each form of a report gives the weight; one that is wrong, and one without requests a second, give the median',
+    backends: BACKENDS,
+    config: (w) => httpProxy(w, { routes: toAll(), clusters: [cluster(w, 'all', { backends: NAMES, more: orca('blackout_period: 0.2s, weight_update_period: 0.1s, error_utilization_penalty: 2, metric_names_for_computing_utilization: [named_metrics.queue, named_metrics.other]') })] }),
+    steps: async (t) => {
+      const modes = [
+        ['text, json, bin and the binary header', [`endpoint-load-metrics: TEXT cpu_utilization=0.5,rps_fractional=100`, `endpoint-load-metrics: JSON {"cpu_utilization": 0.25, "rps_fractional": 100}`, `endpoint-load-metrics: BIN ${report({ cpu: 0.2, rps: 100 })}`, `endpoint-load-metrics-bin: ${report({ cpu: 0.1, rps: 100 })}`, 'x-none: 1', `endpoint-load-metrics: TEXT cpu_utilization:0.125,rps_fractional:100`]],
+        ['named metrics before application before cpu, errors weigh twice', [`endpoint-load-metrics: TEXT cpu_utilization=0.5,application_utilization=0.4,rps_fractional=100`, `endpoint-load-metrics: TEXT named_metrics.queue=0.2,named_metrics.other=0.1,application_utilization=0.4,rps_fractional=100`, `endpoint-load-metrics-bin: ${report({ cpu: 0.2, rps: 100, named: { queue: 0.5 } }).replace(/=+$/, '')}`, `endpoint-load-metrics: TEXT cpu_utilization=0.1,rps_fractional=100,eps=20`, `endpoint-load-metrics: TEXT application_utilization=0.01,rps_fractional=1`, `endpoint-load-metrics: JSON {"utilization": {"x": 1}, "applicationUtilization": 2, "rpsFractional": "100"}`]],
+        ['wrong in some place: the report before it stays', ['endpoint-load-metrics: TEXT cpu_utilization=x,rps_fractional=100', 'endpoint-load-metrics: TEXT cpu_utilization=0.1,cpu_utilization=0.2,rps_fractional=100', 'endpoint-load-metrics: TEXT cpu_utilization=-0.1,rps_fractional=100', 'endpoint-load-metrics: JSON {"unknown": 1, "cpu_utilization": 0.9, "rps_fractional": 100}', 'endpoint-load-metrics: cpu_utilization=0.1,rps_fractional=100', 'endpoint-load-metrics: TEXT cpu_utilization=0.7']],
+      ];
+      for (const [what, headers] of modes) {
+        NAMES.forEach((n, i) => { t.backends[n].mode = { plain: '', header: headers[i] }; });
+        await calls(t, 60);
+        await t.sleep(350);
+        await calls(t, 60);
+        await t.sleep(250);
+        t.note(what, await weights(t));
+      }
+    },
+  },
+  {
+    name: 'client side weighted round robin: blackout, weights by which hosts take turns, expiration',
+    backends: [{ name: 'a' }, { name: 'b' }, { name: 'c' }],
+    config: (w) => httpProxy(w, { routes: toAll(), clusters: [cluster(w, 'all', { backends: ['a', 'b', 'c'], more: ['http_protocol_options: {enable_trailers: true}', orca('blackout_period: 1.5s, weight_expiration_period: 1.5s, weight_update_period: 0.1s')] })] }),
+    steps: async (t) => {
+      t.backends.a.mode = { plain: '', header: 'endpoint-load-metrics: TEXT cpu_utilization=0.1,rps_fractional=100' };
+      t.backends.b.mode = { plain: '', trailer: 'endpoint-load-metrics: TEXT cpu_utilization=0.2,rps_fractional=100' };
+      t.backends.c.mode = { plain: '', header: 'endpoint-load-metrics: TEXT cpu_utilization=0.5,rps_fractional=100' };
+      await calls(t, 9);
+      await t.sleep(300);
+      t.note('in the blackout', await weights(t));
+      await t.sleep(900);
+      await calls(t, 12);
+      await t.sleep(700);
+      await calls(t, 12);
+      await t.sleep(200);
+      t.note('weights', await weights(t));
+      for (const n of ['a', 'b', 'c']) t.backends[n].requests = 0;
+      await calls(t, 170);
+      t.note('turns', [['a', 100], ['b', 50], ['c', 20]].map(([n, want]) => Math.abs(t.backends[n].requests - want) <= 3));
+      await t.sleep(1900);
+      t.note('expired', await weights(t));
+    },
+  },
+  {
+    name: 'ring hash and maglev place keys as Envoy, also after a host is gone, after one is added, and with weights',
+    backends: BACKENDS,
+    listeners: ['ring', 'maglev', 'murmur'],
+    config: (w) => {
+      const l = (name) => httpListener(w, { name, routes: `- {match: {prefix: "/"}, route: {cluster: ${name}, hash_policy: [{header: {header_name: x-key}}]}}` });
+      const eds = (name, more) => `
+- name: ${name}
+  type: EDS
+  connect_timeout: 1s
+  eds_cluster_config: {eds_config: {resource_api_version: V3, path_config_source: {path: ${w.dir}/${name}.yaml}}}
+  common_lb_config: {update_merge_window: 0s}
+  ${more}`;
+      return `node: {id: one, cluster: c}\n${bootstrap(w, { listeners: ['ring', 'maglev', 'murmur'].map(l), clusters: [
+        eds('ring', 'lb_policy: RING_HASH'), eds('maglev', 'lb_policy: MAGLEV'), eds('murmur', 'lb_policy: RING_HASH\n  ring_hash_lb_config: {hash_function: MURMUR_HASH_2, minimum_ring_size: 512}')] })}`;
+    },
+    before: (t) => { for (const n of ['ring', 'maglev', 'murmur']) t.write(`${n}.yaml`, assignment(t, n, { a: 1, b: 1, c: 1, d: 1, e: 1 })); },
+    steps: async (t) => {
+      await placeAll(t, 'five hosts', 5);
+      await change(t, { a: 1, b: 1, d: 1, e: 1 }); await placeAll(t, 'c is gone', 4);
+      await change(t, { a: 1, b: 1, d: 1, e: 1, f: 1 }); await placeAll(t, 'f is new', 5);
+      await change(t, { a: 3, b: 1, d: 2, e: 1, f: 1, c: 1 }); await placeAll(t, 'weights 3 1 2 1 1 1', 6);
+    },
+  },
+];
+
+const assignment = (t, cluster, hosts) => `version_info: "${Object.keys(hosts).join('')}"
+resources:
+- "@type": type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment
+  cluster_name: ${cluster}
+  endpoints: [{lb_endpoints: [${Object.entries(hosts).map(([n, w]) => `{load_balancing_weight: ${w}, endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: ${t.ports[n]}}}}, metadata: {filter_metadata: {envoy.lb: {hash_key: host-${n}}}}}`).join(', ')}]}]
+`;
+async function change(t, hosts) { for (const n of ['ring', 'maglev', 'murmur']) t.write(`${n}.yaml`, assignment(t, n, hosts)); }
+async function placeAll(t, what, size) {
+  for (const listener of ['ring', 'maglev', 'murmur']) {
+    await t.poll(async () => (await t.statsNow())[`cluster.${listener}.membership_total`] === size);
+    await t.sleep(50);
+    const placed = [];
+    for (let i = 0; i < 60; i++) placed.push((await t.quiet.http({ listener, headers: { 'x-key': `key-${i}`, 'x-test-plain': '' } })).body?.replace('ok ', ''));
+    t.note(`${listener}: ${what}`, placed.join(''));
+  }
+}
