@@ -18,6 +18,7 @@ import type { PlanRecord } from '../engine/plan/records.ts';
 import { Ring } from '../engine/shm/ring.ts';
 import { WorkerEngine } from '../engine/worker-engine.ts';
 import { AppLog } from './app-log.ts';
+import { Containment } from './containment.ts';
 import { pinThread } from './pin.ts';
 import { tablesOf, type ToWorker, type WorkerData } from './threads.ts';
 import { nextTurnMs } from './turn-timer.ts';
@@ -32,6 +33,7 @@ const clock = new SystemClock(), wheel = new TimerWheel(clock);
 const later = new TurnQueue(() => transport.wake());
 const tell = (event: unknown): void => events.write(pack(event));
 const stats = new ThreadStatStore(data.memory.column, tell);
+const containment = new Containment(clock, stats, (text) => log.log('main', 'critical', text));
 const quiet = new QuietCollector(wheel, collectGarbage);
 /** When the transport was last asked for a turn, on the clock; NaN: it must be asked again. */
 let askedMs = NaN;
@@ -46,7 +48,7 @@ const transport = createTransport(data.flags.transport, {
     askedMs = next < 0 ? -1 : now + next;
     transport.wakeIn(next);
   },
-}, (e) => { throw e; });
+}, (e, socket) => containment.caught(e, socket));
 // A wake may take the place of the turn that was asked for: ask again at the end of the one it brings.
 const wake = transport.wake.bind(transport);
 transport.wake = () => { askedMs = NaN; wake(); };

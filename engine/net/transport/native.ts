@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
 import { formatAddress, ipAddress, type Address } from '../address.ts';
 import { Datagrams, type DatagramOptions, type DatagramSink, type DatagramSocket } from './datagrams.ts';
-import type { ConnectOptions, ListenOptions, ListenerSocket, SocketOption, SocketSink, TcpKeepalive, Transport, TransportSocket, TransportTurn } from './transport.ts';
+import type { ConnectOptions, ListenOptions, ListenerSocket, OnException, SocketOption, SocketSink, TcpKeepalive, Transport, TransportSocket, TransportTurn } from './transport.ts';
 
 interface Addon {
   create(receive: Uint8Array, send: Uint8Array, events: Int32Array, commands: Int32Array, onTurn: () => void): object;
@@ -109,10 +109,12 @@ export class NativeTransport implements Transport {
   private readonly listeners = new Map<number, NativeListener>();
   private sendAt = 0;
   private inTurn = false;
+  /** Whose event was told last: an exception is its. */
+  private at: NativeSocket | null = null;
   private wakeAsked = false;
   private failedConnects: NativeSocket[] = [];
   /** Told of an exception that a sink threw; the rest of the batch goes on. */
-  onException: (e: unknown) => void = (e) => { throw e; };
+  onException: OnException = (e) => { throw e; };
 
   constructor(addon: Addon, turn: TransportTurn) {
     this.addon = addon;
@@ -128,10 +130,11 @@ export class NativeTransport implements Transport {
     this.turn.onTurnStart();
     const ev = this.events, count = ev[0]!;
     for (let i = 0, k = 4; i < count; i++, k += 4) {
-      try { this.dispatch(ev[k]!, ev[k + 1]!, ev[k + 2]!, ev[k + 3]!); } catch (e) { this.onException(e); }
+      try { this.dispatch(ev[k]!, ev[k + 1]!, ev[k + 2]!, ev[k + 3]!); } catch (e) { this.onException(e, this.at); }
     }
     if (this.displaced.length > 0) this.displaced.length = 0;
-    try { this.failPending(); this.turn.onTurnEnd(); } catch (e) { this.onException(e); }
+    try { this.failPending(); this.turn.onTurnEnd(); } catch (e) { this.onException(e, null); }
+    this.at = null;
     this.inTurn = false;
   }
 
@@ -144,6 +147,7 @@ export class NativeTransport implements Transport {
       s = this.displaced.find((d) => d.slot === slot && d.tag === tagged - type);
       if (s === undefined) return;
     }
+    this.at = s;
     switch (type) {
       case EVENT.DATA: s.sink.onData(this.receive, offset, offset + length); break;
       case EVENT.EOF: s.sink.onEnd(); break;
@@ -157,6 +161,7 @@ export class NativeTransport implements Transport {
   /** The peer's raw sockaddr lies at `offset` in the slab. */
   private accept(slot: number, generation: number, offset: number, listener: number): void {
     const s = new NativeSocket(this, slot, generation);
+    this.at = s;
     this.place(slot, s);
     const r = this.receive;
     if (r.readUInt16LE(offset) === 2) s.known = ipAddress(`${r[offset + 4]}.${r[offset + 5]}.${r[offset + 6]}.${r[offset + 7]}`, r.readUInt16BE(offset + 2));
@@ -280,8 +285,8 @@ export class NativeTransport implements Transport {
   private enter(work: () => void): void {
     if (this.inTurn) { work(); return; }
     this.turn.onTurnStart();
-    try { work(); } catch (e) { this.onException(e); }
-    try { this.turn.onTurnEnd(); } catch (e) { this.onException(e); }
+    try { work(); } catch (e) { this.onException(e, null); }
+    try { this.turn.onTurnEnd(); } catch (e) { this.onException(e, null); }
   }
 
   wake(): void { if (!this.inTurn && !this.wakeAsked) { this.wakeAsked = true; this.addon.wake(this.handle, 0); } }

@@ -4,7 +4,7 @@ import { chmodSync } from 'node:fs';
 import net from 'node:net';
 import { ipAddress, type Address } from '../address.ts';
 import { Datagrams, type DatagramOptions, type DatagramSink, type DatagramSocket } from './datagrams.ts';
-import type { ConnectOptions, ListenOptions, ListenerSocket, SocketOption, SocketSink, TcpKeepalive, Transport, TransportSocket, TransportTurn } from './transport.ts';
+import type { ConnectOptions, ListenOptions, ListenerSocket, OnException, SocketOption, SocketSink, TcpKeepalive, Transport, TransportSocket, TransportTurn } from './transport.ts';
 
 const NO_SINK: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
 
@@ -33,12 +33,12 @@ class NodeSocket implements TransportSocket {
   constructor(owner: NodeTransport, socket: net.Socket, path: string) {
     this.owner = owner; this.socket = socket; this.path = path;
     if (socket.remoteAddress !== undefined) this.remoteAddress = address(socket.remoteAddress, socket.remotePort, path);
-    socket.on('connect', () => owner.enter(() => this.sink.onConnect()));
-    socket.on('data', (b: Buffer) => owner.enter(() => this.sink.onData(b, 0, b.length)));
-    socket.on('end', () => owner.enter(() => this.sink.onEnd()));
+    socket.on('connect', () => owner.enter(() => this.sink.onConnect(), this));
+    socket.on('data', (b: Buffer) => owner.enter(() => this.sink.onData(b, 0, b.length), this));
+    socket.on('end', () => owner.enter(() => this.sink.onEnd(), this));
     socket.on('error', (e: NodeJS.ErrnoException) => { this.error = e.code ?? 'EIO'; });
-    socket.on('drain', () => { if (this.blocked) owner.enter(() => { this.blocked = false; this.sink.onDrained(); }); });
-    socket.on('close', () => { owner.left(); if (!this.gone) { this.gone = true; owner.enter(() => this.sink.onClose(this.error)); } });
+    socket.on('drain', () => { if (this.blocked) owner.enter(() => { this.blocked = false; this.sink.onDrained(); }, this); });
+    socket.on('close', () => { owner.left(); if (!this.gone) { this.gone = true; owner.enter(() => this.sink.onClose(this.error), this); } });
   }
 
   get local(): Address { return this.localAddress ??= address(this.socket.localAddress, this.socket.localPort, this.path); }
@@ -91,17 +91,17 @@ export class NodeTransport implements Transport {
   private readonly servers = new Set<net.Server>();
   private readonly sockets = new Set<net.Socket>();
   openSockets = 0;
-  onException: (e: unknown) => void = (e) => { throw e; };
+  onException: OnException = (e) => { throw e; };
 
   constructor(turn: TransportTurn) { this.turn = turn; }
 
-  /** @internal Runs `work` as (part of) a turn. */
-  enter(work: () => void): void {
+  /** @internal Runs `work`, an event of `socket`, as (part of) a turn. */
+  enter(work: () => void, socket: TransportSocket | null = null): void {
     if (this.depth > 0) { work(); return; }
     this.depth++;
     this.turn.onTurnStart();
-    try { work(); } catch (e) { this.onException(e); }
-    try { this.turn.onTurnEnd(); } catch (e) { this.onException(e); }
+    try { work(); } catch (e) { this.onException(e, socket); }
+    try { this.turn.onTurnEnd(); } catch (e) { this.onException(e, null); }
     for (let list = this.dirty; list.length > 0; list = this.dirty) { this.dirty = []; for (const s of list) s.uncork(); }
     this.depth--;
   }
@@ -121,7 +121,7 @@ export class NodeTransport implements Transport {
     // node:net sets no options of its own choosing: refused, not ignored.
     if (o.options.length > 0 || o.transparent || o.freebind) return Promise.resolve({ error: 'ENOTSUP' });
     const path = pathOf(o.address);
-    const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => this.enter(() => onAccept(this.adopt(socket, path))));
+    const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => { const s = this.adopt(socket, path); this.enter(() => onAccept(s), s); });
     return new Promise((resolve) => {
       server.once('error', (e: NodeJS.ErrnoException) => resolve({ error: e.code ?? 'EIO' }));
       const done = (): void => {

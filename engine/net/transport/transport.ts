@@ -84,6 +84,9 @@ export interface ConnectOptions {
   readonly keepalive: TcpKeepalive | null;
 }
 
+/** Told of an exception (our bug) out of an event of `socket`; null where it came from elsewhere in the turn. It may throw: the thread then ends. */
+export type OnException = (e: unknown, socket: TransportSocket | null) => void;
+
 export interface TransportTurn { onTurnStart(): void; onTurnEnd(): void }
 
 export interface Transport {
