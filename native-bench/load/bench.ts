@@ -4,11 +4,11 @@
 // --readme writes the README's table from the newest runs, and keeps few of them.
 // This measures ratios: absolute times of a shared machine mean nothing.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { FLOOR, PROXIES, type Job, type Proxy } from './proxies.ts';
+import { FLOOR, PROXIES, type Certificate, type Job, type Proxy } from './proxies.ts';
 import { LOAD_CORE, PROXY_CORE, listening, start, stop, stopAll, usage } from './processes.ts';
 import { line, prune, valueOf, writeTable, type Report, type Round } from './report.ts';
 import { WORKS, idleConnections, type Load, type Work } from './works.ts';
@@ -18,9 +18,17 @@ const WARM_REQUESTS = 40_000, FIRST_IDLE = 1000, SETTLE_MS = 2500;
 const root = new URL('../..', import.meta.url).pathname;
 let port = 20_000 + (process.pid % 5000);
 
+/** A self-signed one, P-256. */
+function certificate(dir: string): Certificate {
+  const cert = join(dir, 'cert.pem'), key = join(dir, 'key.pem'), both = join(dir, 'both.pem');
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key, '-out', cert, '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'], { stdio: 'ignore' });
+  writeFileSync(both, readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'));
+  return { cert, key, both };
+}
+
 async function round(proxy: Proxy, work: Work, seconds: number): Promise<Round> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-bench-'));
-  const job: Job = { port: port++, admin: port++, backend: port++, dir, accessLog: work.accessLog, clusters: proxy.name === 'weir' || proxy.name === 'envoy' ? work.clusters : 0, workers: Number(o.workers), tcp: work.tcp === true, h2Upstream: work.upstream === 'h2' };
+  const job: Job = { port: port++, admin: port++, backend: port++, dir, accessLog: work.accessLog, clusters: proxy.name === 'weir' || proxy.name === 'envoy' ? work.clusters : 0, workers: Number(o.workers), tcp: work.tcp === true, h2Upstream: work.upstream === 'h2', tls: work.tls === true ? certificate(dir) : null };
   const behind = job.h2Upstream ? port++ : job.backend;
   const backend = start(LOAD_CORE, join(root, 'native-bench/floor/bin/backend'), [String(behind), String(work.backendBytes), String(work.backendHeaders)]);
   await listening(behind);

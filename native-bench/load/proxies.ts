@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface Job { readonly port: number; readonly admin: number; readonly backend: number; readonly dir: string; readonly accessLog: boolean; readonly clusters: number; readonly workers: number; readonly tcp: boolean; /** The backend speaks HTTP/2. */ readonly h2Upstream: boolean }
+export interface Job { readonly port: number; readonly admin: number; readonly backend: number; readonly dir: string; readonly accessLog: boolean; readonly clusters: number; readonly workers: number; readonly tcp: boolean; /** The backend speaks HTTP/2. */ readonly h2Upstream: boolean; /** Clients speak TLS: the certificate's and the key's files, and one with both. */ readonly tls: Certificate | null }
+export interface Certificate { readonly cert: string; readonly key: string; readonly both: string }
 export interface Proxy { readonly name: string; /** Serves only works with these clients; else all. */ readonly downstream?: 'h1' | 'h2'; readonly howToInstall: string; available(): boolean; command(job: Job): { command: string; args: string[] } }
 
 const found = (command: string): boolean => { try { execFileSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }); return true; } catch { return false; } };
@@ -26,7 +27,7 @@ static_resources:
   - name: main
     address: {socket_address: {address: 127.0.0.1, port_value: ${job.port}}}
     filter_chains:
-    - filters:
+    -${tlsSocket(job)} filters:
       - name: envoy.filters.network.http_connection_manager
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
@@ -41,6 +42,17 @@ ${extraHosts}            - {name: all, domains: ["*"], routes: [{match: {prefix:
   clusters:
   - {name: backend, type: STATIC, connect_timeout: 1s, circuit_breakers: {thresholds: [{max_connections: 20000, max_pending_requests: 20000, max_requests: 20000}]},${job.h2Upstream ? ' typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}},' : ''} load_assignment: {cluster_name: backend, endpoints: ${endpoints(job.backend)}}}
 ${extraClusters}`;
+}
+
+/** The chain's transport socket: ALPN h2 and http/1.1, else what Envoy takes by itself. */
+function tlsSocket(job: Job): string {
+  if (job.tls === null) return '';
+  return ` transport_socket:
+        name: envoy.transport_sockets.tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          common_tls_context: {alpn_protocols: [h2, http/1.1], tls_certificates: [{certificate_chain: {filename: ${job.tls.cert}}, private_key: {filename: ${job.tls.key}}}]}
+     `;
 }
 
 function tcpBootstrap(job: Job, endpoints: string): string {
@@ -82,7 +94,7 @@ ${job.accessLog ? `  log ${join(job.dir, 'haproxy.sock')} len 4096 local0\n` : '
   timeout client 1h
   timeout server 1h
 ${job.tcp ? '' : '  option forwardfor\n'}${job.accessLog ? '  log global\n  option httplog\n' : ''}${job.tcp ? '' : '  http-reuse always\n'}frontend f
-  bind 127.0.0.1:${job.port}
+  bind 127.0.0.1:${job.port}${job.tls === null ? '' : ` ssl crt ${job.tls.both} alpn h2,http/1.1`}
 ${job.tcp ? '' : '  http-request set-header x-request-id %[uuid()]\n  http-request set-header x-forwarded-proto http\n'}  default_backend b
 backend b
   server s 127.0.0.1:${job.backend}${job.h2Upstream ? ' proto h2' : ''}
@@ -97,7 +109,7 @@ http {
   upstream b { server 127.0.0.1:${job.backend}; keepalive 256; keepalive_requests 100000000; }
   client_body_temp_path ${job.dir}; proxy_temp_path ${job.dir}; fastcgi_temp_path ${job.dir}; uwsgi_temp_path ${job.dir}; scgi_temp_path ${job.dir};
   server {
-    listen 127.0.0.1:${job.port} backlog=4096; keepalive_requests 100000000; keepalive_timeout 1h;
+    listen 127.0.0.1:${job.port} backlog=4096${job.tls === null ? '' : ` ssl http2; ssl_certificate ${job.tls.cert}; ssl_certificate_key ${job.tls.key}; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:s:10m`}; keepalive_requests 100000000; keepalive_timeout 1h;
     location / { proxy_pass http://b; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header X-Request-Id $request_id; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto http; }
   }
 }
@@ -105,7 +117,7 @@ http {
   },
   {
     name: 'nghttpx', downstream: 'h2', howToInstall: 'apt-get install nghttp2-proxy', available: () => found('nghttpx'),
-    command: (job) => ({ command: 'nghttpx', args: [`-f127.0.0.1,${job.port};no-tls`, `-b127.0.0.1,${job.backend};;proto=${job.h2Upstream ? 'h2' : 'http/1.1'}`, `--workers=${job.workers}`, '--errorlog-file=/dev/null', '--accesslog-file=/dev/null', '--conf=/dev/null', '--backend-connections-per-host=256'] }),
+    command: (job) => ({ command: 'nghttpx', args: [...(job.tls === null ? [`-f127.0.0.1,${job.port};no-tls`] : [job.tls.key, job.tls.cert, `-f127.0.0.1,${job.port}`]), `-b127.0.0.1,${job.backend};;proto=${job.h2Upstream ? 'h2' : 'http/1.1'}`, `--workers=${job.workers}`, '--errorlog-file=/dev/null', '--accesslog-file=/dev/null', '--conf=/dev/null', '--backend-connections-per-host=256'] }),
   },
 ];
 

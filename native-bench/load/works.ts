@@ -17,6 +17,8 @@ export interface Work {
   readonly downstream?: 'h2';
   /** Bytes are passed on as they are (tcp_proxy): only proxies that can. */
   readonly tcp?: true;
+  /** Clients speak TLS. */
+  readonly tls?: true;
   /** The proxy speaks HTTP/2 to its upstream: nghttpx before the backend, on the load's core. */
   readonly upstream?: 'h2';
 }
@@ -27,17 +29,24 @@ const us = (text: string | undefined): number => {
 };
 
 /** wrk on one thread. */
-async function wrk(port: number, seconds: number, connections: number, headers: readonly string[]): Promise<Load> {
-  const out = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', ...headers.flatMap((h) => ['-H', h]), `http://127.0.0.1:${port}/some/path?with=query`]);
+async function wrk(port: number, seconds: number, connections: number, headers: readonly string[], scheme = 'http'): Promise<Load> {
+  const out = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', ...headers.flatMap((h) => ['-H', h]), `${scheme}://127.0.0.1:${port}/some/path?with=query`]);
   const errors = [...out.matchAll(/(?:connect|read|write|timeout) (\d+)/g)].reduce((n, m) => n + Number(m[1]), 0) + Number(/Non-2xx or 3xx responses: (\d+)/.exec(out)?.[1] ?? 0);
   return { requests: Number(/(\d+) requests in/.exec(out)?.[1] ?? 0), perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(out)?.[1] ?? 0), p50Us: us(/50%\s+(\S+)/.exec(out)?.[1]), p99Us: us(/99%\s+(\S+)/.exec(out)?.[1]), errors };
 }
 
 /** h2load on one thread: `connections`, each with `streams` requests at a time. Its times are means, so there is no percentile. */
-async function h2load(port: number, seconds: number, connections: number, streams: number, headers: readonly string[] = [], body = ''): Promise<Load> {
-  const out = await run('h2load', ['-t1', ...(body === '' ? [] : ['-d', body]), '-c', String(connections), '-m', String(streams), '-D', String(seconds), ...headers.flatMap((h) => ['-H', h]), `http://127.0.0.1:${port}/some/path?with=query`]);
+async function h2load(port: number, seconds: number, connections: number, streams: number, headers: readonly string[] = [], body = '', scheme = 'http'): Promise<Load> {
+  const out = await run('h2load', ['-t1', ...(body === '' ? [] : ['-d', body]), '-c', String(connections), '-m', String(streams), '-D', String(seconds), ...headers.flatMap((h) => ['-H', h]), `${scheme}://127.0.0.1:${port}/some/path?with=query`]);
   const m = /requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed/.exec(out);
   return { requests: Number(m?.[1] ?? 0), perSecond: Number(/([\d.]+) req\/s/.exec(out)?.[1] ?? 0), p50Us: NaN, p99Us: NaN, errors: Number(m?.[3] ?? 1) };
+}
+
+/** Connections one after the other, each with one request: full or resumed handshakes of one version, by handshakes.ts. */
+async function handshakes(port: number, seconds: number, kind: 'full' | 'resumed', version: 'TLSv1.2' | 'TLSv1.3'): Promise<Load> {
+  const out = await run(process.execPath, [new URL('handshakes.ts', import.meta.url).pathname, String(port), String(seconds), kind, version]);
+  const m = /^(\d+) connections, (\d+) errors/m.exec(out);
+  return { requests: Number(m?.[1] ?? 0), perSecond: Number(m?.[1] ?? 0) / seconds, p50Us: NaN, p99Us: NaN, errors: Number(m?.[2] ?? 1) };
 }
 
 /** A file with a gRPC message of 123 bytes. */
@@ -63,6 +72,12 @@ export const WORKS: readonly Work[] = [
   { name: 'h2 in, h1 out, 1 MiB bodies', backendBytes: 1 << 20, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', load: (port, s) => h2load(port, s, 4, 4) },
   { name: 'new connection per request', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, load: (port, s) => wrk(port, s, 32, ['connection: close']) },
   { name: '1 MiB bodies', backendBytes: 1 << 20, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 16, []) },
+  { name: 'h1 over TLS keep-alive 128 B', tls: true, backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, load: (port, s) => wrk(port, s, 64, [], 'https') },
+  { name: 'h2 over TLS, 4 connections × 16', tls: true, backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, downstream: 'h2', load: (port, s) => h2load(port, s, 4, 16, [], '', 'https') },
+  { name: 'TLS 1 MiB bodies', tls: true, backendBytes: 1 << 20, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, load: (port, s) => wrk(port, s, 16, [], 'https') },
+  { name: 'TLS 1.3 full handshakes', tls: true, backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, load: (port, s) => handshakes(port, s, 'full', 'TLSv1.3') },
+  { name: 'TLS 1.3 resumed handshakes', tls: true, backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, load: (port, s) => handshakes(port, s, 'resumed', 'TLSv1.3') },
+  { name: 'TLS 1.2 resumed handshakes', tls: true, backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: false, load: (port, s) => handshakes(port, s, 'resumed', 'TLSv1.2') },
   { name: 'tcp 128 B', tcp: true, backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 64, []) },
   { name: 'tcp bulk 1 MiB', tcp: true, backendBytes: 1 << 20, backendHeaders: 0, accessLog: false, clusters: 0, idle: 0, floor: true, load: (port, s) => wrk(port, s, 16, []) },
   { name: '8,000 idle connections', backendBytes: 128, backendHeaders: 0, accessLog: false, clusters: 0, idle: 8000, floor: false, load: null },
