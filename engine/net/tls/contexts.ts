@@ -11,6 +11,7 @@ import type { ClientContext, ClientContextSpec, ClientOptions, ContextSecrets, H
 import { SessionFacts } from './facts.ts';
 import { KeyLog } from './key-log.ts';
 import { TlsSocket, type TlsWatcher } from './tls-socket.ts';
+import { WriteStage } from './write-stage.ts';
 
 /** Counters of one scope: 'listener.X' or 'cluster.X'. */
 export class TlsStats {
@@ -143,11 +144,13 @@ class DownstreamHandshake implements TlsWatcher {
 
 export class DownstreamTls implements DownstreamSocketFactory {
   private readonly stats: TlsStats;
+  private readonly stage: WriteStage;
   private readonly context: Current<ServerContext, ServerContextSpec>;
 
   /** `scope`: 'listener.ADDRESS'. */
   constructor(plan: DownstreamTlsPlan, env: WorkerEnv, scope: string) {
     this.stats = new TlsStats(env, scope, 'server');
+    this.stage = WriteStage.of(env.later);
     const spec = (): ServerContextSpec | null => { const secrets = gather(env, plan, plan.ticketKeys, [plan.requireClientCertificate, plan.sessionTimeoutS, plan.ticketKeys]); return secrets === null ? null : { side: 'server', plan, secrets, onKeyLines }; };
     const onKeyLines = keyLines(plan);
     this.context = new Current(env, [...plan.certificates, ...plan.validation, ...(plan.ticketKeys === '' ? [] : [plan.ticketKeys])], scope, this.stats, spec, (engine, s) => engine.server(s));
@@ -157,7 +160,7 @@ export class DownstreamTls implements DownstreamSocketFactory {
     const context = this.context.get();
     if (context === null) { this.stats.factory.inc(TLS_FACTORY.downstream_context_secrets_not_ready); return null; }
     facts.tlsTerminated = true;
-    const wrapped = new TlsSocket(socket, new DownstreamHandshake(this.stats, facts));
+    const wrapped = new TlsSocket(socket, new DownstreamHandshake(this.stats, facts), this.stage);
     return wrapped.use(context.accept(wrapped));
   }
 }
@@ -178,12 +181,14 @@ export class UpstreamTls implements UpstreamSocketFactory {
   private readonly stats: TlsStats;
   private readonly context: Current<ClientContext, ClientContextSpec>;
   private readonly watcher: TlsWatcher;
+  private readonly stage: WriteStage;
   private readonly plain: ClientOptions;
 
   /** `scope`: 'cluster.NAME'. */
   constructor(plan: UpstreamTlsPlan, env: WorkerEnv, scope: string) {
     this.plan = plan;
     const stats = this.stats = new TlsStats(env, scope, 'client');
+    this.stage = WriteStage.of(env.later);
     const spec = (): ClientContextSpec | null => { const secrets = gather(env, plan, '', null); return secrets === null ? null : { side: 'client', plan, secrets, onKeyLines }; };
     const onKeyLines = keyLines(plan);
     this.context = new Current(env, [...plan.certificates, ...plan.validation], scope, stats, spec, (engine, s) => engine.client(s));
@@ -198,7 +203,7 @@ export class UpstreamTls implements UpstreamSocketFactory {
   wrap(socket: TransportSocket, options: ClientOptions): TransportSocket | null {
     const context = this.context.get();
     if (context === null) { this.stats.factory.inc(TLS_FACTORY.upstream_context_secrets_not_ready); return null; }
-    const wrapped = new TlsSocket(socket, this.watcher);
+    const wrapped = new TlsSocket(socket, this.watcher, this.stage);
     return wrapped.use(context.connect(wrapped, options));
   }
 }

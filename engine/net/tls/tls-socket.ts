@@ -1,11 +1,12 @@
 // A TLS session on a transport socket: the same TransportSocket to whoever is above. Reads are decrypted as they come, writes encrypted as they go; before the
-// handshake is complete writes wait in the session. Downstream the sink hears of the connection's failure by onClose, its reason stands in the facts.
+// handshake is complete writes wait in the session; after it, small ones in the worker's stage until the turn ends (write-stage.ts). Downstream the sink hears of the connection's failure by onClose, its reason stands in the facts.
 //
 //   handshake ──secured──▶ open ──destroy('flush')──▶ flushing (close_notify is still to come out) ──▶ closed
 //   any ──▶ closed (fault, transport gone, destroy)
 import type { SocketOption, SocketSink, TcpKeepalive, TransportSocket } from '../transport/transport.ts';
 import type { Address } from '../address.ts';
 import type { HandshakeFacts, TlsFault, TlsSession, TlsSink } from './engine.ts';
+import type { WriteStage } from './write-stage.ts';
 
 /** Who counts what becomes of a handshake. */
 export interface TlsWatcher {
@@ -20,6 +21,7 @@ export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
   private readonly lower: TransportSocket;
   private session: TlsSession = NO_SESSION;
   private readonly watcher: TlsWatcher;
+  private readonly stage: WriteStage;
   private state: 'handshake' | 'open' | 'flushing' | 'closed' = 'handshake';
   private readEnded = false;
   private writeEnded = false;
@@ -27,8 +29,9 @@ export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
   facts: HandshakeFacts | null = null;
 
   /** `lower` is connected, or will say so; its sink is this socket from now on. */
-  constructor(lower: TransportSocket, watcher: TlsWatcher) {
+  constructor(lower: TransportSocket, watcher: TlsWatcher, stage: WriteStage) {
     this.lower = lower;
+    this.stage = stage;
     this.watcher = watcher;
     lower.sink = this;
   }
@@ -44,32 +47,36 @@ export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
 
   writeLatin1(text: string): void {
     if (this.state === 'closed' || this.state === 'flushing' || this.writeEnded) return;
+    if (this.state === 'open') { this.stage.writeText(this.session, text); return; }
     const bytes = Buffer.from(text, 'latin1');
     this.session.send(bytes, 0, bytes.length);
     this.noteBlocked();
   }
   write(bytes: Uint8Array, start: number, end: number): void {
     if (this.state === 'closed' || this.state === 'flushing' || this.writeEnded || end <= start) return;
+    if (this.state === 'open') { this.stage.write(this.session, bytes, start, end); return; }
     this.session.send(bytes, start, end);
     this.noteBlocked();
   }
   /** What waits for the handshake counts against the mark as what waits for the kernel does. */
   private noteBlocked(): void {
-    if (this.state !== 'handshake' || this.blocked || this.session.pendingBytes <= this.lower.highMark) return;
+    if (this.blocked || this.session.pendingBytes <= this.lower.highMark) return;
     this.blocked = true;
     this.sink.onBlocked();
   }
-  get pendingBytes(): number { return this.lower.pendingBytes + this.session.pendingBytes; }
+  get pendingBytes(): number { return this.lower.pendingBytes + this.session.pendingBytes + this.stage.heldFor(this.session); }
   pause(): void { this.lower.pause(); }
   resume(): void { this.lower.resume(); }
 
   end(): void {
     if (this.state === 'closed' || this.state === 'flushing' || this.writeEnded) return;
     this.writeEnded = true;
+    this.stage.flushOf(this.session);
     if (this.session.closeNotify() && this.state === 'open') this.lower.end();
   }
   destroy(how: 'flush' | 'now' | 'reset'): void {
     if (this.state === 'closed' || (this.state === 'flushing' && how === 'flush')) return;
+    this.stage.flushOf(this.session);
     // Every ordinary end says close_notify, as far as nothing of more weight would be sent with it.
     if (how === 'now' && this.state === 'open' && this.pendingBytes === 0) how = 'flush';
     if (how === 'flush' && this.state === 'open' && !this.writeEnded && !this.session.closeNotify()) { this.state = 'flushing'; this.sink = NO_SINK; return; }
@@ -86,7 +93,12 @@ export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
   // ---- from the transport ----------------------------------------------------------------------------------------------------
 
   onConnect(): void { if (this.state === 'handshake') this.session.start(); }
-  onData(bytes: Buffer, start: number, end: number): void { if (this.state !== 'closed' && !this.readEnded) this.session.receive(bytes, start, end); }
+  onData(bytes: Buffer, start: number, end: number): void {
+    if (this.state === 'closed' || this.readEnded) return;
+    // What was written before these bytes goes before whatever they bring, an alert perhaps.
+    this.stage.flushOf(this.session);
+    this.session.receive(bytes, start, end);
+  }
   onEnd(): void { if (this.state !== 'closed') this.session.receiveEnd(); }
   /** FIN is in order only after close_notify; else somebody may have cut the stream (a body delimited by the close must not look complete). */
   onTransportEnd(clean: boolean): void {
@@ -102,6 +114,7 @@ export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
     if (this.state === 'closed') return;
     const early = this.state === 'handshake';
     this.state = 'closed';
+    this.stage.drop(this.session);
     this.session.close();
     if (early) this.watcher.onFault(this, NOTHING_SAID, null);
     this.sink.onClose(error);
@@ -139,6 +152,7 @@ export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
 
   private gone(error: string, how: 'flush' | 'now'): void {
     this.state = 'closed';
+    this.stage.drop(this.session);
     this.session.close();
     this.lower.destroy(how);
     this.sink.onClose(error);

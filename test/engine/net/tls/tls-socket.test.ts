@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { FakeSocket } from '../../../support/fake-socket.ts';
 import { TlsSocket } from '../../../../engine/net/tls/tls-socket.ts';
+import { TurnQueue } from '../../../../engine/loop/later.ts';
+import { WriteStage } from '../../../../engine/net/tls/write-stage.ts';
 import type { HandshakeFacts, TlsFault, TlsSession } from '../../../../engine/net/tls/engine.ts';
 
 class Session implements TlsSession {
@@ -14,10 +16,10 @@ class Session implements TlsSession {
   closeNotify(): boolean { this.did.push('close_notify'); return this.flushes; }
   close(): void { if (this.did.at(-1) !== 'closed') this.did.push('closed'); }
 }
-function made(): { lower: FakeSocket; session: Session; socket: TlsSocket; told: string[] } {
+function made(turn = new TurnQueue(() => {})): { lower: FakeSocket; session: Session; socket: TlsSocket; told: string[] } {
   const lower = new FakeSocket(), session = new Session(), told: string[] = [];
   lower.highMark = 100;
-  const socket = new TlsSocket(lower, { onSecured: () => told.push('watcher secured'), onFault: (_s, f) => told.push(`watcher ${f.stat} ${f.reason}`) }).use(session);
+  const socket = new TlsSocket(lower, { onSecured: () => told.push('watcher secured'), onFault: (_s, f) => told.push(`watcher ${f.stat} ${f.reason}`) }, WriteStage.of(turn)).use(session);
   socket.sink = { onConnect: () => told.push('connect'), onData: (b, s, e) => told.push(`data ${b.latin1Slice(s, e)}`), onEnd: () => told.push('end'), onBlocked: () => told.push('blocked'), onDrained: () => told.push('drained'), onClose: (e) => told.push(`close ${e}`) };
   return { lower, session, socket, told };
 }
@@ -102,4 +104,34 @@ test('what waits for the handshake counts against the high mark', () => {
   session.pendingBytes = 0;
   socket.onSecured(FACTS);
   assert.deepEqual(told, ['blocked', 'watcher secured', 'connect', 'drained']);
+});
+
+test('small writes of a turn come out as one, before anything that the peer or the owner does next', () => {
+  const turn = new TurnQueue(() => {}), { lower, session, socket } = made(turn), other = made(turn);
+  socket.onSecured(FACTS); other.socket.onSecured(FACTS);
+  const did = (): string[] => session.did.splice(0);
+  socket.writeLatin1('head '); socket.write(Buffer.from('-body-'), 1, 5);
+  assert.deepEqual(did(), []);
+  assert.equal(socket.pendingBytes, 9);
+  turn.run();
+  assert.deepEqual(did(), ['out head body']);
+  assert.equal(socket.pendingBytes, 0);
+  socket.writeLatin1('a'); other.socket.writeLatin1('b');
+  assert.deepEqual(did(), ['out a']);
+  socket.writeLatin1('c'); lower.receive('next');
+  assert.deepEqual(did(), ['out c', 'in next']);
+  socket.writeLatin1('d'); socket.write(Buffer.alloc(5000, 'e'), 0, 5000); socket.writeLatin1('f'); socket.end();
+  assert.deepEqual(did(), ['out d', `out ${'e'.repeat(5000)}`, 'out f', 'close_notify']);
+  assert.deepEqual(other.session.did, ['out b']);
+});
+
+test('a record is never exceeded, and what waits for a connection that is gone goes with it', () => {
+  const turn = new TurnQueue(() => {}), { session, socket } = made(turn);
+  socket.onSecured(FACTS);
+  for (let i = 0; i < 6; i++) socket.writeLatin1('x'.repeat(3000));
+  turn.run();
+  assert.deepEqual(session.did.map((d) => d.length - 4), [15_000, 3000]);
+  socket.writeLatin1('lost'); socket.onClose('ECONNRESET');
+  turn.run();
+  assert.equal(session.did.at(-1), 'closed');
 });
