@@ -42,7 +42,7 @@ import { compileRouter } from './filters/http/router/config.ts';
 import { compileAccessLog, compileFileLog, compileStreamLog } from './observe/accesslog/config.ts';
 import type { ExtensionCompiler } from './proto/config-message.ts';
 
-export interface ExtensionEntry { readonly category: string; /** An HTTP filter's message that also stands at routes. */ readonly perRoute?: true; readonly compile: ExtensionCompiler }
+export interface ExtensionEntry { readonly category: string; /** An HTTP filter's message that also stands at routes. */ readonly perRoute?: true; /** An HTTP filter that also stands in upstream chains. */ readonly upstream?: true; readonly compile: ExtensionCompiler }
 
 export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, ExtensionEntry>([
   ['envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', { category: 'envoy.filters.network', compile: compileHcm }],
@@ -61,7 +61,7 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', { category: 'envoy.filters.network', compile: compileTcpProxy }],
   ['envoy.extensions.filters.http.basic_auth.v3.BasicAuth', { category: 'envoy.filters.http', compile: compileBasicAuth }],
   ['envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute', { category: 'envoy.filters.http.per_route', compile: compileBasicAuthPerRoute }],
-  ['envoy.extensions.filters.http.buffer.v3.Buffer', { category: 'envoy.filters.http', compile: compileBuffer }],
+  ['envoy.extensions.filters.http.buffer.v3.Buffer', { category: 'envoy.filters.http', upstream: true, compile: compileBuffer }],
   ['envoy.extensions.filters.http.buffer.v3.BufferPerRoute', { category: 'envoy.filters.http.per_route', compile: compileBufferPerRoute }],
   ['envoy.extensions.filters.http.cors.v3.Cors', { category: 'envoy.filters.http', compile: () => ({}) }],
   ['envoy.extensions.filters.http.cors.v3.CorsPolicy', { category: 'envoy.filters.http.per_route', compile: compileCorsPolicy }],
@@ -74,19 +74,20 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfigPerRoute', { category: 'envoy.filters.http.per_route', compile: compileGrpcReverseBridgeRoute }],
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', { category: 'envoy.filters.http', compile: compileGrpcStats }],
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', { category: 'envoy.filters.http', compile: compileGrpcWeb }],
-  ['envoy.extensions.filters.http.admission_control.v3.AdmissionControl', { category: 'envoy.filters.http', compile: compileAdmissionControl }],
-  ['envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', { category: 'envoy.filters.http', compile: compileHeaderMutation }],
+  ['envoy.extensions.filters.http.admission_control.v3.AdmissionControl', { category: 'envoy.filters.http', upstream: true, compile: compileAdmissionControl }],
+  ['envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', { category: 'envoy.filters.http', upstream: true, compile: compileHeaderMutation }],
   ['envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute', { category: 'envoy.filters.http.per_route', compile: compileHeaderMutationPerRoute }],
   ['envoy.extensions.filters.http.header_to_metadata.v3.Config', { category: 'envoy.filters.http', perRoute: true, compile: compileHeaderToMetadata }],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', { category: 'envoy.filters.http', compile: compileHealthCheckFilter }],
   ['envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit', { category: 'envoy.filters.http', perRoute: true, compile: compileLocalRateLimit }],
-  ['envoy.extensions.filters.http.rbac.v3.RBAC', { category: 'envoy.filters.http', compile: compileHttpRbac }],
+  ['envoy.extensions.filters.http.rbac.v3.RBAC', { category: 'envoy.filters.http', upstream: true, compile: compileHttpRbac }],
   ['envoy.extensions.filters.http.rbac.v3.RBACPerRoute', { category: 'envoy.filters.http.per_route', compile: compileRbacPerRoute }],
   ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession', { category: 'envoy.filters.http', compile: compileStatefulSession }],
   ['envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute', { category: 'envoy.filters.http.per_route', compile: compileStatefulSessionPerRoute }],
   ['envoy.extensions.filters.http.router.v3.Router', { category: 'envoy.filters.http', compile: compileRouter }],
   ['envoy.extensions.filters.http.set_filter_state.v3.Config', { category: 'envoy.filters.http', perRoute: true, compile: compileHttpSetFilterState }],
   ['envoy.extensions.filters.http.set_metadata.v3.Config', { category: 'envoy.filters.http', compile: compileSetMetadata }],
+  ['envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec', { category: 'envoy.filters.http.upstream', compile: () => ({}) }],
   ['envoy.extensions.access_loggers.file.v3.FileAccessLog', { category: 'envoy.access_loggers', compile: compileFileLog }],
   ['envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', { category: 'envoy.access_loggers', compile: compileStreamLog('stdout') }],
   ['envoy.extensions.access_loggers.stream.v3.StderrAccessLog', { category: 'envoy.access_loggers', compile: compileStreamLog('stderr') }],

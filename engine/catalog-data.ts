@@ -1,5 +1,5 @@
 // Every extension's data side, by the full name of its message: how a worker makes runtime objects of compiled plans.
-import type { ClusterDirectory } from './upstream/upstream.ts';
+import type { Cluster, ClusterDirectory } from './upstream/upstream.ts';
 import { BasicAuthFactory } from './filters/http/basic-auth/filter.ts';
 import { BufferFactory } from './filters/http/buffer/filter.ts';
 import { CorsFactory } from './filters/http/cors/filter.ts';
@@ -18,6 +18,7 @@ import { HttpSetFilterStateFactory } from './filters/http/set-filter-state/filte
 import { SetMetadataFactory } from './filters/http/set-metadata/filter.ts';
 import type { BasicAuthPlan, BufferPlan, CsrfPlan, FaultPlan, HeaderMutationFilterPlan, HeaderToMetadataPlan, HttpFilterStatePlan, SetMetadataPlan } from './plan/http-filter-plans.ts';
 import { HealthCheckFactory } from './filters/http/health-check/filter.ts';
+import type { FilterList, MakeHttpFilter } from './http/filter-list.ts';
 import type { HttpFilterFactory } from './http/filter.ts';
 import type { HealthCheckFilterPlan } from './plan/health-check-filter-plan.ts';
 import { HttpConnectionManagerFactory } from './http/connection-manager.ts';
@@ -65,7 +66,7 @@ import type { NetworkRbacPlan, RbacPlan } from './plan/rbac-plan.ts';
 import type { SetFilterStatePlan } from './plan/filter-state-plan.ts';
 import type { TcpProxyPlan } from './plan/tcp-proxy-plan.ts';
 import type { RouteTables } from './router/route-table.ts';
-import { RouterFactory } from './router/router-factory.ts';
+import { RouterFactory, upstreamList } from './router/router-factory.ts';
 
 /** What factories may reach in a worker. */
 export interface CatalogParts { readonly limits: ProcessLimits; readonly overload: OverloadView; /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly dns: DnsCaches; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly node: () => NodeNames }
@@ -74,7 +75,7 @@ export interface CatalogParts { readonly limits: ProcessLimits; readonly overloa
 interface NetworkParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly listenerStatPrefix: string }
 type NetworkFilterMaker = (body: unknown, p: NetworkParts) => NetworkFilterFactory;
 /** What an HTTP filter's factory is made with. `name` is the filter's name in its chain, `index` its place there (StreamView.routeConfig). */
-interface HttpParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly hcm: HcmPlan; readonly name: string; readonly index: number }
+interface HttpParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; /** Of the connection manager; of a cluster whose filter it is, the cluster's name. */ readonly hcm: { readonly statPrefix: string }; /** What its statistics are under: 'http.PREFIX', 'cluster.NAME'. */ readonly scope: string; readonly name: string; readonly index: number }
 type HttpFilterMaker = (body: unknown, p: HttpParts) => HttpFilterFactory;
 
 /** One line an extension, in the order of their names. */
@@ -114,14 +115,14 @@ const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpF
   ['envoy.extensions.filters.http.grpc_http1_reverse_bridge.v3.FilterConfig', (body, p) => new GrpcReverseBridgeFactory(p.name, p.index, body as GrpcReverseBridgePlan)],
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', (body, p) => new GrpcStatsFactory(p.name, body as GrpcStatsPlan, p.env.stats)],
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', (_body, p) => new GrpcWebFactory(p.name, p.env.stats)],
-  ['envoy.extensions.filters.http.admission_control.v3.AdmissionControl', (body, p) => new AdmissionControlFactory(p.name, body as AdmissionControlPlan, p.env, p.hcm.statPrefix)],
+  ['envoy.extensions.filters.http.admission_control.v3.AdmissionControl', (body, p) => new AdmissionControlFactory(p.name, body as AdmissionControlPlan, p.env, p.scope)],
   ['envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', (body, p) => new HeaderMutationFactory(p.name, p.index, body as HeaderMutationFilterPlan, p.parts.logs.operators, p.env.clock)],
   ['envoy.extensions.filters.http.header_to_metadata.v3.Config', (body, p) => new HeaderToMetadataFactory(p.name, p.index, body as HeaderToMetadataPlan)],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.node().cluster, healthFailed: () => p.parts.healthFailed() })],
   ['envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit', (body, p) => new LocalRateLimitFactory(p.name, p.index, body as LocalRateLimitPlan, { env: p.env, limits: p.parts.limits, operators: p.parts.logs.operators, nodeCluster: () => p.parts.node().cluster })],
-  ['envoy.extensions.filters.http.rbac.v3.RBAC', (body, p) => new HttpRbacFactory(p.name, p.index, body as RbacPlan, p.env.stats, `http.${p.hcm.statPrefix}`)],
+  ['envoy.extensions.filters.http.rbac.v3.RBAC', (body, p) => new HttpRbacFactory(p.name, p.index, body as RbacPlan, p.env.stats, p.scope)],
   ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession', (body, p) => new StatefulSessionFactory(p.name, p.index, body as StatefulSessionPlan, p.env.clock)],
-  ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, accessLog: (kind, log) => p.catalog.accessLog(kind, log, p.env), clusters: p.parts.clusters, machineAddress: p.parts.machineAddress, renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],
+  ['envoy.extensions.filters.http.router.v3.Router', (body, p) => new RouterFactory(p.name, body as RouterConfig, { env: p.env, accessLog: (kind, log) => p.catalog.accessLog(kind, log, p.env), clusters: p.parts.clusters, machineAddress: p.parts.machineAddress, upstreamFilter: p.catalog.filterMaker(p.env, p.hcm, p.scope), clusterFilters: (cluster) => p.catalog.clusterFilters(cluster, p.env), renderBody: (entry, facts) => { const action = entry.plan.action; return action.kind === 'direct' && action.format !== null ? p.catalog.render(action.format, p.env, facts) : null; } }, p.hcm.statPrefix)],
   ['envoy.extensions.filters.http.set_filter_state.v3.Config', (body, p) => new HttpSetFilterStateFactory(p.name, p.index, body as HttpFilterStatePlan, p.parts.logs.operators, p.env.clock)],
   ['envoy.extensions.filters.http.set_metadata.v3.Config', (body, p) => new SetMetadataFactory(p.name, body as SetMetadataPlan, p.env.stats, `http.${p.hcm.statPrefix}`)],
 ]);
@@ -148,11 +149,24 @@ export class WorkerCatalog implements DataCatalog {
 
   accessLog(_kind: string, body: unknown, _env: WorkerEnv): AccessLog { return makeAccessLog(body as AccessLogPlan, this.parts.logs); }
 
+  /** @internal Makes the HTTP filters of one chain. */
+  filterMaker(env: WorkerEnv, hcm: { readonly statPrefix: string }, scope: string): MakeHttpFilter {
+    return (kind, body, name, index) => maker(HTTP_FILTERS, kind)(body, { catalog: this, parts: this.parts, env, hcm, scope, name, index });
+  }
+
+  private readonly ofClusters = new WeakMap<Cluster, FilterList | null>();
+  /** @internal The filters of a cluster that has its own, one list a worker. */
+  clusterFilters(cluster: Cluster, env: WorkerEnv): FilterList | null {
+    let list = this.ofClusters.get(cluster);
+    if (list === undefined) { list = upstreamList(cluster.upstreamFilters!, this.filterMaker(env, { statPrefix: cluster.statName }, `cluster.${cluster.statName}`)); this.ofClusters.set(cluster, list); }
+    return list;
+  }
+
   /** @internal What a connection manager is made with. */
   hcmParts(plan: HcmPlan, env: WorkerEnv): HcmParts {
     const { parts } = this;
     return {
-      httpFilter: (kind, body, name, index) => maker(HTTP_FILTERS, kind)(body, { catalog: this, parts, env, hcm: plan, name, index }),
+      httpFilter: this.filterMaker(env, plan, `http.${plan.statPrefix}`),
       accessLog: (kind, body) => this.accessLog(kind, body, env),
       routes: (key) => parts.routes.cell(key),
       mutation: (m) => new HeaderMutations(m, parts.logs.operators, env.clock),

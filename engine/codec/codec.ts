@@ -10,7 +10,7 @@ import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/header
 
 export type HttpProtocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | 'HTTP/3';
 /** Why reading of a body is paused; shown in debug dumps. */
-export type PauseReason = 'downstream-full' | 'upstream-full' | 'upstream-wait' | 'filter' | 'answering' | 'drain';
+export type PauseReason = 'downstream-full' | 'upstream-full' | 'upstream-wait' | 'filter' | 'upstream-filter' | 'answering' | 'drain';
 
 /** Where a codec's bytes go: a socket, or a buffer in a test. */
 export interface CodecOutput {
@@ -113,12 +113,16 @@ export interface ResponseSink {
   onDrained(): void;
 }
 
-/** The client's side of one exchange: the request is written here. The same shape for all protocols (layout.md: RequestWriter). */
-export interface ClientStream {
-  readonly protocol: HttpProtocol;
+/** Where one request is written. */
+export interface RequestWriter {
   headers(headers: RequestHeaders, end: boolean): void;
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void;
   trailers(trailers: Headers): void;
+}
+
+/** The client's side of one exchange: the request is written here. The same shape for all protocols (layout.md: RequestWriter). */
+export interface ClientStream extends RequestWriter {
+  readonly protocol: HttpProtocol;
   /** Gives up. h1: the connection is closed. No callback comes any more. */
   reset(reason: ResetReason): void;
   pause(why: PauseReason): void;

@@ -1,7 +1,7 @@
 // Who holds a source back, by reason (layout.md rule 8): the source runs when no reason is left. A bit set over the closed list of reasons.
 import type { PauseReason } from './codec.ts';
 
-const BIT: Record<PauseReason, number> = { 'downstream-full': 1, 'upstream-full': 2, 'upstream-wait': 4, filter: 8, answering: 16, drain: 32 };
+const BIT: Record<PauseReason, number> = { 'downstream-full': 1, 'upstream-full': 2, 'upstream-wait': 4, filter: 8, answering: 16, drain: 32, 'upstream-filter': 64 };
 
 export class PauseSet {
   private bits = 0;

@@ -12,11 +12,11 @@ import type { HcmPlan } from '../plan/hcm-plan.ts';
 import type { Http1OptionsPlan } from '../plan/http1-options-plan.ts';
 import { runtimeNumber } from '../loop/runtime.ts';
 import type { HeaderMutationPlan } from '../plan/header-mutation-plan.ts';
-import type { HttpFilterFactory } from './filter.ts';
+import { FilterList, type MakeHttpFilter } from './filter-list.ts';
 import { ProxyStatus } from './proxy-status.ts';
 import { ScopedRoutes } from './scoped-routes.ts';
 import { RequestPreparation, type NodeNames } from './request-preparation.ts';
-import type { ChainFilters, RouteTableCell } from './route.ts';
+import type { RouteTableCell } from './route.ts';
 
 /** Applies a compiled list of header mutations. */
 export interface HeaderMutation { apply(headers: RequestHeaders | ResponseHeaders, facts: StreamFacts): void }
@@ -26,7 +26,7 @@ export interface BodyFormatter { readonly contentType: string; format(facts: Str
 
 /** What the manager is given by the catalog, which knows the other rooms. */
 export interface HcmParts {
-  httpFilter(kind: string, body: unknown, name: string, index: number): HttpFilterFactory;
+  readonly httpFilter: MakeHttpFilter;
   accessLog(kind: string, body: unknown): AccessLog;
   routes(key: string): RouteTableCell;
   mutation(plan: HeaderMutationPlan): HeaderMutation;
@@ -44,9 +44,7 @@ function headLimits(plan: HcmPlan, env: WorkerEnv): Http1OptionsPlan {
   return kb === http1.maxHeadersKb && count === http1.maxHeadersCount ? http1 : { ...http1, maxHeadersKb: kb, maxHeadersCount: count };
 }
 
-export interface ChainEntry { readonly factory: HttpFilterFactory; readonly disabled: boolean }
-
-export class HcmRuntime implements ChainFilters {
+export class HcmRuntime {
   readonly plan: HcmPlan;
   readonly env: WorkerEnv;
   readonly overload: OverloadView;
@@ -55,8 +53,9 @@ export class HcmRuntime implements ChainFilters {
   readonly http1Stats: StatBlock;
   readonly http2Stats: StatBlock;
   readonly routes: RouteTableCell;
-  readonly chain: readonly ChainEntry[];
-  readonly filterNames: readonly string[];
+  readonly filters: FilterList;
+  /** Chains of upgrades that have one of their own. */
+  private readonly upgradeFilters: ReadonlyMap<string, FilterList> | null;
   readonly accessLogs: readonly AccessLog[];
   readonly preparation: RequestPreparation;
   readonly http1: Http1OptionsPlan;
@@ -81,8 +80,9 @@ export class HcmRuntime implements ChainFilters {
     this.resetLimit = env.runtime.cell('overload.premature_reset_total_stream_count');
     this.resetLifetime = env.runtime.cell('overload.premature_reset_min_stream_lifetime_seconds');
     this.routes = plan.scopes === null ? parts.routes(plan.routesKey) : { current: new ScopedRoutes(plan.scopes, (key) => parts.routes(key)) };
-    this.chain = plan.filters.map((f, i) => ({ factory: parts.httpFilter(f.filter.kind, f.filter.body, f.name, i), disabled: f.disabled }));
-    this.filterNames = plan.filters.map((f) => f.name);
+    this.filters = new FilterList(plan.filters, parts.httpFilter);
+    const own = plan.upgrades.filter((u) => u.filters !== null);
+    this.upgradeFilters = own.length === 0 ? null : new Map(own.map((u) => [u.type, new FilterList(u.filters!, parts.httpFilter)]));
     this.accessLogs = plan.accessLogs.map((l) => parts.accessLog(l.kind, l.body));
     this.preparation = new RequestPreparation(plan, env.random, parts.machineAddress, parts.node);
     this.http1 = headLimits(plan, env);
@@ -93,8 +93,6 @@ export class HcmRuntime implements ChainFilters {
     this.upgrades = new Map(plan.upgrades.map((u) => [u.type.toLowerCase(), u.enabled]));
   }
 
-  routeConfig(filterIndex: number, plan: unknown): unknown {
-    const { factory } = this.chain[filterIndex]!;
-    return factory.routeConfig === undefined ? plan : factory.routeConfig(plan);
-  }
+  /** The chain for requests that upgrade to `token`. */
+  filtersOf(token: string): FilterList { return this.upgradeFilters?.get(token) ?? this.filters; }
 }

@@ -2,7 +2,7 @@
 import type { RequestHeaders } from '../headers/headers.ts';
 import { HCM } from '../observe/stats/schemas.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
-import type { HttpFilter, LocalReply, ResponseEntry, StreamView } from './filter.ts';
+import type { LocalReply } from './filter.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
 import type { Route } from './route.ts';
 import { REPLY } from './stream-replies.ts';
@@ -25,24 +25,14 @@ export function checkRequest(runtime: HcmRuntime, headers: RequestHeaders, facts
   return runtime.routes.current === null ? REPLY.noRouteTable : null;
 }
 
+/** What a request would upgrade to, lower case; 'connect' for CONNECT. */
+export function upgradeToken(headers: RequestHeaders): string { return headers.protocol !== '' ? headers.protocol : 'connect'; }
+
 /** Whether an upgrade or CONNECT may be: the route decides, then the manager. 'none': it is for the router to answer (no route). */
 export function upgradeVerdict(runtime: HcmRuntime, headers: RequestHeaders, route: Route | null): 'allowed' | 'refused' | 'none' {
-  const token = headers.protocol !== '' ? headers.protocol : 'connect';
+  const token = upgradeToken(headers);
   if (route?.upgradeAllowed(token) ?? runtime.upgrades.get(token) ?? false) { runtime.stats.inc(HCM.downstream_cx_upgrades_total); runtime.stats.inc(HCM.downstream_cx_upgrades_active); return 'allowed'; }
   if (route === null && headers.method === 'CONNECT') return 'none';
   runtime.stats.inc(HCM.downstream_rq_ws_on_non_ws_route);
   return 'refused';
-}
-
-const PASS: HttpFilter = {};
-
-/** The filters of one stream: those that the chain and the route leave switched on. */
-export function buildFilters(runtime: HcmRuntime, stream: StreamView & ResponseEntry, route: Route | null): HttpFilter[] {
-  const filters: HttpFilter[] = [];
-  const configs = route === null ? null : route.filterConfigs(runtime);
-  for (let i = 0; i < runtime.chain.length; i++) {
-    const entry = runtime.chain[i]!;
-    if ((configs === null ? undefined : configs[i]!.disabled) ?? entry.disabled) filters.push(PASS); else filters.push(entry.factory.create(stream));
-  }
-  return filters;
 }

@@ -11,10 +11,11 @@ import { HCM } from '../observe/stats/schemas.ts';
 import { flagBit } from '../observe/response-flags.ts';
 import { StreamFacts, type ConnectionFacts } from '../observe/stream-facts.ts';
 import type { ChainOwner, Effects } from './filter-chain.ts';
+import type { FilterList } from './filter-list.ts';
 import type { DownstreamWatcher, HttpFilter, LocalReply, ResponseEntry, Side, StreamEnd, StreamView } from './filter.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
 import { buildLocalReply, isGrpc } from './local-reply.ts';
-import { checkRequest, buildFilters, upgradeVerdict } from './request-checks.ts';
+import { checkRequest, upgradeToken, upgradeVerdict } from './request-checks.ts';
 import { countResponse, finishResponse } from './response-preparation.ts';
 import { RequestSide } from './request-side.ts';
 import { ResponseSide } from './response-side.ts';
@@ -115,9 +116,10 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   }
 
   private filterConfig(filterIndex: number): RouteFilterConfig | undefined {
-    if (this.configs === undefined) this.configs = this.route?.filterConfigs(this.owner.runtime) ?? null;
+    if (this.configs === undefined) this.configs = this.route?.filterConfigs(this.chain) ?? null;
     return this.configs?.[filterIndex];
   }
+  private get chain(): FilterList { const { runtime } = this.owner; return this.upgraded ? runtime.filtersOf(upgradeToken(this.request)) : runtime.filters; }
   routeConfig(filterIndex: number): unknown { return this.filterConfig(filterIndex)?.all.at(-1); }
   routeConfigs(filterIndex: number): readonly unknown[] { return this.filterConfig(filterIndex)?.all ?? NO_CONFIGS; }
 
@@ -210,7 +212,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   requestTooLarge(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_too_large); this.locally(REPLY.tooLarge); }
 
   private makeFilters(route: Route | null): void {
-    this.filters = buildFilters(this.owner.runtime, this, route);
+    this.filters = this.chain.build(this, route);
     this.requestSide.install(this.filters);
     this.responseSide.install(this.filters);
   }

@@ -4,6 +4,7 @@ import type { SocketOption, TcpKeepalive } from '../net/transport/transport.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { OutlierVotingPlan } from './health-plan.ts';
 import type { ExtensionPlan } from './extension-plan.ts';
+import type { HttpFilterPlan } from './hcm-plan.ts';
 import type { Http1OptionsPlan } from './http1-options-plan.ts';
 import type { Http2OptionsPlan } from './http2-options-plan.ts';
 
@@ -89,6 +90,8 @@ export interface ClusterPlan {
   readonly maxConnectionDurationMs: number;
   readonly maxRequestsPerConnection: number;
   readonly maxStreamDurationMs: number;
+  /** HTTP filters of each attempt at its hosts, in place of the router's; null: it has none. */
+  readonly upstreamFilters: readonly HttpFilterPlan[] | null;
   readonly preconnectRatio: number;
   readonly keepalive: TcpKeepalive | null;
   readonly bind: BindPlan | null;

@@ -72,7 +72,8 @@ export interface HcmPlan {
   readonly via: string;
   readonly addUserAgent: boolean;
   readonly proxy100: boolean;
-  readonly upgrades: readonly { readonly type: string; readonly enabled: boolean }[];
+  /** `filters`: the chain of requests for that upgrade; null: `filters` of the manager. */
+  readonly upgrades: readonly { readonly type: string; readonly enabled: boolean; readonly filters: readonly HttpFilterPlan[] | null }[];
   readonly clientCert: ClientCertPlan;
   readonly earlyMutations: readonly HeaderMutationPlan[];
   readonly mappers: readonly ReplyMapperPlan[];

@@ -72,10 +72,15 @@ export interface SecretSource {
 /** Where dynamic resources come from: a file, which is watched. */
 export interface DiscoverySource { readonly path: string; /** '' for none. */ readonly watchedDirectory: string; /** 0: without end. */ readonly initialFetchTimeoutMs: number }
 
+/** Whose chain of HTTP filters, in Envoy's words: of a connection manager, of one of its upgrades, of a cluster, of a router for all clusters. */
+export type HttpChainKind = 'http' | 'http upgrade' | 'upstream http' | 'router upstream http';
+
 /** What config.ts functions are given. One per resource. */
 export interface CompileContext {
   /** Compiles an extension (a TypedExtensionConfig-like message, or an Any already unpacked) of a category such as 'envoy.filters.http' through the catalog; unknown types are reported. */
   extension(category: string, config: ConfigMessage): ExtensionPlan | null;
+  /** Compiles a list of HttpFilter, which must end with the chain's terminal filter. */
+  httpFilters(list: readonly ConfigMessage[], chain: HttpChainKind): readonly { readonly name: string; readonly filter: ExtensionPlan; readonly disabled: boolean }[];
   /** Compiles an envoy.config.accesslog.v3.AccessLog with its filter. */
   accessLog(config: ConfigMessage): ExtensionPlan | null;
   /** Reads a DataSource (filename, inline_string, inline_bytes, environment_variable); undefined after an error was reported. */

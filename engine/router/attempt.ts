@@ -3,8 +3,10 @@
 //
 //   new ──begin──▶ waiting (for a connection) ──▶ active ──▶ over          any ──end──▶ over
 import type { PeerFault } from '../base/fault.ts';
-import type { ClientStream, HttpProtocol, PauseReason, ResetReason, ResponseSink } from '../codec/codec.ts';
+import type { ClientStream, HttpProtocol, PauseReason, RequestWriter, ResetReason, ResponseSink } from '../codec/codec.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import type { FilterList } from '../http/filter-list.ts';
+import type { LocalReply } from '../http/filter.ts';
 import { Timer } from '../loop/timer-wheel.ts';
 import { formatAddress } from '../net/address.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
@@ -12,6 +14,7 @@ import { CLUSTER } from '../observe/stats/schemas.ts';
 import { UpstreamFacts, type ConnectionFacts, type StreamFacts } from '../observe/stream-facts.ts';
 import type { Cluster, Host, LeaseContext, LeaseWaiter, RawUpstream, RawWaiter, Waiting } from '../upstream/upstream.ts';
 import type { Timeouts } from './timeouts.ts';
+import { UpstreamExchange, type ExchangeAttempt, type RequestView } from './upstream-exchange.ts';
 import type { UpstreamLog } from './upstream-log.ts';
 import { RawStream } from './raw-stream.ts';
 import { leaseFailure, resetFailure, type Failure } from './failure.ts';
@@ -29,8 +32,14 @@ export interface AttemptOwner {
   readonly raw: boolean;
   /** Of the try: perTryMs, perTryIdleMs, streamDurationMs. */
   readonly limits: Timeouts;
-  /** The stream is open: the request's head and what there is of its body is to be sent. */
-  attemptOpen(a: Attempt, stream: ClientStream): void;
+  /** HTTP filters that each attempt passes; null: none. */
+  filtersFor(cluster: Cluster): FilterList | null;
+  /** The request as those filters see it. */
+  readonly view: RequestView;
+  /** One of those filters answers, or resets the request (null). */
+  attemptReplied(reply: LocalReply | null): void;
+  /** The stream is open (or there are filters, which take what is there at once): the request's head and what there is of its body is to be sent. */
+  attemptOpen(a: Attempt, stream: RequestWriter): void;
   attemptInformational(headers: ResponseHeaders): void;
   attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void;
   attemptData(a: Attempt, bytes: Uint8Array, start: number, end: number, last: boolean): void;
@@ -40,7 +49,7 @@ export interface AttemptOwner {
   attemptBlocked(a: Attempt, blocked: boolean): void;
 }
 
-export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseContext {
+export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseContext, ExchangeAttempt {
   readonly owner: AttemptOwner;
   readonly cluster: Cluster;
   readonly host: Host;
@@ -51,6 +60,8 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   private state: 'new' | 'waiting' | 'active' | 'over' = 'new';
   private stream: ClientStream | null = null;
   private waiting: Waiting | null = null;
+  /** Filters between the router and the stream. */
+  private exchange: UpstreamExchange | null = null;
   private counted = false;
   /** No final response head was seen yet. */
   awaitingHeaders = true;
@@ -86,6 +97,14 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     const { cluster, host } = this;
     if (!cluster.beginRequest(host, this.owner.priority)) { this.state = 'over'; return leaseFailure('overflow', ''); }
     this.counted = true;
+    const filters = this.owner.filtersFor(cluster);
+    if (filters !== null) this.exchange = new UpstreamExchange(this, this.owner.view, filters);
+    const failure = this.takeStream(cluster, host);
+    if (failure === null && this.exchange !== null && this.state !== 'over') this.owner.attemptOpen(this, this.exchange);
+    return failure;
+  }
+
+  private takeStream(cluster: Cluster, host: Host): Failure | null {
     if (this.owner.raw) return this.beginRaw();
     const leased = cluster.lease(host, this, this);
     if (leased.kind === 'stream') { this.open(leased.stream); return null; }
@@ -102,7 +121,8 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     return null;
   }
 
-  get active(): boolean { return this.state === 'active'; }
+  /** It takes what is written. */
+  get active(): boolean { return this.state === 'active' || (this.state === 'waiting' && this.exchange !== null); }
   get over(): boolean { return this.state === 'over'; }
   /** Bytes of the request have gone out. */
   get started(): boolean { return this.facts.firstTxMs >= 0; }
@@ -119,6 +139,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     if (max > 0) this.duration = env.wheel.after(max, () => { this.cluster.stats.inc(CLUSTER.upstream_rq_max_duration_reached); this.owner.attemptSlow(this, 'duration'); });
     if (perTryIdleMs > 0) { this.idle = new Timer(() => this.owner.attemptSlow(this, 'per-try-idle')); this.touch(); }
     if (this.owner.upstreamLog?.atStart === true) this.note('UpstreamPoolReady');
+    if (this.exchange !== null) { this.exchange.open(stream); return; }
     this.owner.attemptOpen(this, stream);
     up.headerBytesSent = stream.headerBytesSent;
   }
@@ -127,11 +148,12 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
 
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     if (this.idle !== null) this.touch();
-    this.stream!.data(bytes, start, end, last);
+    (this.exchange ?? this.stream!).data(bytes, start, end, last);
   }
-  trailers(trailers: Headers): void { this.stream!.trailers(trailers); }
+  trailers(trailers: Headers): void { (this.exchange ?? this.stream!).trailers(trailers); }
   /** All of the request was written: the try's clock runs from here. */
   requestSent(): void {
+    if (this.state === 'over') return;
     const { env, limits: { perTryMs } } = this.owner;
     this.requestEnded = true;
     this.facts.lastTxMs = env.clock.nowMs();
@@ -177,19 +199,28 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     if (this.perTry !== null) { this.owner.env.wheel.cancel(this.perTry); this.perTry = null; }
     if (this.host.cluster.wantsLoad) this.loadTold = this.host.cluster.onLoad(this.host, headers);
     if (end) this.received();
-    this.owner.attemptHeaders(this, headers, end);
+    if (this.exchange !== null) this.exchange.responseHeaders(headers, end); else this.owner.attemptHeaders(this, headers, end);
   }
   onData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     if (this.state !== 'active') return;
     if (last) this.received(); else if (this.idle !== null) this.touch();
-    this.owner.attemptData(this, bytes, start, end, last);
+    if (this.exchange !== null) this.exchange.responseData(bytes, start, end, last); else this.owner.attemptData(this, bytes, start, end, last);
   }
   onTrailers(trailers: Headers): void {
     if (this.state !== 'active') return;
     if (this.host.cluster.wantsLoad && !this.loadTold) this.host.cluster.onLoad(this.host, trailers);
     this.received();
-    this.owner.attemptTrailers(this, trailers);
+    if (this.exchange !== null) this.exchange.responseTrailers(trailers); else this.owner.attemptTrailers(this, trailers);
   }
+
+  // ExchangeAttempt: what has passed the filters, and what they ask for
+  headSent(): void { this.facts.headerBytesSent = this.stream!.headerBytesSent; }
+  filteredHeaders(headers: ResponseHeaders, end: boolean): void { this.owner.attemptHeaders(this, headers, end); }
+  filteredData(bytes: Uint8Array, start: number, end: number, last: boolean): void { this.owner.attemptData(this, bytes, start, end, last); }
+  filteredTrailers(trailers: Headers): void { this.owner.attemptTrailers(this, trailers); }
+  filterReplied(reply: LocalReply): void { this.owner.attemptReplied(reply); }
+  filterReset(): void { this.owner.attemptReplied(null); }
+
   onReset(reason: ResetReason, fault: PeerFault | null): void {
     if (this.state !== 'active') return;
     if (reason === 'remote' || reason === 'refused') this.cluster.stats.inc(CLUSTER.upstream_rq_rx_reset);
@@ -216,7 +247,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   end(): void {
     if (this.state === 'over') return;
     this.state = 'over';
-    const { stream, waiting, cluster } = this, { wheel } = this.owner.env;
+    const { stream, waiting, cluster, exchange } = this, { wheel } = this.owner.env, requestEnded = exchange === null ? this.requestEnded : exchange.requestWhole;
     this.noteBytes();
     this.stream = null;
     this.waiting = null;
@@ -224,10 +255,11 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     if (this.idle !== null) wheel.cancel(this.idle);
     if (this.duration !== null) wheel.cancel(this.duration);
     if (waiting !== null) { waiting.cancel(); cluster.stats.inc(CLUSTER.upstream_rq_cancelled); }
-    if (stream !== null && !(this.responseEnded && this.requestEnded)) {
+    if (stream !== null && !(this.responseEnded && requestEnded)) {
       if (stream.protocol !== 'HTTP/1.1') cluster.stats.inc(CLUSTER.upstream_rq_tx_reset);
       stream.reset('local');
     }
+    exchange?.end(this.responseEnded);
     if (this.counted) { this.counted = false; cluster.endRequest(this.host, this.owner.priority); }
     if (this.owner.upstreamLog !== null) this.note('UpstreamEnd');
   }

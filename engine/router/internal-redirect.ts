@@ -1,7 +1,7 @@
 // Internal redirects (Envoy: InternalRedirectPolicy): an answer of the upstream that redirects is followed here, as a new pass of the request through the chain.
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { StreamView } from '../http/filter.ts';
-import { HCM } from '../observe/stats/schemas.ts';
+import { CLUSTER, HCM } from '../observe/stats/schemas.ts';
 import type { StatBlock } from '../observe/stats/stat-block.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { RedirectPolicyPlan } from '../plan/route-plan.ts';
@@ -24,8 +24,16 @@ export function redirectTarget(location: string): { readonly scheme: string; rea
   return m === null ? null : { scheme: m[1]!.toLowerCase(), authority: m[2]!, path: m[3] === '' ? '/' : m[3]! };
 }
 
+/** Whether an answer is a redirect that is followed: the request is changed then. `whole`: it can be sent again. */
+export function redirects(policy: RedirectPolicyPlan, routeName: string, s: StreamView, response: ResponseHeaders, whole: boolean, stats: StatBlock, clusterStats: StatBlock): boolean {
+  if (!policy.codes.includes(response.status)) return false;
+  const followed = whole && followRedirect(policy, routeName, s, response, stats);
+  clusterStats.inc(followed ? CLUSTER.upstream_internal_redirect_succeeded_total : CLUSTER.upstream_internal_redirect_failed_total);
+  return followed;
+}
+
 /** Turns the request into the one that the redirect asks for and matches its route; false: it stays as it was, and the answer goes downstream. */
-export function followRedirect(policy: RedirectPolicyPlan, routeName: string, s: StreamView, response: ResponseHeaders, stats: StatBlock): boolean {
+function followRedirect(policy: RedirectPolicyPlan, routeName: string, s: StreamView, response: ResponseHeaders, stats: StatBlock): boolean {
   const { request, facts } = s, location = response.get('location');
   if (location === undefined) return false;
   const target = redirectTarget(location);

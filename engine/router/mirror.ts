@@ -1,6 +1,7 @@
 // Mirrored requests (Envoy: request_mirror_policies, "shadowing"): a copy of a request goes to another cluster while the request is under way, its answer is dropped.
 // A mirror never touches its request: it has one attempt, a time limit and a bound of its own, and outlives the request only when all of it was copied.
-import type { ClientStream, HttpProtocol } from '../codec/codec.ts';
+import type { HttpProtocol, RequestWriter } from '../codec/codec.ts';
+import type { FilterList } from '../http/filter-list.ts';
 import type { StreamView } from '../http/filter.ts';
 import { portIndex } from '../headers/authority.ts';
 import { RequestHeaders, type Headers, type ResponseHeaders } from '../headers/headers.ts';
@@ -18,6 +19,7 @@ import type { RouteEnv } from './level.ts';
 import { RequestBody } from './request-body.ts';
 import type { RouterParts } from './router-factory.ts';
 import { Timeouts } from './timeouts.ts';
+import type { RequestView } from './upstream-exchange.ts';
 
 /** One policy of a route, resolved. */
 export class MirrorPolicy {
@@ -48,7 +50,7 @@ function copyOf(from: RequestHeaders): RequestHeaders {
 
 const NO_LIMITS = new Timeouts();
 
-export class Mirror implements AttemptOwner, PickContext {
+export class Mirror implements AttemptOwner, PickContext, RequestView {
   readonly upstreamLog = null;
   readonly env: WorkerEnv;
   readonly priority = 'default';
@@ -58,6 +60,7 @@ export class Mirror implements AttemptOwner, PickContext {
   readonly request: RequestHeaders;
   readonly facts: StreamFacts;
   private readonly limit: number;
+  private readonly parts: RouterParts;
   private attempt: Attempt | null = null;
   private body: RequestBody | null = null;
   private ended = false;
@@ -71,14 +74,15 @@ export class Mirror implements AttemptOwner, PickContext {
   readonly hasHash = false; readonly hashHigh = 0; readonly hashLow = 0; readonly metadataMatch = null; readonly avoid = null; readonly maxReselect = 0; triedPriorities = 0; readonly overrideHost = null; overridesUsed = 0;
 
   /** Begins at once. `limitBytes` bounds what waits for a connection; a mirror that falls behind further is given up. */
-  constructor(env: WorkerEnv, policy: MirrorPolicy, cluster: Cluster, request: RequestHeaders, facts: StreamFacts, end: boolean, timeoutMs: number, limitBytes: number, machineAddress: string) {
-    this.env = env; this.facts = facts; this.limit = limitBytes; this.ended = end;
+  constructor(parts: RouterParts, policy: MirrorPolicy, cluster: Cluster, request: RequestHeaders, facts: StreamFacts, end: boolean, timeoutMs: number, limitBytes: number) {
+    const { env } = parts;
+    this.parts = parts; this.env = env; this.facts = facts; this.limit = limitBytes; this.ended = end;
     this.downstreamProtocol = facts.protocol as HttpProtocol;
     this.startMs = env.clock.nowMs();
     const { plan } = policy, headers = this.request = copyOf(request);
     for (const m of policy.mutations) m.apply(headers, facts);
     if (plan.host !== '') headers.authority = plan.host; else if (plan.suffix) headers.authority = shadowHost(headers.authority);
-    headers.append('x-forwarded-for', machineAddress);
+    headers.append('x-forwarded-for', parts.machineAddress);
     headers.set('x-envoy-internal', 'true');
     this.timeoutMs = timeoutMs;
     if (end) this.complete();
@@ -115,8 +119,19 @@ export class Mirror implements AttemptOwner, PickContext {
   /** The request is over: what was not copied whole ends too. */
   requestOver(): void { if (!this.ended) this.over(0); }
 
+  // RequestView: a copy has no route of its own, as in Envoy
+  readonly random = 0;
+  readonly route = null;
+  get bufferLimit(): number { return this.limit; }
+  get view(): RequestView { return this; }
+  pauseRequest(): void { this.blocked = true; }
+  resumeRequest(): void { this.blocked = false; this.behind = 0; }
+  /** Of the cluster alone: the router's are for its own requests. */
+  filtersFor(cluster: Cluster): FilterList | null { return cluster.upstreamFilters === null ? null : this.parts.clusterFilters(cluster); }
+  attemptReplied(): void { this.over(0); }
+
   // AttemptOwner: the answer is counted and dropped
-  attemptOpen(a: Attempt, stream: ClientStream): void {
+  attemptOpen(a: Attempt, stream: RequestWriter): void {
     const { body } = this;
     this.body = null;
     this.behind = 0;
@@ -162,7 +177,7 @@ export function startMirrors(policies: readonly MirrorPolicy[], s: StreamView, p
   for (const p of policies) {
     if (!p.takes(s.random)) continue;
     const name = p.plan.header === '' ? p.plan.cluster : s.request.get(p.plan.header) ?? '', cluster = name === '' ? null : parts.clusters.get(name);
-    if (cluster !== null) list.push(new Mirror(parts.env, p, cluster, s.request, s.facts, end, timeoutMs, s.bufferLimit, parts.machineAddress));
+    if (cluster !== null) list.push(new Mirror(parts, p, cluster, s.request, s.facts, end, timeoutMs, s.bufferLimit));
   }
   return list.length === 0 ? null : new Mirrors(list);
 }

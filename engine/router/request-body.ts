@@ -1,6 +1,6 @@
 // What is kept of a request after its head: body bytes that no attempt could take yet; while `keeping`, all of them, for the next attempt. Made with the first of them.
 import { ByteQueue } from '../base/byte-queue.ts';
-import type { ClientStream } from '../codec/codec.ts';
+import type { RequestWriter } from '../codec/codec.ts';
 import type { Headers } from '../headers/headers.ts';
 
 export class RequestBody {
@@ -14,7 +14,7 @@ export class RequestBody {
   take(): ByteQueue { return this.queue; }
 
   /** Writes it all; what is not kept is given away. `ended`: it is the whole rest of the request. */
-  send(stream: ClientStream, keep: boolean, ended: boolean): void {
+  send(stream: RequestWriter, keep: boolean, ended: boolean): void {
     const { queue, trailers } = this, last = ended && trailers === null;
     if (keep) {
       let left = queue.length;

@@ -6,14 +6,20 @@ import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import { Timer } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { CLUSTER } from '../observe/stats/schemas.ts';
+import type { StreamFacts } from '../observe/stream-facts.ts';
 import type { Cluster, Host } from '../upstream/upstream.ts';
-import { rejectedBy, type ResetKind, type RetryPolicy, RetryRules } from './retry-policy.ts';
+import { DEFAULT_POLICY, rejectedBy, type ResetKind, type RetryPolicy, RetryRules } from './retry-policy.ts';
 
 /** 'no': not wanted. 'limit': no retry is left (URX). 'overflow': the circuit breaker has none (UO). */
 export type RetryVerdict = 'yes' | 'no' | 'limit' | 'overflow';
 
 /** Who makes the attempt when the back-off is over; and counts for the virtual cluster. */
 export interface RetryOwner { retryNow(): void; countRetry(what: 'upstream_rq_retry' | 'upstream_rq_retry_success' | 'upstream_rq_retry_limit_exceeded' | 'upstream_rq_retry_overflow'): void }
+
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/** Whether a whole request costs nothing if it is sent twice: no body, and a method that may be done twice (RFC 9110 section 9.2.2), as an upstream may act on it before it closes. */
+export function replayable(request: RequestHeaders, facts: StreamFacts): boolean { return facts.requestBodyBytes === 0 && request.protocol === '' && IDEMPOTENT.has(request.method); }
 
 export class RetryState {
   private readonly env: WorkerEnv;
@@ -34,8 +40,13 @@ export class RetryState {
     this.backOffMs = policy.plan.baseMs;
   }
 
-  /** False: nothing can make a retry, so the request need not be kept. */
-  get enabled(): boolean { return this.rules.on !== 0; }
+  /** Of a request and its route's policy; null: nothing can make a retry, so the request need not be kept. `hedge`: slow attempts are retried whatever the policy. */
+  static of(env: WorkerEnv, ofRoute: RetryPolicy | null, headers: RequestHeaders, cluster: Cluster, priority: 'default' | 'high', hedge: boolean, owner: RetryOwner): RetryState | null {
+    const policy = ofRoute ?? (headers.has('x-envoy-retry-on') || headers.has('x-envoy-retry-grpc-on') ? DEFAULT_POLICY : null);
+    if (policy === null || headers.protocol !== '' || headers.method === 'CONNECT') return null;
+    const state = new RetryState(env, policy, headers, cluster, priority, owner);
+    return state.rules.on !== 0 || hedge ? state : null;
+  }
   /** A back-off is running. */
   get pending(): boolean { return this.timer.armed; }
   get reselects(): number { return this.rules.policy.plan.hosts.length === 0 ? 0 : this.rules.policy.plan.reselects; }

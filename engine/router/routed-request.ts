@@ -3,8 +3,9 @@
 //
 //   begin ──▶ attempt ──▶ answer accepted (final) ──▶ over        attempt ──failed, bad or slow──▶ back-off ──▶ attempt …        any ──▶ over (reply, reset, timeout)
 import type { PeerFault } from '../base/fault.ts';
-import type { ClientStream, HttpProtocol, ResetReason } from '../codec/codec.ts';
+import type { HttpProtocol, RequestWriter, ResetReason } from '../codec/codec.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import type { FilterList } from '../http/filter-list.ts';
 import type { DownstreamWatcher, LocalReply, ResponseEntry, StreamView, Verdict } from '../http/filter.ts';
 import { Timer } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
@@ -12,21 +13,19 @@ import { CLUSTER, HCM } from '../observe/stats/schemas.ts';
 import type { Cluster, Host } from '../upstream/upstream.ts';
 import { AttemptSet } from './attempt-set.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
-import { followRedirect } from './internal-redirect.ts';
+import { redirects } from './internal-redirect.ts';
 import { startMirrors, type Mirrors } from './mirror.ts';
 import { FLAG, LOCAL_RESET, failureDetails, failureReply, type Failure } from './failure.ts';
 import { addCookies } from './hash-policy.ts';
 import { HostChoice } from './host-choice.ts';
 import { BODY_TOO_LARGE, NO_HOST, durationReply, timeoutReply, withAttempts } from './replies.ts';
 import { RequestBody } from './request-body.ts';
-import { DEFAULT_POLICY } from './retry-policy.ts';
-import { RetryState, type RetryOwner, type RetryVerdict } from './retry.ts';
+import { RetryState, replayable, type RetryOwner, type RetryVerdict } from './retry.ts';
 import type { RouteEntry } from './route-entry.ts';
 import type { RouterFactory } from './router-factory.ts';
+import type { RequestView } from './upstream-exchange.ts';
 import type { UpstreamLog } from './upstream-log.ts';
 import { dropSteering, expectedTimeout, hasSteering, settleTimeouts, tellTimeout, Timeouts } from './timeouts.ts';
-
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
 export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatcher {
   private readonly s: StreamView & ResponseEntry;
@@ -58,6 +57,8 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   get facts(): StreamView['facts'] { return this.s.facts; }
   get downstreamProtocol(): HttpProtocol { return this.s.facts.protocol as HttpProtocol; }
   get request(): RequestHeaders { return this.s.request; }
+  get view(): RequestView { return this.s; }
+  filtersFor(cluster: Cluster): FilterList | null { return this.router.filtersFor(cluster); }
   get upstreamLog(): UpstreamLog | null { return this.router.upstreamLog; }
 
   constructor(s: StreamView & ResponseEntry, router: RouterFactory, entry: RouteEntry, cluster: Cluster) {
@@ -80,7 +81,11 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     if (entry.host.plan.includeAttemptCount) headers.set('x-envoy-attempt-count', '1');
     facts.virtualClusterName = entry.host.virtualCluster(headers);
     entry.finalizeRequest(headers, facts, !plan.suppressEnvoyHeaders);
-    if (entry.retryPolicy !== null || steered || entry.addsRequestHeaders) this.prepareRetries(headers);
+    if (entry.retryPolicy !== null || steered || entry.addsRequestHeaders) {
+      this.retry = RetryState.of(this.env, entry.retryPolicy, headers, cluster, this.priority, this.limits.hedge, this);
+      this.keeping = this.retry !== null;
+      dropSteering(headers); // what steers retries ends at this hop
+    }
     if (entry.redirects !== null) this.keeping = true;
     const host = cluster.choose(this.choice);
     if (host === null) return this.noHost(cluster);
@@ -88,17 +93,6 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     if (entry.mirrors.length > 0) this.mirrors = startMirrors(entry.mirrors, this.s, this.router.parts, end, this.limits.globalMs);
     if (end) this.requestComplete();
     return this.attempt(cluster, name, host, false) ?? 'taken';
-  }
-
-  /** What steers retries ends at this hop. */
-  private prepareRetries(headers: RequestHeaders): void {
-    const { entry, cluster } = this;
-    const policy = entry.retryPolicy ?? (headers.has('x-envoy-retry-on') || headers.has('x-envoy-retry-grpc-on') ? DEFAULT_POLICY : null);
-    if (policy !== null && headers.protocol === '' && headers.method !== 'CONNECT') {
-      const retry = new RetryState(this.env, policy, headers, cluster, this.priority, this);
-      if (retry.enabled || this.limits.hedge) { this.retry = retry; this.keeping = true; }
-    }
-    dropSteering(headers);
   }
 
   /** Makes an attempt. A reply is returned when it failed at once and none is to follow. */
@@ -117,9 +111,9 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     return this.counted(NO_HOST);
   }
 
-  attemptOpen(a: Attempt, stream: ClientStream): void {
+  attemptOpen(a: Attempt, stream: RequestWriter): void {
     const { body } = this, ended = this.requestEndMs >= 0;
-    this.requestStarted = true;
+    if (a.started) this.requestStarted = true;
     stream.headers(this.s.request, ended && (body === null || body.empty));
     if (body !== null) {
       body.send(stream, this.keeping, ended);
@@ -154,6 +148,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   }
 
   private requestComplete(): void {
+    if (this.over) return;
     this.requestEndMs = this.env.clock.nowMs();
     if (this.under.current !== null && this.under.current.active) this.under.current.requestSent();
     if (this.limits.globalMs > 0 && this.s.request.protocol === '') { this.timer = new Timer(() => this.timedOut()); this.env.wheel.arm(this.timer, this.limits.globalMs); }
@@ -186,7 +181,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
       if (a.hedged) bad = retry.wouldRetry(headers);
       else {
         const v = retry.afterHeaders(headers);
-        if (v === 'yes') { a.cluster.onRetriedResponse(a.host, headers.status); this.timeoutRetry = false; this.drop(a); return; }
+        if (v === 'yes') { a.cluster.onRetriedResponse(a.host, headers.status); this.requestStarted = true; this.timeoutRetry = false; this.drop(a); return; }
         bad = v !== 'no';
         this.flagVerdict(v);
       }
@@ -199,11 +194,8 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
 
   /** Follows a redirect of the upstream; false: its answer goes downstream. */
   private redirected(a: Attempt, headers: ResponseHeaders): boolean {
-    const { entry, s } = this, policy = entry.redirects!;
-    if (!policy.codes.includes(headers.status)) return false;
-    const { stats } = a.cluster;
-    if (this.requestEndMs < 0 || this.overflowed || !followRedirect(policy, entry.name, s, headers, this.router.stats)) { stats.inc(CLUSTER.upstream_internal_redirect_failed_total); return false; }
-    stats.inc(CLUSTER.upstream_internal_redirect_succeeded_total);
+    const { entry, s } = this;
+    if (!redirects(entry.redirects!, entry.name, s, headers, this.requestEndMs >= 0 && !this.overflowed, this.router.stats, a.cluster.stats)) return false;
     const body = s.request.method === 'GET' && headers.status === 303 ? null : this.body;
     this.finish();
     s.recreate(headers, body === null ? null : body.take(), body?.trailers ?? null);
@@ -265,7 +257,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     const again = retry === null || a.hedged ? 'no' : this.retryAfter(retry, a, failure);
     if (again === 'yes') return null;
     // The keep-alive race: a used connection that ends before a byte of the answer costs a replayable request nothing, whatever the policy says of retries.
-    if (again === 'no' && reason === 'connection-end' && fault === null && !this.resent && a.facts.bytesReceived === 0 && a.facts.requestsOfConnection > 1 && this.replayable()) {
+    if (again === 'no' && reason === 'connection-end' && fault === null && !this.resent && a.facts.bytesReceived === 0 && a.facts.requestsOfConnection > 1 && this.requestEndMs >= 0 && replayable(this.s.request, this.s.facts)) {
       this.resent = true;
       return this.attempt(a.cluster, a.facts.clusterRaw, a.cluster.choose(this.choice) ?? a.host, true);
     }
@@ -275,14 +267,12 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   }
 
   private retryAfter(retry: RetryState, a: Attempt, failure: Failure): RetryVerdict {
+    if (a.started) this.requestStarted = true;
     const v = retry.afterReset(failure.kind, this.requestStarted);
     if (v === 'yes') a.cluster.onRetriedResponse(a.host, 0); else this.flagVerdict(v);
     return v;
   }
   private flagVerdict(v: RetryVerdict): void { if (v === 'limit') this.s.facts.flags |= FLAG.URX; else if (v === 'overflow') this.s.facts.flags |= FLAG.UO; }
-
-  /** Nothing of a body, and a method that may be done twice (RFC 9110 section 9.2.2): the upstream may have acted on it before it closed. */
-  private replayable(): boolean { return this.requestEndMs >= 0 && this.s.facts.requestBodyBytes === 0 && this.s.request.protocol === '' && IDEMPOTENT.has(this.s.request.method); }
 
   /** The back-off is over (RetryOwner). */
   retryNow(): void {
@@ -334,11 +324,19 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     this.cut(timeoutReply(this.limits.timeoutStatus, 'response_timeout'));
   }
 
+  /** A filter behind the router answers, or resets the request (null). Nothing is tried again, and the reply carries no count of attempts, as in Envoy. */
+  attemptReplied(reply: LocalReply | null): void {
+    if (this.over) return;
+    if (reply !== null) { this.cut(reply, false); return; }
+    this.finish();
+    this.s.respondReset('local', 0, 'local_reset');
+  }
+
   /** Ends the request: with a reply, or, when the answer has begun, with its end. */
-  private cut(reply: LocalReply): void {
+  private cut(reply: LocalReply, counted = true): void {
     const started = this.under.final !== null;
     this.finish();
-    if (started) this.s.respondReset('local', reply.flags, reply.details); else this.s.respondLocally(this.counted(reply));
+    if (started) this.s.respondReset('local', reply.flags, reply.details); else this.s.respondLocally(counted ? this.counted(reply) : reply);
   }
 
   /** A clock of one attempt ran out. */

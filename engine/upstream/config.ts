@@ -104,7 +104,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   common?.noop('update_merge_window', 'endpoints change at once here');
   common?.msg('healthy_panic_threshold');
   if (discovery !== 'strict-dns' && common?.msg('consistent_hashing_lb_config')?.bool('use_hostname_for_hashing') === true && m.readable('type')) common.error('consistent_hashing_lb_config.use_hostname_for_hashing', `Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.${discovery.replace('-', '_')}'`);
-  const http = compileHttp(m, kind?.kind === 'dynamic-forward'), { limits, perHost, remaining, budgets } = compileLimits(m.msg('circuit_breakers'));
+  const http = compileHttp(m, ctx, kind?.kind === 'dynamic-forward'), { limits, perHost, remaining, budgets } = compileLimits(m.msg('circuit_breakers'));
   const options = m.msg('upstream_connection_options'), { bind, socketOptions } = compileBind(m.msg('upstream_bind_config'), ctx.resource);
   options?.noop('set_local_interface_name_on_upstream_connections', 'the interface is not shown'); options?.unsupported('happy_eyeballs_config');
   const panic = common?.msg('healthy_panic_threshold');

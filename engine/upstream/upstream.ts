@@ -1,6 +1,7 @@
 // The shapes of the upstream room: clusters, hosts, balancers, pools. Choosing is separate from doing: `choose` is synchronous, without I/O.
 import type { ClientStream, HttpProtocol, ResetReason } from '../codec/codec.ts';
 import type { PeerFault } from '../base/fault.ts';
+import type { HttpFilterPlan } from '../plan/hcm-plan.ts';
 import type { Address } from '../net/address.ts';
 import type { ConnectionFacts, MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
 import type { MetadataCriteria } from './metadata-criteria.ts';
@@ -98,6 +99,8 @@ export interface Cluster {
   readonly maxRequestsPerConnection: number;
   /** common_http_protocol_options.max_stream_duration etc. of the cluster, ms, -1 unset. */
   readonly maxStreamDurationMs: number;
+  /** HTTP filters of each attempt, in place of the router's; null: it has none. */
+  readonly upstreamFilters: readonly HttpFilterPlan[] | null;
   readonly maxResponseHeadersCount: number;
   /** Timeout budget and size stats wanted. */
   readonly trackSizes: boolean; readonly trackBudgets: boolean;

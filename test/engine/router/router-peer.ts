@@ -2,7 +2,8 @@
 import type { ClientStream, ResetReason, ResponseSink } from '../../../engine/codec/codec.ts';
 import type { ByteQueue } from '../../../engine/base/byte-queue.ts';
 import { RequestHeaders, ResponseHeaders, type Headers } from '../../../engine/headers/headers.ts';
-import { LocalReply, type ResponseEntry, type StreamView } from '../../../engine/http/filter.ts';
+import type { MakeHttpFilter } from '../../../engine/http/filter-list.ts';
+import { LocalReply, type HttpFilter, type ResponseEntry, type StreamView } from '../../../engine/http/filter.ts';
 import { ManualClock } from '../../../engine/loop/clock.ts';
 import { SeededRandom } from '../../../engine/loop/random.ts';
 import { Runtime } from '../../../engine/loop/runtime.ts';
@@ -12,12 +13,13 @@ import { CLUSTER_SCHEMA } from '../../../engine/observe/stats/schemas.ts';
 import { COLUMN_SLOTS, ThreadStatStore } from '../../../engine/observe/stats/thread-stat-store.ts';
 import { StatBlock } from '../../../engine/observe/stats/stat-block.ts';
 import { ConnectionFacts, StreamFacts } from '../../../engine/observe/stream-facts.ts';
+import type { HttpFilterPlan } from '../../../engine/plan/hcm-plan.ts';
 import type { ForwardPlan, RetryPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../../../engine/plan/route-plan.ts';
 import { packVirtualHost } from '../../../engine/plan/route-wire.ts';
 import { RETRY_ON } from '../../../engine/router/retry-on.ts';
 import type { RouteEntry } from '../../../engine/router/route-entry.ts';
 import { TableOfRoutes } from '../../../engine/router/route-table.ts';
-import { RouterFactory } from '../../../engine/router/router-factory.ts';
+import { RouterFactory, upstreamList } from '../../../engine/router/router-factory.ts';
 import type { RouterFilter } from '../../../engine/router/router.ts';
 import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, PickContext } from '../../../engine/upstream/upstream.ts';
 
@@ -63,6 +65,7 @@ function fakeHost(cluster: Cluster, index: number, priority: number): Host {
 /** Counts what is taken and given back; every lease is served at once unless `script` says otherwise. */
 export class FakeCluster {
   readonly name = 'c'; readonly statName = 'c'; readonly metadata = null; readonly perConnectionBufferLimit = 0; readonly maxRequestsPerConnection = 0; readonly maxResponseHeadersCount = 100; readonly trackSizes = false; readonly trackBudgets = false;
+  upstreamFilters: readonly HttpFilterPlan[] | null = null;
   maxStreamDurationMs = -1; removed = false; readonly healthChecked = false;
   active = 0; retries = 0; maxRetries = 3;
   readonly streams: UpstreamStream[] = [];
@@ -101,7 +104,7 @@ export class FakeCluster {
   failHealth(): void { /* not checked here */ }
 }
 
-export interface RouterOptions { readonly retry?: Partial<RetryPlan> | null; readonly forward?: Partial<ForwardPlan>; readonly host?: Partial<VirtualHostPlan>; readonly priorities?: readonly number[]; readonly bufferLimit?: number; readonly strict?: readonly string[] }
+export interface RouterOptions { readonly retry?: Partial<RetryPlan> | null; readonly forward?: Partial<ForwardPlan>; readonly host?: Partial<VirtualHostPlan>; readonly priorities?: readonly number[]; readonly bufferLimit?: number; readonly strict?: readonly string[]; /** Filters behind the router; of the cluster where `ofCluster`. */ readonly upstream?: readonly HttpFilter[]; readonly ofCluster?: boolean }
 
 export class RouterPeer {
   readonly clock = new ManualClock();
@@ -133,7 +136,10 @@ export class RouterPeer {
     this.facts.protocol = 'HTTP/1.1';
     this.entry = new TableOfRoutes(table, { runtime: this.env.runtime, clock: this.clock, operators: {} as never }).match(this.request, this.facts, 0) as RouteEntry;
     this.routeNow = this.entry;
-    this.router = new RouterFactory('router', { suppressEnvoyHeaders: false, respectExpectedTimeout: false, strictHeaders: o.strict ?? [], upstreamLogs: [], upstreamLogAtStart: false }, { accessLog: () => ({ log: () => undefined }), env: this.env, clusters: { get: () => this.cluster as unknown as Cluster, has: () => true }, renderBody: () => null, machineAddress: '10.1.1.1' }, 'in');
+    const plans = [...(o.upstream ?? []).map((_f, i) => ({ name: `f${i}`, filter: { kind: 'f', body: null }, disabled: false })), { name: 'codec', filter: { kind: 'codec', body: null }, disabled: false }];
+    const make: MakeHttpFilter = (_kind, _body, name, index) => ({ name, create: () => o.upstream![index]! });
+    if (o.ofCluster === true) this.cluster.upstreamFilters = plans;
+    this.router = new RouterFactory('router', { suppressEnvoyHeaders: false, respectExpectedTimeout: false, strictHeaders: o.strict ?? [], upstreamLogs: [], upstreamLogAtStart: false, upstreamFilters: o.upstream === undefined || o.ofCluster === true ? null : plans }, { upstreamFilter: make, clusterFilters: () => upstreamList(plans, make), accessLog: () => ({ log: () => undefined }), env: this.env, clusters: { get: () => this.cluster as unknown as Cluster, has: () => true }, renderBody: () => null, machineAddress: '10.1.1.1' }, 'in');
     this.filter = this.router.create(this.view(o.bufferLimit ?? 1000)) as RouterFilter;
   }
 

@@ -21,12 +21,12 @@ export class AdmissionControlFactory implements HttpFilterFactory {
   private readonly aggression: RuntimeNumber; private readonly threshold: RuntimeNumber; private readonly rps: RuntimeNumber; private readonly most: RuntimeNumber;
   private readonly rejected: number; private readonly succeeded: number; private readonly failed: number;
 
-  constructor(name: string, plan: AdmissionControlPlan, env: WorkerEnv, statPrefix: string) {
+  constructor(name: string, plan: AdmissionControlPlan, env: WorkerEnv, scope: string) {
     this.name = name; this.plan = plan; this.env = env;
     this.window = new SuccessWindow(plan.windowS);
     this.enabled = plan.enabled.key === '' ? NO_CELL : env.runtime.cell(plan.enabled.key);
     this.aggression = new RuntimeNumber(plan.aggression, env.runtime); this.threshold = new RuntimeNumber(plan.successThreshold, env.runtime); this.rps = new RuntimeNumber(plan.rpsThreshold, env.runtime); this.most = new RuntimeNumber(plan.maxRejection, env.runtime);
-    const slot = (what: string): number => env.stats.claimOne(`http.${statPrefix}.admission_control.${what}`, 'counter');
+    const slot = (what: string): number => env.stats.claimOne(`${scope}.admission_control.${what}`, 'counter');
     this.rejected = slot('rq_rejected'); this.succeeded = slot('rq_success'); this.failed = slot('rq_failure');
   }
 

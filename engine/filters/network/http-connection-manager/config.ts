@@ -12,24 +12,6 @@ import type { CompileContext, ConfigMessage } from '../../../proto/config-messag
 
 const ESCAPED: Record<string, HcmPlan['escapedSlashes']> = { REJECT_REQUEST: 'reject', UNESCAPE_AND_REDIRECT: 'redirect', UNESCAPE_AND_FORWARD: 'forward' };
 
-function compileFilters(m: ConfigMessage, ctx: CompileContext): HttpFilterPlan[] {
-  const out: HttpFilterPlan[] = [];
-  const list = m.list('http_filters');
-  list.forEach((f, i) => {
-    const name = f.str('name'), disabled = f.bool('disabled'); // read though the filter may be refused: one fault, one report
-    f.unsupported('config_discovery');
-    f.noop('is_optional', 'a type that is not supported is refused');
-    const config = f.any('typed_config');
-    if (config === undefined) { if (!f.has('typed_config')) f.error('', `no typed_config for filter '${name}'`); return; }
-    const plan = ctx.extension('envoy.filters.http', config);
-    if (plan === null) return;
-    const terminal = plan.kind.endsWith('.router.v3.Router');
-    if (terminal !== (i === list.length - 1)) f.error('', terminal ? `Error: terminal filter named ${name} of type envoy.filters.http.router must be the last filter in a http filter chain.` : `Error: non-terminal filter named ${name} is the last filter in a http filter chain.`);
-    out.push({ name, filter: plan, disabled });
-  });
-  return out;
-}
-
 function compileDetection(m: ConfigMessage): IpDetectionPlan[] {
   if (m.list('original_ip_detection_extensions').length > 0) {
     if (m.bool('use_remote_address')) m.error('use_remote_address', 'Original IP detection extension and use_remote_address may not be mixed');
@@ -99,14 +81,14 @@ function compileProxyStatus(m: ConfigMessage): ProxyStatusPlan | null {
   return { name: byNode ? '' : toByteString(literal || m.str('server_name') || 'envoy'), recommendedCode: c.bool('set_recommended_response_code'), details: !c.bool('remove_details'), terminationDetails: !c.bool('remove_connection_termination_details'), responseFlags: !c.bool('remove_response_flags') };
 }
 
-function compileUpgrades(m: ConfigMessage): HcmPlan['upgrades'] {
+function compileUpgrades(m: ConfigMessage, ctx: CompileContext): HcmPlan['upgrades'] {
   const seen = new Set<string>();
   return m.list('upgrade_configs').map((u) => {
     const type = u.str('upgrade_type').toLowerCase();
     if (seen.has(type)) u.error('upgrade_type', `Error: multiple upgrade configs with the same name: '${type}'`);
     seen.add(type);
-    u.unsupported('filters');
-    return { type, enabled: u.bool('enabled', true) };
+    const filters = u.list('filters');
+    return { type, enabled: u.bool('enabled', true), filters: filters.length === 0 ? null : ctx.httpFilters(filters, 'http upgrade') };
   });
 }
 
@@ -131,7 +113,7 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   common?.unsupported('max_response_headers_kb');
   const routeConfig = m.msg('route_config');
   if (routeConfig === undefined && !m.has('rds') && !m.has('scoped_routes')) m.error('', 'one of rds, route_config, scoped_routes is required');
-  const filters = compileFilters(m, ctx);
+  const filters = ctx.httpFilters(m.list('http_filters'), 'http');
   const { mappers, format } = compileMappers(m, ctx);
   const internal = m.msg('internal_address_config');
   const scheme = m.msg('scheme_header_transformation');
@@ -149,7 +131,7 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
     generateRequestId: m.bool('generate_request_id', true), preserveRequestId: m.bool('preserve_external_request_id'), requestIdInResponse: m.bool('always_set_request_id_in_response'),
     normalizePath: m.bool('normalize_path'), mergeSlashes: m.bool('merge_slashes'), escapedSlashes: ESCAPED[m.enum('path_with_escaped_slashes_action')] ?? 'keep', stripPort: stripAny ? 'any' : m.bool('strip_matching_host_port') ? 'matching' : 'none', stripDot: m.bool('strip_trailing_host_dot'),
     serverHeader: serverHeader === 'APPEND_IF_ABSENT' ? 'absent' : serverHeader === 'PASS_THROUGH' ? 'pass' : 'overwrite', serverName: toByteString(m.str('server_name') || 'envoy'), via: toByteString(m.str('via')), addUserAgent: m.bool('add_user_agent'), proxy100: m.bool('proxy_100_continue'),
-    upgrades: compileUpgrades(m), runtimeHeadKb: !m.has('max_request_headers_kb'), runtimeHeadCount: !(common?.has('max_headers_count') ?? false), safeConnectionDuration: m.bool('http1_safe_max_connection_duration'),
+    upgrades: compileUpgrades(m, ctx), runtimeHeadKb: !m.has('max_request_headers_kb'), runtimeHeadCount: !(common?.has('max_headers_count') ?? false), safeConnectionDuration: m.bool('http1_safe_max_connection_duration'),
     clientCert: compileClientCert(m), earlyMutations: compileEarly(m), mappers, bodyFormat: format,
     requestTimeoutMs: m.ms('request_timeout', 0), requestHeadersTimeoutMs: m.ms('request_headers_timeout', 0), streamIdleTimeoutMs: m.ms('stream_idle_timeout', 300_000), idleTimeoutMs: common?.ms('idle_timeout', 3_600_000) ?? 3_600_000,
     maxConnectionDurationMs: Math.max(0, common?.ms('max_connection_duration', 0) ?? 0), maxStreamDurationMs: Math.max(0, common?.ms('max_stream_duration', 0) ?? 0), maxRequestsPerConnection: common?.num('max_requests_per_connection', 0) ?? 0, drainTimeoutMs: m.ms('drain_timeout', 5000), delayedCloseMs: m.ms('delayed_close_timeout', 1000),

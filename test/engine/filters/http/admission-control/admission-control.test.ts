@@ -18,7 +18,7 @@ const PLAN: AdmissionControlPlan = { enabled: { key: '', on: true }, windowS: 30
 function setUp(plan: Partial<AdmissionControlPlan> = {}): { clock: ManualClock; one: (status: number, grpc?: string) => 'let in' | 'refused'; runtime: Runtime } {
   const clock = new ManualClock(), runtime = new Runtime();
   const env = { clock, random: new SeededRandom(3), runtime, stats: statStore() } as unknown as WorkerEnv;
-  const factory = new AdmissionControlFactory('a', { ...PLAN, ...plan }, env, 'in'), s = { facts: { healthCheck: false } } as unknown as StreamView;
+  const factory = new AdmissionControlFactory('a', { ...PLAN, ...plan }, env, 'http.in'), s = { facts: { healthCheck: false } } as unknown as StreamView;
   return {
     clock, runtime,
     one: (status, grpc) => {
