@@ -5,6 +5,7 @@ import { pack, unpack } from '../engine/plan/plan-wire.ts';
 import type { PlanRecord } from '../engine/plan/records.ts';
 import { Ring } from '../engine/shm/ring.ts';
 import { AppLog } from './app-log.ts';
+import { keepCompiled } from './compile-cache.ts';
 import { tablesOf, type ControlData, type ToControl, type ToSupervisor, type WorkerMemory } from './threads.ts';
 import { VERSION } from './flags.ts';
 
@@ -110,3 +111,4 @@ parentPort!.on('message', (m: ToControl) => {
   }
 });
 void engine.start();
+keepCompiled();

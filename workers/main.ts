@@ -1,9 +1,9 @@
 // The entry: flags, validate mode, the supervisor.
 import { writeFileSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import { keepCompiled } from './compile-cache.ts';
 import { parseFlags, type Flags } from './flags.ts';
 
-enableCompileCache();
+keepCompiled();
 const parsed = parseFlags(process.argv.slice(2));
 if ('print' in parsed) {
   (parsed.code === 0 ? process.stdout : process.stderr).write(parsed.print);

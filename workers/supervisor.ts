@@ -6,7 +6,8 @@ import { processMemory, ringMemory, workerMemory, type ControlData, type ToContr
 /** First pause before a thread that died is started again; doubles to the last while it keeps dying, ms. */
 const FIRST_PAUSE = 100, LAST_PAUSE = 10_000, STEADY_MS = 30_000;
 const DEADLINE_MS = 30_000, ECHO_MS = 1000;
-
+/** Control compiles and answers now and then: a young generation as large as V8 lets one grow would stay with it, MB. Data workers keep V8's own. */
+const CONTROL_YOUNG_MB = 24;
 
 /** How often a thread was replaced, and how long to wait before the next time. */
 export class Lives {
@@ -66,7 +67,7 @@ export class Supervisor {
 
   private startControl(): void {
     const data: ControlData = { role: 'control', flags: this.flags, process: this.memory, startMs: this.startMs, restarts: this.controlLives.restarts };
-    const thread = new Worker(this.modules.control, { workerData: data, stdout: false, stderr: false });
+    const thread = new Worker(this.modules.control, { workerData: data, stdout: false, stderr: false, resourceLimits: { maxYoungGenerationSizeMb: CONTROL_YOUNG_MB } });
     this.control = thread;
     this.controlLives.started(performance.now());
     thread.on('message', (m: ToSupervisor) => {

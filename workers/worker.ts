@@ -18,6 +18,7 @@ import type { PlanRecord } from '../engine/plan/records.ts';
 import { Ring } from '../engine/shm/ring.ts';
 import { WorkerEngine } from '../engine/worker-engine.ts';
 import { AppLog } from './app-log.ts';
+import { keepCompiled } from './compile-cache.ts';
 import { Containment } from './containment.ts';
 import { pinThread } from './pin.ts';
 import { tablesOf, type ToWorker, type WorkerData } from './threads.ts';
@@ -90,3 +91,4 @@ parentPort!.on('message', (m: ToWorker) => {
 });
 greet();
 void receive(config);
+keepCompiled();

@@ -1,12 +1,14 @@
 // The admin interface over node:http, in the control thread. Finds the endpoint, holds back what allow_paths or the method forbid, and writes answers piece by piece as
 // the client takes them, one piece a turn, so that a large one never stalls this thread. Ends with the server's close().
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AnsweredRequest } from '../control/admin-traffic.ts';
 import type { AdminSource } from './admin-source.ts';
 import { helpText, type AdminAnswer } from './endpoint.ts';
 import { ENDPOINTS } from './endpoints.ts';
 import { Query } from './query.ts';
 
+// Imported as a module, node:http would load fetch and WebSocket too, as it names them.
+const { createServer } = process.getBuiltinModule('node:http');
 const BY_PATH = new Map(ENDPOINTS.map((e) => [e.path, e]));
 const TYPES = { text: 'text/plain; charset=UTF-8', json: 'application/json', html: 'text/html; charset=UTF-8', binary: 'application/octet-stream' } as const;
 /** Bytes of a form that /runtime_modify takes. */

@@ -2,7 +2,7 @@
 import { ScalarType, type DescField, type DescMessage } from '@bufbuild/protobuf';
 import type { ConfigMessage, Place } from './config-message.ts';
 import type { ConfigTree, Keys } from './config-tree.ts';
-import { apiRegistry, fieldRules, fieldsByName, isDeprecated, messageType, oneofRequired } from './registry.ts';
+import { fieldRules, fieldsByName, isDeprecated, messageNames, messageType, oneofRequired } from './registry.ts';
 import { checkBytes, checkCount, checkDuration, checkNumber, checkString, messageRequired, ruleOf } from './rules.ts';
 import { describe, parseDuration, readEnum, readScalar } from './scalars.ts';
 import { meant, suggestion } from './suggest.ts';
@@ -282,8 +282,5 @@ export class ConfigNode implements ConfigMessage {
   }
 }
 
-let names: string[] | null = null;
-function typeNames(): string[] {
-  if (names === null) { names = []; for (const t of apiRegistry()) if (t.kind === 'message' && t.typeName.startsWith('envoy.')) names.push(t.typeName); }
-  return names;
-}
+let names: readonly string[] | null = null;
+function typeNames(): readonly string[] { return names ??= messageNames().filter((n) => n.startsWith('envoy.')); }

@@ -5,7 +5,7 @@ import { COMPILERS } from '../../engine/catalog-config.ts';
 import { compileBootstrap } from '../../engine/control/compile/bootstrap.ts';
 import type { CompileFlags } from '../../engine/control/compile/resource-compiler.ts';
 import type { Report } from '../../engine/proto/config-message.ts';
-import { apiRegistry, isDeprecated, messageType } from '../../engine/proto/registry.ts';
+import { isDeprecated, messageNames, messageType } from '../../engine/proto/registry.ts';
 import { EXCLUDES } from './known-samples.ts';
 import { least, samples, wellKnown, type Json } from './samples.ts';
 
@@ -40,7 +40,7 @@ export class FieldWalk {
   /** Extension types to try in an Any; all of the API's by default. */
   private readonly types: readonly DescMessage[];
   constructor(types?: readonly string[]) {
-    this.types = types === undefined ? [...apiRegistry()].filter((t): t is DescMessage => t.kind === 'message' && /^envoy\.(extensions|config\.(route\.v3\.FilterConfig|cluster\.\w+|filter|trace))/.test(t.typeName)) : types.map((t) => messageType(t)!);
+    this.types = types === undefined ? messageNames().filter((t) => /^envoy\.(extensions|config\.(route\.v3\.FilterConfig|cluster\.\w+|filter|trace))/.test(t)).map((t) => messageType(t)!) : types.map((t) => messageType(t)!);
   }
 
   run(): this {

@@ -1,6 +1,6 @@
 // Secrets out of proto JSON before it is shown: what lies below a field that the API marks as sensitive (udpa.annotations.sensitive), Anys included.
 import { getOption, hasOption, type DescExtension, type DescField, type DescMessage } from '@bufbuild/protobuf';
-import { apiRegistry, fieldsByName, messageType } from '../../proto/registry.ts';
+import { extensionType, fieldsByName, messageType } from '../../proto/registry.ts';
 
 const TEXT = '[redacted]', BYTES = Buffer.from(TEXT).toString('base64');
 let extension: DescExtension | undefined;
@@ -9,7 +9,7 @@ const known = new Map<DescField, boolean>();
 function sensitive(f: DescField): boolean {
   let is = known.get(f);
   if (is === undefined) {
-    extension ??= apiRegistry().getExtension('udpa.annotations.sensitive');
+    extension ??= extensionType('udpa.annotations.sensitive');
     is = extension !== undefined && f.proto.options !== undefined && hasOption(f, extension) && getOption(f, extension) === true;
     known.set(f, is);
   }

@@ -7,7 +7,7 @@ import { mergeData } from '../../../engine/control/compile/merge.ts';
 import { ConfigNode } from '../../../engine/proto/config-node.ts';
 import { ConfigTree } from '../../../engine/proto/config-tree.ts';
 import { sourceOf } from '../../../engine/proto/config-source.ts';
-import { apiRegistry, messageType } from '../../../engine/proto/registry.ts';
+import { allFiles, messageType } from '../../../engine/proto/registry.ts';
 import { SourceText, SyntaxFault } from '../../../engine/proto/source-text.ts';
 
 const BOOTSTRAP = 'envoy.config.bootstrap.v3.Bootstrap', desc = messageType(BOOTSTRAP)!;
@@ -36,7 +36,7 @@ static_resources: {
 `;
 
 test('YAML, JSON, binary and text protobuf of one bootstrap give the same data', () => {
-  const registry = createRegistry(...apiRegistry());
+  const registry = createRegistry(...allFiles());
   const binary = toBinary(desc, fromJson(desc, EXAMPLE, { registry }));
   assert.deepEqual(read('x.json', bytes(JSON.stringify(EXAMPLE))), EXAMPLE);
   assert.deepEqual(read('x.PB', binary), EXAMPLE);
@@ -76,7 +76,7 @@ test('faults of an overlay are placed in the overlay, also in lists that were ap
 });
 
 test('any bytes end in data or a fault, never in an exception or a long wait', () => {
-  const valid = toBinary(desc, fromJson(desc, EXAMPLE, { registry: createRegistry(...apiRegistry()) }));
+  const valid = toBinary(desc, fromJson(desc, EXAMPLE, { registry: createRegistry(...allFiles()) }));
   const attempt = (file: string, b: Uint8Array): void => {
     const began = performance.now();
     try {
