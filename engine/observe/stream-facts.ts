@@ -71,6 +71,8 @@ export class UpstreamFacts {
   hostText = ''; hostName = ''; cluster = ''; clusterRaw = '';
   localText = ''; localIp = ''; localPort = 0;
   hostIp = ''; hostPort = 0;
+  /** Which of several addresses of the host was connected to, '': it has but one. */
+  reachedText = ''; reachedIp = ''; reachedPort = 0;
   connectionId = 0;
   tls: TlsFacts | null = null;
   transportFailure = '';

@@ -60,6 +60,9 @@ export interface OriginalDstPlan { readonly kind: 'original-dst'; readonly heade
 /** How a cluster finds hosts in a way of its own. */
 export type KindPlan = { readonly kind: 'aggregate'; readonly clusters: readonly string[] } | OriginalDstPlan | { readonly kind: 'dynamic-forward'; readonly cache: string; readonly hostTtlMs: number };
 
+/** happy_eyeballs_config: the family that is tried first (0: that of the first address), and how many of it before one of the other. */
+export interface EyeballsPlan { readonly family: 0 | 4 | 6; readonly count: number }
+
 export interface RetryBudgetPlan { /** Percent of active and pending requests. */ readonly percent: number; readonly least: number }
 
 export interface ClusterPlan {
@@ -93,6 +96,7 @@ export interface ClusterPlan {
   /** HTTP filters of each attempt at its hosts, in place of the router's; null: it has none. */
   readonly upstreamFilters: readonly HttpFilterPlan[] | null;
   readonly preconnectRatio: number;
+  readonly eyeballs: EyeballsPlan;
   readonly keepalive: TcpKeepalive | null;
   readonly bind: BindPlan | null;
   /** Of connections whose source has none of its own. */
@@ -121,6 +125,8 @@ export type HealthStatus = 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'D
 export interface HostPlan {
   readonly index: number;
   readonly address: Address;
+  /** Further addresses of the same host; absent: it has but one. */
+  readonly more?: readonly Address[];
   readonly hostname: string;
   readonly weight: number;
   readonly priority: number;

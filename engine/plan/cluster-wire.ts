@@ -14,7 +14,7 @@ export const BALANCER_DEFAULTS: BalancerPlan = {
 /** A cluster of which nothing is said. Fields that are left out here always go along. */
 const DEFAULTS: Partial<ClusterPlan> = {
   connectTimeoutMs: 5000, balancer: BALANCER_DEFAULTS, kind: null, panicPercent: 50, overprovisioning: 140, weightedHealth: false, overrideStatus: ['UNKNOWN', 'HEALTHY', 'DEGRADED'], bufferLimit: 1 << 20, protocol: 'http1', http1: HTTP1_DEFAULTS, http2: HTTP2_DEFAULTS,
-  autoSni: null, autoSanValidation: false, closeOnHostSetChange: false, idleTimeoutMs: 3_600_000, maxConnectionDurationMs: 0, maxRequestsPerConnection: 0, maxStreamDurationMs: -1, upstreamFilters: null, preconnectRatio: 1, keepalive: null, bind: null, socketOptions: [], metadata: null, retryBudgets: [null, null], hostRecord: -1,
+  autoSni: null, autoSanValidation: false, closeOnHostSetChange: false, idleTimeoutMs: 3_600_000, maxConnectionDurationMs: 0, maxRequestsPerConnection: 0, maxStreamDurationMs: -1, upstreamFilters: null, preconnectRatio: 1, eyeballs: { family: 0, count: 1 }, keepalive: null, bind: null, socketOptions: [], metadata: null, retryBudgets: [null, null], hostRecord: -1,
   perHostMaxConnections: 0, outlier: null, healthChecked: false, transportSocket: null, transportSocketMatches: [],
 };
 
@@ -36,8 +36,8 @@ export function packCluster(plan: ClusterPlan): Uint8Array {
 export function unpackCluster(bytes: Uint8Array): ClusterPlan { return { ...DEFAULTS, ...unpack<Partial<ClusterPlan>>(bytes) } as ClusterPlan; }
 
 const HEALTH: readonly HealthStatus[] = ['UNKNOWN', 'HEALTHY', 'UNHEALTHY', 'DRAINING', 'TIMEOUT', 'DEGRADED'];
-/** index, group, ip (or the address where it is none), port; then, where any of them is set: weight, health, hostname, metadata. */
-type Row = readonly [number, number, string | Address, number, number?, number?, string?, HostPlan['metadata']?];
+/** index, group, ip (or the address where it is none), port; then, where any of them is set: weight, health, hostname, metadata, further addresses. */
+type Row = readonly [number, number, string | Address, number, number?, number?, string?, HostPlan['metadata']?, (readonly Address[])?];
 /** region, zone, sub zone, weight, priority. */
 type Group = readonly [string, string, string, number, number];
 
@@ -48,14 +48,15 @@ export function packHosts(hosts: Iterable<HostPlan>): Uint8Array {
     let group = known.get(key);
     if (group === undefined) { group = groups.length; known.set(key, group); groups.push([region, zone, subZone, h.localityWeight, h.priority]); }
     const at = address.kind === 'ip' ? ([h.index, group, address.ip, address.port] as const) : ([h.index, group, address, 0] as const);
-    rows.push(h.weight === 1 && h.health === 'UNKNOWN' && h.hostname === '' && h.metadata === null ? at : [...at, h.weight, HEALTH.indexOf(h.health), h.hostname, h.metadata]);
+    if (h.more !== undefined) rows.push([...at, h.weight, HEALTH.indexOf(h.health), h.hostname, h.metadata, h.more]);
+    else rows.push(h.weight === 1 && h.health === 'UNKNOWN' && h.hostname === '' && h.metadata === null ? at : [...at, h.weight, HEALTH.indexOf(h.health), h.hostname, h.metadata]);
   }
   return pack([groups, rows]);
 }
 
 export function unpackHosts(bytes: Uint8Array): HostPlan[] {
   const [groups, rows] = unpack<readonly [readonly Group[], readonly Row[]]>(bytes), localities = groups.map(([region, zone, subZone]) => ({ region, zone, subZone }));
-  return rows.map(([index, group, at, port, weight = 1, health = 0, hostname = '', metadata = null]) => ({
-    index, address: typeof at === 'string' ? { kind: 'ip', family: at.includes(':') ? 6 : 4, ip: at, port } : at, hostname, weight, priority: groups[group]![4], locality: localities[group]!, localityWeight: groups[group]![3], metadata, health: HEALTH[health]!,
+  return rows.map(([index, group, at, port, weight = 1, health = 0, hostname = '', metadata = null, more]) => ({
+    index, address: typeof at === 'string' ? { kind: 'ip', family: at.includes(':') ? 6 : 4, ip: at, port } : at, hostname, weight, priority: groups[group]![4], locality: localities[group]!, localityWeight: groups[group]![3], metadata, health: HEALTH[health]!, ...(more === undefined ? {} : { more }),
   }));
 }

@@ -14,6 +14,7 @@ import { CLUSTER } from '../observe/stats/schemas.ts';
 import { UpstreamFacts, type ConnectionFacts, type StreamFacts } from '../observe/stream-facts.ts';
 import type { Cluster, Host, LeaseContext, LeaseWaiter, RawUpstream, RawWaiter, Waiting } from '../upstream/upstream.ts';
 import type { Timeouts } from './timeouts.ts';
+import { noteReached } from '../upstream/pool/address-race.ts';
 import { UpstreamExchange, type ExchangeAttempt, type RequestView } from './upstream-exchange.ts';
 import type { UpstreamLog } from './upstream-log.ts';
 import { RawStream } from './raw-stream.ts';
@@ -176,6 +177,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     const up = this.facts, { local } = upstream.socket;
     up.connectionId = upstream.id; up.connectStartMs = upstream.connectStartMs; up.connectEndMs = upstream.connectEndMs;
     up.localText = formatAddress(local);
+    if (upstream.reached) noteReached(up, upstream.reached);
     if (local.kind === 'ip') { up.localIp = local.ip; up.localPort = local.port; }
     this.open(new RawStream(upstream, this, this.owner.env.later));
   }

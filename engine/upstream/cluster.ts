@@ -27,6 +27,7 @@ import type { DnsCaches } from './dns-caches.ts';
 import { DynamicForwardChooser } from './kinds/dynamic-forward.ts';
 import { OriginalDstChooser } from './kinds/original-dst.ts';
 import type { PriorityOptions } from './priority-loads.ts';
+import { inTurns } from './pool/address-race.ts';
 import type { PoolProtocol } from './pool/connection.ts';
 import { Pool } from './pool/pool.ts';
 import { RawConnection } from './pool/raw-connection.ts';
@@ -43,6 +44,8 @@ export interface Surroundings { readonly own: Locality | null; /** There is a lo
 export class HostEntry implements WithLocality {
   readonly index: number; address: HostPlan['address']; text: string; readonly hostname: string; readonly cluster: Cluster; readonly priority: number;
   readonly locality: HostPlan['locality']; readonly localityWeight: number; readonly metadata: HostPlan['metadata']; readonly health: HostPlan['health']; weight: number;
+  /** All of them, in the order in which they are tried; null: there is but one. */
+  addresses: readonly HostPlan['address'][] | null;
   readonly stats: StatBlock;
   /** No longer among the cluster's hosts. */
   removed = false;
@@ -59,7 +62,7 @@ export class HostEntry implements WithLocality {
     return flags;
   }
   /** Where new connections go from now on. */
-  move(to: HostPlan['address']): void { this.address = to; this.text = formatAddress(to); }
+  move(to: HostPlan['address'], more: HostPlan['more']): void { this.address = to; this.text = formatAddress(to); this.addresses = more === undefined ? null : inTurns([to, ...more], (this.cluster as ClusterEntry).plan.eyeballs); }
   /** Nothing but the address may be another. */
   same(p: HostPlan): boolean {
     if (this.priority !== p.priority || this.weight !== p.weight || this.localityWeight !== p.localityWeight || this.hostname !== p.hostname || this.health !== p.health) return false;
@@ -71,6 +74,7 @@ export class HostEntry implements WithLocality {
   constructor(plan: HostPlan, cluster: Cluster, env: WorkerEnv) {
     this.index = plan.index; this.address = plan.address; this.text = formatAddress(plan.address); this.hostname = plan.hostname; this.cluster = cluster; this.priority = plan.priority;
     this.locality = plan.locality; this.localityWeight = plan.localityWeight; this.metadata = plan.metadata; this.health = plan.health; this.weight = plan.weight;
+    this.addresses = plan.more === undefined ? null : inTurns([plan.address, ...plan.more], (cluster as ClusterEntry).plan.eyeballs);
     this.stats = new StatBlock(env.stats, HOST_SCHEMA, `host.${plan.index}`);
   }
   namedPool(n: number, serverName: string, make: () => Pool): Pool {
@@ -181,7 +185,7 @@ export class ClusterEntry implements Cluster {
     const old = new Map(this.hosts.map((h) => [h.index, h])), had = this.hosts.length;
     this.hosts = plans.map((p) => {
       const known = old.get(p.index);
-      if (known?.same(p)) { old.delete(p.index); known.move(p.address); return known; }
+      if (known?.same(p)) { old.delete(p.index); known.move(p.address, p.more); return known; }
       const made = new HostEntry(p, this, this.env);
       if (known !== undefined) { made.take(known); old.delete(p.index); }
       return made;

@@ -7,7 +7,8 @@ import { compileDns, type DnsPlan } from './dns-config.ts';
 import { compileHttp } from './http-config.ts';
 import { shared } from '../base/shared-data.ts';
 import { compileBalancer } from './balancer-config.ts';
-import type { ClusterPlan, HealthStatus, HostPlan, RetryBudgetPlan } from '../plan/cluster-plan.ts';
+import type { Address } from '../net/address.ts';
+import type { ClusterPlan, EyeballsPlan, HealthStatus, HostPlan, RetryBudgetPlan } from '../plan/cluster-plan.ts';
 import type { CircuitLimits } from '../shm/circuit-table.ts';
 import type { CheckTargetPlan, HealthCheckPlan, OutlierPlan } from '../plan/health-plan.ts';
 import type { CompileContext, ConfigMessage, DiscoverySource } from '../proto/config-message.ts';
@@ -54,12 +55,23 @@ function compileEndpoints(m: ConfigMessage | undefined, names: boolean): Assignm
     return l.list('lb_endpoints').map((e): EndpointPlan => {
       const inner = e.msg('endpoint');
       e.unsupported('endpoint_name');
-      inner?.unsupported('additional_addresses');
       const address = compileAddress(inner?.msg('address'), names);
-      return { address, hostname: inner?.str('hostname') || (names && address.kind === 'ip' ? address.ip : ''), weight: e.num('load_balancing_weight', 1), priority, locality, localityWeight, metadata: compileMetadata(e.msg('metadata')), health: e.enum('health_status') as HealthStatus, check: compileCheckTarget(inner?.msg('health_check_config')) };
+      const more = inner === undefined ? [] : further(inner, names);
+      return { address, ...(more.length === 0 ? {} : { more }), hostname: inner?.str('hostname') || (names && address.kind === 'ip' ? address.ip : ''), weight: e.num('load_balancing_weight', 1), priority, locality, localityWeight, metadata: compileMetadata(e.msg('metadata')), health: e.enum('health_status') as HealthStatus, check: compileCheckTarget(inner?.msg('health_check_config')) };
     });
   });
   return { endpoints, overprovisioning: policy?.num('overprovisioning_factor', 140) ?? 140, weightedHealth: policy?.bool('weighted_priority_health') ?? false };
+}
+
+/** additional_addresses of an endpoint. A name has those that it resolves to, and no others. */
+function further(m: ConfigMessage, names: boolean): Address[] {
+  if (names) { m.noop('additional_addresses', 'a name has the addresses that it resolves to'); return []; }
+  return m.list('additional_addresses').map((a) => compileAddress(a.msg('address'), false));
+}
+
+function compileEyeballs(m: ConfigMessage | undefined): EyeballsPlan {
+  const version = m?.enum('first_address_family_version');
+  return { family: version === 'V4' ? 4 : version === 'V6' ? 6 : 0, count: m?.num('first_address_family_count', 1) ?? 1 };
 }
 
 function compileLimits(m: ConfigMessage | undefined): { limits: [CircuitLimits, CircuitLimits]; perHost: number; remaining: [boolean, boolean]; budgets: [RetryBudgetPlan | null, RetryBudgetPlan | null] } {
@@ -106,7 +118,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   if (discovery !== 'strict-dns' && common?.msg('consistent_hashing_lb_config')?.bool('use_hostname_for_hashing') === true && m.readable('type')) common.error('consistent_hashing_lb_config.use_hostname_for_hashing', `Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.${discovery.replace('-', '_')}'`);
   const http = compileHttp(m, ctx, kind?.kind === 'dynamic-forward'), { limits, perHost, remaining, budgets } = compileLimits(m.msg('circuit_breakers'));
   const options = m.msg('upstream_connection_options'), { bind, socketOptions } = compileBind(m.msg('upstream_bind_config'), ctx.resource);
-  options?.noop('set_local_interface_name_on_upstream_connections', 'the interface is not shown'); options?.unsupported('happy_eyeballs_config');
+  options?.noop('set_local_interface_name_on_upstream_connections', 'the interface is not shown');
   const panic = common?.msg('healthy_panic_threshold');
   const preconnect = m.msg('preconnect_policy');
   preconnect?.unsupported('predictive_preconnect_ratio');
@@ -116,7 +128,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
     discovery, eds, endpoints, limits: shared(limits), trackRemaining: shared(remaining), dns: shared(compileDns(m, dns)), dnsCache, healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'), ignoreNewHosts: common?.bool('ignore_new_hosts_until_first_hc') ?? false,
     cluster: {
       name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: shared(compileBalancer(m, kind !== null)), kind, panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
-      ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
+      ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, eyeballs: shared(compileEyeballs(options?.msg('happy_eyeballs_config'))), preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
       keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind, socketOptions, metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, retryBudgets: budgets, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
       transportSocket: compileTransportSocket(m.msg('transport_socket'), ctx, 'upstream'), transportSocketMatches: m.list('transport_socket_matches').map((t) => { t.str('name'); return { match: (t.json('match') ?? {}) as { readonly [key: string]: unknown }, socket: compileTransportSocket(t.msg('transport_socket'), ctx, 'upstream') }; }),
     },

@@ -58,11 +58,12 @@ export class HostSockets {
   /**
    * Begins to connect; the result comes to the sink, for TLS when the handshake is over. `protocol`: what is to be spoken, for ALPN where the context has no list;
    * null: raw bytes. `serverName`: asked for in place of what the cluster asks for, '' for that. `alpn`: in place of any other list. `client`: whose connection it is, for PROXY headers.
+   * `address`: of several that the host has.
    */
-  connect(host: HostPlace, sink: SocketSink, protocol: 'http1' | 'http2' | 'auto' | null, serverName = '', alpn: readonly string[] | null = null, client: ConnectionFacts | null = null): TransportSocket {
+  connect(host: HostPlace, sink: SocketSink, protocol: 'http1' | 'http2' | 'auto' | null, serverName = '', alpn: readonly string[] | null = null, client: ConnectionFacts | null = null, address: Address = host.address): TransportSocket {
     const { plan, env } = this, { factory, proxy } = this.wrapFor(host);
-    const { bind } = plan, source = bind === null ? null : sourceFor(bind, host.address);
-    const socket = env.transport.connect({ remote: host.address, bind: source?.address ?? null, freebind: bind?.freebind ?? false, options: source?.options ?? plan.socketOptions, noDelay: true, keepalive: plan.keepalive }, sink);
+    const { bind } = plan, source = bind === null ? null : sourceFor(bind, address);
+    const socket = env.transport.connect({ remote: address, bind: source?.address ?? null, freebind: bind?.freebind ?? false, options: source?.options ?? plan.socketOptions, noDelay: true, keepalive: plan.keepalive }, sink);
     if (plan.bufferLimit > 0) socket.highMark = plan.bufferLimit;
     if (proxy !== null && !writeProxyHeader(socket, proxy, client)) { socket.destroy('now'); env.later.soon(() => sink.onClose('PROXY header too long')); return socket; }
     if (factory === null) return socket;

@@ -82,6 +82,8 @@ export interface RawUpstream {
   /** For writing, pausing, half-closing; never destroyed by the owner. */
   readonly socket: TransportSocket;
   sink: SocketSink;
+  /** Which of several addresses it is connected to; null, absent: the host has but one. */
+  readonly reached?: Address | null;
   /** Monotonic ms of the connect's begin and end. */
   readonly connectStartMs: number; readonly connectEndMs: number;
   close(how: 'flush' | 'now' | 'reset'): void;

@@ -184,7 +184,10 @@ export class ControlClusters {
     endpoints.forEach((e, i) => {
       if (discovery === 'static' || discovery === 'eds' || e.address.kind !== 'ip') { this.keep(c, next, e, e); return; }
       const addresses = c.names?.addresses(i) ?? [], { port } = e.address;
-      for (const ip of discovery === 'logical-dns' ? addresses.slice(0, 1) : addresses) this.keep(c, next, e, { ...e, address: ipAddress(ip, port) });
+      const all = addresses.map((ip) => ipAddress(ip, port)), [first, ...more] = all;
+      // One host with all addresses, or a host for each.
+      if (discovery !== 'logical-dns') for (const address of all) this.keep(c, next, e, { ...e, address });
+      else if (first !== undefined) this.keep(c, next, e, { ...e, address: first, ...(more.length > 0 ? { more } : {}) });
     });
     let changed = next.size !== c.hosts.size;
     for (const [key, h] of c.hosts) {

@@ -22,9 +22,11 @@ export class DynamicForwardChooser implements HostChooser {
     const given = ctx.facts?.filterState?.get('envoy.upstream.dynamic_host'), port = ctx.facts?.filterState?.get('envoy.upstream.dynamic_port');
     const authority = typeof given === 'string' && given !== '' ? given : ctx.request?.authority ?? '', name = nameOf(authority);
     if (name === '') return null;
-    const address = parseIp(name) !== null ? name : this.dns.get(this.cache, name)?.addresses[0];
+    const addresses = parseIp(name) !== null ? [name] : this.dns.get(this.cache, name)?.addresses ?? [], [address] = addresses;
     const asked = typeof port === 'number' ? port : portOf(authority);
-    return address === undefined ? null : this.hosts.at(ipAddress(address, asked >= 0 ? asked : this.entry.secure ? 443 : 80), name);
+    if (address === undefined) return null;
+    const to = asked >= 0 ? asked : this.entry.secure ? 443 : 80;
+    return this.hosts.at(ipAddress(address, to), name, addresses.length > 1 ? addresses.slice(1).map((ip) => ipAddress(ip, to)) : undefined);
   }
 
   drain(): void { this.hosts.drain(); }

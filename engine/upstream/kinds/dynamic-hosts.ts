@@ -13,11 +13,11 @@ export class DynamicHosts {
   constructor(entry: ClusterEntry, cleanupMs: number) { this.entry = entry; this.cleanupMs = cleanupMs; this.timer = new Timer(() => this.sweep()); }
 
   /** The host at an address, under the name that it was asked for by ('' for none). */
-  at(address: Address, hostname: string): HostEntry {
+  at(address: Address, hostname: string, more?: readonly Address[]): HostEntry {
     const key = hostname === '' ? formatAddress(address) : `${hostname}|${formatAddress(address)}`, { env } = this.entry;
     let kept = this.hosts.get(key);
     if (kept === undefined) {
-      const host = new HostEntry({ index: this.entry.plan.hostRecord, address, hostname, weight: 1, priority: 0, locality: { region: '', zone: '', subZone: '' }, localityWeight: 0, metadata: null, health: 'UNKNOWN' }, this.entry, env);
+      const host = new HostEntry({ index: this.entry.plan.hostRecord, address, ...(more === undefined ? {} : { more }), hostname, weight: 1, priority: 0, locality: { region: '', zone: '', subZone: '' }, localityWeight: 0, metadata: null, health: 'UNKNOWN' }, this.entry, env);
       kept = { host, used: true };
       this.hosts.set(key, kept);
       if (!this.timer.armed) env.wheel.arm(this.timer, this.cleanupMs);

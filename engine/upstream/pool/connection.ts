@@ -10,10 +10,11 @@ import type { H2Stat } from '../../codec/h2/faults.ts';
 import { Timer } from '../../loop/timer-wheel.ts';
 import { formatAddress } from '../../net/address.ts';
 import { tlsOf } from '../../net/tls/contexts.ts';
-import type { SocketSink, TransportSocket } from '../../net/transport/transport.ts';
+import type { TransportSocket } from '../../net/transport/transport.ts';
 import { CLUSTER, HOST, HTTP2 } from '../../observe/stats/schemas.ts';
 import type { TlsFacts } from '../../observe/stream-facts.ts';
 import type { LeaseContext } from '../upstream.ts';
+import { AddressRace, noteReached, type RaceOwner } from './address-race.ts';
 import type { Pool } from './pool.ts';
 
 let nextId = 1;
@@ -29,10 +30,12 @@ export function connectReason(error: string): string {
 /** 'auto': what ALPN gives, HTTP/1 without it. */
 export type PoolProtocol = 'http1' | 'http2' | 'auto';
 
-export class UpstreamConnection implements SocketSink, ClientHost, CodecOutput {
+export class UpstreamConnection implements RaceOwner, ClientHost, CodecOutput {
   readonly id = nextConnectionId();
   private readonly pool: Pool;
   private socket!: TransportSocket;
+  /** Of a host with several addresses. */
+  private race: AddressRace | null = null;
   private codec: ClientCodec | null = null;
   private h2: H2ClientCodec | null = null;
   private state: 'connecting' | 'open' | 'retired' | 'closed' = 'connecting';
@@ -67,8 +70,13 @@ export class UpstreamConnection implements SocketSink, ClientHost, CodecOutput {
   connect(): void {
     const { cluster, host } = this.pool;
     cluster.env.wheel.arm(this.timer, cluster.plan.connectTimeoutMs);
-    this.socket = cluster.sockets.connect(host, this, this.pool.protocol, this.pool.serverName, null, this.pool.client);
+    const { protocol, serverName, client } = this.pool, { addresses } = host;
+    if (addresses === null) { this.socket = cluster.sockets.connect(host, this, protocol, serverName, null, client); return; }
+    this.race = new AddressRace(cluster.env, addresses, (address, sink) => cluster.sockets.connect(host, sink, protocol, serverName, null, client, address), this);
   }
+  raceGoesOn(): void { this.pool.cluster.stats.inc(CLUSTER.upstream_cx_total); this.pool.host.stats.inc(HOST.cx_total); }
+  raceWon(socket: TransportSocket): void { this.socket = socket; this.onConnect(); }
+  raceLost(error: string): void { this.onClose(error); }
 
   get closed(): boolean { return this.state === 'closed'; }
   /** It had a stream before. */
@@ -97,6 +105,7 @@ export class UpstreamConnection implements SocketSink, ClientHost, CodecOutput {
     const { local } = this.socket;
     facts.localText = this.localText;
     facts.tls = this.tls;
+    if (this.race !== null) noteReached(facts, this.socket.remote);
     if (local.kind === 'ip') { facts.localIp = local.ip; facts.localPort = local.port; }
     if (this.requests === 1) { facts.connectStartMs = this.startMs; facts.connectEndMs = this.connectedMs; }
     const stream = this.codec!.open(ctx.sink);
@@ -156,7 +165,7 @@ export class UpstreamConnection implements SocketSink, ClientHost, CodecOutput {
   private connectFailed(why: 'connect-failure' | 'connect-timeout', reason: string, local: boolean): void {
     const { cluster, host } = this.pool;
     this.state = 'closed';
-    this.socket.destroy('now');
+    if (this.race === null) this.socket.destroy('now'); else this.race.cancel();
     cluster.stats.inc(CLUSTER.upstream_cx_connect_fail);
     host.stats.inc(HOST.cx_connect_fail);
     this.letGo(local);

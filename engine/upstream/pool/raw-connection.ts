@@ -7,14 +7,18 @@ import type { ConnectionFacts } from '../../observe/stream-facts.ts';
 import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
 import type { Breaker, ClusterEntry, HostEntry } from '../cluster.ts';
 import type { RawUpstream, RawWaiter, Waiting } from '../upstream.ts';
+import type { Address } from '../../net/address.ts';
+import { AddressRace, type RaceOwner } from './address-race.ts';
 import { connectReason, nextConnectionId } from './connection.ts';
 
 const NOBODY: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
 
-export class RawConnection implements SocketSink, Waiting, RawUpstream {
+export class RawConnection implements RaceOwner, Waiting, RawUpstream {
   readonly id = nextConnectionId();
   readonly host: HostEntry;
-  readonly socket: TransportSocket;
+  socket!: TransportSocket;
+  /** Of a host with several addresses. */
+  private readonly race: AddressRace | null = null;
   sink: SocketSink = NOBODY;
   readonly connectStartMs: number;
   connectEndMs = -1;
@@ -30,8 +34,14 @@ export class RawConnection implements SocketSink, Waiting, RawUpstream {
     host.stats.inc(HOST.cx_total); host.stats.inc(HOST.cx_active);
     cluster.shared.hosts.addConnections(host.index, 1);
     this.timer = env.wheel.after(plan.connectTimeoutMs, () => { stats.inc(CLUSTER.upstream_cx_connect_timeout); this.fail('connect-timeout', 'connection timeout'); });
-    this.socket = cluster.sockets.connect(host, this, null, '', null, client);
+    const { addresses } = host;
+    if (addresses === null) this.socket = cluster.sockets.connect(host, this, null, '', null, client);
+    else this.race = new AddressRace(env, addresses, (address, sink) => cluster.sockets.connect(host, sink, null, '', null, client, address), this);
   }
+  raceGoesOn(): void { this.cluster.stats.inc(CLUSTER.upstream_cx_total); this.host.stats.inc(HOST.cx_total); }
+  raceWon(socket: TransportSocket): void { this.socket = socket; this.onConnect(); }
+  raceLost(error: string): void { this.onClose(error); }
+  get reached(): Address | null { return this.race === null ? null : this.socket.remote; }
 
   cancel(): void { if (this.state === 'connecting') { this.cluster.stats.inc(CLUSTER.upstream_rq_cancelled); this.end(true, 'now'); } }
   close(how: 'flush' | 'now' | 'reset'): void { this.end(true, how); }
@@ -52,7 +62,7 @@ export class RawConnection implements SocketSink, Waiting, RawUpstream {
     this.state = 'over';
     const { cluster, host } = this, { env, stats } = cluster;
     env.wheel.cancel(this.timer);
-    if (how !== 'gone') this.socket.destroy(how);
+    if (this.race !== null && !given) this.race.cancel(); else if (how !== 'gone') this.socket.destroy(how);
     stats.dec(CLUSTER.upstream_cx_active);
     host.stats.dec(HOST.cx_active);
     cluster.shared.hosts.addConnections(host.index, -1);

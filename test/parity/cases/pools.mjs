@@ -1,4 +1,6 @@
 // How hosts are weighted, found and connected to: ORCA, consistent hashing as hosts go, addresses of more than one family.
+import { spawn } from 'node:child_process';
+import { connect } from 'node:net';
 import { bootstrap, cluster, endpoint, httpListener, httpProxy } from '../lib/config.mjs';
 
 const toAll = (name = 'all') => `- {match: {prefix: "/"}, route: {cluster: ${name}}}`;
@@ -93,7 +95,39 @@ export const cases = [
       await change(t, { a: 3, b: 1, d: 2, e: 1, f: 1, c: 1 }); await placeAll(t, 'weights 3 1 2 1 1 1', 6);
     },
   },
+  {
+    name: 'several addresses of one host: the next after 300 ms or a failure; one connection for the statistics',
+    backends: [{ name: 'a' }, { name: 'b' }],
+    ports: ['silent', 'closed'],
+    before: async (t) => { await t.extra(() => blackHole(t.ports.silent)); },
+    config: (w) => {
+      const more = (...ports) => `additional_addresses: [${ports.map((p) => `{address: {socket_address: {address: 127.0.0.1, port_value: ${w.ports[p]}}}}`).join(', ')}]`;
+      const host = (first, ...rest) => `[{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: ${w.ports[first]}}}, ${more(...rest)}}}]}]`;
+      const names = ['slow', 'refused', 'none'];
+      return httpProxy(w, { routes: names.map((n) => `
+- match: {prefix: "/${n}"}
+  route: {cluster: ${n}}
+  response_headers_to_add: [{header: {key: x-host, value: "%UPSTREAM_HOST%"}}, {header: {key: x-remote, value: "%UPSTREAM_REMOTE_ADDRESS%"}}]`), clusters: [
+        cluster(w, 'slow', { endpoints: host('silent', 'a') }), cluster(w, 'refused', { endpoints: host('closed', 'b', 'a') }), cluster(w, 'none', { endpoints: host('closed', 'closed') })] });
+    },
+    steps: async (t) => {
+      const ask = async (path) => { const r = await t.quiet.http({ path, headers: { 'x-test-plain': '' } }); return { status: r.status, body: r.body, host: r.headers['x-host'], remote: r.headers['x-remote'] }; };
+      t.note('slow', await t.timed('after 300 ms', () => ask('/slow'), 280, 900));
+      t.note('refused', await t.timed('at once', () => ask('/refused'), 0, 280));
+      t.note('none', await t.timed('at once', () => ask('/none'), 0, 280));
+      await t.stats(['slow', 'refused', 'none'].flatMap((c) => ['upstream_cx_total', 'upstream_cx_active', 'upstream_cx_connect_fail', 'upstream_cx_connect_timeout', 'upstream_rq_pending_failure_eject'].map((n) => `cluster.${c}.${n}`)));
+    },
+  },
 ];
+
+/** A port where nothing answers a connect: its queue is full and nobody takes from it. */
+async function blackHole(port) {
+  const child = spawn(process.execPath, ['-e', `require('net').createServer().listen({port: ${port}, host: '127.0.0.1', backlog: 1}, () => { require('fs').writeSync(1, 'up'); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); })`], { stdio: ['ignore', 'pipe', 'ignore'] });
+  await new Promise((r) => child.stdout.once('data', r));
+  const fill = Array.from({ length: 6 }, () => connect({ port, host: '127.0.0.1' }).on('error', () => {}));
+  await new Promise((r) => setTimeout(r, 200));
+  return { stop: () => { for (const s of fill) s.destroy(); child.kill('SIGKILL'); } };
+}
 
 const assignment = (t, cluster, hosts) => `version_info: "${Object.keys(hosts).join('')}"
 resources:

@@ -15,6 +15,7 @@ import { TCP_PROXY } from '../../../observe/stats/l4-schemas.ts';
 import { CLUSTER } from '../../../observe/stats/schemas.ts';
 import type { StatBlock } from '../../../observe/stats/stat-block.ts';
 import { UpstreamFacts, type StreamFacts } from '../../../observe/stream-facts.ts';
+import { noteReached } from '../../../upstream/pool/address-race.ts';
 import type { Cluster, Host, RawUpstream, RawWaiter, Waiting } from '../../../upstream/upstream.ts';
 import { HttpTunnel } from './http-tunnel.ts';
 import { TcpPick, type TcpProxyRuntime } from './tcp-proxy-runtime.ts';
@@ -165,6 +166,7 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     up.connectionId = upstream.id;
     up.localText = formatAddress(local);
     if (local.kind === 'ip') { up.localIp = local.ip; up.localPort = local.port; }
+    if (upstream.reached) noteReached(up, upstream.reached);
     up.connectStartMs = upstream.connectStartMs; up.connectEndMs = up.poolReadyMs = upstream.connectEndMs;
     this.lastMs = env.clock.nowMs();
     if (plan.idleTimeoutMs > 0) { this.idle = new Timer(() => this.idleFired()); env.wheel.arm(this.idle, plan.idleTimeoutMs); }
