@@ -18,6 +18,7 @@ import { compileGrpcHttp1Bridge } from './filters/http/grpc-http1-bridge/config.
 import { compileGrpcReverseBridge, compileGrpcReverseBridgeRoute } from './filters/http/grpc-http1-reverse-bridge/config.ts';
 import { compileGrpcStats } from './filters/http/grpc-stats/config.ts';
 import { compileGrpcWeb } from './filters/http/grpc-web/config.ts';
+import { compileAdaptiveConcurrency } from './filters/http/adaptive-concurrency/config.ts';
 import { compileAdmissionControl } from './filters/http/admission-control/config.ts';
 import { compileHeaderMutation, compileHeaderMutationPerRoute } from './filters/http/header-mutation/config.ts';
 import { compileHeaderToMetadata } from './filters/http/header-to-metadata/config.ts';
@@ -76,6 +77,7 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', { category: 'envoy.filters.http', compile: compileGrpcWeb }],
   ['envoy.extensions.filters.http.admission_control.v3.AdmissionControl', { category: 'envoy.filters.http', upstream: true, compile: compileAdmissionControl }],
   ['envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', { category: 'envoy.filters.http', upstream: true, compile: compileHeaderMutation }],
+  ['envoy.extensions.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency', { category: 'envoy.filters.http', compile: compileAdaptiveConcurrency }],
   ['envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute', { category: 'envoy.filters.http.per_route', compile: compileHeaderMutationPerRoute }],
   ['envoy.extensions.filters.http.header_to_metadata.v3.Config', { category: 'envoy.filters.http', perRoute: true, compile: compileHeaderToMetadata }],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', { category: 'envoy.filters.http', compile: compileHealthCheckFilter }],

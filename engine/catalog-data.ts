@@ -10,6 +10,8 @@ import { GrpcReverseBridgeFactory } from './filters/http/grpc-http1-reverse-brid
 import { GrpcStatsFactory } from './filters/http/grpc-stats/filter.ts';
 import { GrpcWebFactory } from './filters/http/grpc-web/filter.ts';
 import type { GrpcHttp1BridgePlan, GrpcReverseBridgePlan, GrpcStatsPlan } from './plan/grpc-filter-plans.ts';
+import { AdaptiveConcurrencyFactory } from './filters/http/adaptive-concurrency/filter.ts';
+import type { AdaptiveConcurrencyPlan } from './plan/adaptive-concurrency-plan.ts';
 import { AdmissionControlFactory } from './filters/http/admission-control/filter.ts';
 import type { AdmissionControlPlan } from './plan/admission-control-plan.ts';
 import { HeaderMutationFactory } from './filters/http/header-mutation/filter.ts';
@@ -60,7 +62,7 @@ import type { AccessLogFilterPlan, AccessLogPlan } from './plan/accesslog-plan.t
 import type { BodyFormatPlan, HcmPlan } from './plan/hcm-plan.ts';
 import type { RouterConfig } from './plan/router-plan.ts';
 import type { ProxyProtocolPlan, TlsInspectorPlan } from './plan/listener-filter-plan.ts';
-import type { ProcessLimits } from './net/shared-limits.ts';
+import type { ProcessLimits, ProcessRecords } from './net/shared-limits.ts';
 import type { ConnectionLimitPlan, ConnectionRateLimitPlan, DirectResponsePlan } from './plan/network-filter-plan.ts';
 import type { NetworkRbacPlan, RbacPlan } from './plan/rbac-plan.ts';
 import type { SetFilterStatePlan } from './plan/filter-state-plan.ts';
@@ -69,7 +71,7 @@ import type { RouteTables } from './router/route-table.ts';
 import { RouterFactory, upstreamList } from './router/router-factory.ts';
 
 /** What factories may reach in a worker. */
-export interface CatalogParts { readonly limits: ProcessLimits; readonly overload: OverloadView; /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly dns: DnsCaches; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly node: () => NodeNames }
+export interface CatalogParts { readonly limits: ProcessLimits; readonly records: ProcessRecords; readonly overload: OverloadView; /** /healthcheck/fail was called. */ healthFailed(): boolean; readonly clusters: ClusterDirectory; readonly dns: DnsCaches; readonly routes: RouteTables; readonly logs: AccessLogEnv; readonly machineAddress: string; readonly node: () => NodeNames }
 
 /** What a network filter's factory is made with. */
 interface NetworkParts { readonly catalog: WorkerCatalog; readonly parts: CatalogParts; readonly env: WorkerEnv; readonly listenerStatPrefix: string }
@@ -116,6 +118,7 @@ const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpF
   ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig', (body, p) => new GrpcStatsFactory(p.name, body as GrpcStatsPlan, p.env.stats)],
   ['envoy.extensions.filters.http.grpc_web.v3.GrpcWeb', (_body, p) => new GrpcWebFactory(p.name, p.env.stats)],
   ['envoy.extensions.filters.http.admission_control.v3.AdmissionControl', (body, p) => new AdmissionControlFactory(p.name, body as AdmissionControlPlan, p.env, p.scope)],
+  ['envoy.extensions.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency', (body, p) => new AdaptiveConcurrencyFactory(p.name, body as AdaptiveConcurrencyPlan, p.env, p.parts, p.hcm.statPrefix)],
   ['envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', (body, p) => new HeaderMutationFactory(p.name, p.index, body as HeaderMutationFilterPlan, p.parts.logs.operators, p.env.clock)],
   ['envoy.extensions.filters.http.header_to_metadata.v3.Config', (body, p) => new HeaderToMetadataFactory(p.name, p.index, body as HeaderToMetadataPlan)],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', (body, p) => new HealthCheckFactory(p.name, body as HealthCheckFilterPlan, { clock: p.env.clock, clusters: p.parts.clusters, nodeCluster: p.parts.node().cluster, healthFailed: () => p.parts.healthFailed() })],

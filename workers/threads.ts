@@ -4,13 +4,14 @@ import { CircuitTable } from '../engine/shm/circuit-table.ts';
 import { HostTable } from '../engine/shm/host-table.ts';
 import { Ring } from '../engine/shm/ring.ts';
 import { SharedLimits } from '../engine/shm/shared-limits.ts';
+import { SharedRecords } from '../engine/shm/shared-records.ts';
 import { SharedWords } from '../engine/shm/shared-words.ts';
 import { COLUMN_SLOTS } from '../engine/observe/stats/thread-stat-store.ts';
 import type { Flags } from './flags.ts';
 
 /** Memory of the whole process, owned by the supervisor: it outlives every thread. */
 /** `secretKey`: what secrets are sealed under; copied to each thread, never in shared memory. */
-export interface ProcessMemory { readonly secretKey: Uint8Array; readonly hosts: SharedArrayBuffer; readonly circuits: SharedArrayBuffer; readonly words: SharedArrayBuffer; readonly limits: SharedArrayBuffer }
+export interface ProcessMemory { readonly secretKey: Uint8Array; readonly hosts: SharedArrayBuffer; readonly circuits: SharedArrayBuffer; readonly words: SharedArrayBuffer; readonly limits: SharedArrayBuffer; readonly records: SharedArrayBuffer }
 /** Memory of one worker's life: a replaced worker gets its own. */
 export interface WorkerMemory { readonly column: SharedArrayBuffer; readonly config: SharedArrayBuffer; readonly events: SharedArrayBuffer }
 
@@ -26,9 +27,10 @@ const RING_BYTES = 1 << 20;
 export const HOST_CAPACITY = 1 << 18;
 export const CIRCUIT_CAPACITY = 1 << 16;
 export const LIMIT_CAPACITY = 1 << 13;
+export const RECORD_CAPACITY = 256;
 
 export function processMemory(): ProcessMemory {
-  return { secretKey: randomBytes(32), hosts: new SharedArrayBuffer(HostTable.bytes(HOST_CAPACITY)), circuits: new SharedArrayBuffer(CircuitTable.bytes(CIRCUIT_CAPACITY)), words: new SharedArrayBuffer(SharedWords.bytes), limits: new SharedArrayBuffer(SharedLimits.bytes(LIMIT_CAPACITY)) };
+  return { secretKey: randomBytes(32), hosts: new SharedArrayBuffer(HostTable.bytes(HOST_CAPACITY)), circuits: new SharedArrayBuffer(CircuitTable.bytes(CIRCUIT_CAPACITY)), words: new SharedArrayBuffer(SharedWords.bytes), limits: new SharedArrayBuffer(SharedLimits.bytes(LIMIT_CAPACITY)), records: new SharedArrayBuffer(SharedRecords.bytes(RECORD_CAPACITY)) };
 }
 export function workerMemory(): WorkerMemory {
   return { column: new SharedArrayBuffer(COLUMN_SLOTS * 8), ...ringMemory() };
@@ -36,4 +38,4 @@ export function workerMemory(): WorkerMemory {
 export function ringMemory(): { readonly config: SharedArrayBuffer; readonly events: SharedArrayBuffer } {
   return { config: new SharedArrayBuffer(Ring.bytes(RING_BYTES)), events: new SharedArrayBuffer(Ring.bytes(RING_BYTES)) };
 }
-export function tablesOf(m: ProcessMemory): { hosts: HostTable; circuits: CircuitTable; words: SharedWords; limits: SharedLimits } { return { hosts: new HostTable(m.hosts), circuits: new CircuitTable(m.circuits), words: new SharedWords(m.words), limits: new SharedLimits(m.limits) }; }
+export function tablesOf(m: ProcessMemory): { hosts: HostTable; circuits: CircuitTable; words: SharedWords; limits: SharedLimits; records: SharedRecords } { return { hosts: new HostTable(m.hosts), circuits: new CircuitTable(m.circuits), words: new SharedWords(m.words), limits: new SharedLimits(m.limits), records: new SharedRecords(m.records) }; }

@@ -8,6 +8,18 @@ export interface ProcessLimits {
   release(record: number, count?: number): void;
 }
 
+/** Words under a name, shared by all workers (shm: SharedRecord). */
+export interface ProcessRecord {
+  /** Other workers see it too; else the table was full and it is this worker's own. */
+  readonly shared: boolean;
+  load(word: number): number;
+  store(word: number, value: number): void;
+  /** Adds; returns the value before. */
+  add(word: number, n: number): number;
+  swap(word: number, from: number, to: number): boolean;
+}
+export interface ProcessRecords { claim(name: string): ProcessRecord }
+
 export interface TokenBucketPlan { readonly maxTokens: number; readonly tokensPerFill: number; readonly fillIntervalMs: number }
 
 /** A token bucket under a name, shared by all workers; or one connection's or descriptor's own, without a name. */

@@ -12,6 +12,7 @@ import type { ClusterPlan, HostPlan, RetryBudgetPlan } from '../plan/cluster-pla
 import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
 import { HOST_FLAG, DEGRADED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
 import type { SharedLimits } from '../shm/shared-limits.ts';
+import type { SharedRecords } from '../shm/shared-records.ts';
 import type { SharedWords } from '../shm/shared-words.ts';
 import { ClusterBalancer, type BalancerParts } from './balancer.ts';
 import { hostSetsOf, type HostSet, type WithLocality } from './host-sets.ts';
@@ -36,7 +37,7 @@ import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, Locality, PickCo
 
 /** What a worker tells control of its hosts. */
 export interface HostReports { /** A row of failures reached its threshold (outlier detection). */ vote: Vote; /** The host asked to be taken out (x-envoy-immediate-health-check-fail). */ failHealth(host: number): void }
-export interface SharedTables { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly limits: SharedLimits }
+export interface SharedTables { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly limits: SharedLimits; readonly records: SharedRecords }
 
 /** What all clusters of a worker share of the process: where it runs, and the cluster it is part of. */
 export interface Surroundings { readonly own: Locality | null; /** There is a local cluster, whose health matters to all. */ readonly zoned: boolean; localHosts(): HostSet | null; /** Another cluster, null: there is none. */ member(name: string): ClusterEntry | null; /** Moves when a cluster or its endpoints change. */ readonly generation: number; readonly dns: DnsCaches }

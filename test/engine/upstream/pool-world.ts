@@ -12,6 +12,7 @@ import { packCluster, packHosts } from '../../../engine/plan/cluster-wire.ts';
 import { CIRCUIT_KIND, CircuitTable, type CircuitLimits } from '../../../engine/shm/circuit-table.ts';
 import { HostTable } from '../../../engine/shm/host-table.ts';
 import { SharedLimits } from '../../../engine/shm/shared-limits.ts';
+import { SharedRecords } from '../../../engine/shm/shared-records.ts';
 import { SharedWords } from '../../../engine/shm/shared-words.ts';
 import { BALANCER } from '../../../engine/upstream/balancer-config.ts';
 import { ClusterSet } from '../../../engine/upstream/cluster-set.ts';
@@ -59,7 +60,7 @@ export class PoolWorld {
   readonly sources: string[] = [];
   /** Names that control was asked for. */
   readonly wanted: string[] = [];
-  readonly shared = { hosts: new HostTable(new SharedArrayBuffer(HostTable.bytes(64))), circuits: new CircuitTable(new SharedArrayBuffer(CircuitTable.bytes(16))), words: new SharedWords(new SharedArrayBuffer(SharedWords.bytes)), limits: new SharedLimits(new SharedArrayBuffer(SharedLimits.bytes(4))) };
+  readonly shared = { hosts: new HostTable(new SharedArrayBuffer(HostTable.bytes(64))), circuits: new CircuitTable(new SharedArrayBuffer(CircuitTable.bytes(16))), words: new SharedWords(new SharedArrayBuffer(SharedWords.bytes)), limits: new SharedLimits(new SharedArrayBuffer(SharedLimits.bytes(4))), records: new SharedRecords(new SharedArrayBuffer(SharedRecords.bytes(4))) };
   readonly clusters: ClusterSet;
   readonly ctx: PickContext = { hasHash: false, hashHigh: 0, hashLow: 0, request: null, facts: null, metadataMatch: null, avoid: null, maxReselect: 0, triedPriorities: 0, overrideHost: null, overridesUsed: 0 };
 

@@ -1,5 +1,6 @@
 // LocalRateLimit from configuration; a route's own is the same message.
 import { compileRateLimits } from '../../../http/rate-limit/config.ts';
+import { compileRefusalStatus } from '../../../http/status-config.ts';
 import { compileTokenBucket } from '../../../net/limit-config.ts';
 import { compileHeaderAdd } from '../../../observe/format/config.ts';
 import { compileFraction, compilePercent } from '../../../observe/match/config.ts';
@@ -7,16 +8,13 @@ import { toByteString } from '../../../headers/headers.ts';
 import type { LocalRateLimitPlan } from '../../../plan/rate-limit-plan.ts';
 import type { CompileContext, ConfigMessage } from '../../../proto/config-message.ts';
 
-const CODES: Readonly<Record<string, number>> = { BadRequest: 400, Unauthorized: 401, PaymentRequired: 402, Forbidden: 403, NotFound: 404, MethodNotAllowed: 405, NotAcceptable: 406, RequestTimeout: 408, Conflict: 409, Gone: 410, TooManyRequests: 429, InternalServerError: 500, NotImplemented: 501, BadGateway: 502, ServiceUnavailable: 503, GatewayTimeout: 504 };
-
 /** Without a share no request is of it. */
 const NONE = compilePercent(undefined);
 
 export function compileLocalRateLimit(m: ConfigMessage, ctx: CompileContext): LocalRateLimitPlan {
   m.unsupported('local_cluster_rate_limit'); m.unsupported('enable_retry_after_header');
   m.noop('max_dynamic_descriptors', 'descriptors without a value are refused');
-  const status = m.msg('status'), code = status?.enum('code') ?? '', bucket = m.msg('token_bucket'), limits = m.list('rate_limits');
-  if (status !== undefined && CODES[code] === undefined) status.unsupported('code', code);
+  const bucket = m.msg('token_bucket'), limits = m.list('rate_limits');
   if (bucket === undefined && m.has('filter_enabled')) m.error('token_bucket', 'local rate limit token bucket must be set');
   return {
     statPrefix: m.str('stat_prefix'), key: `${ctx.resource} ${m.path}`, bucket: bucket === undefined ? null : compileTokenBucket(bucket),
@@ -24,7 +22,7 @@ export function compileLocalRateLimit(m: ConfigMessage, ctx: CompileContext): Lo
       entries: d.list('entries').map((e) => { if (e.str('value') === '') e.unsupported('key', 'without a value (any value, each with a bucket of its own)'); return [toByteString(e.str('key')), toByteString(e.str('value'))] as const; }),
       bucket: compileTokenBucket(d.msg('token_bucket')), shadow: d.bool('shadow_mode'),
     })),
-    enabled: compileFraction(m.msg('filter_enabled')) ?? NONE, enforced: compileFraction(m.msg('filter_enforced')) ?? NONE, status: CODES[code] ?? 429,
+    enabled: compileFraction(m.msg('filter_enabled')) ?? NONE, enforced: compileFraction(m.msg('filter_enforced')) ?? NONE, status: compileRefusalStatus(m.msg('status'), 429),
     responseHeaders: { add: m.list('response_headers_to_add').map(compileHeaderAdd), remove: [] }, requestHeaders: { add: m.list('request_headers_to_add_when_not_enforced').map(compileHeaderAdd), remove: [] },
     stage: m.num('stage'), perConnection: m.bool('local_rate_limit_per_downstream_connection'), rateLimitHeaders: m.enum('enable_x_ratelimit_headers') === 'DRAFT_VERSION_03',
     hostLimits: m.enum('vh_rate_limits').toLowerCase() as 'override', alwaysDefault: m.bool('always_consume_default_token_bucket', true), resourceExhausted: m.bool('rate_limited_as_resource_exhausted'),
