@@ -21,8 +21,10 @@ export function checkRequest(runtime: HcmRuntime, headers: RequestHeaders, facts
     else runtime.stats.inc(refused.status === 307 ? HCM.downstream_rq_redirected_with_normalized_path : HCM.downstream_rq_failed_path_normalization);
     return refused;
   }
+  const table = runtime.routes.current;
+  if (!facts.internal && table !== null) { const names = table.internalOnly(headers); for (let i = 0; i < names.length; i++) headers.remove(names[i]!); }
   for (const m of runtime.early) m.apply(headers, facts);
-  return runtime.routes.current === null ? REPLY.noRouteTable : null;
+  return table === null ? REPLY.noRouteTable : null;
 }
 
 /** What a request would upgrade to, lower case; 'connect' for CONNECT. */

@@ -48,6 +48,8 @@ export interface RouteTable {
   readonly name: string;
   /** Matches; null: no route. `random` is the stream's number for weighted clusters and runtime fractions. */
   match(headers: RequestHeaders, facts: StreamFacts, random: number): Route | null;
+  /** internal_only_headers of the table that these headers choose: lower-case names that only internal requests may carry. */
+  internalOnly(headers: RequestHeaders): readonly string[];
 }
 
 /** A place whose table may be replaced (static, RDS); a stream reads `current` once. null: not there yet. */

@@ -17,6 +17,8 @@ export function scopeFragment(plan: ScopeFragmentPlan, headers: RequestHeaders):
   return null;
 }
 
+const NONE: readonly string[] = [];
+
 export class ScopedRoutes implements RouteTable {
   readonly name: string;
   private readonly fragments: readonly ScopeFragmentPlan[];
@@ -27,13 +29,16 @@ export class ScopedRoutes implements RouteTable {
     for (const t of plan.tables) this.tables.set(t.fragments.join('\0'), cell(t.routesKey));
   }
 
-  match(headers: RequestHeaders, facts: StreamFacts, random: number): Route | null {
+  match(headers: RequestHeaders, facts: StreamFacts, random: number): Route | null { return this.table(headers)?.match(headers, facts, random) ?? null; }
+  internalOnly(headers: RequestHeaders): readonly string[] { return this.table(headers)?.internalOnly(headers) ?? NONE; }
+
+  private table(headers: RequestHeaders): RouteTable | null {
     let key = '';
     for (let i = 0; i < this.fragments.length; i++) {
       const part = scopeFragment(this.fragments[i]!, headers);
       if (part === null) return null;
       key += i === 0 ? part : `\0${part}`;
     }
-    return this.tables.get(key)?.current?.match(headers, facts, random) ?? null;
+    return this.tables.get(key)?.current ?? null;
   }
 }

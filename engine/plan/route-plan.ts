@@ -18,6 +18,12 @@ export interface RouteTablePlan {
   readonly level: LevelPlan;
   readonly mostSpecificWins: boolean;
   readonly ignorePort: boolean;
+  /** The request header that names the virtual host; '': :authority. */
+  readonly hostHeader: string;
+  /** Paths are matched up to their first ';'. */
+  readonly ignorePathParameters: boolean;
+  /** Headers that only internal requests may carry. */
+  readonly internalOnly: readonly string[];
   readonly filterConfigs: readonly FilterConfigPlan[];
   readonly mirrors: readonly MirrorPlan[];
   readonly virtualHosts: readonly { readonly domains: readonly string[]; readonly packed: Uint8Array }[];
@@ -58,6 +64,8 @@ export interface RouteMatchPlan {
   readonly grpc: boolean;
   readonly fraction: FractionPlan | null;
   readonly tls: { readonly presented: boolean | null; readonly validated: boolean | null } | null;
+  readonly cookies: readonly { readonly name: string; readonly string: StringMatcherPlan; readonly invert: boolean }[];
+  readonly filterState: readonly { readonly key: string; readonly string: StringMatcherPlan }[];
   readonly metadata: readonly { readonly filter: string; readonly path: readonly string[]; readonly value: ValueMatchPlan; readonly invert: boolean }[];
 }
 
@@ -68,6 +76,8 @@ export interface RoutePlan {
   readonly metadata: Meta;
   readonly filterConfigs: readonly FilterConfigPlan[];
   readonly bufferLimit: number;
+  /** Requests are counted in vhost.NAME.route.PREFIX too; '': they are not. */
+  readonly statPrefix: string;
   readonly action: ForwardPlan | RedirectPlan | DirectPlan;
 }
 
@@ -75,7 +85,7 @@ export interface DirectPlan { readonly kind: 'direct'; readonly status: number; 
 
 export interface RedirectPlan {
   readonly kind: 'redirect';
-  readonly https: boolean; readonly scheme: string; readonly host: string; readonly port: number; readonly path: string; readonly prefix: string | null; readonly regex: RewritePlan | null;
+  readonly https: boolean; readonly scheme: string; readonly host: string; readonly port: number; readonly path: string; readonly prefix: string | null; readonly regex: RewritePlan | null; readonly pathFormat: FormatPlan | null;
   readonly status: number; readonly stripQuery: boolean;
 }
 export interface RewritePlan { readonly regex: string; readonly substitution: string }
@@ -88,10 +98,10 @@ export type HashPolicyPlan = { readonly terminal: boolean } & (
 
 export interface ForwardPlan {
   readonly kind: 'forward';
-  readonly target: { readonly kind: 'cluster'; readonly name: string } | { readonly kind: 'header'; readonly name: string } | { readonly kind: 'weighted'; readonly clusters: readonly WeightedPlan[]; readonly total: number; readonly headerName: string };
+  readonly target: { readonly kind: 'cluster'; readonly name: string } | { readonly kind: 'header'; readonly name: string } | { readonly kind: 'weighted'; readonly clusters: readonly WeightedPlan[]; readonly total: number; readonly headerName: string; /** The route's hash policies choose. */ readonly byHash: boolean };
   readonly notFoundStatus: number;
   readonly prefixRewrite: string; readonly regexRewrite: RewritePlan | null; readonly templateRewrite: string; readonly pathFormat: FormatPlan | null;
-  readonly hostLiteral: string; readonly hostHeader: string; readonly hostRegex: RewritePlan | null; readonly autoHost: boolean; readonly appendForwardedHost: boolean;
+  readonly hostLiteral: string; readonly hostHeader: string; readonly hostRegex: RewritePlan | null; readonly hostFormat: FormatPlan | null; readonly autoHost: boolean; readonly appendForwardedHost: boolean;
   /** ms; 0: off, -1: the default of 15 s. */
   readonly timeoutMs: number; readonly idleTimeoutMs: number; readonly flushTimeoutMs: number; readonly maxStreamDurationMs: number; readonly maxGrpcTimeoutMs: number; readonly grpcTimeoutOffsetMs: number;
   /** A max_stream_duration is there: `timeoutMs` has no effect, grpc-timeout bounds the stream by grpcHeaderMaxMs (-1: it does not). */

@@ -8,10 +8,10 @@ const LEVEL: LevelPlan = { request: { add: [], remove: [] }, response: { add: []
 const HOST: Partial<VirtualHostPlan> = {
   level: LEVEL, requireTls: 'NONE', matcher: null, includeAttemptCount: false, includeAttemptCountInResponse: false, metadata: null, filterConfigs: [], virtualClusters: [], bufferLimit: -1, includeTimeoutRetry: false, retry: null, hedge: null, mirrors: [], rateLimits: [],
 };
-const ROUTE: Partial<RoutePlan> = { name: '', level: LEVEL, metadata: null, filterConfigs: [], bufferLimit: -1 };
-const MATCH: Partial<RouteMatchPlan> = { headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [] };
+const ROUTE: Partial<RoutePlan> = { name: '', level: LEVEL, metadata: null, filterConfigs: [], bufferLimit: -1, statPrefix: '' };
+const MATCH: Partial<RouteMatchPlan> = { headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [], cookies: [], filterState: [] };
 const FORWARD: Partial<ForwardPlan> = {
-  kind: 'forward', notFoundStatus: 503, prefixRewrite: '', regexRewrite: null, templateRewrite: '', pathFormat: null, hostLiteral: '', hostHeader: '', hostRegex: null, autoHost: false, appendForwardedHost: false,
+  kind: 'forward', notFoundStatus: 503, prefixRewrite: '', regexRewrite: null, templateRewrite: '', pathFormat: null, hostLiteral: '', hostHeader: '', hostRegex: null, hostFormat: null, autoHost: false, appendForwardedHost: false,
   timeoutMs: -1, idleTimeoutMs: -1, flushTimeoutMs: -1, maxStreamDurationMs: -1, maxGrpcTimeoutMs: -1, grpcTimeoutOffsetMs: 0, newTimeouts: false, grpcHeaderMaxMs: -1, grpcHeaderOffsetMs: 0, priority: 'default', hashPolicies: [], metadataMatch: null, upgrades: [],
   connectTerminate: 'no', retry: null, hedge: null, mirrors: [], redirects: null, rateLimits: [], includeHostRateLimits: false,
 };

@@ -18,6 +18,7 @@ import { noteReached } from '../upstream/pool/address-race.ts';
 import { UpstreamExchange, type ExchangeAttempt, type RequestView } from './upstream-exchange.ts';
 import type { UpstreamLog } from './upstream-log.ts';
 import { RawStream } from './raw-stream.ts';
+import type { RequestStats } from './request-stats.ts';
 import { leaseFailure, resetFailure, type Failure } from './failure.ts';
 
 /** The request that an attempt is made for. Each call may end the attempt. */
@@ -37,8 +38,8 @@ export interface AttemptOwner {
   filtersFor(cluster: Cluster): FilterList | null;
   /** The request as those filters see it. */
   readonly view: RequestView;
-  /** One of those filters answers, or resets the request (null). */
-  attemptReplied(reply: LocalReply | null): void;
+  /** One of those filters answers. */
+  attemptReplied(reply: LocalReply): void;
   /** The stream is open (or there are filters, which take what is there at once): the request's head and what there is of its body is to be sent. */
   attemptOpen(a: Attempt, stream: RequestWriter): void;
   attemptInformational(headers: ResponseHeaders): void;
@@ -221,7 +222,6 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   filteredData(bytes: Uint8Array, start: number, end: number, last: boolean): void { this.owner.attemptData(this, bytes, start, end, last); }
   filteredTrailers(trailers: Headers): void { this.owner.attemptTrailers(this, trailers); }
   filterReplied(reply: LocalReply): void { this.owner.attemptReplied(reply); }
-  filterReset(): void { this.owner.attemptReplied(null); }
 
   onReset(reason: ResetReason, fault: PeerFault | null): void {
     if (this.state !== 'active') return;
@@ -235,9 +235,11 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   onBlocked(): void { if (this.state === 'active') this.owner.attemptBlocked(this, true); }
   onDrained(): void { if (this.state === 'active') this.owner.attemptBlocked(this, false); }
 
-  /** Stats of an answer: by code, by class, its time. `headers` null: it is our own. */
-  charge(status: number, headers: ResponseHeaders | null, internal: boolean): void {
-    this.cluster.onResponse(this.host, status, internal, headers !== null && headers.get('x-envoy-upstream-canary') === 'true', headers === null ? -1 : this.facts.firstRxMs - this.startMs);
+  /** Stats of an answer: by code, by class, its time. `headers` null: it is our own. `more`: where else it is counted. */
+  charge(status: number, headers: ResponseHeaders | null, internal: boolean, more: RequestStats | null): void {
+    const canary = headers !== null && headers.get('x-envoy-upstream-canary') === 'true', timeMs = headers === null ? -1 : this.facts.firstRxMs - this.startMs;
+    this.cluster.onResponse(this.host, status, internal, canary, timeMs);
+    more?.charge(status, this.cluster.statName, internal, canary, timeMs);
   }
 
   private note(type: 'UpstreamPoolReady' | 'UpstreamEnd'): void { this.owner.upstreamLog!.log(type, this.owner.facts, this.facts, this.startMs, this.owner.env.clock.nowMs(), this.answer); }

@@ -5,7 +5,9 @@ import { compileHeaderMatcher, compileRegexMatcher, compileStringMatcher } from 
 import { compileMetadata } from '../net/config.ts';
 import { compileMatchTree } from '../net/match/config.ts';
 import { compileFraction, compileValueMatch } from '../observe/match/config.ts';
-import { compileMutation, compileSubstitution } from '../observe/format/config.ts';
+import { compileFormat, compileMutation, compileSubstitution } from '../observe/format/config.ts';
+import type { StringMatcherPlan } from '../headers/string-matcher.ts';
+import type { FormatPlan } from '../observe/format/formatter.ts';
 import type { DirectPlan, FilterConfigPlan, LevelPlan, PathMatchPlan, RewritePlan, RouteMatchPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../plan/route-plan.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import { compileForward } from './forward-config.ts';
@@ -27,6 +29,9 @@ export function compileFilterConfigs(m: ConfigMessage, ctx: CompileContext): Fil
     return { name, body: inner === undefined || inner.typeName === 'google.protobuf.Empty' ? null : ctx.extension('envoy.filters.http.per_route', inner)?.body ?? null, disabled: config.bool('disabled') };
   });
 }
+
+/** A format; null: the field is not set. */
+export function formatOf(m: ConfigMessage, field: string): FormatPlan | null { const text = m.str(field); return text === '' ? null : compileFormat(text, m, field); }
 
 export function compileRewrite(m: ConfigMessage): RewritePlan {
   const pattern = m.msg('pattern');
@@ -53,15 +58,19 @@ function compilePath(m: ConfigMessage): PathMatchPlan {
   }
 }
 
+/** The string_match of a message, which its rules ask for. */
+function stringOf(m: ConfigMessage): StringMatcherPlan { const s = m.msg('string_match'); return s === undefined ? { kind: 'exact', text: '', ignoreCase: false } : compileStringMatcher(s); }
+
 function compileMatch(m: ConfigMessage): RouteMatchPlan {
   const tls = m.msg('tls_context');
   m.has('grpc');
-  m.unsupported('filter_state'); m.unsupported('cookies');
   return {
     path: compilePath(m), headers: m.list('headers').map(compileHeaderMatcher),
     query: m.list('query_parameters').map((q) => ({ name: toByteString(q.str('name')), string: q.oneof('query_parameter_match_specifier') === 'string_match' ? compileStringMatcher(q.msg('string_match')!) : null, present: q.bool('present_match', true) || !q.has('present_match') })),
     grpc: m.has('grpc'), fraction: compileFraction(m.msg('runtime_fraction')), tls: tls === undefined ? null : { presented: tls.has('presented') ? tls.bool('presented') : null, validated: tls.has('validated') ? tls.bool('validated') : null },
     metadata: m.list('dynamic_metadata').map((d) => ({ filter: d.str('filter'), path: d.list('path').map((p) => p.str('key')), value: compileValueMatch(d.msg('value'), d), invert: d.bool('invert') })),
+    cookies: m.list('cookies').map((c) => ({ name: toByteString(c.str('name')), string: stringOf(c), invert: c.bool('invert_match') })),
+    filterState: m.list('filter_state').map((f) => { if (f.oneof('matcher') !== 'string_match') f.unsupported(f.oneof('matcher')); return { key: f.str('key'), string: stringOf(f) }; }),
   };
 }
 
@@ -74,7 +83,7 @@ function compileAction(m: ConfigMessage, ctx: CompileContext): RoutePlan['action
     const r = m.msg('redirect')!, regex = r.msg('regex_rewrite');
     return {
       kind: 'redirect', https: r.bool('https_redirect'), scheme: r.str('scheme_redirect'), host: toByteString(r.str('host_redirect')), port: r.num('port_redirect'), path: toByteString(r.str('path_redirect')), prefix: r.oneof('path_rewrite_specifier') === 'prefix_rewrite' ? toByteString(r.str('prefix_rewrite')) : null,
-      regex: regex === undefined ? null : compileRewrite(regex), status: REDIRECT_CODES[r.enum('response_code')] ?? 301, stripQuery: r.bool('strip_query'),
+      regex: regex === undefined ? null : compileRewrite(regex), pathFormat: formatOf(r, 'path_rewrite'), status: REDIRECT_CODES[r.enum('response_code')] ?? 301, stripQuery: r.bool('strip_query'),
     };
   }
   if (kind === 'direct_response') return compileDirect(m.msg('direct_response')!, ctx);
@@ -93,10 +102,10 @@ function compileRoute(m: ConfigMessage, ctx: CompileContext): RoutePlan {
   const match = m.msg('match');
   const decorator = m.msg('decorator');
   if (decorator !== undefined) { decorator.str('operation'); decorator.bool('propagate'); m.noop('decorator', 'nothing is traced yet'); }
-  for (const f of ['tracing', 'stat_prefix', 'route_stats_config']) { m.unsupported(f); }
+  for (const f of ['tracing', 'route_stats_config']) { m.unsupported(f); }
   return {
-    name: m.str('name'), match: match === undefined ? { path: { kind: 'connect' }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [] } : compileMatch(match), level: compileLevel(m), metadata: compileMetadata(m.msg('metadata')),
-    filterConfigs: compileFilterConfigs(m, ctx), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)), action: compileAction(m, ctx),
+    name: m.str('name'), match: match === undefined ? { path: { kind: 'connect' }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [], cookies: [], filterState: [] } : compileMatch(match), level: compileLevel(m), metadata: compileMetadata(m.msg('metadata')),
+    filterConfigs: compileFilterConfigs(m, ctx), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)), statPrefix: m.str('stat_prefix'), action: compileAction(m, ctx),
   };
 }
 
@@ -121,7 +130,8 @@ function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): VirtualHostP
 }
 
 export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext): RouteTablePlan {
-  for (const f of ['vhds', 'cluster_specifier_plugins', 'internal_only_headers']) m.unsupported(f);
+  for (const f of ['vhds', 'cluster_specifier_plugins']) m.unsupported(f);
+  m.noop('metadata', 'nothing here reads it');
   const validate = m.bool('validate_clusters', ctx.validateClusters);
   const hosts = m.list('virtual_hosts');
   const inner: CompileContext = Object.create(ctx, { maxDirectBody: { value: m.num('max_direct_response_body_size_bytes', 4096) }, ...(validate ? {} : { needsCluster: { value: () => {} } }) }) as CompileContext;
@@ -134,7 +144,7 @@ export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext)
     }
   }
   return {
-    name: m.str('name'), level: compileLevel(m), mostSpecificWins: m.bool('most_specific_header_mutations_wins'), ignorePort: m.bool('ignore_port_in_host_matching'), filterConfigs: compileFilterConfigs(m, ctx), mirrors: compileMirrors(m, inner),
+    name: m.str('name'), level: compileLevel(m), mostSpecificWins: m.bool('most_specific_header_mutations_wins'), ignorePort: m.bool('ignore_port_in_host_matching'), hostHeader: m.str('vhost_header').toLowerCase(), ignorePathParameters: m.bool('ignore_path_parameters_in_path_matching'), internalOnly: m.strings('internal_only_headers').map((n) => n.toLowerCase()), filterConfigs: compileFilterConfigs(m, ctx), mirrors: compileMirrors(m, inner),
     virtualHosts: hosts.map((h) => ({ domains: h.strings('domains'), packed: packVirtualHost(compileVirtualHost(h, inner)) })),
   };
 }

@@ -4,7 +4,7 @@ import { compileRateLimits } from '../http/rate-limit/config.ts';
 import { compileMetadata } from '../net/config.ts';
 import type { ForwardPlan, HashPolicyPlan, WeightedPlan } from '../plan/route-plan.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
-import { compileFilterConfigs, compileLevel, compileRewrite } from './config.ts';
+import { compileFilterConfigs, compileLevel, compileRewrite, formatOf } from './config.ts';
 import { compileMirrors, compileRedirectPolicy } from './mirror-config.ts';
 import { compileHedge, compileRetry } from './retry-config.ts';
 
@@ -25,8 +25,8 @@ function compileTarget(m: ConfigMessage, ctx: CompileContext): ForwardPlan['targ
     const total = clusters.reduce((n, c) => n + c.weight, 0);
     if (total === 0 && prefix === '') w.error('clusters', 'Sum of weights in the weighted_cluster must be greater than 0.');
     const headerName = w.oneof('random_value_specifier') === 'header_name' ? w.str('header_name').toLowerCase() : '';
-    if (w.oneof('random_value_specifier') === 'use_hash_policy') w.unsupported('use_hash_policy');
-    return { kind: 'weighted', clusters, total, headerName };
+    const byHash = w.oneof('random_value_specifier') === 'use_hash_policy' && w.bool('use_hash_policy');
+    return { kind: 'weighted', clusters, total, headerName, byHash };
   }
   if (kind !== '') m.unsupported(kind);
   return { kind: 'cluster', name: '' };
@@ -52,7 +52,7 @@ export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPl
   path?.str('name');
   if (template !== undefined && !template.typeName.endsWith('.uri_template.v3.UriTemplateRewriteConfig')) path!.unsupported('typed_config', template.typeName);
   const regex = m.msg('regex_rewrite'), hostRegex = m.msg('host_rewrite_path_regex');
-  m.unsupported('path_rewrite'); m.unsupported('host_rewrite');
+  if ([m.has('prefix_rewrite'), regex !== undefined, path !== undefined, m.has('path_rewrite')].filter(Boolean).length > 1) m.error('', 'Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy');
   let terminate: ForwardPlan['connectTerminate'] = 'no';
   const upgrades = m.list('upgrade_configs').map((u) => {
     const connect = u.msg('connect_config');
@@ -65,8 +65,8 @@ export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPl
   });
   return {
     kind: 'forward', target: compileTarget(m, ctx), notFoundStatus: NOT_FOUND[m.enum('cluster_not_found_response_code')] ?? 503,
-    prefixRewrite: toByteString(m.str('prefix_rewrite')), regexRewrite: regex === undefined ? null : compileRewrite(regex), templateRewrite: template?.typeName.endsWith('UriTemplateRewriteConfig') ? template.str('path_template_rewrite') : '', pathFormat: null,
-    hostLiteral: toByteString(m.str('host_rewrite_literal')), hostHeader: m.str('host_rewrite_header').toLowerCase(), hostRegex: hostRegex === undefined ? null : compileRewrite(hostRegex), autoHost: m.bool('auto_host_rewrite'), appendForwardedHost: m.bool('append_x_forwarded_host'),
+    prefixRewrite: toByteString(m.str('prefix_rewrite')), regexRewrite: regex === undefined ? null : compileRewrite(regex), templateRewrite: template?.typeName.endsWith('UriTemplateRewriteConfig') ? template.str('path_template_rewrite') : '', pathFormat: formatOf(m, 'path_rewrite'),
+    hostLiteral: toByteString(m.str('host_rewrite_literal')), hostHeader: m.str('host_rewrite_header').toLowerCase(), hostRegex: hostRegex === undefined ? null : compileRewrite(hostRegex), hostFormat: formatOf(m, 'host_rewrite'), autoHost: m.bool('auto_host_rewrite'), appendForwardedHost: m.bool('append_x_forwarded_host'),
     timeoutMs: m.ms('timeout', -1), idleTimeoutMs: m.ms('idle_timeout', -1), flushTimeoutMs: m.ms('flush_timeout', -1), maxStreamDurationMs: duration?.ms('max_stream_duration', -1) ?? -1, maxGrpcTimeoutMs: m.ms('max_grpc_timeout', -1), grpcTimeoutOffsetMs: Math.max(0, m.ms('grpc_timeout_offset', 0)),
     newTimeouts: duration !== undefined, grpcHeaderMaxMs: duration?.ms('grpc_timeout_header_max', -1) ?? -1, grpcHeaderOffsetMs: Math.max(0, duration?.ms('grpc_timeout_header_offset', 0) ?? 0),
     priority: m.enum('priority') === 'HIGH' ? 'high' : 'default', hashPolicies: m.list('hash_policy').map(compileHashPolicy).filter((p) => p !== null), metadataMatch: compileMetadata(m.msg('metadata_match')), upgrades, connectTerminate: terminate, retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), redirects: compileRedirectPolicy(m),

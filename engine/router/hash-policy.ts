@@ -14,12 +14,13 @@ export class HashPolicies {
   private readonly policies: readonly { readonly plan: HashPolicyPlan; readonly rewrite: RegexRewrite | null }[];
   constructor(plans: readonly HashPolicyPlan[]) { this.policies = plans.map((p) => ({ plan: p, rewrite: p.kind === 'header' && p.rewrite !== null ? new RegexRewrite(p.rewrite) : null })); }
 
-  compute(headers: RequestHeaders, facts: StreamFacts, out: HashResult): void {
+  /** `setsCookies` false: a cookie that is missing has no hash, and none is set. */
+  compute(headers: RequestHeaders, facts: StreamFacts, out: HashResult, setsCookies = true): void {
     out.has = false;
     out.high = out.low = 0;
     out.cookies = null;
     for (const { plan, rewrite } of this.policies) {
-      if (!this.one(plan, rewrite, headers, facts, out)) continue;
+      if (!this.one(plan, rewrite, headers, facts, out, setsCookies)) continue;
       if (out.has) { const h = ((out.high << 1) | (out.low >>> 31)) >>> 0, l = ((out.low << 1) | (out.high >>> 31)) >>> 0; out.high = (h ^ hashed.high) >>> 0; out.low = (l ^ hashed.low) >>> 0; } else { out.high = hashed.high; out.low = hashed.low; }
       out.has = true;
       if (plan.terminal) return;
@@ -27,7 +28,7 @@ export class HashPolicies {
   }
 
   /** Leaves the policy's hash in `hashed`; false: it has none. */
-  private one(plan: HashPolicyPlan, rewrite: RegexRewrite | null, headers: RequestHeaders, facts: StreamFacts, out: HashResult): boolean {
+  private one(plan: HashPolicyPlan, rewrite: RegexRewrite | null, headers: RequestHeaders, facts: StreamFacts, out: HashResult, setsCookies: boolean): boolean {
     switch (plan.kind) {
       case 'header': {
         const values = headers.getAll(plan.name);
@@ -39,7 +40,7 @@ export class HashPolicies {
       case 'cookie': {
         const value = cookieValue(headers, plan.name);
         if (value !== undefined) { xxHash64(value); return true; }
-        if (plan.ttlMs < 0) return false;
+        if (plan.ttlMs < 0 || !setsCookies) return false;
         xxHash64(`${facts.connection.remoteText}${facts.connection.localText}`);
         const made = hashed.high.toString(16).padStart(8, '0') + hashed.low.toString(16).padStart(8, '0');
         (out.cookies ??= []).push(`${plan.name}="${made}"${cookieTail(plan.ttlMs > 0 ? Math.floor(plan.ttlMs / 1000) : -1, plan.path, plan.attributes)}`);

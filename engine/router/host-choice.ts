@@ -2,7 +2,7 @@
 import type { RequestHeaders } from '../headers/headers.ts';
 import type { StreamView } from '../http/filter.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
-import type { Host, PickContext } from '../upstream/upstream.ts';
+import type { Cluster, Host, PickContext } from '../upstream/upstream.ts';
 import type { HashResult } from './hash-policy.ts';
 import type { RetryState } from './retry.ts';
 import type { RouteEntry } from './route-entry.ts';
@@ -33,6 +33,9 @@ export class HostChoice implements PickContext {
     return result.cookies;
   }
 
-  /** The next choice is a retry's. */
-  forRetry(retry: RetryState): void { this.overrideHost = null; this.avoid = retry.avoid; this.maxReselect = retry.reselects; this.triedPriorities = retry.triedPriorities(); }
+  /** The next choice is a retry's, maybe at another cluster than before. */
+  forRetry(retry: RetryState, cluster: Cluster | null): void {
+    if (cluster !== null && cluster.usesHash && !this.hasHash) this.hash();
+    this.overrideHost = null; this.avoid = retry.avoid; this.maxReselect = retry.reselects; this.triedPriorities = retry.triedPriorities();
+  }
 }

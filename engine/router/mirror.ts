@@ -124,6 +124,7 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
   readonly route = null;
   get bufferLimit(): number { return this.limit; }
   get view(): RequestView { return this; }
+  reset(): void { this.over(0); }
   pauseRequest(): void { this.blocked = true; }
   resumeRequest(): void { this.blocked = false; this.behind = 0; }
   /** Of the cluster alone: the router's are for its own requests. */

@@ -13,7 +13,7 @@ export type BodyRenderer = (entry: RouteEntry, facts: StreamFacts) => { readonly
 export function replyOf(entry: RouteEntry, headers: RequestHeaders, facts: StreamFacts, render: BodyRenderer): LocalReply | null {
   const { action } = entry.plan, tls = tlsRedirect(entry, headers, facts);
   if (tls !== null || action.kind === 'forward') return tls;
-  return action.kind === 'direct' ? directReply(entry, action, facts, headers, render) : redirectReply(entry, action, headers);
+  return action.kind === 'direct' ? directReply(entry, action, facts, headers, render) : redirectReply(entry, action, headers, facts);
 }
 
 function tlsRedirect(entry: RouteEntry, headers: RequestHeaders, facts: StreamFacts): LocalReply | null {
@@ -23,12 +23,12 @@ function tlsRedirect(entry: RouteEntry, headers: RequestHeaders, facts: StreamFa
   return new LocalReply(301, '', 'direct_response', 0, (h) => h.set('location', location));
 }
 
-function redirectReply(entry: RouteEntry, plan: RedirectPlan, headers: RequestHeaders): LocalReply {
-  const location = redirectLocation(entry, plan, headers);
+function redirectReply(entry: RouteEntry, plan: RedirectPlan, headers: RequestHeaders, facts: StreamFacts): LocalReply {
+  const location = redirectLocation(entry, plan, headers, facts);
   return new LocalReply(plan.status, '', 'direct_response', 0, (h) => h.set('location', location));
 }
 
-function redirectLocation(entry: RouteEntry, plan: RedirectPlan, headers: RequestHeaders): string {
+function redirectLocation(entry: RouteEntry, plan: RedirectPlan, headers: RequestHeaders, facts: StreamFacts): string {
   const old = headers.scheme;
   const scheme = plan.scheme !== '' ? plan.scheme : plan.https ? 'https' : old;
   let authority = headers.authority;
@@ -38,13 +38,14 @@ function redirectLocation(entry: RouteEntry, plan: RedirectPlan, headers: Reques
   // A default port of the old scheme goes when the scheme or the port changes.
   else if (at >= 0 && ((scheme !== old && ((old === 'http' && port === '80') || (old === 'https' && port === '443'))) || plan.port > 0)) authority = authority.slice(0, at);
   if (plan.port > 0) authority += `:${plan.port}`;
-  return `${scheme}://${authority}${redirectPath(entry, plan, headers)}`;
+  return `${scheme}://${authority}${redirectPath(entry, plan, headers, facts)}`;
 }
 
-function redirectPath(entry: RouteEntry, plan: RedirectPlan, headers: RequestHeaders): string {
+function redirectPath(entry: RouteEntry, plan: RedirectPlan, headers: RequestHeaders, facts: StreamFacts): string {
   const q = headers.path.indexOf('?');
   const query = q < 0 || plan.stripQuery ? '' : headers.path.slice(q);
   const path = q < 0 ? headers.path : headers.path.slice(0, q);
+  if (entry.redirectPath !== null) { const made = entry.format(entry.redirectPath, facts, ''); return made === '' ? path + query : made.includes('?') ? made : made + query; }
   if (plan.path !== '') return plan.path.includes('?') ? plan.path : plan.path + query;
   if (plan.prefix !== null) return entry.replacePrefix(path, plan.prefix, entry.plan.match.path) + query;
   if (entry.redirectRegex !== null) return entry.redirectRegex.apply(path) + query;

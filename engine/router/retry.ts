@@ -8,13 +8,14 @@ import type { WorkerEnv } from '../net/worker-env.ts';
 import { CLUSTER } from '../observe/stats/schemas.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
 import type { Cluster, Host } from '../upstream/upstream.ts';
+import type { RequestCount } from './request-stats.ts';
 import { DEFAULT_POLICY, rejectedBy, type ResetKind, type RetryPolicy, RetryRules } from './retry-policy.ts';
 
 /** 'no': not wanted. 'limit': no retry is left (URX). 'overflow': the circuit breaker has none (UO). */
 export type RetryVerdict = 'yes' | 'no' | 'limit' | 'overflow';
 
 /** Who makes the attempt when the back-off is over; and counts for the virtual cluster. */
-export interface RetryOwner { retryNow(): void; countRetry(what: 'upstream_rq_retry' | 'upstream_rq_retry_success' | 'upstream_rq_retry_limit_exceeded' | 'upstream_rq_retry_overflow'): void }
+export interface RetryOwner { retryNow(): void; countRetry(what: RequestCount): void }
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 

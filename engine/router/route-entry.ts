@@ -5,14 +5,19 @@ import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
 import { RateLimitPolicy, type RouteRateLimits } from '../http/rate-limit/rate-limits.ts';
 import type { RateLimitPlan } from '../plan/rate-limit-plan.ts';
 import type { MetadataValue, StreamFacts } from '../observe/stream-facts.ts';
+import type { Formatter, FormatPlan } from '../observe/format/formatter.ts';
+import { MutableContext } from '../observe/format/header-mutation.ts';
+import { makeFormatter } from '../observe/format/make-formatter.ts';
 import type { FilterConfigPlan, ForwardPlan, RedirectPolicyPlan, RoutePlan, WeightedPlan } from '../plan/route-plan.ts';
+import type { StatStore } from '../observe/stats/stat-block.ts';
 import { MetadataCriteria } from '../upstream/metadata-criteria.ts';
-import { HashPolicies } from './hash-policy.ts';
+import { HashPolicies, type HashResult } from './hash-policy.ts';
 import { Level, type RouteEnv } from './level.ts';
 import { PathTemplate, fillTemplate } from './match/path-template.ts';
 import type { MatchInput } from './match/route-matcher.ts';
 import { MirrorPolicy } from './mirror.ts';
 import { RetryPolicy } from './retry-policy.ts';
+import { RequestStats, ScopeStats, type AlternativeStats } from './request-stats.ts';
 import { RegexRewrite } from './rewrite.ts';
 import { grpcTimeout } from './timeouts.ts';
 import type { VirtualHost } from './virtual-host.ts';
@@ -22,6 +27,9 @@ function criteriaOf(route: ForwardPlan['metadataMatch'], cluster: ForwardPlan['m
   const own = of(route), more = of(cluster), base = own === null ? null : MetadataCriteria.of(own);
   return more === null ? base : base === null ? MetadataCriteria.of(more) : base.merged(more);
 }
+
+const context = new MutableContext();
+const chosenBy: HashResult = { has: false, high: 0, low: 0, cookies: null };
 
 interface Weighted { readonly plan: WeightedPlan; readonly level: Level; readonly cell: RuntimeCell | null; readonly route: RouteEntry }
 
@@ -41,6 +49,10 @@ export class RouteEntry implements Route {
   private readonly hostRegex: RegexRewrite | null;
   readonly redirectRegex: RegexRewrite | null;
   private readonly template: PathTemplate | null;
+  private readonly pathFormat: Formatter | null;
+  private readonly hostFormat: Formatter | null;
+  readonly redirectPath: Formatter | null;
+  private readonly env: RouteEnv;
   /** typed_per_filter_config of all levels, the least specific first. */
   private readonly configs: readonly FilterConfigPlan[];
   private readonly upgrades: ReadonlyMap<string, boolean>;
@@ -56,6 +68,7 @@ export class RouteEntry implements Route {
   constructor(plan: RoutePlan, host: VirtualHost, env: RouteEnv, ofCluster: WeightedPlan | null = null) {
     this.plan = plan;
     this.host = host;
+    this.env = env;
     this.level = new Level(plan.level, env);
     this.ofCluster = ofCluster === null ? null : { plan: ofCluster, level: new Level(ofCluster.level, env) };
     const forward = this.forward = plan.action.kind === 'forward' ? plan.action : null;
@@ -65,6 +78,10 @@ export class RouteEntry implements Route {
     this.hostRegex = forward?.hostRegex ? new RegexRewrite(forward.hostRegex) : null;
     this.redirectRegex = plan.action.kind === 'redirect' && plan.action.regex !== null ? new RegexRewrite(plan.action.regex) : null;
     this.template = forward !== null && forward.templateRewrite !== '' && plan.match.path.kind === 'template' ? new PathTemplate(plan.match.path.template) : null;
+    const formatter = (f: FormatPlan | null | undefined): Formatter | null => (f === null || f === undefined ? null : makeFormatter(f, env.operators));
+    this.pathFormat = formatter(forward?.pathFormat);
+    this.hostFormat = formatter(forward?.hostFormat);
+    this.redirectPath = formatter(plan.action.kind === 'redirect' ? plan.action.pathFormat : null);
     this.weighted = ofCluster === null && forward?.target.kind === 'weighted'
       ? forward.target.clusters.map((c) => ({ plan: c, level: new Level(c.level, env), cell: c.runtimeKey === '' ? null : env.runtime.cell(c.runtimeKey), route: new RouteEntry(plan, host, env, c) })) : [];
     this.configs = [...host.table.plan.filterConfigs, ...host.plan.filterConfigs, ...plan.filterConfigs, ...(ofCluster?.filterConfigs ?? [])];
@@ -114,11 +131,26 @@ export class RouteEntry implements Route {
     if (this.weighted.length === 0) return this;
     const target = this.forward!.target;
     let random = i.random;
+    if (target.kind === 'weighted' && target.byHash && this.hashPolicies !== null) {
+      this.hashPolicies.compute(i.headers, i.facts, chosenBy, false);
+      if (chosenBy.has) return this.byHash();
+    }
     if (target.kind === 'weighted' && target.headerName !== '') { const v = i.headers.get(target.headerName); if (v !== undefined && /^\d{1,15}$/.test(v)) random = Number(v); }
     let total = 0;
     for (const w of this.weighted) total += this.weightOf(w);
     if (total === 0) return this.weighted[0]!.route;
-    let left = random % total;
+    return this.at(random % total);
+  }
+  /** The weighted cluster that the request's hash falls on. */
+  private byHash(): RouteEntry {
+    let total = 0;
+    for (const w of this.weighted) total += this.weightOf(w);
+    if (total === 0) return this.weighted[0]!.route;
+    // 64 bits: more than a number holds.
+    return this.at(Number(((BigInt(chosenBy.high) << 32n) | BigInt(chosenBy.low)) % BigInt(total)));
+  }
+  private at(position: number): RouteEntry {
+    let left = position;
     for (const w of this.weighted) { const weight = this.weightOf(w); if (left < weight) return w.route; left -= weight; }
     return this.weighted[0]!.route;
   }
@@ -153,8 +185,17 @@ export class RouteEntry implements Route {
   /** Header mutations, then host, then path, as Envoy's finalizeRequestHeaders. */
   finalizeRequest(headers: RequestHeaders, facts: StreamFacts, keepOriginal: boolean): void {
     for (const l of this.cachedLevels ??= this.levels()) l.request.apply(headers, facts);
-    this.rewriteHost(headers, keepOriginal);
+    this.rewriteHost(headers, facts, keepOriginal);
     this.rewritePath(headers, facts, keepOriginal);
+  }
+
+  private scope: ScopeStats | null = null;
+  /** Where else than at its cluster a request is counted; null: nowhere. `alternative`: its x-envoy-upstream-alt-stat-name, ''. */
+  requestStats(virtualCluster: string, alternative: string, alternatives: AlternativeStats, store: StatStore): RequestStats | null {
+    const { statPrefix } = this.plan;
+    if (virtualCluster === '' && statPrefix === '' && alternative === '') return null;
+    if (statPrefix !== '') this.scope ??= new ScopeStats(store, `vhost.${this.virtualHostName}.route.${statPrefix}`);
+    return new RequestStats(virtualCluster === '' ? null : this.host.scope(virtualCluster, store), this.scope, alternative, alternatives);
   }
 
   private limits: RouteRateLimits | null | undefined;
@@ -166,13 +207,17 @@ export class RouteEntry implements Route {
   get answersItself(): boolean { return this.plan.action.kind !== 'forward'; }
   finalizeResponse(headers: ResponseHeaders, facts: StreamFacts): void { for (const l of this.cachedLevels ??= this.levels()) l.response.apply(headers, facts); }
 
-  private rewriteHost(headers: RequestHeaders, keepOriginal: boolean): void {
+  /** A format's value; `missing` stands where an operator has none. */
+  format(f: Formatter, facts: StreamFacts, missing: string): string { return f.format(context.set(facts, this.env.clock), missing); }
+
+  private rewriteHost(headers: RequestHeaders, facts: StreamFacts, keepOriginal: boolean): void {
     const f = this.forward!;
     const literal = this.ofCluster !== null && this.ofCluster.plan.hostRewrite !== '' ? this.ofCluster.plan.hostRewrite : f.hostLiteral;
     let host = '';
     if (literal !== '') host = literal;
     else if (f.hostHeader !== '') host = headers.get(f.hostHeader) ?? '';
     else if (this.hostRegex !== null) { const q = headers.path.indexOf('?'); host = this.hostRegex.apply(q < 0 ? headers.path : headers.path.slice(0, q)); }
+    else if (this.hostFormat !== null) host = this.format(this.hostFormat, facts, '-');
     if (host !== '') this.setHost(headers, host, keepOriginal && !(this.ofCluster !== null && this.ofCluster.plan.hostRewrite !== ''));
   }
 
@@ -186,7 +231,11 @@ export class RouteEntry implements Route {
   private rewritePath(headers: RequestHeaders, facts: StreamFacts, keepOriginal: boolean): void {
     const f = this.forward!, match = this.plan.match.path, before = headers.path;
     let after = before;
-    if (f.prefixRewrite !== '') after = this.replacePrefix(before, f.prefixRewrite, match);
+    if (this.pathFormat !== null) {
+      const made = this.format(this.pathFormat, facts, ''), q = before.indexOf('?');
+      if (made === '') return;
+      after = made + (q < 0 ? '' : before.slice(q));
+    } else if (f.prefixRewrite !== '') after = this.replacePrefix(before, f.prefixRewrite, match);
     else if (this.regexRewrite !== null || this.template !== null) {
       const q = before.indexOf('?');
       const path = q < 0 ? before : before.slice(0, q);
@@ -201,7 +250,7 @@ export class RouteEntry implements Route {
   replacePrefix(path: string, by: string, match: RoutePlan['match']['path']): string {
     const q = path.indexOf('?');
     const end = q < 0 ? path.length : q;
-    const cut = match.kind === 'prefix' || match.kind === 'separated' ? Math.min(match.text.length, path.length) : end;
+    const cut = match.kind === 'prefix' || match.kind === 'separated' || match.kind === 'path' ? Math.min(match.text.length, path.length) : end;
     return by + path.slice(cut);
   }
 }

@@ -54,11 +54,12 @@ export class TableOfRoutes implements RouteTable {
   }
 
   get name(): string { return this.plan.name; }
+  internalOnly(): readonly string[] { return this.plan.internalOnly; }
 
   match(headers: RequestHeaders, facts: StreamFacts, random: number): Route | null {
-    const host = this.virtualHost(headers.authority);
+    const { hostHeader } = this.plan, name = hostHeader === '' ? headers.authority : headers.get(hostHeader), host = name === undefined ? null : this.virtualHost(name);
     if (host === null) return null;
-    input.set(headers, facts, random);
+    input.set(headers, facts, random, !this.plan.ignorePathParameters);
     return host.match(input);
   }
 
@@ -106,5 +107,6 @@ class LazyTable implements RouteTable {
     return this.table;
   }
   get name(): string { return this.real.name; }
+  internalOnly(): readonly string[] { return this.real.plan.internalOnly; }
   match(headers: RequestHeaders, facts: StreamFacts, random: number): Route | null { return this.real.match(headers, facts, random); }
 }

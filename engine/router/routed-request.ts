@@ -19,6 +19,7 @@ import { FLAG, LOCAL_RESET, failureDetails, failureReply, type Failure } from '.
 import { addCookies } from './hash-policy.ts';
 import { HostChoice } from './host-choice.ts';
 import { BODY_TOO_LARGE, NO_HOST, durationReply, timeoutReply, withAttempts } from './replies.ts';
+import type { RequestCount, RequestStats } from './request-stats.ts';
 import { RequestBody } from './request-body.ts';
 import { RetryState, replayable, type RetryOwner, type RetryVerdict } from './retry.ts';
 import type { RouteEntry } from './route-entry.ts';
@@ -50,6 +51,8 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   private blocked = false;
   private timer: Timer | null = null;
   private cookies: string[] | null = null;
+  /** Where else than at the cluster it is counted. */
+  private stats: RequestStats | null = null;
   priority: 'default' | 'high' = 'default';
   readonly limits = new Timeouts();
   readonly choice: HostChoice;
@@ -73,13 +76,14 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   /** The first attempt, for the cluster known as `name`. A reply refuses the request. */
   begin(headers: RequestHeaders, name: string, end: boolean): Verdict {
     const { entry, cluster, router: { plan }, s: { facts } } = this;
-    this.cookies = this.choice.hash();
+    if (cluster.usesHash) this.cookies = this.choice.hash();
     const steered = hasSteering(headers);
     settleTimeouts(entry.forward!, entry.retryPolicy, entry.hedge, headers, steered, plan.respectExpectedTimeout, this.limits);
     tellTimeout(headers, expectedTimeout(this.limits, 0), plan.suppressEnvoyHeaders);
     this.attempts = 1;
     if (entry.host.plan.includeAttemptCount) headers.set('x-envoy-attempt-count', '1');
     facts.virtualClusterName = entry.host.virtualCluster(headers);
+    this.stats = entry.requestStats(facts.virtualClusterName, steered ? headers.get('x-envoy-upstream-alt-stat-name') ?? '' : '', this.router.alternatives, this.env.stats);
     entry.finalizeRequest(headers, facts, !plan.suppressEnvoyHeaders);
     if (entry.retryPolicy !== null || steered || entry.addsRequestHeaders) {
       this.retry = RetryState.of(this.env, entry.retryPolicy, headers, cluster, this.priority, this.limits.hedge, this);
@@ -114,6 +118,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   attemptOpen(a: Attempt, stream: RequestWriter): void {
     const { body } = this, ended = this.requestEndMs >= 0;
     if (a.started) this.requestStarted = true;
+    this.stats?.count('upstream_rq_total');
     stream.headers(this.s.request, ended && (body === null || body.empty));
     if (body !== null) {
       body.send(stream, this.keeping, ended);
@@ -280,7 +285,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     this.attempts++;
     const name = retry.refreshCluster ? entry.clusterName(headers) : this.s.facts.upstream!.clusterRaw;
     const cluster = parts.clusters.get(name);
-    this.choice.forRetry(retry);
+    this.choice.forRetry(retry, cluster);
     const host = cluster?.choose(this.choice) ?? null;
     if (cluster === null || host === null) { const reply = this.noHost(cluster ?? this.cluster); this.finish(); this.s.respondLocally(reply); return; }
     if (this.choice.triedPriorities < 0) retry.forgetPriorities();
@@ -293,7 +298,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     if (reply !== null) { this.finish(); this.s.respondLocally(reply); }
   }
 
-  countRetry(what: 'upstream_rq_retry' | 'upstream_rq_retry_success' | 'upstream_rq_retry_limit_exceeded' | 'upstream_rq_retry_overflow'): void { this.entry.host.count(this.s.facts.virtualClusterName, what, this.env.stats); }
+  countRetry(what: RequestCount): void { this.stats?.count(what); }
 
   onDownstreamBlocked(): void { this.under.final?.pause('downstream-full'); }
   onDownstreamDrained(): void { this.under.final?.resume('downstream-full'); }
@@ -302,7 +307,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     if (blocked) this.s.pauseRequest('upstream-full'); else this.s.resumeRequest('upstream-full');
   }
 
-  private charge(a: Attempt, status: number, headers: ResponseHeaders | null): void { a.charge(status, headers, this.s.facts.internal); this.entry.host.charge(this.s.facts.virtualClusterName, status, this.env.stats); }
+  private charge(a: Attempt, status: number, headers: ResponseHeaders | null): void { a.charge(status, headers, this.s.facts.internal, this.stats); }
 
   /** A reply of ours, with the count of attempts where answers carry it. */
   private counted(reply: LocalReply): LocalReply {
@@ -317,20 +322,15 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     if (this.over) return;
     for (const a of this.under.all()) {
       a.cluster.stats.inc(CLUSTER.upstream_rq_timeout);
-      this.entry.host.count(this.s.facts.virtualClusterName, 'upstream_rq_timeout', this.env.stats);
+      this.stats?.count('upstream_rq_timeout');
       if (a.awaitingHeaders) a.cluster.onAttemptFailure(a.host, 'timeout', 'local', null);
       if (this.under.final === null) this.charge(a, this.limits.timeoutStatus, null);
     }
     this.cut(timeoutReply(this.limits.timeoutStatus, 'response_timeout'));
   }
 
-  /** A filter behind the router answers, or resets the request (null). Nothing is tried again, and the reply carries no count of attempts, as in Envoy. */
-  attemptReplied(reply: LocalReply | null): void {
-    if (this.over) return;
-    if (reply !== null) { this.cut(reply, false); return; }
-    this.finish();
-    this.s.respondReset('local', 0, 'local_reset');
-  }
+  /** A filter behind the router answers. Nothing is tried again, and the reply carries no count of attempts, as in Envoy. */
+  attemptReplied(reply: LocalReply): void { if (!this.over) this.cut(reply, false); }
 
   /** Ends the request: with a reply, or, when the answer has begun, with its end. */
   private cut(reply: LocalReply, counted = true): void {

@@ -9,6 +9,7 @@ import type { HttpFilterPlan } from '../plan/hcm-plan.ts';
 import type { RouterConfig } from '../plan/router-plan.ts';
 import type { Cluster, ClusterDirectory } from '../upstream/upstream.ts';
 import type { BodyRenderer } from './redirect.ts';
+import { AlternativeStats } from './request-stats.ts';
 import { RouterFilter } from './router.ts';
 import { UpstreamLog } from './upstream-log.ts';
 
@@ -30,10 +31,12 @@ export class RouterFactory implements HttpFilterFactory {
   readonly parts: RouterParts;
   readonly stats: StatBlock;
   readonly upstreamLog: UpstreamLog | null;
+  readonly alternatives: AlternativeStats;
   private readonly upstreamFilters: FilterList | null;
   constructor(name: string, plan: RouterConfig, parts: RouterParts, statPrefix: string) {
     this.name = name; this.plan = plan; this.parts = parts;
     this.upstreamLog = plan.upstreamLogs.length === 0 ? null : new UpstreamLog(plan.upstreamLogs.map((l) => parts.accessLog(l.kind, l.body)), plan.upstreamLogAtStart);
+    this.alternatives = new AlternativeStats(parts.env.stats);
     this.upstreamFilters = plan.upstreamFilters === null ? null : upstreamList(plan.upstreamFilters, parts.upstreamFilter);
     this.stats = new StatBlock(parts.env.stats, HCM_SCHEMA, `http.${statPrefix}`);
   }

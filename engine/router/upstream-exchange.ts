@@ -16,7 +16,7 @@ import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import { UpstreamRequestSide, type UpstreamRequestSideOwner } from './upstream-request-side.ts';
 
 /** What upstream filters see of the request that the attempt is for. */
-export type RequestView = Pick<StreamView, 'facts' | 'request' | 'random' | 'route' | 'bufferLimit' | 'pauseRequest' | 'resumeRequest'>;
+export type RequestView = Pick<StreamView, 'facts' | 'request' | 'random' | 'route' | 'bufferLimit' | 'pauseRequest' | 'resumeRequest' | 'reset'>;
 
 /** The attempt, behind which the stream is. Each call may end it. */
 export interface ExchangeAttempt {
@@ -24,8 +24,6 @@ export interface ExchangeAttempt {
   filteredData(bytes: Uint8Array, start: number, end: number, last: boolean): void;
   filteredTrailers(trailers: Headers): void;
   filterReplied(reply: LocalReply): void;
-  /** A filter resets the request. */
-  filterReset(): void;
   /** The head went out to the host. */
   headSent(): void;
 }
@@ -119,7 +117,7 @@ export class UpstreamExchange implements RequestWriter, StreamView, UpstreamRequ
   heldBody(filter: HttpFilter, side: Side = 'request'): ByteQueue | null { return this.side(side).heldBody(filter); }
   pauseRequest(why: PauseReason): void { this.view.pauseRequest(why); }
   resumeRequest(why: PauseReason): void { this.view.resumeRequest(why); }
-  reset(_reason: ResetReason): void { this.later(() => this.attempt.filterReset()); }
+  reset(reason: ResetReason): void { this.later(() => this.view.reset(reason)); }
   replied(reply: LocalReply): void { if (!this.over) this.attempt.filterReplied(reply); }
 
   /** Lets go of the filters, once. `whole`: the answer was. */

@@ -7,6 +7,7 @@ import type { RoutePlan, VirtualHostPlan } from '../plan/route-plan.ts';
 import { Level, type RouteEnv } from './level.ts';
 import { RouteIndex } from './match/route-index.ts';
 import { RouteMatcher, type MatchInput } from './match/route-matcher.ts';
+import { ScopeStats } from './request-stats.ts';
 import { RouteEntry } from './route-entry.ts';
 import type { TableOfRoutes } from './route-table.ts';
 
@@ -37,7 +38,7 @@ export class VirtualHost {
   match(i: MatchInput): RouteEntry | null {
     const connect = i.headers.method === 'CONNECT';
     if (this.index !== null && !connect) {
-      this.index.begin(i.headers.path);
+      this.index.begin(i.whole);
       for (let n = this.index.next(); n >= 0; n = this.index.next()) { const r = this.routes[n]!; if (r.matcher.matches(i)) return r.entry.pick(i); }
       return null;
     }
@@ -51,27 +52,12 @@ export class VirtualHost {
     return null;
   }
 
-  private readonly codes = new Map<string, number[]>();
-  /** All virtual clusters' names are known once one of them counts. */
-  private announce(stats: StatStore): void {
-    for (const c of [...this.clusters.map((x) => x.name), 'other']) for (const n of ['retry', 'retry_limit_exceeded', 'retry_overflow', 'retry_success', 'timeout', 'total']) stats.claimOne(`vhost.${this.plan.name}.vcluster.${c}.upstream_rq_${n}`, 'counter');
+  private readonly scopes = new Map<string, ScopeStats>();
+  /** vhost.NAME.vcluster.NAME of a virtual cluster; all their names are known once one of them counts. */
+  scope(cluster: string, store: StatStore): ScopeStats {
+    if (this.scopes.size === 0) for (const name of [...this.clusters.map((x) => x.name), 'other']) this.scopes.set(name, new ScopeStats(store, `vhost.${this.plan.name}.vcluster.${name}`));
+    return this.scopes.get(cluster)!;
   }
-  /** Counts an answer in vhost.NAME.vcluster.NAME. */
-  charge(cluster: string, status: number, stats: StatStore): void {
-    if (cluster === '') return;
-    const key = `${cluster}:${status}`;
-    let slots = this.codes.get(key);
-    if (slots === undefined) {
-      if (this.codes.size === 0) this.announce(stats);
-      const prefix = `vhost.${this.plan.name}.vcluster.${cluster}`;
-      slots = [`upstream_rq_${status}`, `upstream_rq_${Math.floor(status / 100)}xx`, 'upstream_rq_completed', 'upstream_rq_total'].map((n) => stats.claimOne(`${prefix}.${n}`, 'counter'));
-      this.codes.set(key, slots);
-    }
-    for (const s of slots) stats.column[s]!++;
-  }
-
-  /** Counts one of vhost.NAME.vcluster.NAME's other counters; nothing outside of a virtual cluster. */
-  count(cluster: string, what: string, stats: StatStore): void { if (cluster !== '') stats.column[stats.claimOne(`vhost.${this.plan.name}.vcluster.${cluster}.${what}`, 'counter')]!++; }
 
   /** Name of the virtual cluster that a request falls into; '' without any configured, 'other' where none fits. */
   virtualCluster(headers: RequestHeaders): string {

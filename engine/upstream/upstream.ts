@@ -108,6 +108,8 @@ export interface Cluster {
   readonly trackSizes: boolean; readonly trackBudgets: boolean;
   /** Added to the cluster: true while it is draining after removal. */
   removed: boolean;
+  /** Its choices depend on a hash of the request (ring hash, maglev). */
+  readonly usesHash: boolean;
   /** Picks a host; null: none healthy (503 UH). Rebuilds its balancer first if an epoch word moved. */
   choose(ctx: PickContext): Host | null;
   /** Takes an HTTP stream on a connection to `host`: at once, later, or not. Circuit breakers for connections, pending and pools are counted here; requests by the caller through `beginRequest`. */

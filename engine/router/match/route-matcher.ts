@@ -1,5 +1,6 @@
 // Whether one route matches a request: path, then headers, query, fraction and the rest, cheapest first. Built when its virtual host is.
 import { HeaderMatcher, matchesAll } from '../../headers/header-matcher.ts';
+import { cookieValue } from '../../headers/cookies.ts';
 import type { RequestHeaders } from '../../headers/headers.ts';
 import { makeStringMatcher, type StringMatcher } from '../../headers/string-matcher.ts';
 import { isGrpc } from '../../http/local-reply.ts';
@@ -11,12 +12,21 @@ import { PathTemplate } from './path-template.ts';
 
 /** The request as matchers look at it: parts cut once. One object for a thread. */
 export class MatchInput {
-  headers!: RequestHeaders; facts!: StreamFacts; random = 0; path = ''; query: string | null = null; private lower = '';
-  set(headers: RequestHeaders, facts: StreamFacts, random: number): void {
+  headers!: RequestHeaders; facts!: StreamFacts; random = 0; /** With the query, as prefixes see it. */ whole = ''; path = ''; query: string | null = null; private lower = '';
+  /** `parameters` false: of the path only what stands before the first ';' is matched. */
+  set(headers: RequestHeaders, facts: StreamFacts, random: number, parameters = true): void {
     this.headers = headers; this.facts = facts; this.random = random; this.lower = '';
     const q = headers.path.indexOf('?');
     this.path = q < 0 ? headers.path : headers.path.slice(0, q);
+    this.whole = headers.path;
+    if (!parameters) this.cutParameters();
     this.query = q < 0 ? null : headers.path.slice(q + 1);
+  }
+  private cutParameters(): void {
+    const at = this.whole.indexOf(';');
+    if (at < 0) return;
+    this.whole = this.whole.slice(0, at);
+    if (this.path.length > at) this.path = this.whole;
   }
   get lowerPath(): string { return this.lower === '' ? (this.lower = this.path.toLowerCase()) : this.lower; }
 }
@@ -32,7 +42,7 @@ function pathMatcher(plan: PathMatchPlan): PathMatcher {
       const text = plan.ignoreCase ? plan.text.toLowerCase() : plan.text, { ignoreCase } = plan;
       if (plan.kind === 'path') return ignoreCase ? { matches: (i) => i.lowerPath === text } : { matches: (i) => i.path === text };
       // A prefix may reach into the query.
-      if (plan.kind === 'prefix') return ignoreCase ? { matches: (i) => i.headers.path.toLowerCase().startsWith(text) } : { matches: (i) => i.headers.path.startsWith(text) };
+      if (plan.kind === 'prefix') return ignoreCase ? { matches: (i) => i.whole.toLowerCase().startsWith(text) } : { matches: (i) => i.whole.startsWith(text) };
       return { matches: (i) => { const p = ignoreCase ? i.lowerPath : i.path; return p.startsWith(text) && (p.length === text.length || p.charCodeAt(text.length) === 47); } };
     }
   }
@@ -71,11 +81,25 @@ class MetadataMatcher {
   matches(facts: StreamFacts): boolean { return this.test(valueAt(facts.metadata, this.plan.filter, this.plan.path)) !== this.plan.invert; }
 }
 
+/** The first cookie of its name; one that is missing fits only an inverted matcher. */
+class CookieMatcher {
+  private readonly name: string;
+  private readonly string: StringMatcher;
+  private readonly invert: boolean;
+  constructor(plan: RouteMatchPlan['cookies'][number]) { this.name = plan.name; this.string = makeStringMatcher(plan.string); this.invert = plan.invert; }
+  matches(headers: RequestHeaders): boolean {
+    const value = cookieValue(headers, this.name);
+    return (value !== undefined && this.string.matches(value)) !== this.invert;
+  }
+}
+
 export class RouteMatcher {
   private readonly path: PathMatcher;
   private readonly headers: readonly HeaderMatcher[];
   private readonly query: readonly QueryMatcher[];
   private readonly metadata: readonly MetadataMatcher[];
+  private readonly cookies: readonly CookieMatcher[];
+  private readonly states: readonly { readonly key: string; readonly string: StringMatcher }[];
   private readonly plan: RouteMatchPlan;
   private readonly fraction: RuntimeFraction | null;
   private readonly plain: boolean;
@@ -86,8 +110,10 @@ export class RouteMatcher {
     this.headers = plan.headers.map((h) => new HeaderMatcher(h));
     this.query = plan.query.map((q) => new QueryMatcher(q));
     this.metadata = plan.metadata.map((m) => new MetadataMatcher(m));
+    this.cookies = plan.cookies.map((c) => new CookieMatcher(c));
+    this.states = plan.filterState.map((f) => ({ key: f.key, string: makeStringMatcher(f.string) }));
     this.fraction = plan.fraction === null ? null : new RuntimeFraction(plan.fraction, runtime);
-    this.plain = plan.headers.length === 0 && plan.query.length === 0 && !plan.grpc && plan.fraction === null && plan.tls === null && plan.metadata.length === 0;
+    this.plain = plan.headers.length === 0 && plan.query.length === 0 && !plan.grpc && plan.fraction === null && plan.tls === null && plan.metadata.length === 0 && plan.cookies.length === 0 && plan.filterState.length === 0;
   }
 
   matches(i: MatchInput): boolean {
@@ -103,7 +129,14 @@ export class RouteMatcher {
     for (const q of this.query) if (!q.matches(i.query)) return false;
     if (plan.tls !== null && !this.tls(i.facts)) return false;
     for (const m of this.metadata) if (!m.matches(i.facts)) return false;
+    for (const c of this.cookies) if (!c.matches(i.headers)) return false;
+    for (const s of this.states) if (!this.hasState(i.facts, s)) return false;
     return true;
+  }
+
+  private hasState(facts: StreamFacts, s: { readonly key: string; readonly string: StringMatcher }): boolean {
+    const value = facts.filterState?.get(s.key) ?? facts.connection.filterState?.get(s.key);
+    return typeof value === 'string' && s.string.matches(value);
   }
 
   private tls(facts: StreamFacts): boolean {

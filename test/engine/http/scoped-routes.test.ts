@@ -16,7 +16,7 @@ test('a fragment by the key of an element, or by its index; what a header has no
 });
 
 test('the table of the whole key is asked; others, and half keys, have no route', () => {
-  const table = (name: string): RouteTable => ({ name, match: () => ({ name }) as Route });
+  const table = (name: string): RouteTable => ({ name, match: () => ({ name }) as Route, internalOnly: () => [] });
   const scopes = new ScopedRoutes({ name: 's', fragments: [element, { header: 'x-env', separator: '', index: 0, key: null, keySeparator: '' }], tables: [{ fragments: ['one', 'prod'], routesKey: 'a' }, { fragments: ['one', 'test'], routesKey: 'b' }] }, (key) => ({ current: key === 'b' ? null : table(key) }));
   const facts = new StreamFacts(new ConnectionFacts());
   const ask = (headers: Record<string, string>): string | undefined => scopes.match(request(headers), facts, 0)?.name;

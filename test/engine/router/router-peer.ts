@@ -28,7 +28,7 @@ export const RETRY: RetryPlan = {
   on: RETRY_ON.FIVE_XX, retries: 1, perTryTimeoutMs: 0, perTryIdleTimeoutMs: 0, statusCodes: [], headers: [], requestHeaders: [], baseMs: 25, maxMs: 250, hosts: [], reselects: 1, priorityFrequency: 0, resets: [], resetMaxMs: 300_000, refreshCluster: false,
 };
 const FORWARD: ForwardPlan = {
-  kind: 'forward', target: { kind: 'cluster', name: 'c' }, notFoundStatus: 503, prefixRewrite: '', regexRewrite: null, templateRewrite: '', pathFormat: null, hostLiteral: '', hostHeader: '', hostRegex: null, autoHost: false, appendForwardedHost: false,
+  kind: 'forward', target: { kind: 'cluster', name: 'c' }, notFoundStatus: 503, prefixRewrite: '', regexRewrite: null, templateRewrite: '', pathFormat: null, hostLiteral: '', hostHeader: '', hostRegex: null, hostFormat: null, autoHost: false, appendForwardedHost: false,
   timeoutMs: 15_000, idleTimeoutMs: -1, flushTimeoutMs: -1, maxStreamDurationMs: -1, maxGrpcTimeoutMs: -1, grpcTimeoutOffsetMs: 0, newTimeouts: false, grpcHeaderMaxMs: -1, grpcHeaderOffsetMs: 0, priority: 'default', hashPolicies: [], metadataMatch: null,
   upgrades: [], connectTerminate: 'no', retry: null, hedge: null, mirrors: [], redirects: null, rateLimits: [], includeHostRateLimits: false,
 };
@@ -66,6 +66,7 @@ function fakeHost(cluster: Cluster, index: number, priority: number): Host {
 export class FakeCluster {
   readonly name = 'c'; readonly statName = 'c'; readonly metadata = null; readonly perConnectionBufferLimit = 0; readonly maxRequestsPerConnection = 0; readonly maxResponseHeadersCount = 100; readonly trackSizes = false; readonly trackBudgets = false;
   upstreamFilters: readonly HttpFilterPlan[] | null = null;
+  readonly usesHash = true;
   maxStreamDurationMs = -1; removed = false; readonly healthChecked = false;
   active = 0; retries = 0; maxRetries = 3;
   readonly streams: UpstreamStream[] = [];
@@ -127,11 +128,11 @@ export class RouterPeer {
     this.env = { clock: this.clock, wheel: new TimerWheel(this.clock), random: new SeededRandom(1), runtime: new Runtime(), stats: store } as unknown as WorkerEnv;
     this.cluster = new FakeCluster(this.env, o.priorities);
     const route: RoutePlan = {
-      name: 'r', match: { path: { kind: 'prefix', text: '/', ignoreCase: false }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [] }, level: NO_LEVEL, metadata: null, filterConfigs: [], bufferLimit: -1,
+      name: 'r', match: { path: { kind: 'prefix', text: '/', ignoreCase: false }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [], cookies: [], filterState: [] }, level: NO_LEVEL, metadata: null, filterConfigs: [], bufferLimit: -1, statPrefix: '',
       action: { ...FORWARD, retry: o.retry === undefined || o.retry === null ? null : { ...RETRY, ...o.retry }, ...o.forward },
     };
     const host: VirtualHostPlan = { name: 'v', level: NO_LEVEL, requireTls: 'NONE', routes: [route], matcher: null, includeAttemptCount: false, includeAttemptCountInResponse: false, metadata: null, filterConfigs: [], virtualClusters: [], bufferLimit: -1, includeTimeoutRetry: false, retry: null, hedge: null, mirrors: [], rateLimits: [], ...o.host };
-    const table: RouteTablePlan = { name: 't', level: NO_LEVEL, mostSpecificWins: false, ignorePort: false, filterConfigs: [], mirrors: [], virtualHosts: [{ domains: ['*'], packed: packVirtualHost(host) }] };
+    const table: RouteTablePlan = { name: 't', level: NO_LEVEL, mostSpecificWins: false, ignorePort: false, hostHeader: '', ignorePathParameters: false, internalOnly: [], filterConfigs: [], mirrors: [], virtualHosts: [{ domains: ['*'], packed: packVirtualHost(host) }] };
     Object.assign(this.request, { method: 'GET', path: '/', authority: 'h', scheme: 'http' });
     this.facts.protocol = 'HTTP/1.1';
     this.entry = new TableOfRoutes(table, { runtime: this.env.runtime, clock: this.clock, operators: {} as never }).match(this.request, this.facts, 0) as RouteEntry;

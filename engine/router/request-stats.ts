@@ -1,0 +1,68 @@
+// Where else than at its cluster a request is counted (Envoy: VirtualCluster, Route.stat_prefix, x-envoy-upstream-alt-stat-name). Made only for requests that are.
+import { recordSample, type StatStore } from '../observe/stats/stat-block.ts';
+
+export type RequestCount = 'upstream_rq_total' | 'upstream_rq_timeout' | 'upstream_rq_retry' | 'upstream_rq_retry_success' | 'upstream_rq_retry_limit_exceeded' | 'upstream_rq_retry_overflow';
+const COUNTS: readonly RequestCount[] = ['upstream_rq_retry', 'upstream_rq_retry_limit_exceeded', 'upstream_rq_retry_overflow', 'upstream_rq_retry_success', 'upstream_rq_timeout', 'upstream_rq_total'];
+
+/** Answers under one prefix: by code, by class, in all, and their time. */
+export class CodeStats {
+  private readonly slots = new Map<number, number[]>();
+  private time = -1;
+  protected readonly store: StatStore;
+  protected readonly prefix: string;
+  constructor(store: StatStore, prefix: string) { this.store = store; this.prefix = prefix; }
+
+  /** `timeMs` below 0: the answer is our own. */
+  charge(status: number, timeMs: number): void {
+    let slots = this.slots.get(status);
+    if (slots === undefined) { slots = [`upstream_rq_${status}`, `upstream_rq_${Math.floor(status / 100)}xx`, 'upstream_rq_completed'].map((n) => this.store.claimOne(`${this.prefix}.${n}`, 'counter')); this.slots.set(status, slots); }
+    for (const s of slots) this.store.column[s]!++;
+    if (timeMs < 0) return;
+    if (this.time < 0) this.time = this.store.claimHistogram(`${this.prefix}.upstream_rq_time`);
+    recordSample(this.store, this.time, timeMs);
+  }
+}
+
+/** Attempts and retries too: of a virtual cluster, or of a route with a stat_prefix. All its counters are known once it counts. */
+export class ScopeStats extends CodeStats {
+  private readonly counts: Readonly<Record<string, number>>;
+  constructor(store: StatStore, prefix: string) { super(store, prefix); this.counts = Object.fromEntries(COUNTS.map((c) => [c, store.claimOne(`${prefix}.${c}`, 'counter')])); }
+  count(what: RequestCount): void { this.store.column[this.counts[what]!]!++; }
+}
+
+/** Names that requests give themselves cost memory for ever: so many of a worker are counted. */
+const MAX_NAMES = 1000;
+
+/** cluster.NAME.ALT, where ALT is what an internal request's x-envoy-upstream-alt-stat-name says. */
+export class AlternativeStats {
+  private readonly byName = new Map<string, CodeStats>();
+  private readonly store: StatStore;
+  constructor(store: StatStore) { this.store = store; }
+  private of(name: string): CodeStats | null {
+    let stats = this.byName.get(name) ?? null;
+    if (stats === null && this.byName.size < MAX_NAMES) { stats = new CodeStats(this.store, name); this.byName.set(name, stats); }
+    return stats;
+  }
+  charge(prefix: string, status: number, internal: boolean, canary: boolean, timeMs: number): void {
+    this.of(prefix)?.charge(status, timeMs);
+    this.of(`${prefix}.${internal ? 'internal' : 'external'}`)?.charge(status, timeMs);
+    if (canary) this.of(`${prefix}.canary`)?.charge(status, timeMs);
+  }
+}
+
+/** The scopes of one request. */
+export class RequestStats {
+  private readonly virtualCluster: ScopeStats | null;
+  private readonly route: ScopeStats | null;
+  /** '': the request gave no name. */
+  private readonly alternative: string;
+  private readonly alternatives: AlternativeStats;
+  constructor(virtualCluster: ScopeStats | null, route: ScopeStats | null, alternative: string, alternatives: AlternativeStats) { this.virtualCluster = virtualCluster; this.route = route; this.alternative = alternative; this.alternatives = alternatives; }
+
+  count(what: RequestCount): void { this.virtualCluster?.count(what); this.route?.count(what); }
+  charge(status: number, cluster: string, internal: boolean, canary: boolean, timeMs: number): void {
+    this.virtualCluster?.charge(status, timeMs);
+    this.route?.charge(status, timeMs);
+    if (this.alternative !== '') this.alternatives.charge(`cluster.${cluster}.${this.alternative}`, status, internal, canary, timeMs);
+  }
+}
