@@ -10,7 +10,7 @@ import { addressJson, type ListenerStatus } from './admin/listeners.ts';
 import { adminMatcher } from './control/admin-access.ts';
 import { AdminTraffic } from './control/admin-traffic.ts';
 import type { AdminPlan } from './control/compile/admin-config.ts';
-import type { LiveHost } from './control/clusters/control-clusters.ts';
+import type { LiveHost } from './control/clusters/live-cluster.ts';
 import { certificateEntries, daysUntilFirstExpires, expiryGauges, tlsOf } from './control/dump/certificates.ts';
 import { configSections } from './control/dump/sections.ts';
 import type { RuntimeTable } from './control/runtime/layers.ts';

@@ -12,11 +12,5 @@ function door(): Collect {
 
 export function collectGarbage(): void { door()(); }
 
-/** Memory of this thread's heap that no object is in, worth a pause of some hundred ms. */
-const WORTH = 64 << 20;
-/** Packs the heap and gives its free pages back to the system, if that is worth the pause. Not for a thread under load. */
-export function compactHeap(): void {
-  const { heapTotal, heapUsed } = process.memoryUsage();
-  // What is used may be garbage too; a heap of that size has seen a large configuration.
-  if (heapTotal - heapUsed > WORTH || heapTotal > 3 * WORTH) door()({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-}
+/** Packs the heap and gives its free pages back to the system: what a start or a large change needed goes. A pause of some ten to hundred ms, so not for a thread under load. */
+export function compactHeap(): void { door()({ type: 'major', execution: 'sync', flavor: 'last-resort' }); }

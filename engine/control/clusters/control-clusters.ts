@@ -1,7 +1,6 @@
 // The living endpoint sets of all clusters: hands out host and circuit records, resolves names, tells the workers of every change. One for the process.
 import { formatAddress, ipAddress } from '../../net/address.ts';
-import { packCluster, packHosts } from '../../plan/cluster-wire.ts';
-import type { ClusterPlan, HostPlan, OrcaPlan } from '../../plan/cluster-plan.ts';
+import type { ClusterPlan, OrcaPlan } from '../../plan/cluster-plan.ts';
 import type { PlanRecord } from '../../plan/records.ts';
 import { DEGRADED, EXCLUDED, HOST_FLAG, RecordAllocator, UNHEALTHY, type HostTable } from '../../shm/host-table.ts';
 import type { CircuitTable } from '../../shm/circuit-table.ts';
@@ -9,6 +8,7 @@ import type { SharedWords } from '../../shm/shared-words.ts';
 import type { AssignmentPlan, CompiledCluster, EndpointPlan } from '../../upstream/config.ts';
 import type { Random } from '../../loop/random.ts';
 import { ClusterNames } from './cluster-names.ts';
+import { LiveCluster, type LiveHost } from './live-cluster.ts';
 import { updateWeights } from './orca-weights.ts';
 import { balancerGauges, subsetCount } from './balancer-gauges.ts';
 import { ControlDnsCache } from '../dns/dns-cache.ts';
@@ -29,31 +29,6 @@ export interface ControlClustersEnv {
 }
 
 const STATUS_FLAGS: Record<EndpointPlan['health'], number> = { HEALTHY: 0, UNKNOWN: 0, UNHEALTHY: HOST_FLAG.FAILED_EDS, TIMEOUT: HOST_FLAG.FAILED_EDS, DRAINING: HOST_FLAG.EDS_DRAINING, DEGRADED: HOST_FLAG.DEGRADED_EDS };
-
-export interface LiveHost extends HostPlan { readonly check: EndpointPlan['check'] }
-
-class LiveCluster {
-  compiled: CompiledCluster;
-  readonly circuits: readonly [number, number];
-  hosts = new Map<string, LiveHost>();
-  names: ClusterNames | null = null;
-  /** An assignment is to come by EDS. */
-  waiting = false;
-  /** The last assignment by EDS. */
-  assignment: AssignmentPlan | null = null;
-  whenReady: (() => void)[] = [];
-  gone = false;
-  version = '';
-  dnsCache: ControlDnsCache | null = null;
-  /** Ends the making of weights from the load that hosts report. */
-  stopWeights: () => void = () => {};
-  /** Subsets of all threads. */
-  subsets = 0;
-  constructor(compiled: CompiledCluster, circuits: readonly [number, number]) { this.compiled = compiled; this.circuits = circuits; }
-  /** Record of hosts that come with requests, -1: none. */
-  hostRecord = -1;
-  get plan(): ClusterPlan { return { ...this.compiled.cluster, circuits: this.circuits, hostRecord: this.hostRecord }; }
-}
 
 const assigned = (c: CompiledCluster, a: AssignmentPlan | null): CompiledCluster => (a === null ? c : { ...c, endpoints: a.endpoints, cluster: { ...c.cluster, overprovisioning: a.overprovisioning, weightedHealth: a.weightedHealth } });
 
@@ -86,9 +61,9 @@ export class ControlClusters {
     this.env.health.apply(name, compiled);
     this.env.circuits.setLimits(c.circuits[0], compiled.limits[0]);
     this.env.circuits.setLimits(c.circuits[1], compiled.limits[1]);
-    const before = c.hosts;
-    if (compiled.discovery === 'static' || c.assignment !== null) this.update(c, false);
-    this.env.emit([{ kind: 'cluster', name, version, body: packCluster(c.plan) }, ...(before === c.hosts ? [] : [this.hostsRecord(c)])]);
+    const known = compiled.discovery === 'static' || c.assignment !== null;
+    if (known) { this.update(c, false); c.rest(); }
+    this.env.emit([c.planRecord(), ...(known ? [c.hostsRecord()] : [])]);
     if (compiled.eds !== null) c.waiting = c.assignment === null; else if (compiled.discovery !== 'static') this.startDns(c);
     this.env.stat('cluster_manager.active_clusters', 'gauge', { set: this.live.size });
   }
@@ -102,7 +77,7 @@ export class ControlClusters {
       c.assignment = assignment;
       c.compiled = assigned(c.compiled, assignment);
       if (same) this.env.stat(`cluster.${cluster.statName}.update_no_rebuild`, 'counter', { add: 1 });
-      else { if (anew) this.env.emit([{ kind: 'cluster', name, version: c.version, body: packCluster(c.plan) }]); this.update(c, true); }
+      else { if (anew) this.env.emit([c.planRecord()]); this.update(c, true); }
     }
     c.waiting = false;
     this.settle(c);
@@ -128,7 +103,7 @@ export class ControlClusters {
 
   /** All records, for a worker that starts. */
   records(): PlanRecord[] {
-    return [...this.live.values()].flatMap((c): PlanRecord[] => [{ kind: 'cluster', name: c.compiled.cluster.name, version: c.version, body: packCluster(c.plan) }, this.hostsRecord(c), ...(c.dnsCache?.records() ?? [])]);
+    return [...this.live.values()].flatMap((c): PlanRecord[] => [c.planRecord(), c.hostsRecord(), ...(c.dnsCache?.records() ?? [])]);
   }
 
   /** Resolves when every cluster has been resolved once, or has failed to, and its hosts have been checked once. */
@@ -175,10 +150,9 @@ export class ControlClusters {
     return changed;
   }
 
-  private hostsRecord(c: LiveCluster): PlanRecord { return { kind: 'hosts', name: c.compiled.cluster.name, body: packHosts(c.hosts.values()) }; }
-
   /** Makes the host set anew: a host that stays keeps its record. */
   private update(c: LiveCluster, emit: boolean): void {
+    c.wake();
     const next = new Map<string, LiveHost>();
     const { endpoints, discovery } = c.compiled;
     endpoints.forEach((e, i) => {
@@ -189,20 +163,21 @@ export class ControlClusters {
       if (discovery !== 'logical-dns') for (const address of all) this.keep(c, next, e, { ...e, address });
       else if (first !== undefined) this.keep(c, next, e, { ...e, address: first, ...(more.length > 0 ? { more } : {}) });
     });
-    let changed = next.size !== c.hosts.size;
-    for (const [key, h] of c.hosts) {
+    const before = c.hosts;
+    let changed = next.size !== before.size;
+    for (const [key, h] of before) {
       if (next.has(key)) continue;
       // A host that discovery no longer names stays as long as its checks pass (Envoy: ignore_health_on_host_removal).
       if (this.stays(c, h)) { this.env.hosts.setFlags(h.index, HOST_FLAG.PENDING_DYNAMIC_REMOVAL); next.set(key, h); continue; }
       changed = true;
       this.hostRecords.release(h.index);
     }
-    for (const key of next.keys()) if (!c.hosts.has(key)) changed = true;
+    for (const key of next.keys()) if (!before.has(key)) changed = true;
     c.hosts = next;
     this.env.health.setHosts(c.compiled.cluster.name, [...next.values()]);
     this.membership(c, changed);
     if (emit && this.orcaOf(c) !== null) this.reweigh(c);
-    if (emit) { this.env.words.bumpHealthEpoch(); this.env.emit([this.hostsRecord(c)]); }
+    if (emit) { this.env.words.bumpHealthEpoch(); this.env.emit([c.hostsRecord()]); }
   }
 
   private stays(c: LiveCluster, h: LiveHost): boolean {
