@@ -2,6 +2,7 @@
 import type { Address } from '../net/address.ts';
 import type { SocketOption, TcpKeepalive } from '../net/transport/transport.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
+import type { ValueMatchPlan } from './match-plan.ts';
 import type { OutlierVotingPlan } from './health-plan.ts';
 import type { ExtensionPlan } from './extension-plan.ts';
 import type { HttpFilterPlan } from './hcm-plan.ts';
@@ -63,6 +64,9 @@ export type KindPlan = { readonly kind: 'aggregate'; readonly clusters: readonly
 /** happy_eyeballs_config: the family that is tried first (0: that of the first address), and how many of it before one of the other. */
 export interface EyeballsPlan { readonly family: 0 | 4 | 6; readonly count: number }
 
+/** predictive_preconnect_ratio (1: off), and the hosts that get connections ahead by their metadata (null: all). */
+export interface PreconnectPlan { readonly predictive: number; readonly enabled: { readonly filter: string; readonly path: readonly string[]; readonly value: ValueMatchPlan; readonly invert: boolean } | null }
+
 export interface RetryBudgetPlan { /** Percent of active and pending requests. */ readonly percent: number; readonly least: number }
 
 export interface ClusterPlan {
@@ -96,6 +100,8 @@ export interface ClusterPlan {
   /** HTTP filters of each attempt at its hosts, in place of the router's; null: it has none. */
   readonly upstreamFilters: readonly HttpFilterPlan[] | null;
   readonly preconnectRatio: number;
+  /** What more there is of preconnect_policy; null: nothing. */
+  readonly preconnect: PreconnectPlan | null;
   readonly eyeballs: EyeballsPlan;
   readonly keepalive: TcpKeepalive | null;
   readonly bind: BindPlan | null;

@@ -28,6 +28,7 @@ import type { DnsCaches } from './dns-caches.ts';
 import { DynamicForwardChooser } from './kinds/dynamic-forward.ts';
 import { OriginalDstChooser } from './kinds/original-dst.ts';
 import type { PriorityOptions } from './priority-loads.ts';
+import { makeGate, Predictor, type PreconnectGate } from './pool/preconnect.ts';
 import { inTurns } from './pool/address-race.ts';
 import type { PoolProtocol } from './pool/connection.ts';
 import { Pool } from './pool/pool.ts';
@@ -84,6 +85,7 @@ export class HostEntry implements WithLocality {
     if (pool === undefined) { pool = make(); this.named.set(key, pool); }
     return pool;
   }
+  *allPools(): Generator<Pool> { for (const p of this.pools) if (p !== null) yield p; yield* this.named.values(); }
   forgetNamed(pool: Pool): void { for (const [key, p] of this.named) if (p === pool) this.named.delete(key); }
   drain(forGood: boolean): void { for (const p of [...this.pools, ...this.named.values()]) p?.drain(forGood); }
 }
@@ -104,6 +106,15 @@ class Breaker {
   release(kind: number): void { this.table.release(this.record, kind); this.own.dec(kind); }
 }
 export type { Breaker };
+
+/** Of a request that is not there yet. */
+const NEXT: PickContext = { hasHash: false, hashHigh: 0, hashLow: 0, request: null, facts: null, metadataMatch: null, avoid: null, maxReselect: 0, triedPriorities: 0, overrideHost: null, overridesUsed: 0 };
+
+/** Choices ahead are those of policies that look at nothing but the turn, as in Envoy. */
+function makePredictor(plan: ClusterPlan): Predictor | null {
+  const ratio = plan.preconnect?.predictive ?? 1, { kind, subset, override } = plan.balancer;
+  return ratio > 1 && plan.kind === null && (kind === 'round-robin' || kind === 'random') && subset === null && override === null ? new Predictor(ratio) : null;
+}
 
 const OVERFLOW = { failed: 'overflow' } as const;
 
@@ -136,6 +147,8 @@ export class ClusterEntry implements Cluster {
   /** Their weights, where control changes those (client_side_weighted_round_robin). */
   private seenWeights = new Int32Array(0);
   private readonly orca: OrcaReports | null;
+  private readonly predictor: Predictor | null;
+  /** @internal */ readonly preconnectGate: PreconnectGate | null;
   private byAddress: Map<string, HostEntry> | null = null;
   private readonly around: Surroundings;
   removed = false;
@@ -152,6 +165,8 @@ export class ClusterEntry implements Cluster {
     this.http2Stats = new StatBlock(env.stats, HTTP2_SCHEMA, `cluster.${plan.statName}.http2`);
     this.lbStats = new StatBlock(env.stats, CLUSTER_LB_SCHEMA, `cluster.${plan.statName}`);
     this.breakers = [new Breaker(shared.circuits, plan.circuits[0], env), new Breaker(shared.circuits, plan.circuits[1], env)];
+    this.predictor = makePredictor(plan);
+    this.preconnectGate = makeGate(plan.preconnect);
     this.orca = plan.balancer.orca === null ? null : new OrcaReports(plan.balancer.orca, shared.hosts, env.clock);
     this.chooser = this.makeChooser();
     this.setHosts(hosts);
@@ -198,7 +213,7 @@ export class ClusterEntry implements Cluster {
   }
 
   /** The balancer is made anew at the next choice. */
-  forget(): void { this.balancer = null; this.byAddress = null; }
+  forget(): void { this.balancer = null; this.byAddress = null; this.predictor?.forget(); }
 
   choose(ctx: PickContext): Host | null {
     if (this.chooser !== null) return this.chooser.choose(ctx);
@@ -212,8 +227,8 @@ export class ClusterEntry implements Cluster {
       if (ctx.overrideHost.strict) return null;
     }
     if (override !== null) return this.overridable(ctx);
-    const { balancer } = this;
-    let host = balancer.pick(ctx, 0);
+    const { balancer, predictor } = this;
+    let host = predictor === null || ctx.triedPriorities > 0 || ctx.onlyPriority !== undefined ? balancer.pick(ctx, 0) : predictor.take() ?? balancer.pick(ctx, 0);
     if (ctx.avoid !== null) for (let i = 1; host !== null && i <= ctx.maxReselect && ctx.avoid(host); i++) host = balancer.pick(ctx, i);
     return host;
   }
@@ -245,6 +260,7 @@ export class ClusterEntry implements Cluster {
 
   private build(): Picker {
     const { plan, env, shared, hosts } = this;
+    this.predictor?.forget();
     this.seen = Int32Array.from(hosts, (h) => h.takeFlags(shared.hosts.flags(h.index)));
     if (this.orca !== null) this.seenWeights = Int32Array.from(hosts, (h) => shared.hosts.weight(h.index));
     const parts: BalancerParts = {
@@ -266,13 +282,23 @@ export class ClusterEntry implements Cluster {
 
   lease(host: Host, ctx: LeaseContext, waiter: LeaseWaiter): Leased {
     if (host.cluster !== this) return host.cluster.lease(host, ctx, waiter);
-    const entry = host as HostEntry, high = ctx.priority === 'high' ? 1 : 0, protocol = this.protocolFor(ctx), n = 2 * high + (protocol === 'http1' ? 0 : 1);
+    if (this.predictor !== null) this.predict(this.predictor, ctx);
+    return this.poolOf(host as HostEntry, ctx).lease(ctx, waiter);
+  }
+
+  private poolOf(entry: HostEntry, ctx: LeaseContext): Pool {
+    const high = ctx.priority === 'high' ? 1 : 0, protocol = this.protocolFor(ctx), n = 2 * high + (protocol === 'http1' ? 0 : 1);
     const name = this.plan.autoSni === null ? '' : serverNameOf(ctx, this.plan.autoSni.header);
     const client = this.sockets.perClient ? ctx.client : null;
-    if (name !== '' || client !== null) return entry.namedPool(n, client === null ? name : `${name} ${client.remoteText} ${client.localText}`, () => new Pool(this, entry, this.breakers[high]!, protocol, name, client)).lease(ctx, waiter);
-    const pool = entry.pools[n] ??= new Pool(this, entry, this.breakers[high]!, protocol);
-    return pool.lease(ctx, waiter);
+    if (name !== '' || client !== null) return entry.namedPool(n, client === null ? name : `${name} ${client.remoteText} ${client.localText}`, () => new Pool(this, entry, this.breakers[high]!, protocol, name, client));
+    return entry.pools[n] ??= new Pool(this, entry, this.breakers[high]!, protocol);
   }
+
+  /** Connections for the requests after this one. */
+  private predict(predictor: Predictor, ctx: LeaseContext): void {
+    predictor.onRequest(() => this.balancer?.pick(NEXT, 0) ?? null, (h) => this.poolOf(h as HostEntry, ctx), () => this.allPools(), this.hosts.length);
+  }
+  private *allPools(): Generator<Pool> { for (const h of this.hosts) yield* h.allPools(); }
 
   private protocolFor(ctx: LeaseContext): PoolProtocol {
     const { protocol } = this.plan;

@@ -5,10 +5,11 @@ import { compileKind } from './kinds/config.ts';
 import type { DnsCachePlan } from './kinds/dns-cache-config.ts';
 import { compileDns, type DnsPlan } from './dns-config.ts';
 import { compileHttp } from './http-config.ts';
+import { compileValueMatch } from '../observe/match/config.ts';
 import { shared } from '../base/shared-data.ts';
 import { compileBalancer } from './balancer-config.ts';
 import type { Address } from '../net/address.ts';
-import type { ClusterPlan, EyeballsPlan, HealthStatus, HostPlan, RetryBudgetPlan } from '../plan/cluster-plan.ts';
+import type { ClusterPlan, EyeballsPlan, HealthStatus, HostPlan, PreconnectPlan, RetryBudgetPlan } from '../plan/cluster-plan.ts';
 import type { CircuitLimits } from '../shm/circuit-table.ts';
 import type { CheckTargetPlan, HealthCheckPlan, OutlierPlan } from '../plan/health-plan.ts';
 import type { CompileContext, ConfigMessage, DiscoverySource } from '../proto/config-message.ts';
@@ -69,6 +70,12 @@ function further(m: ConfigMessage, names: boolean): Address[] {
   return m.list('additional_addresses').map((a) => compileAddress(a.msg('address'), false));
 }
 
+function compilePreconnect(m: ConfigMessage | undefined): PreconnectPlan | null {
+  const predictive = m?.num('predictive_preconnect_ratio', 1) ?? 1, match = m?.msg('preconnect_enabled_metadata');
+  if (predictive <= 1 && match === undefined) return null;
+  return { predictive, enabled: match === undefined ? null : { filter: match.str('filter'), path: match.list('path').map((p) => p.str('key')), value: compileValueMatch(match.msg('value'), match), invert: match.bool('invert') } };
+}
+
 function compileEyeballs(m: ConfigMessage | undefined): EyeballsPlan {
   const version = m?.enum('first_address_family_version');
   return { family: version === 'V4' ? 4 : version === 'V6' ? 6 : 0, count: m?.num('first_address_family_count', 1) ?? 1 };
@@ -121,14 +128,13 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   options?.noop('set_local_interface_name_on_upstream_connections', 'the interface is not shown');
   const panic = common?.msg('healthy_panic_threshold');
   const preconnect = m.msg('preconnect_policy');
-  preconnect?.unsupported('predictive_preconnect_ratio');
   const healthCheck = compileHealthChecks(m, ctx), outlier = compileOutlier(m.msg('outlier_detection'));
   const connectTimeoutMs = m.ms('connect_timeout', 5000);
   return {
     discovery, eds, endpoints, limits: shared(limits), trackRemaining: shared(remaining), dns: shared(compileDns(m, dns)), dnsCache, healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'), ignoreNewHosts: common?.bool('ignore_new_hosts_until_first_hc') ?? false,
     cluster: {
       name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: shared(compileBalancer(m, kind !== null)), kind, panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
-      ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, eyeballs: shared(compileEyeballs(options?.msg('happy_eyeballs_config'))), preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
+      ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, preconnect: compilePreconnect(preconnect), eyeballs: shared(compileEyeballs(options?.msg('happy_eyeballs_config'))), preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
       keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind, socketOptions, metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, retryBudgets: budgets, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
       transportSocket: compileTransportSocket(m.msg('transport_socket'), ctx, 'upstream'), transportSocketMatches: m.list('transport_socket_matches').map((t) => { t.str('name'); return { match: (t.json('match') ?? {}) as { readonly [key: string]: unknown }, socket: compileTransportSocket(t.msg('transport_socket'), ctx, 'upstream') }; }),
     },

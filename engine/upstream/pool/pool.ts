@@ -5,8 +5,9 @@ import type { LeaseContext, Leased, LeaseWaiter, Waiting } from '../upstream.ts'
 import type { ConnectionFacts } from '../../observe/stream-facts.ts';
 import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
 import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
-import { UNHEALTHY } from '../../shm/host-table.ts';
+import { DEGRADED, UNHEALTHY } from '../../shm/host-table.ts';
 import type { Breaker, ClusterEntry, HostEntry } from '../cluster.ts';
+import { shouldConnect } from './preconnect.ts';
 import { UpstreamConnection, type PoolProtocol } from './connection.ts';
 
 /** Connections that one event begins at most. */
@@ -37,7 +38,7 @@ export class Pool {
   private readonly all = new Set<UpstreamConnection>();
   private readonly waiters = new Set<Waiter>();
   /** Streams under way. */
-  private active = 0;
+  active = 0;
   private draining = false;
   /** The circuit breaker of pools counts this one: it has connections. */
   private counted = false;
@@ -88,13 +89,33 @@ export class Pool {
   /** Begins connections as waiters (and the preconnect ratio) need. A pool without any connection may always have one, as in Envoy. */
   private connectMore(): void { for (let i = 0; i < AT_ONCE && this.wantsConnection(); i++) if (!this.connectOne()) return; }
 
-  private wantsConnection(): boolean {
+  /** For waiters, or ahead of them (the host's ratio, or the cluster's: `predictive`, 0: not that). */
+  private wantsConnection(predictive = 0): boolean {
     let capacity = 0;
     for (const c of this.connecting) capacity += c.assumedRoom;
-    const ratio = this.cluster.plan.preconnectRatio;
-    if (ratio <= 1 || (this.cluster.shared.hosts.flags(this.host.index) & UNHEALTHY) !== 0) return this.waiters.size > capacity;
+    if (this.waiters.size > capacity) return true;
+    const { cluster, host } = this, ratio = predictive > 0 ? predictive : cluster.plan.preconnectRatio;
+    if (ratio <= 1 || (cluster.shared.hosts.flags(host.index) & (UNHEALTHY | DEGRADED)) !== 0) return false;
     for (const c of this.ready) capacity += c.room;
-    return (this.waiters.size + this.active) * ratio > capacity + this.active;
+    if (!shouldConnect(this.waiters.size, this.active, capacity, ratio, predictive > 0 ? 1 : 0)) return false;
+    if (cluster.preconnectGate === null || cluster.preconnectGate(host.metadata)) return true;
+    cluster.stats.inc(CLUSTER.upstream_cx_preconnect_skipped);
+    return false;
+  }
+
+  /** Requests that wait for a connection, and what the connections can carry, those under way too. */
+  get waiting(): number { return this.waiters.size; }
+  get capacity(): number {
+    let all = 0;
+    for (const c of this.connecting) all += c.assumedRoom;
+    for (const c of this.ready) all += c.room;
+    return all;
+  }
+  /** A connection for a request to come, if there are too few by the cluster's ratio; false: there are enough, or none could be begun. */
+  preconnect(ratio: number): boolean {
+    const begun = this.wantsConnection(ratio) && (this.counted || this.count()) && this.connectOne();
+    if (!begun) this.settle();
+    return begun;
   }
 
   private connectOne(): boolean {
@@ -195,9 +216,9 @@ export class Pool {
     return true;
   }
   private settle(): void {
-    if (!this.counted || this.all.size > 0 || this.waiters.size > 0) return;
+    if (this.all.size > 0 || this.waiters.size > 0) return;
+    if (this.counted) this.breaker.release(CIRCUIT_KIND.POOL);
     this.counted = false;
-    this.breaker.release(CIRCUIT_KIND.POOL);
     // Names come from requests: only pools in use are kept.
     if (this.serverName !== '' || this.client !== null) this.host.forgetNamed(this);
   }

@@ -26,6 +26,12 @@ async function weights(t, name = 'all') {
 }
 const calls = async (t, n, o = {}) => { for (let i = 0; i < n; i++) await t.quiet.http({ headers: { 'x-test-plain': '' }, ...o }); };
 
+const WARM = 'preconnect_enabled_metadata: {filter: envoy.lb, path: [{key: warm}], value: {bool_match: true}}';
+const PRECONNECT = {
+  'cluster 3': 'predictive_preconnect_ratio: 3', 'cluster 1.5': 'predictive_preconnect_ratio: 1.5', 'host 3': 'per_upstream_preconnect_ratio: 3', 'host 2, cluster 2': 'per_upstream_preconnect_ratio: 2, predictive_preconnect_ratio: 2',
+  'host 3, left out by metadata': `per_upstream_preconnect_ratio: 3, ${WARM}`, 'cluster 2, left out by metadata': `predictive_preconnect_ratio: 2, ${WARM}`,
+};
+
 export const cases = [
   {
     name: 'client side weighted round robin: each form of a report gives the weight; one that is wrong, and one without requests a second, give the median',
@@ -118,6 +124,22 @@ export const cases = [
       await t.stats(['slow', 'refused', 'none'].flatMap((c) => ['upstream_cx_total', 'upstream_cx_active', 'upstream_cx_connect_fail', 'upstream_cx_connect_timeout', 'upstream_rq_pending_failure_eject'].map((n) => `cluster.${c}.${n}`)));
     },
   },
+  // One policy a case: Envoy counts what its connections carry over all clusters of a worker, Weir over those of the cluster.
+  ...Object.entries(PRECONNECT).map(([what, policy]) => ({
+    name: `preconnecting: how many connections one and then more requests bring: ${what}`,
+    backends: ['a', 'b', 'c', 'd'].map((name) => ({ name })),
+    config: (w) => httpProxy(w, { routes: toAll(), clusters: [cluster(w, 'all', { backends: ['a', 'b', 'c', 'd'], more: `preconnect_policy: {${policy}}` })] }),
+    steps: async (t) => {
+      const seen = [];
+      for (const [count, together] of [[1, false], [1, false], [4, true], [2, false]]) {
+        if (together) await Promise.all(Array.from({ length: count }, () => t.quiet.http({ headers: { 'x-test-plain': '', 'x-test-delay-ms': '100' } }))); else for (let i = 0; i < count; i++) await t.quiet.http({ headers: { 'x-test-plain': '' } });
+        await t.sleep(80);
+        const all = await t.statsNow();
+        seen.push([all['cluster.all.upstream_cx_total'], all['cluster.all.upstream_cx_preconnect_skipped'] ?? 0]);
+      }
+      t.note('connections, and those left out', seen);
+    },
+  })),
 ];
 
 /** A port where nothing answers a connect: its queue is full and nobody takes from it. */

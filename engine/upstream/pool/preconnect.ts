@@ -1,0 +1,51 @@
+// Connections made before a request needs them (Cluster.PreconnectPolicy; Envoy: ConnPoolImplBase::shouldConnect and ClusterManagerImpl::maybePreconnect).
+//
+// Of a host: per_upstream_preconnect_ratio, kept by its pools. Of a cluster: predictive_preconnect_ratio. With each new request the hosts of the next ones are chosen ahead,
+// and get a connection while the cluster has too few for what is to come; a later request then takes the host that was chosen for it.
+import { makeValueMatcher } from '../../observe/match/value-matcher.ts';
+import type { PreconnectPlan } from '../../plan/cluster-plan.ts';
+import type { Host } from '../upstream.ts';
+import type { Pool } from './pool.ts';
+
+/** Hosts that one request has chosen ahead at most, as in Envoy. */
+const AT_ONCE = 3;
+
+/** Streams that wait, run, or are about to (`coming`), times the ratio, against what the connections can carry, those under way too. */
+export function shouldConnect(waiting: number, active: number, capacity: number, ratio: number, coming: number): boolean { return (waiting + active + coming) * ratio > capacity + active; }
+
+/** Whether connections to a host may be made ahead, by its metadata (preconnect_enabled_metadata); null: to all. */
+export type PreconnectGate = (metadata: Host['metadata']) => boolean;
+export function makeGate(plan: PreconnectPlan | null): PreconnectGate | null {
+  if (plan === null || plan.enabled === null) return null;
+  const { filter, path, value, invert } = plan.enabled, matches = makeValueMatcher(value);
+  return (metadata) => {
+    let at: unknown = metadata?.[filter];
+    for (const key of path) at = at !== null && typeof at === 'object' && Object.hasOwn(at, key) ? (at as Record<string, unknown>)[key] : undefined;
+    return matches(at) !== invert;
+  };
+}
+
+/** The predictive ratio of one cluster on one worker. What it needs to know is counted when it is asked: the cost is that of one look at every pool a request. */
+export class Predictor {
+  private readonly ratio: number;
+  private readonly ahead: Host[] = [];
+  constructor(ratio: number) { this.ratio = ratio; }
+
+  /** The host that was chosen for this request, undefined: none was. */
+  take(): Host | undefined { return this.ahead.shift(); }
+  /** Hosts or their health have moved. */
+  forget(): void { this.ahead.length = 0; }
+
+  /** A request is about to be leased. `pick`: the next choice; `poolOf`: where it would go; `all`: the cluster's pools; `most`: as many hosts as are chosen ahead. */
+  onRequest(pick: () => Host | null, poolOf: (host: Host) => Pool, all: () => Iterable<Pool>, most: number): void {
+    for (let i = 0; i < AT_ONCE && this.ahead.length < most; i++) {
+      let waiting = 0, active = 0, capacity = 0;
+      for (const p of all()) { waiting += p.waiting; active += p.active; capacity += p.capacity; }
+      if (!shouldConnect(waiting, active, capacity, this.ratio, 1)) return;
+      const host = pick();
+      if (host === null) return;
+      this.ahead.push(host);
+      if (!poolOf(host).preconnect(this.ratio)) return;
+    }
+  }
+}
