@@ -94,6 +94,7 @@ export class RequestPreparation {
       if (plan.appendForwardedPort && !headers.has('x-forwarded-port')) headers.add('x-forwarded-port', String(connection.localPort));
     }
     this.scheme(headers, scheme);
+    if (plan.schemeMatchesUpstream) facts.schemeMatchesUpstream = true;
     if (client.ip !== '') { facts.remoteIp = client.ip; facts.remotePort = 0; facts.remoteText = client.ip.includes(':') ? `[${client.ip}]:0` : `${client.ip}:0`; }
     const internal = client.single && this.detector.isInternal(facts.remoteIp);
     facts.internal = internal;

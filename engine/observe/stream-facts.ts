@@ -134,6 +134,8 @@ export class StreamFacts {
   localReplyBody = '';
   healthCheck = false;
   internal = false;
+  /** The router makes the request's scheme that of its upstream connection. */
+  schemeMatchesUpstream = false;
   traceSampled = false;
   traceId = '';
   /** What this stream ended as; set once by onEnd. */

@@ -59,6 +59,8 @@ export interface HcmPlan {
   readonly internal: { readonly unix: boolean; readonly ranges: readonly CidrPlan[] } | null;
   readonly detection: readonly IpDetectionPlan[];
   readonly schemeOverwrite: string;
+  /** The scheme becomes that of the connection to the upstream host. */
+  readonly schemeMatchesUpstream: boolean;
   readonly generateRequestId: boolean;
   readonly preserveRequestId: boolean;
   readonly requestIdInResponse: boolean;

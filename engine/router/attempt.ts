@@ -91,6 +91,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     up.attempts = count;
     up.cluster = cluster.statName; up.clusterRaw = clusterName; up.clusterMetadata = cluster.metadata;
     up.hostText = host.text; up.hostName = host.hostname; up.metadata = host.metadata; up.locality = host.locality;
+    if (owner.facts.schemeMatchesUpstream) owner.request.scheme = host.cluster.secured(host) ? 'https' : 'http';
     if (host.address.kind === 'ip') { up.hostIp = host.address.ip; up.hostPort = host.address.port; }
   }
 

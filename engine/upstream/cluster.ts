@@ -367,6 +367,7 @@ export class ClusterEntry implements Cluster {
     if (outlier !== null) outlier.onStatus(host.index, effectiveStatus(headers));
   }
   get wantsLoad(): boolean { return this.orca !== null; }
+  secured(host: Host): boolean { return this.sockets.secured(host); }
   onLoad(host: Host, headers: Headers): boolean { return this.orca!.take(host.index, headers); }
 
   onRetriedResponse(host: Host, status: number): void {

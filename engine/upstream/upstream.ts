@@ -130,6 +130,8 @@ export interface Cluster {
   onAnswer(host: Host, headers: ResponseHeaders): void;
   /** Its own hosts report their load in answers: `onLoad` takes it from headers, or from trailers where those had none; true: there was a report. */
   readonly wantsLoad: boolean;
+  /** Whether connections to one of its hosts are TLS. */
+  secured(host: Host): boolean;
   onLoad(host: Host, headers: Headers): boolean;
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', reason: ResetReason, fault: PeerFault | null): void;
   /** Circuit breaker of connections, for what is no connection of ours to open (UDP sessions): false is overflow, counted. Given back by releaseConnection. */

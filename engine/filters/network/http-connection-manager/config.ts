@@ -117,7 +117,6 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   const { mappers, format } = compileMappers(m, ctx);
   const internal = m.msg('internal_address_config');
   const scheme = m.msg('scheme_header_transformation');
-  scheme?.noop('match_upstream', 'the scheme is that of the request');
   const limits = { maxHeadersKb: m.num('max_request_headers_kb', 60), maxHeadersCount: common?.num('max_headers_count', 100) ?? 100, headersWithUnderscores: underscores(common) };
   const streamErrors = m.bool('stream_error_on_invalid_http_message');
   const stripAny = m.bool('strip_any_host_port');
@@ -127,7 +126,7 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
     accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), ...accessLogOptions(m), proxyStatus: compileProxyStatus(m),
     http1: compileHttp1Options(m.msg('http_protocol_options'), limits, streamErrors), http2: compileHttp2Options(m.msg('http2_protocol_options'), limits, streamErrors),
     useRemoteAddress: m.bool('use_remote_address'), hops: m.num('xff_num_trusted_hops'), skipXffAppend: m.bool('skip_xff_append'), appendForwardedPort: m.bool('append_x_forwarded_port'),
-    internal: internal === undefined ? null : { unix: internal.bool('unix_sockets'), ranges: internal.list('cidr_ranges').map(compileCidr) }, detection: compileDetection(m), schemeOverwrite: scheme?.str('scheme_to_overwrite') ?? '',
+    internal: internal === undefined ? null : { unix: internal.bool('unix_sockets'), ranges: internal.list('cidr_ranges').map(compileCidr) }, detection: compileDetection(m), schemeOverwrite: scheme?.str('scheme_to_overwrite') ?? '', schemeMatchesUpstream: scheme?.bool('match_upstream') ?? false,
     generateRequestId: m.bool('generate_request_id', true), preserveRequestId: m.bool('preserve_external_request_id'), requestIdInResponse: m.bool('always_set_request_id_in_response'),
     normalizePath: m.bool('normalize_path'), mergeSlashes: m.bool('merge_slashes'), escapedSlashes: ESCAPED[m.enum('path_with_escaped_slashes_action')] ?? 'keep', stripPort: stripAny ? 'any' : m.bool('strip_matching_host_port') ? 'matching' : 'none', stripDot: m.bool('strip_trailing_host_dot'),
     serverHeader: serverHeader === 'APPEND_IF_ABSENT' ? 'absent' : serverHeader === 'PASS_THROUGH' ? 'pass' : 'overwrite', serverName: toByteString(m.str('server_name') || 'envoy'), via: toByteString(m.str('via')), addUserAgent: m.bool('add_user_agent'), proxy100: m.bool('proxy_100_continue'),
