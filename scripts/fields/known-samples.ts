@@ -95,6 +95,7 @@ export const VALUES: Record<string, readonly unknown[]> = {
   'envoy.config.route.v3.RouteAction.prefix_rewrite': ['/a', '/b'],
   'envoy.config.route.v3.RetryPolicy.retry_on': ['5xx', 'reset'],
   'envoy.config.core.v3.ProxyProtocolConfig.version': ['V1', 'V2'],
+  'envoy.config.listener.v3.FilterChain.transport_socket': [{ name: 't', typed_config: { '@type': `${TYPE}transport_sockets.tls.v3.DownstreamTlsContext`, common_tls_context: { tls_certificates: [PAIR] } } }],
   'envoy.extensions.transport_sockets.tls.v3.TlsParameters.cipher_suites': ['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES256-GCM-SHA384'], 'envoy.extensions.transport_sockets.tls.v3.TlsParameters.ecdh_curves': ['X25519', 'P-256'],
   'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.verify_certificate_hash': ['a'.repeat(64), 'b'.repeat(64)],
   'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.verify_certificate_spki': [`${'a'.repeat(43)}=`, `${'b'.repeat(43)}=`],

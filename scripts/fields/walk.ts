@@ -11,7 +11,7 @@ import { least, samples, wellKnown, type Json } from './samples.ts';
 
 /** implemented: it changes what is compiled. read: it was read and nothing changed (a fault, unless listed). no-op: a warning. refused: an error that names it. */
 export type Status = 'implemented' | 'read' | 'no-op' | 'refused' | 'unknown';
-export interface FieldStatus { readonly message: string; readonly field: string; readonly status: Status; /** Enum values that are refused, the reason of a no-op, or what was wrong with the sample. */ readonly note: string; readonly path: string }
+export interface FieldStatus { readonly message: string; readonly field: string; readonly status: Status; /** Enum values that are refused, the reason of a no-op, or what was wrong with the sample. */ readonly note: string; /** What an Any may hold. */ readonly types?: readonly string[]; readonly path: string }
 
 /** Puts a message's JSON into a whole bootstrap; `path` is where it stands. */
 interface Site { readonly path: string; readonly build: (message: Json) => Json }
@@ -105,7 +105,8 @@ export class FieldWalk {
 
   private readonly anys = new Set<string>();
   private any(desc: DescMessage, field: DescField, host: Json, site: Site, path: string): void {
-    const names: string[] = [], key = `${desc.typeName}.${field.name}`;
+    // What a transport socket may be depends on where it stands: a listener's are others than a cluster's.
+    const names: string[] = [], key = `${desc.typeName}.${field.name}${desc.typeName.endsWith('.TransportSocket') ? site.path : ''}`;
     if (this.anys.has(key)) return;
     for (const type of this.types) {
       const wrap = (m: Json): unknown => { const v = { '@type': `type.googleapis.com/${type.typeName}`, ...m }; return field.fieldKind === 'list' ? [v] : field.fieldKind === 'map' ? { [type.typeName]: v } : v; };
@@ -118,7 +119,9 @@ export class FieldWalk {
       this.push(type, inner, `${desc.typeName}.${field.name}`);
     }
     this.anys.add(key);
-    this.add(desc, field, names.length > 0 ? 'implemented' : 'refused', names.length > 0 ? `${names.length === 1 ? '' : `${names.length} types: `}${names.map((n) => n.replace('envoy.extensions.', '')).join(', ')}` : '', path);
+    const elsewhere = this.found.findIndex((f) => f.message === desc.typeName && f.field === field.name && f.types !== undefined);
+    if (elsewhere >= 0) for (const n of this.found.splice(elsewhere, 1)[0]!.types!) if (!names.includes(n)) names.push(n);
+    this.add(desc, field, names.length > 0 ? 'implemented' : 'refused', names.length > 0 ? `${names.length === 1 ? '' : `${names.length} types: `}${names.map((n) => n.replace('envoy.extensions.', '')).join(', ')}` : '', path, names);
   }
 
   /** listeners, clusters and what else static_resources holds. */
@@ -140,7 +143,7 @@ export class FieldWalk {
     return { ...b, static_resources: { ...statics, clusters: [...((statics['clusters'] ?? []) as unknown[]), ...CLUSTERS] } };
   }
 
-  private add(desc: DescMessage, field: DescField, status: Status, note: string, path: string): void { this.found.push({ message: desc.typeName, field: field.name, status, note: isDeprecated(field) && note === '' ? 'deprecated' : note, path }); }
+  private add(desc: DescMessage, field: DescField, status: Status, note: string, path: string, types?: readonly string[]): void { this.found.push({ ...(types === undefined ? {} : { types }), message: desc.typeName, field: field.name, status, note: isDeprecated(field) && note === '' ? 'deprecated' : note, path }); }
 }
 
 function judge(path: string, c: { readonly reports: readonly Report[]; readonly plan: string }): { status: Status; note: string; plan: string } {
