@@ -22,5 +22,6 @@ function describe(plan: ClientCertPlan, tls: TlsFacts): string {
   if (plan.subject) out.push(`Subject="${tls.peerSubject}"`);
   if (plan.uri) { const uris = tls.peerSans('URI'); if (uris.length === 0) out.push('URI='); else for (const u of uris) out.push(`URI=${u}`); }
   if (plan.dns) for (const d of tls.peerSans('DNS')) out.push(`DNS=${d}`);
+  if (plan.issuer) out.push(`Issuer="${tls.peerIssuer}"`);
   return out.join(';');
 }

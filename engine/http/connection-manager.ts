@@ -52,7 +52,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.idleSince = env.clock.nowMs();
     this.sweep = new Timer(() => this.sweepNow());
     this.armSweep();
-    if (plan.maxConnectionDurationMs > 0) this.lifetime = env.wheel.after(plan.maxConnectionDurationMs, () => this.onMaxDuration());
+    if (plan.maxConnectionDurationMs > 0) this.lifetime = env.wheel.after(this.jittered(plan.maxConnectionDurationMs, plan.maxConnectionJitterPercent), () => this.onMaxDuration());
   }
 
   get bufferLimit(): number { return this.connection.bufferLimit; }
@@ -267,6 +267,8 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     if (!this.sweep.armed || this.sweep.deadline > now + next + 1) env.wheel.arm(this.sweep, Math.max(1, next));
   }
 
+  private jittered(ms: number, percent: number): number { return percent === 0 ? ms : ms + Math.floor(ms * percent / 100 * this.runtime.env.random.unit()); }
+
   private onMaxDuration(): void {
     const { stats, plan } = this.runtime;
     stats.inc(HCM.downstream_cx_max_duration_reached);
@@ -283,7 +285,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.state = 'draining';
     if (this.h2 === null) for (let s = this.first; s !== null; s = s.next) s.closeAfter();
     this.codec?.announceShutdown();
-    this.farewell = this.runtime.env.wheel.after(this.runtime.plan.drainTimeoutMs, () => {
+    this.farewell = this.runtime.env.wheel.after(this.jittered(this.runtime.plan.drainTimeoutMs, this.runtime.plan.drainJitterPercent), () => {
       if (this.state !== 'draining') return;
       if (this.codec !== null) this.codec.shutdown(); else this.onConnectionClose('flush', null);
     });

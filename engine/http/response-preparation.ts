@@ -24,6 +24,12 @@ export function finishResponse(runtime: HcmRuntime, request: RequestHeaders, hea
   if (request.method === 'CONNECT' && headers.status >= 200 && headers.status < 300) headers.remove('content-length');
 }
 
+/** A tunnel that stands now is logged (flush_log_on_tunnel_successfully_established): a CONNECT that was answered with 2xx, an upgrade with 101. */
+export function logTunnel(runtime: HcmRuntime, request: RequestHeaders, facts: StreamFacts): void {
+  if (request.method === 'CONNECT' ? facts.status < 200 || facts.status > 299 : facts.status !== 101) return;
+  for (const log of runtime.accessLogs) log.log(facts, 'DownstreamTunnelSuccessfullyEstablished');
+}
+
 /** downstream_rq_completed and its classes, for the manager and its listener. */
 export function countResponse({ stats, listenerStats }: HcmRuntime, status: number): void {
   stats.inc(HCM.downstream_rq_completed);

@@ -16,7 +16,7 @@ import type { DownstreamWatcher, HttpFilter, LocalReply, ResponseEntry, Side, St
 import type { HcmRuntime } from './hcm-runtime.ts';
 import { buildLocalReply, isGrpc } from './local-reply.ts';
 import { checkRequest, upgradeToken, upgradeVerdict } from './request-checks.ts';
-import { countResponse, finishResponse } from './response-preparation.ts';
+import { countResponse, finishResponse, logTunnel } from './response-preparation.ts';
 import { RequestSide } from './request-side.ts';
 import { ResponseSide } from './response-side.ts';
 import type { Route, RouteFilterConfig } from './route.ts';
@@ -326,6 +326,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     facts.firstTxMs = runtime.env.clock.nowMs();
     if (end) this.responseEnding();
     this.codec.headers(headers, end);
+    if (runtime.plan.logOnTunnel && this.upgraded) logTunnel(runtime, this.request, facts);
   }
 
   sendData(bytes: Uint8Array, start: number, end: number, last: boolean): void {

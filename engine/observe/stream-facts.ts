@@ -119,7 +119,7 @@ export class StreamFacts {
   originalPath = '';
   requestId = '';
   /** The upstream host that a filter asks for; `strict`: that one or none. */
-  overrideHost: { readonly address: string; readonly strict: boolean } | null = null;
+  overrideHost: { readonly address: string; readonly strict: boolean; readonly missingStatus?: number } | null = null;
   /** The cluster that the route led to, whether or not a host was found. */
   cluster: { readonly name: string; readonly statName: string; readonly metadata: { readonly [key: string]: MetadataValue } | null } | null = null;
   upstream: UpstreamFacts | null = null;

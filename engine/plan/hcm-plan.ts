@@ -28,7 +28,7 @@ export interface ReplyMapperPlan {
 export interface ProxyStatusPlan { readonly name: string; readonly recommendedCode: boolean; readonly details: boolean; readonly terminationDetails: boolean; readonly responseFlags: boolean }
 
 /** x-forwarded-client-cert: what is done with it, and which details are added. */
-export interface ClientCertPlan { readonly mode: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only'; readonly subject: boolean; readonly cert: boolean; readonly chain: boolean; readonly dns: boolean; readonly uri: boolean }
+export interface ClientCertPlan { readonly mode: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only'; readonly subject: boolean; readonly issuer: boolean; readonly cert: boolean; readonly chain: boolean; readonly dns: boolean; readonly uri: boolean }
 
 /** One part of a scope's key: of a header's elements the one at `index`, or the value of the one named `key`. */
 export interface ScopeFragmentPlan { readonly header: string; readonly separator: string; readonly index: number; readonly key: string | null; readonly keySeparator: string }
@@ -43,6 +43,8 @@ export interface HcmPlan {
   readonly filters: readonly HttpFilterPlan[];
   readonly accessLogs: readonly ExtensionPlan[];
   readonly logOnStart: boolean;
+  /** And when a tunnel is there: a CONNECT or an upgrade was accepted. */
+  readonly logOnTunnel: boolean;
   /** ms between access-log lines of a stream that lasts; 0: none. */
   readonly logIntervalMs: number;
   readonly proxyStatus: ProxyStatusPlan | null;
@@ -85,6 +87,9 @@ export interface HcmPlan {
   readonly streamIdleTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
+  /** Up to so many percent are added to it, by chance; to drainTimeoutMs in the same way. */
+  readonly maxConnectionJitterPercent: number;
+  readonly drainJitterPercent: number;
   /** An HTTP/1 connection past its duration ends with the next request's answer, not by the drain timer. */
   readonly safeConnectionDuration: boolean;
   readonly maxStreamDurationMs: number;

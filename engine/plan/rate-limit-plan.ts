@@ -3,11 +3,13 @@ import type { HeaderMatcherPlan } from '../headers/header-matcher.ts';
 import type { TokenBucketPlan } from '../net/shared-limits.ts';
 import type { FractionPlan } from './match-plan.ts';
 import type { HeaderMutationPlan } from './header-mutation-plan.ts';
+import type { CidrPlan } from './listener-plan.ts';
 import type { QueryMatcherPlan } from './route-plan.ts';
 
 /** What one action adds to a descriptor. `skip`: without a value the entry is left out, else the whole descriptor. Addresses are masked to so many bits; -1: whole. */
 export type RateLimitActionPlan =
-  | { readonly kind: 'generic'; readonly key: string; readonly value: string } | { readonly kind: 'source-cluster' } | { readonly kind: 'remote-address'; readonly bits4: number; readonly bits6: number; readonly masked: boolean }
+  | { readonly kind: 'generic'; readonly key: string; readonly value: string } | { readonly kind: 'source-cluster' } | { readonly kind: 'destination-cluster' }
+  | { readonly kind: 'remote-address-match'; readonly key: string; readonly value: string; readonly ranges: readonly CidrPlan[]; readonly invert: boolean } | { readonly kind: 'remote-address'; readonly bits4: number; readonly bits6: number; readonly masked: boolean }
   | { readonly kind: 'header'; readonly header: string; readonly key: string; readonly skip: boolean } | { readonly kind: 'query'; readonly parameter: string; readonly key: string; readonly skip: boolean }
   | { readonly kind: 'header-match'; readonly key: string; readonly value: string; readonly expect: boolean; readonly headers: readonly HeaderMatcherPlan[] }
   | { readonly kind: 'query-match'; readonly key: string; readonly value: string; readonly expect: boolean; readonly query: readonly QueryMatcherPlan[] }

@@ -5,4 +5,4 @@ export type SessionStatePlan =
   | { readonly kind: 'header'; readonly name: string };
 
 /** `state` null: the filter does nothing (per route: switched off). */
-export interface StatefulSessionPlan { readonly state: SessionStatePlan | null; /** That host or none. */ readonly strict: boolean }
+export interface StatefulSessionPlan { readonly state: SessionStatePlan | null; /** That host or none. */ readonly strict: boolean; /** Of the answer when a strict session's host is not there; 0: 503. */ readonly missingStatus: number; /** '': nothing is counted. */ readonly statPrefix: string }

@@ -1,10 +1,13 @@
 // The router's own answers, with Envoy's texts, details and flags.
 import { LocalReply } from '../http/filter.ts';
 import { flagBit } from '../observe/response-flags.ts';
+import type { OverrideHost } from '../upstream/upstream.ts';
 import { FLAG } from './failure.ts';
 
 export const NO_ROUTE = new LocalReply(404, '', 'route_not_found', FLAG.NR);
-export const NO_HOST = new LocalReply(503, 'no healthy upstream', 'no_healthy_upstream', FLAG.UH);
+const NO_HOST = new LocalReply(503, 'no healthy upstream', 'no_healthy_upstream', FLAG.UH);
+/** No host could be chosen; `asked`: the one that the request wanted. */
+export function noHost(asked: OverrideHost | null): LocalReply { return asked?.strict === true && (asked.missingStatus ?? 0) > 0 ? new LocalReply(asked.missingStatus!, NO_HOST.body, NO_HOST.details, NO_HOST.flags) : NO_HOST; }
 export const BODY_TOO_LARGE = new LocalReply(507, 'exceeded request buffer limit while retrying upstream', 'request_payload_exceeded_retry_buffer_limit');
 
 /** strict_check_headers: a header that steers us is malformed. */

@@ -18,7 +18,7 @@ import { startMirrors, type Mirrors } from './mirror.ts';
 import { FLAG, LOCAL_RESET, failureDetails, failureReply, type Failure } from './failure.ts';
 import { addCookies } from './hash-policy.ts';
 import { HostChoice } from './host-choice.ts';
-import { BODY_TOO_LARGE, NO_HOST, durationReply, timeoutReply, withAttempts } from './replies.ts';
+import { BODY_TOO_LARGE, noHost, durationReply, timeoutReply, withAttempts } from './replies.ts';
 import type { RequestCount, RequestStats } from './request-stats.ts';
 import { RequestBody } from './request-body.ts';
 import { RetryState, replayable, type RetryOwner, type RetryVerdict } from './retry.ts';
@@ -112,7 +112,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   private noHost(cluster: Cluster): LocalReply {
     cluster.stats.inc(CLUSTER.upstream_cx_none_healthy);
     cluster.onResponse(null, 503, this.s.facts.internal, false, -1);
-    return this.counted(NO_HOST);
+    return this.counted(noHost(this.choice.overrideHost));
   }
 
   attemptOpen(a: Attempt, stream: RequestWriter): void {

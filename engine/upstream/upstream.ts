@@ -26,7 +26,7 @@ export interface Host {
 }
 
 /** A host that the request asks for by its address; `strict`: that one or none. */
-export interface OverrideHost { readonly address: string; readonly strict: boolean }
+export interface OverrideHost { readonly address: string; readonly strict: boolean; /** Of the answer when a strict one is not there; absent or 0: 503. */ readonly missingStatus?: number }
 
 /** What a choice may depend on. One object per attempt, reused by the router. */
 export interface PickContext {

@@ -1,6 +1,7 @@
 // envoy.config.route.v3.RateLimit from configuration.
 import { compileHeaderMatcher, compileStringMatcher } from '../../headers/config.ts';
 import { toByteString } from '../../headers/headers.ts';
+import { compileCidr } from '../../net/config.ts';
 import type { RateLimitActionPlan, RateLimitPlan } from '../../plan/rate-limit-plan.ts';
 import type { QueryMatcherPlan } from '../../plan/route-plan.ts';
 import type { ConfigMessage } from '../../proto/config-message.ts';
@@ -26,6 +27,8 @@ function compileAction(m: ConfigMessage): RateLimitActionPlan {
   switch (kind) {
     case 'generic_key': return { kind: 'generic', key: toByteString(a.str('descriptor_key') || 'generic_key'), value: value(a) };
     case 'source_cluster': return { kind: 'source-cluster' };
+    case 'destination_cluster': return { kind: 'destination-cluster' };
+    case 'remote_address_match': { const r = a.msg('address_matcher'); return { kind: 'remote-address-match', key: toByteString(a.str('descriptor_key') || 'remote_address_match'), value: value(a), ranges: (r?.list('ranges') ?? []).map(compileCidr), invert: r?.bool('invert_match') ?? false }; }
     case 'remote_address': return { kind: 'remote-address', bits4: -1, bits6: -1, masked: false };
     case 'masked_remote_address': return { kind: 'remote-address', bits4: a.num('v4_prefix_mask_len', 32), bits6: a.num('v6_prefix_mask_len', 128), masked: true };
     case 'request_headers': return { kind: 'header', header: a.str('header_name').toLowerCase(), key: toByteString(a.str('descriptor_key')), skip: a.bool('skip_if_absent') };

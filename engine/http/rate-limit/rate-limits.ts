@@ -1,8 +1,9 @@
 // Descriptors of a request for rate limit filters (Envoy: RateLimitPolicyEntry), built once of rate_limits: each policy gives one list of entries, or none.
 import { HeaderMatcher, matchesAll } from '../../headers/header-matcher.ts';
 import { makeStringMatcher, type StringMatcher } from '../../headers/string-matcher.ts';
-import { parseIp, textOfIp } from '../../net/cidr.ts';
+import { Cidr, inRanges, parseIp, textOfIp } from '../../net/cidr.ts';
 import { valueAt } from '../../observe/match/value-matcher.ts';
+import type { Route } from '../route.ts';
 import type { StreamFacts } from '../../observe/stream-facts.ts';
 import type { RateLimitActionPlan, RateLimitPlan } from '../../plan/rate-limit-plan.ts';
 
@@ -12,16 +13,16 @@ export type Descriptor = readonly (readonly [string, string])[];
 export interface RouteRateLimits { readonly route: readonly RateLimitPolicy[]; readonly host: readonly RateLimitPolicy[]; /** include_vh_rate_limits */ readonly includeHost: boolean }
 
 /** An entry; null: left out; false: no descriptor at all. */
-type Action = (s: StreamFacts, nodeCluster: string) => readonly [string, string] | null | false;
+type Action = (s: StreamFacts, nodeCluster: string, route: Route | null) => readonly [string, string] | null | false;
 
 export class RateLimitPolicy {
   readonly stage: number;
   private readonly actions: readonly Action[];
   constructor(plan: RateLimitPlan) { this.stage = plan.stage; this.actions = plan.actions.map(makeAction); }
 
-  descriptor(s: StreamFacts, nodeCluster: string): Descriptor | null {
+  descriptor(s: StreamFacts, nodeCluster: string, route: Route | null): Descriptor | null {
     const out: (readonly [string, string])[] = [];
-    for (const a of this.actions) { const e = a(s, nodeCluster); if (e === false) return null; if (e !== null) out.push(e); }
+    for (const a of this.actions) { const e = a(s, nodeCluster, route); if (e === false) return null; if (e !== null) out.push(e); }
     return out;
   }
 }
@@ -30,6 +31,8 @@ function makeAction(plan: RateLimitActionPlan): Action {
   switch (plan.kind) {
     case 'generic': { const entry = [plan.key, plan.value] as const; return () => entry; }
     case 'source-cluster': return (_s, cluster) => ['source_cluster', cluster];
+    case 'destination-cluster': return (s, _cluster, route) => (route === null || s.request === null ? false : ['destination_cluster', route.clusterName(s.request)]);
+    case 'remote-address-match': { const ranges = plan.ranges.map((r) => new Cidr(r.ip, r.bits)), entry = [plan.key, plan.value] as const; return (s) => (inRanges(ranges, s.remoteIp) !== plan.invert ? entry : false); }
     case 'remote-address': return (s) => { const v = plan.masked ? masked(s.remoteIp, plan.bits4, plan.bits6) : s.remoteIp; return v === '' ? false : [plan.masked ? 'masked_remote_address' : 'remote_address', v]; };
     case 'header': return (s) => orSkip(plan.key, s.request?.joined(plan.header), plan.skip);
     case 'query': return (s) => orSkip(plan.key, parameter(s.request?.path ?? '', plan.parameter), plan.skip);

@@ -1,5 +1,6 @@
 // Formats from configuration: text formats, SubstitutionFormatString, header values and mutations.
 import type { CompileContext, ConfigMessage } from '../../proto/config-message.ts';
+import { compileStringMatcher } from '../../headers/config.ts';
 import { toByteString } from '../../headers/headers.ts';
 import type { HeaderAddPlan, HeaderMutationPlan } from '../../plan/header-mutation-plan.ts';
 import type { BodyFormatPlan } from '../../plan/hcm-plan.ts';
@@ -71,6 +72,7 @@ export function compileMutations(list: readonly ConfigMessage[]): HeaderMutation
     const kind = x.oneof('action');
     if (kind === 'append') out.push({ add: [compileHeaderAdd(x.msg('append')!)], remove: [] });
     else if (kind === 'remove') out.push({ add: [], remove: [x.str('remove').toLowerCase()] });
+    else if (kind === 'remove_on_match') { const m = x.msg('remove_on_match')!.msg('key_matcher'); if (m !== undefined) out.push({ add: [], remove: [], removeMatching: compileStringMatcher(m) }); }
     else if (kind !== '') x.unsupported(kind);
   }
   return out;

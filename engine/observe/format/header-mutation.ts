@@ -1,6 +1,7 @@
 // Header mutations with formatted values (Envoy: HeaderValueOption), built once. Values are made before anything is changed, as Envoy does.
 import type { Clock } from '../../loop/clock.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../../headers/headers.ts';
+import { makeStringMatcher, type StringMatcherPlan } from '../../headers/string-matcher.ts';
 import type { HeaderMutationPlan } from '../../plan/header-mutation-plan.ts';
 import type { StreamFacts } from '../stream-facts.ts';
 import type { FormatContext, Formatter } from './formatter.ts';
@@ -16,10 +17,13 @@ export class MutableContext implements FormatContext {
   set(facts: StreamFacts, clock: Clock): this { this.facts = facts; this.wallMs = clock.wallMs(); this.nowMs = clock.nowMs(); return this; }
 }
 
+function matcherOf(plan: StringMatcherPlan): (name: string) => boolean { const m = makeStringMatcher(plan); return (name) => m.matches(name); }
+
 export class HeaderMutations {
   private readonly adds: readonly { readonly name: string; readonly value: Formatter; readonly action: string; readonly keepEmpty: boolean }[];
   private readonly values: string[] = [];
   private readonly removes: readonly string[];
+  private readonly matching: ((name: string) => boolean) | null;
   private readonly clock: Clock;
   private readonly context = new MutableContext();
   readonly empty: boolean;
@@ -27,13 +31,15 @@ export class HeaderMutations {
   constructor(plan: HeaderMutationPlan, env: OperatorEnv, clock: Clock) {
     this.adds = plan.add.map((a) => ({ name: a.name, value: makeFormatter(a.format, env), action: a.action, keepEmpty: a.keepEmpty }));
     this.removes = plan.remove;
+    this.matching = plan.removeMatching === undefined ? null : matcherOf(plan.removeMatching);
     this.clock = clock;
-    this.empty = this.adds.length === 0 && this.removes.length === 0;
+    this.empty = this.adds.length === 0 && this.removes.length === 0 && this.matching === null;
   }
 
   apply(headers: RequestHeaders | ResponseHeaders, facts: StreamFacts): void {
     if (this.empty) return;
     for (const name of this.removes) headers.remove(name);
+    if (this.matching !== null) headers.removeIf(this.matching);
     const context = this.context.set(facts, this.clock);
     const { adds, values } = this;
     for (let i = 0; i < adds.length; i++) values[i] = adds[i]!.value.format(context, '');

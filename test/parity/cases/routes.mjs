@@ -86,9 +86,9 @@ on_request_headers:
     }),
     steps: async (t) => {
       t.backends.a.next.push({ status: 503 });
-      await t.http({ path: '/retry' });
+      await t.quiet.http({ path: '/retry' });
       t.backends.a.next.push({ status: 503 }, { status: 503 });
-      await t.http({ path: '/retry' });
+      await t.quiet.http({ path: '/retry' });
       await t.http({ path: '/slow', headers: { 'x-test-delay-ms': '1000' } });
       await t.http({ path: '/x', headers: { 'x-forwarded-for': '10.0.0.1', 'x-envoy-upstream-alt-stat-name': 'alt' } });
       await t.http({ path: '/x', headers: { 'x-envoy-upstream-alt-stat-name': 'external' } });

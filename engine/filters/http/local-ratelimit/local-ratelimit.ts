@@ -43,7 +43,7 @@ class Limit {
   /** The request's descriptors: of the filter's own policies, else of its route's and virtual host's. */
   descriptors(s: StreamView, nodeCluster: string): Descriptor[] {
     const out: Descriptor[] = [], { plan } = this;
-    const add = (list: readonly RateLimitPolicy[]): void => { for (const p of list) if (p.stage === plan.stage) { const d = p.descriptor(s.facts, nodeCluster); if (d !== null) out.push(d); } };
+    const add = (list: readonly RateLimitPolicy[]): void => { for (const p of list) if (p.stage === plan.stage) { const d = p.descriptor(s.facts, nodeCluster, s.route); if (d !== null) out.push(d); } };
     if (this.own !== null) { add(this.own); return out; }
     const of = s.route?.rateLimits ?? null;
     if (of === null) return out;

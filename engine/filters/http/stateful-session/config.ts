@@ -18,12 +18,11 @@ function state(m: ConfigMessage | undefined): SessionStatePlan | null {
 }
 
 export function compileStatefulSession(m: ConfigMessage): StatefulSessionPlan {
-  m.unsupported('stat_prefix'); m.unsupported('status_on_strict_destination_not_found');
-  return { state: state(m.msg('session_state')), strict: m.bool('strict') };
+  return { state: state(m.msg('session_state')), strict: m.bool('strict'), missingStatus: m.num('status_on_strict_destination_not_found'), statPrefix: m.str('stat_prefix') };
 }
 
 export function compileStatefulSessionPerRoute(m: ConfigMessage): StatefulSessionPlan {
   const own = m.msg('stateful_session');
   m.bool('disabled');
-  return own === undefined ? { state: null, strict: false } : compileStatefulSession(own);
+  return own === undefined ? { state: null, strict: false, missingStatus: 0, statPrefix: '' } : compileStatefulSession(own);
 }

@@ -66,12 +66,11 @@ function harmless(m: ConfigMessage): void {
   for (const f of ['represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher']) m.unsupported(f);
 }
 
-function accessLogOptions(m: ConfigMessage): { logOnStart: boolean; logIntervalMs: number } {
+function accessLogOptions(m: ConfigMessage): { logOnStart: boolean; logOnTunnel: boolean; logIntervalMs: number } {
   const o = m.msg('access_log_options');
-  o?.unsupported('flush_log_on_tunnel_successfully_established');
   if (o !== undefined) for (const f of ['flush_access_log_on_new_request', 'access_log_flush_interval']) if (m.has(f)) m.error(f, `only one of access_log_options or ${f} can be specified`);
   const from = o ?? m;
-  return { logOnStart: from.bool('flush_access_log_on_new_request'), logIntervalMs: from.ms('access_log_flush_interval', 0) };
+  return { logOnStart: from.bool('flush_access_log_on_new_request'), logIntervalMs: from.ms('access_log_flush_interval', 0), logOnTunnel: o?.bool('flush_log_on_tunnel_successfully_established') ?? false };
 }
 
 function compileProxyStatus(m: ConfigMessage): ProxyStatusPlan | null {
@@ -94,7 +93,7 @@ function compileUpgrades(m: ConfigMessage, ctx: CompileContext): HcmPlan['upgrad
 
 function compileClientCert(m: ConfigMessage): HcmPlan['clientCert'] {
   const d = m.msg('set_current_client_cert_details');
-  return { mode: m.enum('forward_client_cert_details').toLowerCase().replaceAll('_', '-') as HcmPlan['clientCert']['mode'], subject: d?.bool('subject', false) ?? false, cert: d?.bool('cert') ?? false, chain: d?.bool('chain') ?? false, dns: d?.bool('dns') ?? false, uri: d?.bool('uri') ?? false };
+  return { mode: m.enum('forward_client_cert_details').toLowerCase().replaceAll('_', '-') as HcmPlan['clientCert']['mode'], subject: d?.bool('subject', false) ?? false, issuer: d?.bool('issuer') ?? false, cert: d?.bool('cert') ?? false, chain: d?.bool('chain') ?? false, dns: d?.bool('dns') ?? false, uri: d?.bool('uri') ?? false };
 }
 
 /** rds: the key of a table that is asked for by name. */
@@ -133,6 +132,6 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
     upgrades: compileUpgrades(m, ctx), runtimeHeadKb: !m.has('max_request_headers_kb'), runtimeHeadCount: !(common?.has('max_headers_count') ?? false), safeConnectionDuration: m.bool('http1_safe_max_connection_duration'),
     clientCert: compileClientCert(m), earlyMutations: compileEarly(m), mappers, bodyFormat: format,
     requestTimeoutMs: m.ms('request_timeout', 0), requestHeadersTimeoutMs: m.ms('request_headers_timeout', 0), streamIdleTimeoutMs: m.ms('stream_idle_timeout', 300_000), idleTimeoutMs: common?.ms('idle_timeout', 3_600_000) ?? 3_600_000,
-    maxConnectionDurationMs: Math.max(0, common?.ms('max_connection_duration', 0) ?? 0), maxStreamDurationMs: Math.max(0, common?.ms('max_stream_duration', 0) ?? 0), maxRequestsPerConnection: common?.num('max_requests_per_connection', 0) ?? 0, drainTimeoutMs: m.ms('drain_timeout', 5000), delayedCloseMs: m.ms('delayed_close_timeout', 1000),
+    maxConnectionDurationMs: Math.max(0, common?.ms('max_connection_duration', 0) ?? 0), maxStreamDurationMs: Math.max(0, common?.ms('max_stream_duration', 0) ?? 0), maxRequestsPerConnection: common?.num('max_requests_per_connection', 0) ?? 0, drainTimeoutMs: m.ms('drain_timeout', 5000), maxConnectionJitterPercent: common?.msg('max_connection_duration_jitter')?.num('value') ?? 0, drainJitterPercent: m.msg('drain_timeout_jitter')?.num('value') ?? 0, delayedCloseMs: m.ms('delayed_close_timeout', 1000),
   };
 }

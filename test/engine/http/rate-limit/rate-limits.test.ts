@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { RequestHeaders } from '../../../../engine/headers/headers.ts';
 import { RateLimitPolicy } from '../../../../engine/http/rate-limit/rate-limits.ts';
+import type { Route } from '../../../../engine/http/route.ts';
 import { ConnectionFacts, StreamFacts } from '../../../../engine/observe/stream-facts.ts';
 import type { RateLimitActionPlan } from '../../../../engine/plan/rate-limit-plan.ts';
 
@@ -16,7 +17,7 @@ function stream(): StreamFacts {
   s.routeMetadata = { ns: { tier: 'route' } };
   return s;
 }
-const of = (...actions: RateLimitActionPlan[]): unknown => new RateLimitPolicy({ stage: 0, actions }).descriptor(stream(), 'here');
+const of = (...actions: RateLimitActionPlan[]): unknown => new RateLimitPolicy({ stage: 0, actions }).descriptor(stream(), 'here', { clusterName: () => 'there' } as unknown as Route);
 const user = (header: string, skip: boolean): RateLimitActionPlan => ({ kind: 'header', header, key: 'u', skip });
 
 test('each action gives its entry', () => {
@@ -36,4 +37,10 @@ test('value matches count when they come out as expected', () => {
   assert.deepEqual([of(match(true, 'x-user')), of(match(false, 'x-user')), of(match(true, 'x-none')), of(match(false, 'x-none'))], [[['h', 'yes']], null, null, [['h', 'yes']]]);
   const query = (present: boolean): RateLimitActionPlan => ({ kind: 'query-match', key: 'q', value: 'yes', expect: true, query: [{ name: 'user', string: { kind: 'exact', text: 'amy', ignoreCase: false }, present: true }, { name: 'other', string: null, present }] });
   assert.deepEqual([of(query(false)), of(query(true))], [[['q', 'yes']], null]);
+});
+
+test('the cluster that a request goes to, and a client of some ranges, or of none of them', () => {
+  const match = (ip: string, invert: boolean): RateLimitActionPlan => ({ kind: 'remote-address-match', key: 'ours', value: 'yes', ranges: [{ ip: '10.0.0.0', bits: 8 }, { ip, bits: 24 }], invert });
+  assert.deepEqual(of({ kind: 'destination-cluster' }, match('192.0.2.0', false)), [['destination_cluster', 'there'], ['ours', 'yes']]);
+  assert.deepEqual([of(match('192.0.3.0', false)), of(match('192.0.2.0', true)), of(match('192.0.3.0', true))], [null, null, [['ours', 'yes']]]);
 });

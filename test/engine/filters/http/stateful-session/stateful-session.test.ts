@@ -9,12 +9,13 @@ import { ManualClock } from '../../../../../engine/loop/clock.ts';
 import { ConnectionFacts, StreamFacts, UpstreamFacts } from '../../../../../engine/observe/stream-facts.ts';
 import type { StatefulSessionPlan } from '../../../../../engine/plan/stateful-session-plan.ts';
 
-const COOKIE: StatefulSessionPlan = { state: { kind: 'cookie', name: 'keep', path: '/app', ttlS: 60, attributes: [['SameSite', 'Lax'], ['Secure', '']] }, strict: false };
+const MORE = { missingStatus: 0, statPrefix: '' };
+const COOKIE: StatefulSessionPlan = { state: { kind: 'cookie', name: 'keep', path: '/app', ttlS: 60, attributes: [['SameSite', 'Lax'], ['Secure', '']] }, strict: false, ...MORE };
 const clock = new ManualClock();
 
 /** One exchange: the host that was asked for, and what the answer of `met` sets. */
 function exchange(plan: StatefulSessionPlan, sent: readonly (readonly [string, string])[], met: string, path = '/app/x', route?: StatefulSessionPlan): { asked: unknown; set: string | undefined } {
-  const factory = new StatefulSessionFactory('s', 0, plan, clock), filter = factory.create();
+  const factory = new StatefulSessionFactory('s', 0, plan, clock, undefined as never, 'http.in'), filter = factory.create();
   const request = new RequestHeaders(), response = new ResponseHeaders(), facts = new StreamFacts(new ConnectionFacts());
   request.path = path;
   for (const [n, v] of sent) request.add(n, v);
@@ -31,7 +32,7 @@ test('the first answer sets the cookie, later requests ask for the host, and not
   assert.equal(first.asked, null);
   assert.match(first.set!, /^keep="[A-Za-z0-9+/=]+"; Max-Age=60; Path=\/app; SameSite=Lax; Secure; HttpOnly$/);
   const cookie = `a=1; ${first.set!.split(';')[0]!}`;
-  assert.deepEqual(exchange(COOKIE, [['cookie', cookie]], '10.0.0.1:80'), { asked: { address: '10.0.0.1:80', strict: false }, set: undefined });
+  assert.deepEqual(exchange(COOKIE, [['cookie', cookie]], '10.0.0.1:80'), { asked: { address: '10.0.0.1:80', strict: false, missingStatus: 0 }, set: undefined });
   assert.match(exchange(COOKIE, [['cookie', cookie]], '10.0.0.2:80').set!, /^keep=/);
   assert.deepEqual((exchange({ ...COOKIE, strict: true }, [['cookie', cookie]], '').asked as { strict: boolean }).strict, true);
 });
@@ -43,19 +44,19 @@ test('a cookie that is too old, broken, or for another path asks for nothing; th
   assert.equal(exchange(COOKIE, [['cookie', 'keep="not base64!"']], '').asked, null);
   assert.deepEqual(exchange(COOKIE, [make(0)], '10.0.0.9:80', '/apple'), { asked: null, set: undefined });
   assert.notEqual(exchange(COOKIE, [make(0)], '', '/app?q').asked, null);
-  assert.deepEqual(exchange(COOKIE, [['cookie', `keep=${Buffer.from('10.0.0.7:80').toString('base64')}`]], '').asked, { address: '10.0.0.7:80', strict: false });
+  assert.deepEqual(exchange(COOKIE, [['cookie', `keep=${Buffer.from('10.0.0.7:80').toString('base64')}`]], '').asked, { address: '10.0.0.7:80', strict: false, missingStatus: 0 });
 });
 
 test('a session in a header', () => {
-  const plan: StatefulSessionPlan = { state: { kind: 'header', name: 'x-session' }, strict: false };
+  const plan: StatefulSessionPlan = { state: { kind: 'header', name: 'x-session' }, strict: false, ...MORE };
   const { set } = exchange(plan, [], '10.0.0.1:80');
   assert.equal(set, Buffer.from('10.0.0.1:80').toString('base64'));
-  assert.deepEqual(exchange(plan, [['x-session', set!]], '10.0.0.1:80'), { asked: { address: '10.0.0.1:80', strict: false }, set: undefined });
+  assert.deepEqual(exchange(plan, [['x-session', set!]], '10.0.0.1:80'), { asked: { address: '10.0.0.1:80', strict: false, missingStatus: 0 }, set: undefined });
 });
 
 test('a route may switch it off or have a session of its own', () => {
-  assert.deepEqual(exchange(COOKIE, [], '10.0.0.1:80', '/app', { state: null, strict: false }), { asked: null, set: undefined });
-  assert.notEqual(exchange({ state: null, strict: false }, [], '10.0.0.1:80', '/app', COOKIE).set, undefined);
+  assert.deepEqual(exchange(COOKIE, [], '10.0.0.1:80', '/app', { state: null, strict: false, ...MORE }), { asked: null, set: undefined });
+  assert.notEqual(exchange({ state: null, strict: false, ...MORE }, [], '10.0.0.1:80', '/app', COOKIE).set, undefined);
 });
 
 test('any bytes decode to a session or to none, and what is encoded is decoded', () => {
