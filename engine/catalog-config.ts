@@ -4,6 +4,7 @@ import { compileAddress, compileListener } from './net/config.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
 import type { RouteTablePlan } from './plan/route-plan.ts';
 import { compileRouteConfiguration } from './router/config.ts';
+import { compileInternalUpstream } from './upstream/internal-upstream/config.ts';
 import { compileProxyProtocolUpstream } from './upstream/proxy-protocol/config.ts';
 import { compileAssignment, compileCluster, type AssignmentPlan, type CompiledCluster } from './upstream/config.ts';
 import { compileEventFileSink } from './upstream/health/config.ts';
@@ -33,6 +34,7 @@ import { compileUdpProxy } from './filters/udp/udp-proxy/config.ts';
 import { compileNetworkRbac } from './filters/network/rbac/config.ts';
 import { compileLocalRateLimit } from './filters/http/local-ratelimit/config.ts';
 import { compileHttpRbac, compileRbacPerRoute } from './filters/http/rbac/config.ts';
+import { compileOriginalSrc } from './filters/listener/original-src/config.ts';
 import { compileProxyProtocol } from './filters/listener/proxy-protocol/config.ts';
 import { compileTlsInspector } from './filters/listener/tls-inspector/config.ts';
 import { compileDownstreamTls, compileUpstreamTls, rulesOf } from './net/tls/config.ts';
@@ -49,6 +51,8 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', { category: 'envoy.filters.network', compile: compileHcm }],
   ['envoy.extensions.filters.listener.http_inspector.v3.HttpInspector', { category: 'envoy.filters.listener', compile: () => ({}) }],
   ['envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit', { category: 'envoy.filters.listener', compile: compileListenerLocalRateLimit }],
+  ['envoy.extensions.filters.listener.original_dst.v3.OriginalDst', { category: 'envoy.filters.listener', compile: () => ({}) }],
+  ['envoy.extensions.filters.listener.original_src.v3.OriginalSrc', { category: 'envoy.filters.listener', compile: compileOriginalSrc }],
   ['envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol', { category: 'envoy.filters.listener', compile: compileProxyProtocol }],
   ['envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', { category: 'envoy.filters.listener', compile: compileTlsInspector }],
   ['envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit', { category: 'envoy.filters.network', compile: compileConnectionLimit }],
@@ -95,6 +99,7 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.access_loggers.stream.v3.StderrAccessLog', { category: 'envoy.access_loggers', compile: compileStreamLog('stderr') }],
   ['envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink', { category: 'envoy.health_check.event_sinks', compile: compileEventFileSink }],
   ['envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext', { category: 'envoy.transport_sockets.downstream', compile: compileDownstreamTls }],
+  ['envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport', { category: 'envoy.transport_sockets.upstream', compile: compileInternalUpstream }],
   ['envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport', { category: 'envoy.transport_sockets.upstream', compile: compileProxyProtocolUpstream }],
   ['envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', { category: 'envoy.transport_sockets.upstream', compile: compileUpstreamTls }],
 ]);

@@ -35,6 +35,8 @@ import { fromByteString } from './headers/headers.ts';
 import type { DataCatalog, NetworkFilterFactory } from './net/connection.ts';
 import type { ListenerFilterFactory } from './net/listener-filter.ts';
 import { HttpInspectorFactory } from './filters/listener/http-inspector/http-inspector.ts';
+import { OriginalDstFactory } from './filters/listener/original-dst/original-dst.ts';
+import { OriginalSrcFactory } from './filters/listener/original-src/original-src.ts';
 import { ProxyProtocolFactory } from './filters/listener/proxy-protocol/proxy-protocol.ts';
 import { DirectResponseFactory } from './filters/network/direct-response/direct-response.ts';
 import { EchoFactory } from './filters/network/echo/echo.ts';
@@ -61,7 +63,7 @@ import type { WorkerEnv } from './net/worker-env.ts';
 import type { AccessLogFilterPlan, AccessLogPlan } from './plan/accesslog-plan.ts';
 import type { BodyFormatPlan, HcmPlan } from './plan/hcm-plan.ts';
 import type { RouterConfig } from './plan/router-plan.ts';
-import type { ProxyProtocolPlan, TlsInspectorPlan } from './plan/listener-filter-plan.ts';
+import type { OriginalSrcPlan, ProxyProtocolPlan, TlsInspectorPlan } from './plan/listener-filter-plan.ts';
 import type { ProcessLimits, ProcessRecords } from './net/shared-limits.ts';
 import type { ConnectionLimitPlan, ConnectionRateLimitPlan, DirectResponsePlan } from './plan/network-filter-plan.ts';
 import type { NetworkRbacPlan, RbacPlan } from './plan/rbac-plan.ts';
@@ -97,6 +99,8 @@ type ListenerFilterMaker = (body: unknown, p: NetworkParts) => ListenerFilterFac
 const LISTENER_FILTERS: ReadonlyMap<string, ListenerFilterMaker> = new Map<string, ListenerFilterMaker>([
   ['envoy.extensions.filters.listener.http_inspector.v3.HttpInspector', (_body, p) => new HttpInspectorFactory(p.env)],
   ['envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit', (body, p) => new ListenerLocalRateLimitFactory(body as ConnectionRateLimitPlan, p.env, p.parts.limits, p.listenerStatPrefix)],
+  ['envoy.extensions.filters.listener.original_dst.v3.OriginalDst', () => new OriginalDstFactory()],
+  ['envoy.extensions.filters.listener.original_src.v3.OriginalSrc', (body) => new OriginalSrcFactory(body as OriginalSrcPlan)],
   ['envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol', (body, p) => new ProxyProtocolFactory(body as ProxyProtocolPlan, p.env)],
   ['envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', (body, p) => new TlsInspectorFactory(body as TlsInspectorPlan, p.env)],
 ]);

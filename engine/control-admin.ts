@@ -88,7 +88,7 @@ export class ControlAdmin implements AdminSource {
 
   listeners(): readonly ListenerStatus[] {
     return [...this.engine.served.listeners].filter(([, l]) => l.plan.bindToPort).map(([name, l]) => {
-      const bound = [...l.bound.values()].find((b) => b.error === '')?.addresses ?? [], at = [l.plan.address, ...l.plan.additional].map((a, i) => (a.kind === 'ip' && a.port === 0 ? parseHostPort(bound[i] ?? '') ?? a : a));
+      const bound = [...l.bound.values()].find((b) => b.error === '' && b.addresses.length > 0)?.addresses ?? [], at = [l.plan.address, ...l.plan.additional.map((x) => x.address)].map((a, i) => (a.kind === 'ip' && a.port === 0 ? parseHostPort(bound[i] ?? '') ?? a : a));
       return { name, address: at[0]!, additional: at.slice(1) };
     });
   }

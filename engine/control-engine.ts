@@ -141,7 +141,7 @@ export class ControlEngine {
       out: () => this.listenersOut, routesSettled: (key) => this.dynamic.routesSettled(key), onListeners: () => this.onListeners(), onClusters: () => this.dynamic.syncEndpoints(this.clusters.discovered()),
     });
     const dynamic = new DynamicResources({
-      served, unknownFields: host.flags.unknownDynamic, compiler: (tree, secrets) => new ResourceCompiler(tree, COMPILERS, { concurrency: host.flags.concurrency, flags: host.flags, environment: (n: string) => host.environment(n), ...(secrets === null ? {} : { secrets }) }),
+      served, unknownFields: host.flags.unknownDynamic, compiler: (tree, secrets) => new ResourceCompiler(tree, COMPILERS, { concurrency: host.flags.concurrency, flags: host.flags, environment: (n: string) => host.environment(n), facts: this.compiled!.process.facts, ...(secrets === null ? {} : { secrets }) }),
       setAssignment: (name, a) => this.clusters.setAssignment(name, a), setSecrets: (sources) => this.secrets.apply(sources),
       watch: (path, onChange, extra) => this.watches.watch(path, onChange, extra), after: (ms, task) => host.after(ms, task), wallMs: () => Math.floor(state.wallMs()), log: (level, message) => host.log.log('config', level, message),
       stat: (name, kind, change) => { if (kind === 'text' || typeof change.set === 'string') state.stats.setText(name, String(change.set)); else state.change(name, kind, { ...(change.set === undefined ? {} : { set: change.set }), ...(change.add === undefined ? {} : { add: change.add }) }); },
@@ -217,7 +217,7 @@ export class ControlEngine {
 
   private settings(): SettingsPlan {
     const p = this.compiled!.process, f = this.host.flags;
-    return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster, nodeLocality: p.nodeLocality ?? (f.serviceZone === '' ? null : { region: '', zone: f.serviceZone, subZone: '' }), overloadTimers: p.overload?.timers ?? [], localAddressIpVersion: f.localAddressIpVersion };
+    return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster, nodeLocality: p.nodeLocality ?? (f.serviceZone === '' ? null : { region: '', zone: f.serviceZone, subZone: '' }), overloadTimers: p.overload?.timers ?? [], localAddressIpVersion: f.localAddressIpVersion, internalBufferBytes: p.facts.internalBufferBytes };
   }
 
   broadcast(records: readonly PlanRecord[]): void { for (const id of this.host.workerIds()) this.host.send(id, records); }

@@ -47,6 +47,7 @@ export class WorkerEngine {
 
   constructor(env: WorkerEnv, shared: SharedTables, settings: SettingsPlan, environment: (name: string) => string | undefined, tell: (event: EngineEvent) => void) {
     this.env = env; this.tell = tell; this.settings = settings;
+    if (settings.internalBufferBytes > 0) env.internal.bufferBytes = settings.internalBufferBytes;
     const operators = { hostname: hostname(), environment };
     this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
     this.clusters = new ClusterSet(env, shared, { vote: (host, row) => tell({ kind: 'outlier-vote', host, row }), failHealth: (host) => tell({ kind: 'health-fail', host }) }, new DnsCaches((cache, host) => tell({ kind: 'dns-wanted', cache, host }), env.clock));

@@ -8,6 +8,7 @@ import { QuietCollector } from '../engine/loop/quiet-collector.ts';
 import { SystemRandom } from '../engine/loop/random.ts';
 import { Runtime } from '../engine/loop/runtime.ts';
 import { TimerWheel } from '../engine/loop/timer-wheel.ts';
+import { InternalNetwork } from '../engine/net/internal-network.ts';
 import { createTransport } from '../engine/net/transport/choose.ts';
 import { SecretStore } from '../engine/net/tls/secret-store.ts';
 import { tlsEngines } from '../engine/net/tls/choose.ts';
@@ -53,7 +54,7 @@ const transport = createTransport(data.flags.transport, {
 // A wake may take the place of the turn that was asked for: ask again at the end of the one it brings.
 const wake = transport.wake.bind(transport);
 transport.wake = () => { askedMs = NaN; wake(); };
-const env: WorkerEnv = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log, stats, transport, secrets: new SecretStore(data.process.secretKey), tls: tlsEngines(data.flags.tls, later), workerId: data.id };
+const env: WorkerEnv = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log, stats, transport, internal: new InternalNetwork(later, wheel, clock), secrets: new SecretStore(data.process.secretKey), tls: tlsEngines(data.flags.tls, later), workerId: data.id };
 
 let engine: WorkerEngine | null = null;
 function take(record: PlanRecord): void {

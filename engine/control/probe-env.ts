@@ -6,6 +6,7 @@ import { Runtime } from '../loop/runtime.ts';
 import { TimerWheel } from '../loop/timer-wheel.ts';
 import { tlsEngines } from '../net/tls/choose.ts';
 import { SecretStore } from '../net/tls/secret-store.ts';
+import { InternalNetwork } from '../net/internal-network.ts';
 import { NodeTransport } from '../net/transport/node.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import type { Logger } from '../observe/log.ts';
@@ -23,8 +24,9 @@ export class ProbeEnv {
     const later = new TurnQueue(() => { host.after(0, () => later.run()); });
     const transport = new NodeTransport({ onTurnStart: () => clock.tick(), onTurnEnd: () => later.run() });
     // The timer wheel is not driven: what connects here keeps its time by `after`.
+    const wheel = new TimerWheel(clock);
     this.env = {
-      clock, random, later, transport, wheel: new TimerWheel(clock), runtime: new Runtime(), log: host.log, stats: new ThreadStatStore(new SharedArrayBuffer(1 << 20), () => {}), secrets: new SecretStore(host.secretKey), tls: tlsEngines(host.tls, later), workerId: CONTROL_ID,
+      clock, random, later, transport, wheel, internal: new InternalNetwork(later, wheel, clock), runtime: new Runtime(), log: host.log, stats: new ThreadStatStore(new SharedArrayBuffer(1 << 20), () => {}), secrets: new SecretStore(host.secretKey), tls: tlsEngines(host.tls, later), workerId: CONTROL_ID,
     };
   }
 

@@ -44,9 +44,12 @@ export class AcceptingConnection implements PendingConnection, SocketSink {
   private over = false;
   private paused = false;
   private timer: Timer | null = null;
-  private ownStream: StreamFacts | null = null;
+  private ownStream: StreamFacts | null;
+  readonly handedOff: boolean;
 
-  constructor(socket: TransportSocket, facts: ConnectionFacts, owner: AcceptingOwner, env: WorkerEnv) {
+  /** `stream`: what the connection came with. `handedOff`: by another listener, for its destination. */
+  constructor(socket: TransportSocket, facts: ConnectionFacts, owner: AcceptingOwner, env: WorkerEnv, stream: StreamFacts | null = null, handedOff = false) {
+    this.ownStream = stream; this.handedOff = handedOff;
     this.socket = socket; this.facts = facts; this.owner = owner; this.env = env;
     socket.sink = this;
     owner.stats.inc(LISTENER.downstream_pre_cx_active);

@@ -1,7 +1,7 @@
 // Listeners, addresses and what hangs on them, from configuration.
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import type { ExtensionPlan } from '../plan/extension-plan.ts';
-import type { CidrPlan, FilterChainMatchPlan, FilterChainPlan, FilterDisabledPlan, ListenerFilterPlan, ListenerPlan } from '../plan/listener-plan.ts';
+import type { AdditionalAddressPlan, CidrPlan, FilterChainMatchPlan, FilterChainPlan, FilterDisabledPlan, ListenerFilterPlan, ListenerPlan } from '../plan/listener-plan.ts';
 import type { MatchTreePlan } from '../plan/match-plan.ts';
 import { ipAddress, type Address } from './address.ts';
 import { parseIp } from './cidr.ts';
@@ -27,7 +27,8 @@ export function compileAddress(m: ConfigMessage | undefined, names = false, udp 
       return ipAddress(ip, s.num('port_value'));
     }
     case 'pipe': { const p = m.msg('pipe')!; return { kind: 'pipe', path: p.str('path'), mode: p.num('mode') }; }
-    default: m.unsupported('envoy_internal_address'); return NOWHERE;
+    case 'envoy_internal_address': { const i = m.msg('envoy_internal_address')!; return { kind: 'internal', listener: i.str('server_listener_name'), endpointId: i.str('endpoint_id') }; }
+    default: return NOWHERE;
   }
 }
 
@@ -38,11 +39,14 @@ export function compileCidr(m: ConfigMessage): CidrPlan {
 }
 
 export function compileSocketOptions(list: readonly ConfigMessage[]): SocketOption[] {
-  return list.map((o) => {
+  return list.flatMap((o) => {
     o.str('description');
     if (o.has('state') && o.enum('state') === 'STATE_BOUND') o.warn('state', 'STATE_BOUND options are set before binding here');
-    o.noop('type', 'options apply to the socket as they are');
-    return { level: o.num('level'), name: o.num('name'), value: o.oneof('value') === 'buf_value' ? o.bytes('buf_value') ?? new Uint8Array(0) : o.num('int_value') };
+    const type = o.msg('type'), stream = type?.msg('stream'), datagram = type?.msg('datagram'), version = o.enum('ip_version');
+    const option = { level: o.num('level'), name: o.num('name'), value: o.oneof('value') === 'buf_value' ? o.bytes('buf_value') ?? new Uint8Array(0) : o.num('int_value') };
+    // All sockets that options are set on here are streams.
+    if (datagram !== undefined && stream === undefined) return [];
+    return [version === 'SOCKET_IP_VERSION_IPV4' ? { ...option, family: 4 as const } : version === 'SOCKET_IP_VERSION_IPV6' ? { ...option, family: 6 as const } : option];
   });
 }
 
@@ -97,10 +101,12 @@ export function compileTransportSocket(t: ConfigMessage | undefined, ctx: Compil
 }
 
 export function compileListener(m: ConfigMessage, ctx: CompileContext): ListenerPlan {
-  for (const f of ['use_original_dst', 'api_listener', 'internal_listener', 'tcp_fast_open_queue_length', 'enable_mptcp', 'fcds_config', 'listener_specifier', 'connection_balance_config']) m.unsupported(f);
+  for (const f of ['api_listener', 'fcds_config']) m.unsupported(f);
   m.unsupported('deprecated_v1');
   m.noop('reuse_port', 'enable_reuse_port decides');
-  const address = compileAddress(m.msg('address'), false, true);
+  const internal = m.msg('internal_listener') !== undefined, address = internal ? compileInternal(m, ctx) : compileAddress(m.msg('address'), false, true);
+  if (address.kind === 'internal' && !internal) m.error('address', `error adding listener named '${ctx.resource}': use internal_listener field instead of address for internal listeners`);
+  if (!internal && !m.has('address')) m.error('', `error adding listener named '${ctx.resource}': address is necessary`);
   const udp = m.msg('address')?.msg('socket_address')?.enum('protocol') === 'UDP' ? compileUdp(m, ctx) : null;
   if (udp === null) m.unsupported('udp_listener_config');
   const chains = m.list('filter_chains').map((c) => compileChain(c, ctx, false));
@@ -109,15 +115,49 @@ export function compileListener(m: ConfigMessage, ctx: CompileContext): Listener
   const matcher = compileMatcher(m, chains);
   const keys = matcher !== null ? [] : chains.map((c) => JSON.stringify(c.match ?? {}));
   keys.forEach((k, i) => { if (keys.indexOf(k) !== i) m.error('filter_chains', `error adding listener '${ctx.resource}': filter chain '${chains[i]!.name}' has the same matching rules defined as '${chains[keys.indexOf(k)]!.name}'`); });
+  const options = [...compileSocketOptions(m.list('socket_options')), ...fastOpen(m)], keepalive = compileKeepalive(m.msg('tcp_keepalive'));
   const accessLogs = m.list('access_log').map((l) => compileLog(l, ctx)).filter((l) => l !== null);
   return {
-    name: ctx.resource, address, additional: m.list('additional_addresses').map((a) => { a.unsupported('socket_options'); a.unsupported('tcp_keepalive'); return compileAddress(a.msg('address'), false, udp !== null); }), statPrefix: m.str('stat_prefix').replaceAll(':', '_'),
+    name: ctx.resource, address, additional: compileAdditional(m, options, keepalive, udp !== null), internal, useOriginalDst: m.bool('use_original_dst'), exactBalance: compileBalance(m), mptcp: compileMptcp(m, ctx, address), statPrefix: m.str('stat_prefix').replaceAll(':', '_'),
     bindToPort: m.bool('bind_to_port', true), reusePort: m.bool('enable_reuse_port', true), backlog: m.num('tcp_backlog_size', SOMAXCONN), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20), acceptsPerTurn: m.num('max_connections_to_accept_per_socket_event', 0),
-    transparent: m.bool('transparent'), freebind: m.bool('freebind'), ipv6Only: !(m.msg('address')?.msg('socket_address')?.bool('ipv4_compat') ?? false), options: compileSocketOptions(m.list('socket_options')), keepalive: compileKeepalive(m.msg('tcp_keepalive')), ignoreGlobalLimit: m.bool('ignore_global_conn_limit'), bypassOverload: m.bool('bypass_overload_manager'),
+    transparent: m.bool('transparent'), freebind: m.bool('freebind'), ipv6Only: !(m.msg('address')?.msg('socket_address')?.bool('ipv4_compat') ?? false), options, keepalive, ignoreGlobalLimit: m.bool('ignore_global_conn_limit'), bypassOverload: m.bool('bypass_overload_manager'),
     direction: m.enum('traffic_direction') as ListenerPlan['direction'], drainType: m.enum('drain_type') as ListenerPlan['drainType'], chains, matcher, listenerFilters: udp === null ? compileListenerFilters(m, ctx, chains) : [], listenerFiltersTimeoutMs: m.ms('listener_filters_timeout', 15_000), continueOnTimeout: m.bool('continue_on_listener_filters_timeout'),
     defaultChain: fallback === undefined ? null : compileChain(fallback, ctx, true), accessLogs, udp, metadata: compileMetadata(m.msg('metadata')),
   };
 }
+
+/** An internal listener's address is its name; what belongs to sockets of the kernel is refused. */
+function compileInternal(m: ConfigMessage, ctx: CompileContext): Address {
+  if (m.has('address') || m.list('additional_addresses').length > 0) { m.error('internal_listener', `error adding listener '${ctx.resource}': address should not be used when an internal listener config is provided`); compileAddress(m.msg('address')); }
+  const tcp = ['enable_reuse_port', 'freebind', 'tcp_backlog_size', 'tcp_fast_open_queue_length', 'connection_balance_config'].filter((f) => m.has(f));
+  if (tcp.length > 0 || m.bool('enable_mptcp')) m.error(tcp[0] ?? 'enable_mptcp', `error adding listener named '${ctx.resource}': has unsupported tcp listener feature`);
+  if (m.has('socket_options')) m.error('socket_options', `error adding listener named '${ctx.resource}': does not support socket option`);
+  if (ctx.bootstrap.internalBufferBytes === 0) m.error('internal_listener', `error adding listener named '${ctx.resource}': InternalListener bootstrap extension is mandatory`);
+  return { kind: 'internal', listener: ctx.resource, endpointId: '' };
+}
+
+function compileAdditional(m: ConfigMessage, options: readonly SocketOption[], keepalive: TcpKeepalive | null, udp: boolean): AdditionalAddressPlan[] {
+  return m.list('additional_addresses').map((a) => {
+    const own = a.msg('socket_options'), ownKeepalive = a.msg('tcp_keepalive');
+    return { address: compileAddress(a.msg('address'), false, udp), options: own === undefined ? options : compileSocketOptions(own.list('socket_options')), keepalive: ownKeepalive === undefined ? keepalive : compileKeepalive(ownKeepalive) };
+  });
+}
+
+function compileBalance(m: ConfigMessage): boolean {
+  const balance = m.msg('connection_balance_config');
+  balance?.unsupported('extend_balance'); balance?.unsupported('cpu_locality_balance');
+  return balance?.msg('exact_balance') !== undefined;
+}
+
+function compileMptcp(m: ConfigMessage, ctx: CompileContext, address: Address): boolean {
+  if (!m.bool('enable_mptcp')) return false;
+  if (m.msg('address')?.msg('socket_address')?.enum('protocol') === 'UDP') m.error('enable_mptcp', `listener ${ctx.resource}: enable_mptcp can only be used with TCP listeners`);
+  else if (address.kind === 'pipe') m.error('enable_mptcp', `listener ${ctx.resource}: enable_mptcp can only be used with IP addresses`);
+  return true;
+}
+
+const IPPROTO_TCP = 6, TCP_FASTOPEN = 23;
+function fastOpen(m: ConfigMessage): SocketOption[] { return m.has('tcp_fast_open_queue_length') ? [{ level: IPPROTO_TCP, name: TCP_FASTOPEN, value: m.num('tcp_fast_open_queue_length', 0) }] : []; }
 
 /** The one filter of a UDP listener. */
 function compileUdp(m: ConfigMessage, ctx: CompileContext): ExtensionPlan | null {
@@ -159,6 +199,7 @@ function compileDisabled(m: ConfigMessage): FilterDisabledPlan {
   }
 }
 
+const ORIGINAL_DST = 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst';
 const TLS_INSPECTOR = 'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector';
 
 function compileListenerFilters(m: ConfigMessage, ctx: CompileContext, chains: readonly FilterChainPlan[]): ListenerFilterPlan[] {
@@ -177,6 +218,7 @@ function compileListenerFilters(m: ConfigMessage, ctx: CompileContext, chains: r
     m.warn('filter_chains', 'filter chain match rules require TLS Inspector listener filter, but it isn\'t configured: added');
     out.push({ filter: { kind: TLS_INSPECTOR, body: { ja3: false, ja4: false, closeOnError: false, maxHelloBytes: 16384 } }, disabled: null });
   }
+  if (m.bool('use_original_dst') && !out.some((f) => f.filter.kind === ORIGINAL_DST)) out.push({ filter: { kind: ORIGINAL_DST, body: {} }, disabled: null });
   return out;
 }
 

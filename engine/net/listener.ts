@@ -3,18 +3,20 @@
 import type { AccessLog } from '../observe/accesslog/access-log.ts';
 import { LISTENER, LISTENER_SCHEMA, LISTENER_WORKER, LISTENER_WORKER_SCHEMA } from '../observe/stats/schemas.ts';
 import { StatBlock } from '../observe/stats/stat-block.ts';
-import { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
+import { ConnectionFacts, setStreamMetadata, StreamFacts } from '../observe/stream-facts.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
 import { OVERLOAD } from '../plan/overload-plan.ts';
 import type { ExtensionPlan } from '../plan/extension-plan.ts';
-import type { FilterChainPlan, ListenerPlan } from '../plan/listener-plan.ts';
-import { formatAddress, type Address } from './address.ts';
+import type { AdditionalAddressPlan, FilterChainPlan, ListenerPlan } from '../plan/listener-plan.ts';
+import { formatAddress, ipAddress, type Address } from './address.ts';
 import { AcceptingConnection, type AcceptingOwner, type PlacedListenerFilter } from './accepting-connection.ts';
 import type { DataCatalog, NetworkFilterFactory } from './connection.ts';
 import { AcceptedConnection, logConnection, type ListenerState } from './downstream-connection.ts';
 import { FilterChainMatcher } from './filter-chain-match.ts';
 import { makeFilterDisabled } from './filter-disabled.ts';
-import type { ListenerSocket, TransportSocket } from './transport/transport.ts';
+import type { Passthrough } from './internal-network.ts';
+import { haveSocketCalls } from './transport/socket-calls.ts';
+import { NOT_HERE, optionsFor, type ListenerSocket, type TcpKeepalive, type TransportSocket } from './transport/transport.ts';
 import type { DownstreamSocketFactory } from './tls/contexts.ts';
 import { downstreamSocket } from './transport-sockets.ts';
 import { UdpListener } from './udp-listener.ts';
@@ -24,6 +26,9 @@ import type { WorkerEnv } from './worker-env.ts';
 export interface ConnectionBudget { tryConnection(): boolean; releaseConnections(count: number): void; /** The process fails its health checks: connections are not kept. */ healthFailed(): boolean; /** Strength of an overload action, 0 to 1. */ overload(action: number): number }
 
 interface Chain { readonly name: string; readonly socket: DownstreamSocketFactory | null; readonly connectTimeoutMs: number; readonly factories: readonly NetworkFilterFactory[]; readonly metadata: FilterChainPlan['metadata'] }
+
+/** The listener for the address that a connection was meant for; null: none has it. */
+type HandOff = (facts: ConnectionFacts) => ListenerVersion | null;
 
 let nextConnectionId = 0;
 
@@ -50,10 +55,13 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
   private drainBegun = false;
   private sequence: (() => boolean) | null = null;
 
-  constructor(plan: ListenerPlan, env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget) {
+  private readonly handOff: HandOff;
+
+  constructor(plan: ListenerPlan, env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget, handOff: HandOff) {
     this.plan = plan;
     this.env = env;
     this.budget = budget;
+    this.handOff = handOff;
     this.listenerFiltersTimeoutMs = plan.listenerFiltersTimeoutMs;
     this.continueOnTimeout = plan.continueOnTimeout;
     this.statPrefix = `listener.${listenerStatName(plan)}`;
@@ -76,19 +84,36 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
   get size(): number { return this.connections.size + this.accepting.size; }
 
   /** A socket within the limits: its chain is chosen now, or after the listener filters have seen enough. */
-  accept(socket: TransportSocket, facts: ConnectionFacts): void {
-    if (this.listenerFilters.length === 0) { this.begin(socket, facts, null); return; }
-    const pending = new AcceptingConnection(socket, facts, this, this.env);
+  accept(socket: TransportSocket, facts: ConnectionFacts, stream: StreamFacts | null = null, handedOff = false): void {
+    if (this.listenerFilters.length === 0) { this.begin(socket, facts, stream); return; }
+    const pending = new AcceptingConnection(socket, facts, this, this.env, stream, handedOff);
     this.accepting.add(pending);
     pending.start();
   }
   accepted(pending: AcceptingConnection, bytes: Buffer, start: number, end: number): void {
     this.accepting.delete(pending);
-    const { socket } = pending;
+    const { socket, facts } = pending;
+    // The listener of the restored destination goes on with it, once (Envoy: hand_off_restored_destination_connections): its own filters see all bytes that are left.
+    const to = this.plan.useOriginalDst && facts.localRestored && !pending.handedOff ? this.handOff(facts) : null;
+    if (to !== null && to !== this) {
+      to.describe(socket, facts);
+      to.accept(socket, facts, null, true);
+      if (end > start) socket.sink.onData(bytes, start, end);
+      return;
+    }
     // Bytes go in by the socket's sink, whoever that is: the connection, or TLS before it.
     if (this.begin(socket, pending.facts, pending.begunStream) && end > start) socket.sink.onData(bytes, start, end);
   }
   dropped(pending: AcceptingConnection): void { if (this.accepting.delete(pending)) this.budget.releaseConnections(1); }
+
+  /** What is known of a connection by the listener that it is at. */
+  describe(socket: TransportSocket, facts: ConnectionFacts): void {
+    const { plan } = this;
+    facts.listenerName = plan.name;
+    facts.direction = plan.direction;
+    facts.listenerMetadata = plan.metadata;
+    if (plan.bufferLimit > 0) socket.highMark = plan.bufferLimit;
+  }
 
   /** Chooses the filter chain and starts the connection on it; false where it is over at once. */
   private begin(socket: TransportSocket, facts: ConnectionFacts, stream: StreamFacts | null): boolean {
@@ -130,6 +155,8 @@ export class ListenerSet {
   private readonly listeners = new Map<string, Listener>();
   private readonly old = new Set<ListenerVersion>();
   private readonly udp = new Map<string, UdpListener>();
+  /** Listeners by 'ip:port', for connections whose destination was restored; made anew after each change. */
+  private byAddress: Map<string, Listener> | null = null;
   /** Told of each bind: address, or errno name. */
   onBound: (name: string, addresses: readonly string[], error: string) => void = () => {};
 
@@ -138,7 +165,8 @@ export class ListenerSet {
   /** Installs a listener, or a new version of one. Binding goes on in the background; `onBound` tells. */
   install(plan: ListenerPlan): void {
     if (plan.udp !== null) { this.installUdp(plan, plan.udp); return; }
-    const version = new ListenerVersion(plan, this.env, this.catalog, this.budget);
+    this.byAddress = null;
+    const version = new ListenerVersion(plan, this.env, this.catalog, this.budget, (facts) => this.listenerAt(facts));
     const known = this.listeners.get(plan.name);
     if (known !== undefined) {
       const before = known.version;
@@ -147,6 +175,7 @@ export class ListenerSet {
       if (sameSockets(before.plan, plan)) { this.onBound(plan.name, known.sockets.map((s) => formatAddress(s.local)), ''); return; }
       for (const s of known.sockets) s.close();
       known.sockets.length = 0;
+      this.env.internal.close(plan.name);
       void this.bind(known);
       return;
     }
@@ -161,29 +190,69 @@ export class ListenerSet {
   }
 
   private bind(listener: Listener): Promise<void> {
-    const { plan } = listener.version;
-    if (!plan.bindToPort || (!plan.reusePort && this.env.workerId !== 0)) { this.onBound(plan.name, [], ''); return Promise.resolve(); }
-    const one = (address: Address): Promise<ListenerSocket | { readonly error: string }> => this.env.transport.listen({
-      address, backlog: plan.backlog, reusePort: plan.reusePort && address.kind === 'ip', transparent: plan.transparent, freebind: plan.freebind, ipv6Only: plan.ipv6Only, maxAcceptsPerTurn: plan.acceptsPerTurn, options: plan.options,
-    }, (socket) => this.accept(listener, socket));
-    return Promise.all([plan.address, ...plan.additional].map(one)).then((results) => {
+    const { plan } = listener.version, { transport, workerId } = this.env;
+    if (plan.internal) { this.env.internal.listen(plan.name, (socket, passthrough) => this.acceptInternal(listener, socket, passthrough)); this.onBound(plan.name, [], ''); return Promise.resolve(); }
+    if (!plan.bindToPort) { this.onBound(plan.name, [], ''); return Promise.resolve(); }
+    // node:net cannot be asked for the destination where koffi does not load.
+    if (plan.useOriginalDst && transport.name === 'node' && !haveSocketCalls()) { this.onBound(plan.name, [], NOT_HERE); return Promise.resolve(); }
+    // One socket for all: worker 0 has it, and hands connections over to the others.
+    const socketless = (address: Address): boolean => !(plan.reusePort && address.kind === 'ip') && workerId !== 0;
+    const one = ({ address, options }: Pick<AdditionalAddressPlan, 'address' | 'options'>, index: number): Promise<ListenerSocket | { readonly error: string }> => {
+      const reusePort = plan.reusePort && address.kind === 'ip';
+      return transport.listen({
+        address, backlog: plan.backlog, reusePort, transparent: plan.transparent, freebind: plan.freebind, ipv6Only: plan.ipv6Only, maxAcceptsPerTurn: plan.acceptsPerTurn, options: optionsFor(options, address), mptcp: plan.mptcp,
+        share: { group: `${plan.name} ${formatAddress(address)}`, exact: plan.exactBalance, socketless: socketless(address) },
+      }, (socket) => this.accept(listener, socket, index));
+    };
+    return Promise.all([{ address: plan.address, options: plan.options }, ...plan.additional].map(one)).then((results) => {
       const failed = results.find((r) => 'error' in r);
+      this.byAddress = null;
       for (const r of results) if (!('error' in r)) { listener.sockets.push(r); if (this.stopped && !plan.bypassOverload) r.pause(); }
-      this.onBound(plan.name, listener.sockets.map((s) => formatAddress(s.local)), failed !== undefined && 'error' in failed ? failed.error : '');
+      this.onBound(plan.name, socketless(plan.address) ? [] : listener.sockets.map((s) => formatAddress(s.local)), failed !== undefined && 'error' in failed ? failed.error : '');
     });
   }
 
-  private accept(listener: Listener, socket: TransportSocket): void {
+  /** The listener of exactly that address, else of that port on all addresses of its IP version. */
+  private listenerAt({ localIp, localPort }: ConnectionFacts): ListenerVersion | null {
+    if (this.byAddress === null) {
+      this.byAddress = new Map();
+      for (const l of this.listeners.values()) for (const a of [l.version.plan.address, ...l.version.plan.additional.map((x) => x.address), ...l.sockets.map((s) => s.local)]) this.byAddress.set(formatAddress(a), l);
+    }
+    const at = formatAddress(ipAddress(localIp, localPort)), any = localIp.includes(':') ? `[::]:${localPort}` : `0.0.0.0:${localPort}`;
+    return (this.byAddress.get(at) ?? this.byAddress.get(any))?.version ?? null;
+  }
+
+  private acceptInternal(listener: Listener, socket: TransportSocket, passthrough: Passthrough | null): void {
+    const { version } = listener, facts = this.admit(listener, socket, null);
+    if (facts === null) return;
+    let stream: StreamFacts | null = null;
+    if (passthrough !== null) {
+      stream = new StreamFacts(facts);
+      for (const [namespace, value] of passthrough.metadata) setStreamMetadata(stream, namespace, value);
+      for (const [key, { value, transitive }] of passthrough.state) { (facts.filterState ??= new Map()).set(key, value); if (transitive) (facts.sharedState ??= new Map()).set(key, { value, transitive }); }
+    }
+    version.accept(socket, facts, stream);
+  }
+
+  /** At the listener's address of that number. */
+  private accept(listener: Listener, socket: TransportSocket, index: number): void {
+    const { version } = listener, facts = this.admit(listener, socket, index === 0 ? version.plan.keepalive : version.plan.additional[index - 1]?.keepalive ?? null);
+    if (facts !== null) version.accept(socket, facts);
+  }
+
+  /** Within the limits: what is known of the connection; null: it is refused. */
+  private admit(listener: Listener, socket: TransportSocket, keepalive: TcpKeepalive | null): ConnectionFacts | null {
     const version = listener.version, { stats, plan } = version;
-    if (!plan.bypassOverload && this.rejects()) { stats.inc(LISTENER.downstream_cx_overload_reject); socket.destroy('now'); return; }
-    if (version.size >= runtimeNumber(listener.limit, Infinity)) { stats.inc(LISTENER.downstream_cx_overflow); socket.destroy('now'); return; }
+    if (!plan.bypassOverload && this.rejects()) { stats.inc(LISTENER.downstream_cx_overload_reject); socket.destroy('now'); return null; }
+    if (version.size >= runtimeNumber(listener.limit, Infinity)) { stats.inc(LISTENER.downstream_cx_overflow); socket.destroy('now'); return null; }
     if (!this.budget.tryConnection()) {
-      if (!plan.ignoreGlobalLimit) { stats.inc(LISTENER.downstream_global_cx_overflow); socket.destroy('now'); return; }
+      if (!plan.ignoreGlobalLimit) { stats.inc(LISTENER.downstream_global_cx_overflow); socket.destroy('now'); return null; }
       this.budget.releaseConnections(-1);
     }
-    if (plan.keepalive !== null) socket.setKeepalive(plan.keepalive);
-    if (plan.bufferLimit > 0) socket.highMark = plan.bufferLimit;
-    version.accept(socket, this.factsOf(socket, plan));
+    if (keepalive !== null) socket.setKeepalive(keepalive);
+    const facts = this.factsOf(socket);
+    version.describe(socket, facts);
+    return facts;
   }
 
   /** reject_incoming_connections and the load shed point at its place: by chance, as strong as they are. */
@@ -200,14 +269,11 @@ export class ListenerSet {
   /** reduce_timeouts has become stronger or weaker. */
   onTimersScaled(): void { for (const v of [...[...this.listeners.values()].map((l) => l.version), ...this.old]) for (const c of v.connections) c.timersScaled(); }
 
-  private factsOf(socket: TransportSocket, plan: ListenerPlan): ConnectionFacts {
+  private factsOf(socket: TransportSocket): ConnectionFacts {
     const facts = new ConnectionFacts();
     facts.id = nextConnectionId++;
     facts.startMs = this.env.clock.nowMs();
     facts.startWallMs = this.env.clock.wallMs();
-    facts.listenerName = plan.name;
-    facts.direction = plan.direction;
-    facts.listenerMetadata = plan.metadata;
     const remote = socket.remote, local = socket.local;
     facts.remoteText = facts.directRemoteText = formatAddress(remote);
     if (remote.kind === 'ip') { facts.remoteIp = facts.directRemoteIp = remote.ip; facts.remotePort = facts.directRemotePort = remote.port; }
@@ -223,6 +289,8 @@ export class ListenerSet {
     const listener = this.listeners.get(name);
     if (listener === undefined) return;
     this.listeners.delete(name);
+    this.byAddress = null;
+    this.env.internal.close(name);
     for (const s of listener.sockets) s.close();
     this.drainVersion(listener.version);
     if (listener.version.size > 0) this.old.add(listener.version);
@@ -230,7 +298,7 @@ export class ListenerSet {
 
   /** Process drain: sockets close, connections finish what they do. */
   drain(): void {
-    for (const l of this.listeners.values()) { stop(l); this.drainVersion(l.version); }
+    for (const l of this.listeners.values()) { this.stop(l); this.drainVersion(l.version); }
     for (const v of this.old) this.drainVersion(v);
     for (const u of this.udp.values()) u.close();
   }
@@ -238,11 +306,14 @@ export class ListenerSet {
   /** /drain_listeners: sockets close at once and connections are left alone; or (graceful) answers end their connections and sockets close after `durationMs`, never with `skipExit`. */
   drainListeners(o: { readonly inboundOnly: boolean; readonly graceful: boolean; readonly skipExit: boolean }, durationMs: number, gradual: boolean): void {
     const concerned = [...this.listeners.values()].filter((l) => !o.inboundOnly || l.version.plan.direction === 'INBOUND');
-    if (!o.graceful && !o.skipExit) { for (const l of concerned) stop(l); for (const u of this.udp.values()) if (!o.inboundOnly || u.direction === 'INBOUND') u.close(); return; }
+    if (!o.graceful && !o.skipExit) { for (const l of concerned) this.stop(l); for (const u of this.udp.values()) if (!o.inboundOnly || u.direction === 'INBOUND') u.close(); return; }
     for (const l of concerned) l.version.beginSequence(durationMs, gradual);
     for (const v of this.old) if (!o.inboundOnly || v.plan.direction === 'INBOUND') v.beginSequence(durationMs, gradual);
-    if (!o.skipExit) this.env.wheel.after(durationMs, () => { for (const l of concerned) stop(l); });
+    if (!o.skipExit) this.env.wheel.after(durationMs, () => { for (const l of concerned) this.stop(l); });
   }
+
+  /** Accepts no more; connections live on. */
+  private stop(l: Listener): void { for (const s of l.sockets) s.close(); l.sockets.length = 0; if (l.version.plan.internal) this.env.internal.close(l.version.plan.name); }
 
   private drainVersion(version: ListenerVersion): void {
     version.beginDrain();
@@ -263,15 +334,12 @@ export class ListenerSet {
   }
 }
 
-/** Accepts no more; connections live on. */
-function stop(l: Listener): void { for (const s of l.sockets) s.close(); l.sockets.length = 0; }
-
 function closeVersion(v: ListenerVersion): void {
   for (const p of [...v.accepting]) p.drop('now');
   for (const c of [...v.connections]) c.close('now');
 }
 
 function sameSockets(a: ListenerPlan, b: ListenerPlan): boolean {
-  const key = (p: ListenerPlan): string => JSON.stringify([p.address, p.additional, p.bindToPort, p.reusePort, p.backlog, p.transparent, p.freebind, p.ipv6Only, p.options, p.acceptsPerTurn]);
+  const key = (p: ListenerPlan): string => JSON.stringify([p.address, p.additional, p.bindToPort, p.reusePort, p.backlog, p.transparent, p.freebind, p.ipv6Only, p.options, p.acceptsPerTurn, p.internal, p.exactBalance, p.mptcp]);
   return key(a) === key(b);
 }

@@ -34,7 +34,7 @@ export class UdpListener {
   private bind(): void {
     const { plan, env } = this;
     if (!plan.bindToPort || (!plan.reusePort && env.workerId !== 0)) { this.told(''); return; }
-    void Promise.all([plan.address, ...plan.additional].map((bind) => {
+    void Promise.all([plan.address, ...plan.additional.map((a) => a.address)].map((bind) => {
       let socket: DatagramSocket | null = null;
       return env.transport.datagrams({ bind, family: bind.kind === 'ip' ? bind.family : 4, reusePort: plan.reusePort }, (bytes, start, end, from) => { if (socket !== null) this.filter.onDatagram(socket, bytes, start, end, from); }).then((s) => { if (!('error' in s)) socket = s; return s; });
     })).then((results) => {

@@ -7,6 +7,7 @@ import type { Runtime } from '../loop/runtime.ts';
 import type { Logger } from '../observe/log.ts';
 import type { StatStore } from '../observe/stats/stat-block.ts';
 import type { TlsEngine } from './tls/engine.ts';
+import type { InternalNetwork } from './internal-network.ts';
 import type { SecretStore } from './tls/secret-store.ts';
 import type { Transport } from './transport/transport.ts';
 
@@ -19,6 +20,8 @@ export interface WorkerEnv {
   readonly log: Logger;
   readonly stats: StatStore;
   readonly transport: Transport;
+  /** Listeners of this worker that connections of its own come to. */
+  readonly internal: InternalNetwork;
   readonly secrets: SecretStore;
   /** TLS engines, the preferred one first. */
   readonly tls: readonly TlsEngine[];

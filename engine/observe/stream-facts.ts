@@ -28,6 +28,22 @@ export interface TlsFacts {
 /** Dynamic metadata and filter state values: JSON-like, as google.protobuf.Struct. */
 export type MetadataValue = null | boolean | number | string | readonly MetadataValue[] | { readonly [key: string]: MetadataValue };
 
+/** A value of filter state that goes on to upstream connections (shared_with_upstream); `transitive`: from those further, too. */
+export interface SharedStateValue { readonly value: MetadataValue; readonly transitive: boolean }
+
+/** From where connections that are made for a client go (original_src). `port` 0: any. `mark` 0: none. */
+export interface UpstreamSource { readonly ip: string; readonly port: number; readonly mark: number }
+
+/** For whom an upstream connection is made. */
+export interface ForClient {
+  /** The client's connection, where hosts are told of it (PROXY protocol); null: anybody's. */
+  readonly client: ConnectionFacts | null;
+  /** The address that it goes from (original_src); null: the cluster decides. */
+  readonly source: UpstreamSource | null;
+  /** Filter state that internal listeners are given. */
+  readonly shared: ReadonlyMap<string, SharedStateValue> | null;
+}
+
 export class ConnectionFacts {
   id = 0;
   startMs = 0; startWallMs = 0;
@@ -61,6 +77,10 @@ export class ConnectionFacts {
   bytesReceived = 0; bytesSent = 0;
   requests = 0;
   filterState: Map<string, MetadataValue> | null = null;
+  /** Of `filterState`, what internal listeners are given (shared_with_upstream). */
+  sharedState: Map<string, SharedStateValue> | null = null;
+  /** null: the cluster decides. */
+  upstreamSource: UpstreamSource | null = null;
   /** Listener or filter-chain metadata, for %METADATA(LISTENER…)%. */
   listenerMetadata: { readonly [key: string]: MetadataValue } | null = null;
   filterChainMetadata: { readonly [key: string]: MetadataValue } | null = null;
@@ -131,6 +151,9 @@ export class StreamFacts {
   routeResolutions = 0;
   metadata: Map<string, { [key: string]: MetadataValue }> | null = null;
   filterState: Map<string, MetadataValue> | null = null;
+  /** null: the connection's. */
+  upstreamSource: UpstreamSource | null = null;
+  sharedState: Map<string, SharedStateValue> | null = null;
   localReplyBody = '';
   healthCheck = false;
   internal = false;

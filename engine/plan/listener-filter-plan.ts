@@ -2,6 +2,9 @@
 
 export interface TlsInspectorPlan { readonly ja3: boolean; readonly ja4: boolean; readonly closeOnError: boolean; readonly maxHelloBytes: number }
 
+/** `mark`: SO_MARK, 0: none. */
+export interface OriginalSrcPlan { readonly bindPort: boolean; readonly mark: number }
+
 export interface ProxyProtocolPlan {
   readonly statPrefix: string;
   readonly allowWithout: boolean;

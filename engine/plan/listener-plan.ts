@@ -29,10 +29,20 @@ export type FilterDisabledPlan =
 
 export interface ListenerFilterPlan { readonly filter: ExtensionPlan; readonly disabled: FilterDisabledPlan | null }
 
+/** An address beside the first, with what is set on its sockets: its own, or the listener's. */
+export interface AdditionalAddressPlan { readonly address: Address; readonly options: readonly SocketOption[]; readonly keepalive: TcpKeepalive | null }
+
 export interface ListenerPlan {
   readonly name: string;
   readonly address: Address;
-  readonly additional: readonly Address[];
+  readonly additional: readonly AdditionalAddressPlan[];
+  /** Connections come from this process (internal_listener); `address` bears its name. */
+  readonly internal: boolean;
+  /** A connection whose destination was restored goes to the listener of that address. */
+  readonly useOriginalDst: boolean;
+  /** exact_balance. */
+  readonly exactBalance: boolean;
+  readonly mptcp: boolean;
   readonly statPrefix: string;
   readonly bindToPort: boolean;
   readonly reusePort: boolean;

@@ -54,6 +54,8 @@ export interface SettingsPlan {
   readonly overloadTimers: readonly TimerScalePlan[];
   /** --local-address-ip-version. */
   readonly localAddressIpVersion: 'v4' | 'v6';
+  /** buffer_size_kb of internal listeners, bytes. */
+  readonly internalBufferBytes: number;
   /** node.locality; null: not given. */
   readonly nodeLocality: { readonly region: string; readonly zone: string; readonly subZone: string } | null;
 }

@@ -103,7 +103,15 @@ export interface CompileContext {
   readonly maxDirectBody: number;
   /** Name of the resource being compiled, unique within its kind. */
   readonly resource: string;
-  readonly bootstrap: { readonly concurrency: number; readonly nodeId: string; readonly nodeCluster: string };
+  readonly bootstrap: { readonly concurrency: number; readonly nodeId: string; readonly nodeCluster: string } & ProcessFacts;
+}
+
+/** What the bootstrap settles for resources of any origin. */
+export interface ProcessFacts {
+  /** Of the bootstrap extension internal_listener; 0: it is not there. */
+  readonly internalBufferBytes: number;
+  /** cluster_manager.upstream_bind_config (CompiledBind of the upstream room): of clusters that have none of their own; null: none. */
+  readonly upstreamBind: unknown;
 }
 
 /** A compiled extension: `kind` is the key of the data catalog (the type URL's message name), `body` plain data. */

@@ -11,7 +11,7 @@ import { Timer } from '../loop/timer-wheel.ts';
 import { formatAddress } from '../net/address.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { CLUSTER } from '../observe/stats/schemas.ts';
-import { UpstreamFacts, type ConnectionFacts, type StreamFacts } from '../observe/stream-facts.ts';
+import { UpstreamFacts, type ConnectionFacts, type SharedStateValue, type StreamFacts, type UpstreamSource } from '../observe/stream-facts.ts';
 import type { Cluster, Host, LeaseContext, LeaseWaiter, RawUpstream, RawWaiter, Waiting } from '../upstream/upstream.ts';
 import type { Timeouts } from './timeouts.ts';
 import { noteReached } from '../upstream/pool/address-race.ts';
@@ -82,6 +82,8 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   get priority(): 'default' | 'high' { return this.owner.priority; }
   get request(): RequestHeaders { return this.owner.request; }
   get client(): ConnectionFacts { return this.owner.facts.connection; }
+  get shared(): ReadonlyMap<string, SharedStateValue> | null { return this.owner.facts.sharedState ?? this.client.sharedState; }
+  get source(): UpstreamSource | null { return this.owner.facts.upstreamSource ?? this.client.upstreamSource; }
   get downstreamProtocol(): HttpProtocol { return this.owner.downstreamProtocol; }
 
   constructor(owner: AttemptOwner, cluster: Cluster, clusterName: string, host: Host, count: number, fresh: boolean) {

@@ -289,8 +289,8 @@ export class ClusterEntry implements Cluster {
   private poolOf(entry: HostEntry, ctx: LeaseContext): Pool {
     const high = ctx.priority === 'high' ? 1 : 0, protocol = this.protocolFor(ctx), n = 2 * high + (protocol === 'http1' ? 0 : 1);
     const name = this.plan.autoSni === null ? '' : serverNameOf(ctx, this.plan.autoSni.header);
-    const client = this.sockets.perClient ? ctx.client : null;
-    if (name !== '' || client !== null) return entry.namedPool(n, client === null ? name : `${name} ${client.remoteText} ${client.localText}`, () => new Pool(this, entry, this.breakers[high]!, protocol, name, client));
+    const key = this.sockets.clientKey(entry, ctx);
+    if (name !== '' || key !== '') return entry.namedPool(n, `${name} ${key}`, () => new Pool(this, entry, this.breakers[high]!, protocol, name, key === '' ? null : { client: ctx.client, source: ctx.source, shared: ctx.shared }));
     return entry.pools[n] ??= new Pool(this, entry, this.breakers[high]!, protocol);
   }
 

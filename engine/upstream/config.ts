@@ -1,6 +1,6 @@
 // Clusters and their endpoints from configuration.
 import { compileAddress, compileKeepalive, compileMetadata, compileTransportSocket } from '../net/config.ts';
-import { compileBind } from './bind-config.ts';
+import { compileBind, type CompiledBind } from './bind-config.ts';
 import { compileKind } from './kinds/config.ts';
 import type { DnsCachePlan } from './kinds/dns-cache-config.ts';
 import { compileDns, type DnsPlan } from './dns-config.ts';
@@ -111,6 +111,14 @@ function compileEds(m: ConfigMessage, ctx: CompileContext, discovery: CompiledCl
   return source === null ? null : { serviceName, source };
 }
 
+/** The cluster's own, else the cluster manager's; options of the cluster trump those of the manager. */
+function bindOf(m: ConfigMessage, ctx: CompileContext): CompiledBind {
+  const given = m.msg('upstream_bind_config'), wide = ctx.bootstrap.upstreamBind as CompiledBind | null;
+  if (given === undefined) return wide ?? compileBind(undefined, '');
+  const own = compileBind(given, `Cluster ${ctx.resource}`);
+  return own.socketOptions.length > 0 || wide === null ? own : { ...own, socketOptions: wide.socketOptions };
+}
+
 export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
   for (const f of ['wait_for_warm_on_init', 'filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
   m.unsupported('close_connections_on_host_health_failure'); if (m.bool('connection_pool_per_downstream_connection')) m.unsupported('connection_pool_per_downstream_connection'); m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
@@ -124,7 +132,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   common?.msg('healthy_panic_threshold');
   if (discovery !== 'strict-dns' && common?.msg('consistent_hashing_lb_config')?.bool('use_hostname_for_hashing') === true && m.readable('type')) common.error('consistent_hashing_lb_config.use_hostname_for_hashing', `Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.${discovery.replace('-', '_')}'`);
   const http = compileHttp(m, ctx, kind?.kind === 'dynamic-forward'), { limits, perHost, remaining, budgets } = compileLimits(m.msg('circuit_breakers'));
-  const options = m.msg('upstream_connection_options'), { bind, socketOptions } = compileBind(m.msg('upstream_bind_config'), ctx.resource);
+  const options = m.msg('upstream_connection_options'), { bind, socketOptions } = bindOf(m, ctx);
   options?.noop('set_local_interface_name_on_upstream_connections', 'the interface is not shown');
   const panic = common?.msg('healthy_panic_threshold');
   const preconnect = m.msg('preconnect_policy');

@@ -3,7 +3,7 @@ import type { ClientStream, HttpProtocol, ResetReason } from '../codec/codec.ts'
 import type { PeerFault } from '../base/fault.ts';
 import type { HttpFilterPlan } from '../plan/hcm-plan.ts';
 import type { Address } from '../net/address.ts';
-import type { ConnectionFacts, MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
+import type { ConnectionFacts, ForClient, MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
 import type { MetadataCriteria } from './metadata-criteria.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { SocketSink, TransportSocket } from '../net/transport/transport.ts';
@@ -59,14 +59,12 @@ export interface LeaseWaiter {
 export interface Waiting { cancel(): void }
 
 /** What a lease needs: the sink is attached when the stream opens. */
-export interface LeaseContext {
+export interface LeaseContext extends ForClient {
   readonly priority: 'default' | 'high';
   /** Receives the response; handed to the codec when the stream opens. */
   readonly sink: import('../codec/codec.ts').ResponseSink;
   readonly facts: UpstreamFacts;
   readonly downstreamProtocol: HttpProtocol;
-  /** The client's connection, for clusters whose hosts are told of it (PROXY protocol). */
-  readonly client: ConnectionFacts | null;
   /** As it is sent: the server name of TLS may come from it. */
   readonly request: RequestHeaders;
   /** Not on a connection that lay idle: the one before it died of that. */

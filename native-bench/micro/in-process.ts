@@ -8,6 +8,7 @@ import { SystemRandom } from '../../engine/loop/random.ts';
 import { Runtime } from '../../engine/loop/runtime.ts';
 import { TimerWheel } from '../../engine/loop/timer-wheel.ts';
 import { ipAddress, type Address } from '../../engine/net/address.ts';
+import { InternalNetwork } from '../../engine/net/internal-network.ts';
 import { SecretStore } from '../../engine/net/tls/secret-store.ts';
 import { tlsEngines } from '../../engine/net/tls/choose.ts';
 import type { ListenerSocket, SocketSink, Transport, TransportSocket } from '../../engine/net/transport/transport.ts';
@@ -27,6 +28,7 @@ export class MemorySocket implements TransportSocket {
   sink: SocketSink = NO_SINK;
   readonly local: Address = ipAddress('127.0.0.1', 80);
   readonly remote: Address = ipAddress('127.0.0.1', 50_000);
+  readonly originalDestination = null;
   readonly pendingBytes = 0;
   highMark = 0;
   bytes = 0;
@@ -101,7 +103,7 @@ export async function inProcess(yaml: string, answer: (upstream: MemorySocket) =
   const memory = processMemory(), tables = tablesOf(memory);
   const log = { log: (_c: string, level: string, text: string) => { if (level === 'error' || level === 'critical') throw new Error(text); }, enabled: () => false } as unknown as ControlHost['log'];
   const clock = new SystemClock(), wheel = new TimerWheel(clock), later = new TurnQueue(() => {}), transport = new MemoryTransport(answer);
-  const env: WorkerEnv = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log: log as WorkerEnv['log'], stats: new ThreadStatStore(workerMemory().column, () => {}), transport, secrets: new SecretStore(memory.secretKey), tls: tlsEngines('auto', later), workerId: 0 };
+  const env: WorkerEnv = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log: log as WorkerEnv['log'], stats: new ThreadStatStore(workerMemory().column, () => {}), transport, internal: new InternalNetwork(later, wheel, clock), secrets: new SecretStore(memory.secretKey), tls: tlsEngines('auto', later), workerId: 0 };
   let worker: WorkerEngine | null = null;
   let bound: () => void = () => {};
   const ready = new Promise<void>((r) => { bound = r; });

@@ -4,7 +4,8 @@ import { TurnQueue } from '../../engine/loop/later.ts';
 import { SeededRandom } from '../../engine/loop/random.ts';
 import { Runtime } from '../../engine/loop/runtime.ts';
 import { TimerWheel } from '../../engine/loop/timer-wheel.ts';
-import { ipAddress } from '../../engine/net/address.ts';
+import { ipAddress, type Address } from '../../engine/net/address.ts';
+import { InternalNetwork } from '../../engine/net/internal-network.ts';
 import { SecretStore } from '../../engine/net/tls/secret-store.ts';
 import type { SocketSink, Transport, TransportSocket } from '../../engine/net/transport/transport.ts';
 import type { WorkerEnv } from '../../engine/net/worker-env.ts';
@@ -15,6 +16,7 @@ export class FakeSocket implements TransportSocket {
   sink: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
   readonly local = ipAddress('127.0.0.1', 80);
   readonly remote = ipAddress('10.0.0.1', 1234);
+  originalDestination: Address | null = null;
   written = ''; paused = false; ended = false; destroyed = '';
   pendingBytes = 0; highMark = 0;
   writeLatin1(text: string): void { this.written += text; }
@@ -39,7 +41,7 @@ export interface FakeEnv extends WorkerEnv { readonly clock: ManualClock; readon
 export function fakeEnv(): FakeEnv {
   const clock = new ManualClock(), wheel = new TimerWheel(clock), later = new TurnQueue(() => {});
   return {
-    clock, wheel, later, random: new SeededRandom(), runtime: new Runtime(), stats: new ThreadStatStore(new SharedArrayBuffer(1 << 20), () => {}), transport: null as unknown as Transport, workerId: 0,
+    clock, wheel, later, random: new SeededRandom(), runtime: new Runtime(), stats: new ThreadStatStore(new SharedArrayBuffer(1 << 20), () => {}), transport: null as unknown as Transport, internal: new InternalNetwork(later, wheel, clock), workerId: 0,
     log: null as never, secrets: new SecretStore(new Uint8Array(32)), tls: [],
     advance(ms) { clock.set(clock.nowMs() + ms); wheel.advance(); later.run(); },
   };

@@ -9,7 +9,7 @@ import { SourceText, SyntaxFault } from '../../proto/source-text.ts';
 import { DEFAULT_STATS } from '../stats/stat-view.ts';
 import { mergeData } from './merge.ts';
 import { compileProcess, type ProcessPlan } from './process-config.ts';
-import { keyOf, ResourceCompiler, type CompileFlags, type CompileWorld, type Compilers, type Resource } from './resource-compiler.ts';
+import { keyOf, NO_FACTS, ResourceCompiler, type CompileFlags, type CompileWorld, type Compilers, type Resource } from './resource-compiler.ts';
 import type { CompileSecrets } from './secrets.ts';
 
 export interface CompiledBootstrap<L, C> {
@@ -87,6 +87,7 @@ class Compile<L, C, R, E> {
   run(): CompiledBootstrap<L, C> {
     const { root, tree, resourceCompiler } = this, { compilers, secrets } = resourceCompiler;
     const process = withFlagTags(compileProcess(root, resourceCompiler.context('bootstrap'), (m) => compilers.address(m)), this.flags);
+    resourceCompiler.facts = process.facts;
     const statics = root.msg('static_resources');
     for (const f of ['listeners', 'clusters']) statics?.list(f); // a slip in the name left an empty list here
     for (const s of statics?.list('secrets') ?? []) secrets.addStatic(s, resourceCompiler.context('secrets'));
@@ -139,4 +140,4 @@ function withFlagTags(p: ProcessPlan, flags: CompileFlags): ProcessPlan {
   return flags.statsTags.length === 0 ? p : { ...p, stats: { ...p.stats, tags: [...p.stats.tags, ...flags.statsTags.map(([name, value]) => ({ name, regex: '', value }))] } };
 }
 
-const EMPTY_PROCESS: ProcessPlan = { nodeId: '', nodeCluster: '', nodeZone: '', node: null, admin: null, layers: [], maxDownstreamConnections: 0, overload: null, statsFlushMs: 5000, statsFlushOnAdmin: false, stats: DEFAULT_STATS, logFormat: '', localCluster: '', dynamic: { listeners: null, clusters: null }, outlierLog: '', nodeLocality: null };
+const EMPTY_PROCESS: ProcessPlan = { nodeId: '', nodeCluster: '', nodeZone: '', node: null, admin: null, layers: [], maxDownstreamConnections: 0, overload: null, statsFlushMs: 5000, statsFlushOnAdmin: false, stats: DEFAULT_STATS, logFormat: '', localCluster: '', dynamic: { listeners: null, clusters: null }, outlierLog: '', nodeLocality: null, facts: NO_FACTS };

@@ -2,7 +2,8 @@
 import type { Address } from '../../net/address.ts';
 import type { OverloadPlan } from '../../plan/overload-plan.ts';
 import { compileOverload } from './overload.ts';
-import type { CompileContext, ConfigMessage, DiscoverySource } from '../../proto/config-message.ts';
+import { compileBind } from '../../upstream/bind-config.ts';
+import type { CompileContext, ConfigMessage, DiscoverySource, ProcessFacts } from '../../proto/config-message.ts';
 import { flatten } from '../runtime/layers.ts';
 import type { StatsPlan } from '../stats/stat-view.ts';
 import { compileAdmin, type AdminPlan } from './admin-config.ts';
@@ -24,6 +25,7 @@ export interface ProcessPlan {
   readonly dynamic: { readonly listeners: DiscoverySource | null; readonly clusters: DiscoverySource | null };
   /** cluster_manager.outlier_detection.event_log_path. */
   readonly outlierLog: string;
+  readonly facts: ProcessFacts;
   readonly nodeLocality: { readonly region: string; readonly zone: string; readonly subZone: string } | null;
 }
 
@@ -62,6 +64,18 @@ function compileDynamic(m: ConfigMessage | undefined, ctx: CompileContext): Proc
   return { listeners: ctx.source(m?.msg('lds_config')), clusters: ctx.source(m?.msg('cds_config')) };
 }
 
+/** Bootstrap extensions: internal_listener. Gives its buffer, 0 without it. */
+function compileExtensions(m: ConfigMessage): number {
+  let bytes = 0;
+  for (const e of m.list('bootstrap_extensions')) {
+    e.str('name');
+    const c = e.any('typed_config');
+    if (c === undefined) { e.error('', `no typed_config for bootstrap extension '${e.str('name')}'`); continue; }
+    if (c.typeName === 'envoy.extensions.bootstrap.internal_listener.v3.InternalListener') bytes = c.num('buffer_size_kb', 1024) * 1024; else c.error('', `'${c.typeName}' is not supported yet`);
+  }
+  return bytes;
+}
+
 export function compileProcess(m: ConfigMessage, ctx: CompileContext, address: (m: ConfigMessage | undefined) => Address): ProcessPlan {
   const node = m.msg('node'), locality = node?.msg('locality');
   for (const f of ['dynamic_parameters', 'client_features', 'listening_addresses', 'extensions', 'user_agent_name', 'user_agent_version', 'user_agent_build_version']) node?.noop(f, 'no control plane is asked');
@@ -69,12 +83,12 @@ export function compileProcess(m: ConfigMessage, ctx: CompileContext, address: (
   m.noop('default_socket_interface', 'the transport is chosen by --transport'); m.noop('use_tcp_for_dns_lookups', 'the resolver decides'); m.noop('default_regex_engine', 'the regex engine is RE2');
   const manager = m.msg('cluster_manager'), outliers = manager?.msg('outlier_detection');
   outliers?.unsupported('event_service');
-  manager?.unsupported('upstream_bind_config'); manager?.unsupported('load_stats_config'); manager?.noop('enable_deferred_cluster_creation', 'clusters are always made at first use');
+  manager?.unsupported('load_stats_config'); manager?.noop('enable_deferred_cluster_creation', 'clusters are always made at first use');
   const logs = m.msg('application_log_config')?.msg('log_format');
   m.unsupported('flags_path');
   const overload = compileOverload(m.msg('overload_manager'));
   return {
     nodeId: node?.str('id') ?? '', nodeCluster: node?.str('cluster') ?? '', nodeZone: locality?.str('zone') ?? '', node: node === undefined ? null : nodeJson(node), admin: compileAdmin(m.msg('admin'), ctx, address), layers: compileLayers(m.msg('layered_runtime')),
-    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, statsFlushMs: m.ms('stats_flush_interval', 5000), statsFlushOnAdmin: m.oneof('stats_flush') === 'stats_flush_on_admin' && m.bool('stats_flush_on_admin'), stats: compileStats(m.msg('stats_config')), logFormat: logs === undefined ? '' : compileLogFormat(logs), dynamic: compileDynamic(m.msg('dynamic_resources'), ctx), localCluster: manager?.str('local_cluster_name') ?? '', nodeLocality: locality === undefined ? null : { region: locality.str('region'), zone: locality.str('zone'), subZone: locality.str('sub_zone') }, outlierLog: outliers?.str('event_log_path') ?? '',
+    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, statsFlushMs: m.ms('stats_flush_interval', 5000), statsFlushOnAdmin: m.oneof('stats_flush') === 'stats_flush_on_admin' && m.bool('stats_flush_on_admin'), stats: compileStats(m.msg('stats_config')), logFormat: logs === undefined ? '' : compileLogFormat(logs), dynamic: compileDynamic(m.msg('dynamic_resources'), ctx), localCluster: manager?.str('local_cluster_name') ?? '', nodeLocality: locality === undefined ? null : { region: locality.str('region'), zone: locality.str('zone'), subZone: locality.str('sub_zone') }, facts: { internalBufferBytes: compileExtensions(m), upstreamBind: manager?.msg('upstream_bind_config') === undefined ? null : compileBind(manager.msg('upstream_bind_config'), 'Bootstrap') }, outlierLog: outliers?.str('event_log_path') ?? '',
   };
 }

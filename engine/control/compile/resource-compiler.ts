@@ -6,7 +6,7 @@ import { pack } from '../../plan/plan-wire.ts';
 import type { Address } from '../../net/address.ts';
 import type { ConfigNode } from '../../proto/config-node.ts';
 import type { ConfigTree } from '../../proto/config-tree.ts';
-import type { CompileContext, ConfigMessage, ExtensionCompiler, ExtensionPlan } from '../../proto/config-message.ts';
+import type { CompileContext, ConfigMessage, ExtensionCompiler, ExtensionPlan, ProcessFacts } from '../../proto/config-message.ts';
 import { meant, suggestion } from '../../proto/suggest.ts';
 import { compileHttpChain } from './http-chain.ts';
 import { compileSource } from './discovery-source.ts';
@@ -35,7 +35,9 @@ export interface CompileFlags {
 }
 
 /** What holds for all of a compilation. `secrets`: those of the bootstrap, for what refers to them by name. */
-export interface CompileWorld { readonly concurrency: number; readonly flags: CompileFlags; readonly environment?: (name: string) => string | undefined; readonly secrets?: CompileSecrets }
+export interface CompileWorld { readonly concurrency: number; readonly flags: CompileFlags; readonly environment?: (name: string) => string | undefined; readonly secrets?: CompileSecrets; readonly facts?: ProcessFacts }
+
+export const NO_FACTS: ProcessFacts = { internalBufferBytes: 0, upstreamBind: null };
 
 export const hash = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex').slice(0, 16);
 
@@ -50,13 +52,15 @@ export class ResourceCompiler<L, C, R, E> {
   readonly references: { readonly name: string; readonly at: ConfigMessage; readonly field: string; readonly resource: string }[] = [];
   /** Names that are there: only a reference to another has to be remembered. */
   readonly clusterNames = new Set<string>();
+  /** What the bootstrap settles; set when its own part was compiled. */
+  facts: ProcessFacts;
   /** Of the resource at hand. */
   private needs: RouteSubscription[] = [];
   /** Hashes of what it read from elsewhere. */
   private filesRead = '';
 
   constructor(tree: ConfigTree, compilers: Compilers<L, C, R, E>, world: CompileWorld) {
-    this.tree = tree; this.compilers = compilers; this.concurrency = world.concurrency; this.flags = world.flags; this.environment = world.environment ?? (() => undefined);
+    this.tree = tree; this.compilers = compilers; this.concurrency = world.concurrency; this.flags = world.flags; this.environment = world.environment ?? (() => undefined); this.facts = world.facts ?? NO_FACTS;
     this.secrets = new CompileSecrets(compilers.secret, world.secrets);
   }
 
@@ -65,7 +69,7 @@ export class ResourceCompiler<L, C, R, E> {
     const { compilers, tree } = this;
     let routeCount = 0;
     const ctx: CompileContext = {
-      resource, maxDirectBody: 4096, validateClusters: !discovered, bootstrap: { concurrency: this.concurrency, nodeId: this.flags.serviceNode, nodeCluster: this.flags.serviceCluster },
+      resource, maxDirectBody: 4096, validateClusters: !discovered, bootstrap: { concurrency: this.concurrency, nodeId: this.flags.serviceNode, nodeCluster: this.flags.serviceCluster, ...this.facts },
       extension: (category, config) => {
         const known = compilers.extensions.get(config.typeName), skip = (message: string): null => { config.error('', message); (config as ConfigNode).readAll(); return null; };
         // Envoy has this type, so another name would be no help.

@@ -41,6 +41,7 @@ export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
 
   get local(): Address { return this.lower.local; }
   get remote(): Address { return this.lower.remote; }
+  get originalDestination(): Address | null { return this.lower.originalDestination; }
   get secured(): boolean { return this.state === 'open'; }
 
   // ---- from above ------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import type { ConnectOptions, ListenOptions, ListenerSocket, OnException, Socket
 
 interface Addon {
   create(receive: Uint8Array, send: Uint8Array, events: Int32Array, commands: Int32Array, onTurn: () => void): object;
-  listen(h: object, host: string, port: number, backlog: number, flags: number, mode: number, accepts: number, options: readonly (number | Uint8Array)[]): number;
+  listen(h: object, host: string, port: number, backlog: number, flags: number, mode: number, accepts: number, options: readonly (number | Uint8Array)[], group: string): number;
+  share(h: object, group: string): number; originalDestination(h: object, slot: number): string;
   connect(h: object, host: string, port: number, bindHost: string, bindPort: number, options: readonly (number | Uint8Array)[]): number;
   flush(h: object): void; generation(h: object, slot: number): number; wake(h: object, ms: number): void;
   closeListener(h: object, slot: number): void; pauseListener(h: object, slot: number, on: boolean): void;
@@ -58,6 +59,10 @@ class NativeSocket implements TransportSocket {
   get local(): Address { return this.localAddress ??= parseName(this.tag === -1 ? '' : this.owner.addon.name(this.owner.handle, this.slot, false)); }
   get remote(): Address { return this.remoteAddress ??= parseName(this.tag === -1 ? '' : this.owner.addon.name(this.owner.handle, this.slot, true)); }
   set known(remote: Address) { this.remoteAddress = remote; }
+  get originalDestination(): Address | null {
+    const text = this.tag === -1 ? '' : this.owner.addon.originalDestination(this.owner.handle, this.slot);
+    return text === '' ? null : parseName(text);
+  }
 
   writeLatin1(text: string): void { if (this.tag !== -1) this.owner.sendText(this, text); }
   write(bytes: Uint8Array, start: number, end: number): void { if (this.tag !== -1) this.owner.sendBytes(this, bytes, start, end); }
@@ -227,10 +232,11 @@ export class NativeTransport implements Transport {
     const options = flat(o.options);
     if (o.transparent) options.push(0, IP_TRANSPARENT, 1);
     if (o.freebind) options.push(0, IP_FREEBIND, 1);
-    const slot = this.addon.listen(this.handle, host, port, o.backlog, (o.reusePort ? 1 : 0) | (o.ipv6Only ? 2 : 0), o.address.kind === 'pipe' ? o.address.mode : 0, o.maxAcceptsPerTurn, options);
+    const flags = (o.reusePort ? 1 : 0) | (o.ipv6Only ? 2 : 0) | (o.share !== null && (o.share.exact || !o.reusePort) ? 4 : 0) | (o.mptcp ? 8 : 0), group = o.share?.group ?? '';
+    const slot = o.share?.socketless === true ? this.addon.share(this.handle, group) : this.addon.listen(this.handle, host, port, o.backlog, flags, o.address.kind === 'pipe' ? o.address.mode : 0, o.maxAcceptsPerTurn, options, group);
     if (slot < 0) return Promise.resolve({ error: getSystemErrorName(slot) });
     this.listeners.set(slot, { onAccept });
-    const local = o.address.kind === 'ip' ? parseName(this.addon.name(this.handle, slot, false)) : o.address;
+    const local = o.address.kind === 'ip' && o.share?.socketless !== true ? parseName(this.addon.name(this.handle, slot, false)) : o.address;
     return Promise.resolve({
       local,
       pause: () => this.addon.pauseListener(this.handle, slot, true),

@@ -4,6 +4,8 @@ import { chmodSync } from 'node:fs';
 import net from 'node:net';
 import { ipAddress, type Address } from '../address.ts';
 import { Datagrams, type DatagramOptions, type DatagramSink, type DatagramSocket } from './datagrams.ts';
+import { originalDestination, setOption } from './socket-calls.ts';
+import { NOT_HERE } from './transport.ts';
 import type { ConnectOptions, ListenOptions, ListenerSocket, OnException, SocketOption, SocketSink, TcpKeepalive, Transport, TransportSocket, TransportTurn } from './transport.ts';
 
 const NO_SINK: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
@@ -15,6 +17,9 @@ function address(ip: string | undefined, port: number | undefined, path: string)
 
 /** Node takes abstract names with a leading NUL. */
 const pathOf = (a: Address): string => (a.kind === 'pipe' ? (a.path.startsWith('@') ? `\0${a.path.slice(1)}` : a.path) : '');
+
+/** node keeps the descriptor to itself; -1 where there is none (yet, or any more). */
+function descriptorOf(socket: net.Socket): number { return (socket as unknown as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd ?? -1; }
 
 class NodeSocket implements TransportSocket {
   sink: SocketSink = NO_SINK;
@@ -44,6 +49,7 @@ class NodeSocket implements TransportSocket {
   get local(): Address { return this.localAddress ??= address(this.socket.localAddress, this.socket.localPort, this.path); }
   get remote(): Address { return this.remoteAddress ??= address(this.socket.remoteAddress, this.socket.remotePort, this.path); }
   set known(a: Address) { this.remoteAddress = a; }
+  get originalDestination(): Address | null { const fd = descriptorOf(this.socket); return fd < 0 ? null : originalDestination(fd, this.local); }
 
   writeLatin1(text: string): void { this.put(Buffer.from(text, 'latin1')); }
   /** node:net keeps what it cannot send at once, so lent bytes are copied. */
@@ -78,7 +84,7 @@ class NodeSocket implements TransportSocket {
   private flushCork(): void { if (this.corked) { this.corked = false; this.socket.uncork(); } }
   setNoDelay(on: boolean): void { this.socket.setNoDelay(on); }
   setKeepalive(k: TcpKeepalive): void { this.socket.setKeepAlive(true, k.idleS * 1000); }
-  setOption(_o: SocketOption): boolean { return false; }
+  setOption(o: SocketOption): boolean { const fd = descriptorOf(this.socket); return fd >= 0 && setOption(fd, o); }
 }
 
 export class NodeTransport implements Transport {
@@ -119,7 +125,9 @@ export class NodeTransport implements Transport {
 
   listen(o: ListenOptions, onAccept: (socket: TransportSocket) => void): Promise<ListenerSocket | { readonly error: string }> {
     // node:net sets no options of its own choosing: refused, not ignored.
-    if (o.options.length > 0 || o.transparent || o.freebind) return Promise.resolve({ error: 'ENOTSUP' });
+    if (o.options.length > 0 || o.transparent || o.freebind || o.mptcp || o.share?.exact === true) return Promise.resolve({ error: NOT_HERE });
+    // Connections are not handed from one worker to another here: those without a socket of their own serve none.
+    if (o.share?.socketless === true) return Promise.resolve({ local: o.address, pause: () => {}, resume: () => {}, close: () => {} });
     const path = pathOf(o.address);
     const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => { const s = this.adopt(socket, path); this.enter(() => onAccept(s), s); });
     return new Promise((resolve) => {
@@ -160,7 +168,7 @@ export class NodeTransport implements Transport {
     const socket = new net.Socket(), s = this.adopt(socket, '');
     s.sink = sink;
     s.known = o.remote;
-    socket.destroy(Object.assign(new Error('no socket options'), { code: 'ENOTSUP' }));
+    socket.destroy(Object.assign(new Error('no socket options'), { code: NOT_HERE }));
     return s;
   }
 

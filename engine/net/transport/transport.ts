@@ -21,7 +21,13 @@ export interface SocketSink {
   onClose(error: string): void;
 }
 
-export interface SocketOption { readonly level: number; readonly name: number; /** Integer value, or raw bytes. */ readonly value: number | Uint8Array }
+/** `family`: for sockets of this IP version only. */
+export interface SocketOption { readonly level: number; readonly name: number; /** Integer value, or raw bytes. */ readonly value: number | Uint8Array; readonly family?: 4 | 6 }
+
+/** Those that are for sockets of an address. */
+export function optionsFor(options: readonly SocketOption[], address: Address): readonly SocketOption[] {
+  return options.length === 0 ? options : options.filter((o) => o.family === undefined || (address.kind === 'ip' && address.family === o.family));
+}
 
 export interface TcpKeepalive { /** Seconds; 0: system default. */ readonly idleS: number; readonly intervalS: number; readonly probes: number }
 
@@ -31,6 +37,8 @@ export interface TransportSocket {
   sink: SocketSink;
   readonly local: Address;
   readonly remote: Address;
+  /** Where the client meant to go before the kernel redirected it here (SO_ORIGINAL_DST, TPROXY); null: it was not redirected. */
+  readonly originalDestination: Address | null;
   /** Queues a byte string (latin1, one char per byte). */
   writeLatin1(text: string): void;
   /** Queues bytes [start, end). They are sent or copied before the turn ends; bytes of the receive slab of this same turn are forwarded without a copy. */
@@ -63,7 +71,23 @@ export interface ListenOptions {
   /** Connections accepted per turn and listener; 0: the transport's own bound. */
   readonly maxAcceptsPerTurn: number;
   readonly options: readonly SocketOption[];
+  /** Multipath TCP. */
+  readonly mptcp: boolean;
+  /** Connections are spread over the workers that listen under one name (transport/README.md); null: each keeps what it accepts. */
+  readonly share: ListenShare | null;
 }
+
+export interface ListenShare {
+  /** The same in all workers, and only for this address of this listener. */
+  readonly group: string;
+  /** Every connection goes to the worker that has fewest (exact_balance); otherwise only where it would have clearly too many. */
+  readonly exact: boolean;
+  /** This worker has no socket of its own: it serves what another hands over. */
+  readonly socketless: boolean;
+}
+
+/** What node:net cannot do is refused, not ignored: the error of `listen` and of connections then. */
+export const NOT_HERE = 'ENOTSUP';
 
 export interface ListenerSocket {
   /** The bound address (a real port where 0 was asked). */

@@ -11,9 +11,9 @@ export function compileFilterState(list: readonly ConfigMessage[], ctx: CompileC
   return list.map((v) => {
     const key = v.str('object_key'), factory = v.str('factory_key') || key, format = v.msg('format_string');
     if (!KNOWN.has(factory)) v.error(v.has('factory_key') ? 'factory_key' : 'object_key', `'${factory}' does not have an object factory that is supported yet`);
-    v.noop('read_only', 'values that are set are not changed again'); v.noop('shared_with_upstream', 'upstream connections see the values of their request');
+    v.noop('read_only', 'values that are set are not changed again');
     const plan = format === undefined ? null : compileSubstitution(format, ctx);
     if (plan !== null && plan.kind !== 'text') format!.error('json_format', 'filter state values are text');
-    return { key, format: plan?.kind === 'text' ? plan.format : [], empty: plan?.omitEmpty === true ? '' : '-', skipIfEmpty: v.bool('skip_if_empty') };
+    return { key, format: plan?.kind === 'text' ? plan.format : [], empty: plan?.omitEmpty === true ? '' : '-', skipIfEmpty: v.bool('skip_if_empty'), shared: v.enum('shared_with_upstream') as FilterStateValuePlan['shared'] };
   });
 }

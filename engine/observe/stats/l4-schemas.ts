@@ -10,6 +10,11 @@ const tcpProxy = defineSchema(100, {
 export const TCP_PROXY_SCHEMA = tcpProxy.schema;
 export const TCP_PROXY = tcpProxy.index;
 
+/** Prefix 'cluster.NAME.internal_upstream'. */
+const internalUpstream = defineSchema(140, { no_metadata: 'counter' });
+export const INTERNAL_UPSTREAM_SCHEMA = internalUpstream.schema;
+export const INTERNAL_UPSTREAM = internalUpstream.index;
+
 /** Prefix 'tls_inspector'. */
 const tlsInspector = defineSchema(101, {
   alpn_found: 'counter', alpn_not_found: 'counter', client_hello_too_large: 'counter', sni_found: 'counter', sni_not_found: 'counter', tls_found: 'counter', tls_not_found: 'counter', bytes_processed: 'histogram',

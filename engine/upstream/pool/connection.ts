@@ -70,9 +70,9 @@ export class UpstreamConnection implements RaceOwner, ClientHost, CodecOutput {
   connect(): void {
     const { cluster, host } = this.pool;
     cluster.env.wheel.arm(this.timer, cluster.plan.connectTimeoutMs);
-    const { protocol, serverName, client } = this.pool, { addresses } = host;
-    if (addresses === null) { this.socket = cluster.sockets.connect(host, this, protocol, serverName, null, client); return; }
-    this.race = new AddressRace(cluster.env, addresses, (address, sink) => cluster.sockets.connect(host, sink, protocol, serverName, null, client, address), this);
+    const { protocol, serverName, who } = this.pool, { addresses } = host;
+    if (addresses === null) { this.socket = cluster.sockets.connect(host, this, protocol, serverName, null, who); return; }
+    this.race = new AddressRace(cluster.env, addresses, (address, sink) => cluster.sockets.connect(host, sink, protocol, serverName, null, who, address), this);
   }
   raceGoesOn(): void { this.pool.cluster.stats.inc(CLUSTER.upstream_cx_total); this.pool.host.stats.inc(HOST.cx_total); }
   raceWon(socket: TransportSocket): void { this.socket = socket; this.onConnect(); }

@@ -2,7 +2,7 @@
 // order, for one; connections are begun as those that wait need them, as far as the circuit breakers let. One class for HTTP/1 (room for one) and HTTP/2 (for many):
 // what differs is the connection's.
 import type { LeaseContext, Leased, LeaseWaiter, Waiting } from '../upstream.ts';
-import type { ConnectionFacts } from '../../observe/stream-facts.ts';
+import type { ForClient } from '../../observe/stream-facts.ts';
 import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
 import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
 import { DEGRADED, UNHEALTHY } from '../../shm/host-table.ts';
@@ -28,8 +28,8 @@ export class Pool {
   readonly protocol: PoolProtocol;
   /** Asked for by TLS (auto_sni), '': what the cluster asks for. */
   readonly serverName: string;
-  /** Whose connections these are, where hosts are told (PROXY protocol); null: anybody's. */
-  readonly client: ConnectionFacts | null;
+  /** Whose connections these are, where it matters; null: anybody's. */
+  readonly who: ForClient | null;
   private readonly breaker: Breaker;
   /** Connections with room, the most recently used last. */
   private readonly ready: UpstreamConnection[] = [];
@@ -43,7 +43,7 @@ export class Pool {
   /** The circuit breaker of pools counts this one: it has connections. */
   private counted = false;
 
-  constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker, protocol: PoolProtocol, serverName = '', client: ConnectionFacts | null = null) { this.cluster = cluster; this.host = host; this.breaker = breaker; this.protocol = protocol; this.serverName = serverName; this.client = client; }
+  constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker, protocol: PoolProtocol, serverName = '', who: ForClient | null = null) { this.cluster = cluster; this.host = host; this.breaker = breaker; this.protocol = protocol; this.serverName = serverName; this.who = who; }
 
   lease(ctx: LeaseContext, who: LeaseWaiter): Leased {
     const { stats } = this.cluster;
@@ -220,7 +220,7 @@ export class Pool {
     if (this.counted) this.breaker.release(CIRCUIT_KIND.POOL);
     this.counted = false;
     // Names come from requests: only pools in use are kept.
-    if (this.serverName !== '' || this.client !== null) this.host.forgetNamed(this);
+    if (this.serverName !== '' || this.who !== null) this.host.forgetNamed(this);
   }
 
   /** No new use of the connections that are there: idle ones close, others after their streams. `forGood`: nor of any that are made later. */

@@ -34,9 +34,9 @@ export class RawConnection implements RaceOwner, Waiting, RawUpstream {
     host.stats.inc(HOST.cx_total); host.stats.inc(HOST.cx_active);
     cluster.shared.hosts.addConnections(host.index, 1);
     this.timer = env.wheel.after(plan.connectTimeoutMs, () => { stats.inc(CLUSTER.upstream_cx_connect_timeout); this.fail('connect-timeout', 'connection timeout'); });
-    const { addresses } = host;
-    if (addresses === null) this.socket = cluster.sockets.connect(host, this, null, '', null, client);
-    else this.race = new AddressRace(env, addresses, (address, sink) => cluster.sockets.connect(host, sink, null, '', null, client, address), this);
+    const { addresses } = host, of = client === null ? null : { client, source: client.upstreamSource, shared: client.sharedState };
+    if (addresses === null) this.socket = cluster.sockets.connect(host, this, null, '', null, of);
+    else this.race = new AddressRace(env, addresses, (address, sink) => cluster.sockets.connect(host, sink, null, '', null, of, address), this);
   }
   raceGoesOn(): void { this.cluster.stats.inc(CLUSTER.upstream_cx_total); this.host.stats.inc(HOST.cx_total); }
   raceWon(socket: TransportSocket): void { this.socket = socket; this.onConnect(); }

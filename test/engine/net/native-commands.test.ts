@@ -48,7 +48,7 @@ test(`random commands for ${seconds} s`, { skip: addon === null && 'the addon is
     fill();
     if (n(3) === 0) call();
   });
-  const port = Number(String(a['name']!(handle, a['listen']!(handle, '127.0.0.1', 0, 511, 0, 0, 0, []), false)).split(' ')[1]);
+  const port = Number(String(a['name']!(handle, a['listen']!(handle, '127.0.0.1', 0, 511, 0, 0, 0, [], 'fuzz'), false)).split(' ')[1]);
   assert.ok(port > 0);
 
   const junk = (): unknown => one<unknown>(0, 1, -1, n(300), NaN, Infinity, -0x80000000, 2 ** 40, '', '127.0.0.1', '::1', '@x', 'x'.repeat(300), undefined, null, {}, [], [1, 2, 3], [1, 'x', {}], true, new Uint8Array(3), new Int32Array(0));

@@ -10,7 +10,7 @@ import { createTransport } from '../../../engine/net/transport/choose.ts';
 import { loadAddon } from '../../../engine/net/transport/native.ts';
 import type { ConnectOptions, ListenerSocket, SocketSink, Transport, TransportSocket } from '../../../engine/net/transport/transport.ts';
 
-const LISTEN = { backlog: 128, reusePort: false, transparent: false, freebind: false, ipv6Only: false, maxAcceptsPerTurn: 0, options: [] };
+const LISTEN = { backlog: 128, reusePort: false, transparent: false, freebind: false, ipv6Only: false, maxAcceptsPerTurn: 0, options: [], mptcp: false, share: null };
 const to = (remote: Address): ConnectOptions => ({ remote, bind: null, freebind: false, options: [], noDelay: true, keepalive: null });
 
 class Peer implements SocketSink {

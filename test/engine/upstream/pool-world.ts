@@ -32,7 +32,7 @@ export class Request implements LeaseWaiter, ResponseSink, LeaseContext {
   readonly priority = 'default';
   readonly facts = new UpstreamFacts();
   readonly downstreamProtocol = 'HTTP/1.1';
-  readonly client = null;
+  readonly client = null; readonly source = null; readonly shared = null;
   readonly request = new RequestHeaders();
   fresh = false;
   stream: ClientStream | null = null;

@@ -22,6 +22,7 @@ class TunnelSocket implements TransportSocket {
   constructor(tunnel: HttpTunnel) { this.tunnel = tunnel; }
   get local(): Address { const { facts } = this.tunnel; return ipAddress(facts.localIp, facts.localPort); }
   get remote(): Address { return this.tunnel.host.address; }
+  readonly originalDestination = null;
   writeLatin1(text: string): void { const b = Buffer.from(text, 'latin1'); this.write(b, 0, b.length); }
   write(bytes: Uint8Array, start: number, end: number): void { this.tunnel.stream?.data(bytes, start, end, false); }
   pause(): void { this.tunnel.stream?.pause('downstream-full'); }
@@ -59,7 +60,7 @@ export class HttpTunnel implements RawUpstream, Waiting, LeaseWaiter, ResponseSi
   /** Goes for a stream. */
   begin(): Waiting | { readonly failed: 'overflow' } {
     if (!this.cluster.beginRequest(this.host, 'default')) { this.state = 'over'; return { failed: 'overflow' }; }
-    const ctx: LeaseContext = { priority: 'default', sink: this, facts: this.facts, downstreamProtocol: 'HTTP/1.1', client: this.client, request: this.request, fresh: false };
+    const ctx: LeaseContext = { priority: 'default', sink: this, facts: this.facts, downstreamProtocol: 'HTTP/1.1', client: this.client, source: this.client.upstreamSource, shared: this.client.sharedState, request: this.request, fresh: false };
     const leased = this.cluster.lease(this.host, ctx, this);
     if (leased.kind === 'stream') this.ask(leased.stream);
     else if (leased.kind === 'waiting') this.waiting = leased.waiting;

@@ -4,8 +4,16 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+#ifndef IPV6_TRANSPARENT
+#define IPV6_TRANSPARENT 75
+#endif
 
 void transport_release(transport_t *t);
 
@@ -36,6 +44,9 @@ static napi_value Create(napi_env env, napi_callback_info info) {
   struct uv_loop_s *loop; napi_get_uv_event_loop(env, (void *)&loop); t->loop = loop;
   t->epoll = epoll_create1(EPOLL_CLOEXEC);
   if (t->epoll < 0) { free(t); THROW("epoll_create1 failed"); }
+  struct epoll_event bell = { .events = EPOLLIN, .data.u64 = BELL };
+  t->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (t->bell < 0 || epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->bell, &bell)) { if (t->bell >= 0) close(t->bell); close(t->epoll); free(t); THROW("eventfd failed"); }
   t->poll = malloc(uv_handle_size(WEIR_UV_POLL)); t->idle = malloc(uv_handle_size(WEIR_UV_IDLE)); t->timer = malloc(uv_handle_size(WEIR_UV_TIMER)); t->retry = malloc(uv_handle_size(WEIR_UV_TIMER));
   uv_poll_init(t->loop, t->poll, t->epoll); uv_idle_init(t->loop, t->idle); uv_timer_init(t->loop, t->timer); uv_timer_init(t->loop, t->retry);
   t->poll->data = t->idle->data = t->timer->data = t->retry->data = t;
@@ -78,12 +89,21 @@ static int apply_options(napi_env env, int fd, napi_value list) {
   return 0;
 }
 
-// listen(h, host, port | -1, backlog, flags: 1 reuseport 2 v6only, mode, acceptsPerTurn, options) → slot or -errno
+// Becomes one of those that share a listener; 0, or -errno.
+static int join(napi_env env, transport_t *t, uint32_t slot, napi_value group, int exact) {
+  char name[256]; size_t n = 0;
+  if (napi_get_value_string_latin1(env, group, name, sizeof name, &n) != napi_ok || n == 0) return 0;
+  if (!member_join(t, slot, name, exact)) return 0;
+  slot_free(t, slot);
+  return -ENOMEM;
+}
+
+// listen(h, host, port | -1, backlog, flags: 1 reuseport 2 v6only 4 exact balance 8 mptcp, mode, acceptsPerTurn, options, group | '') → slot or -errno
 static napi_value Listen(napi_env env, napi_callback_info info) {
-  ARGS(8); SELF; struct sockaddr_storage sa; socklen_t l; int on = 1, flags = int_of(env, a[4], 0), mode = int_of(env, a[5], 0);
+  ARGS(9); SELF; struct sockaddr_storage sa; socklen_t l; int on = 1, flags = int_of(env, a[4], 0), mode = int_of(env, a[5], 0);
   int family = address_of(env, a[1], a[2], &sa, &l);
   if (family < 0) return number(env, -EINVAL);
-  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, flags & 8 && family != AF_UNIX ? IPPROTO_MPTCP : 0);
   if (fd < 0) return number(env, -errno);
   if (family == AF_UNIX) { struct sockaddr_un *u = (void *)&sa; struct stat st; if (u->sun_path[0] && !stat(u->sun_path, &st) && S_ISSOCK(st.st_mode)) unlink(u->sun_path); }
   else {
@@ -94,7 +114,17 @@ static napi_value Listen(napi_env env, napi_callback_info info) {
   uint32_t slot = NO_SLOT;
   if (apply_options(env, fd, a[7]) || bind(fd, (void *)&sa, l) || (family == AF_UNIX && mode && ((struct sockaddr_un *)&sa)->sun_path[0] && chmod(((struct sockaddr_un *)&sa)->sun_path, (mode_t)mode)) || listen(fd, int_of(env, a[3], 511)) || (slot = slot_new(t, fd, F_LISTEN)) == NO_SLOT) { int e = errno; close(fd); return number(env, -e); }
   t->slots[slot].accepts = (uint32_t)int_of(env, a[6], 0);
-  return number(env, slot);
+  int e = join(env, t, slot, a[8], flags & 4);
+  return number(env, e ? e : (double)slot);
+}
+// share(h, group) → slot or -errno: accepts what another member of the group hands over, without a socket of its own
+static napi_value Share(napi_env env, napi_callback_info info) {
+  ARGS(2); SELF; int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); // stands in the slot, never readable
+  if (fd < 0) return number(env, -errno);
+  uint32_t slot = slot_new(t, fd, F_LISTEN);
+  if (slot == NO_SLOT) { int e = errno; close(fd); return number(env, -e); }
+  int e = join(env, t, slot, a[1], 1);
+  return number(env, e ? e : (double)slot);
 }
 
 // connect(h, host, port | -1, bindHost | '', bindPort, options) → slot or -errno
@@ -135,14 +165,42 @@ static napi_value PauseListener(napi_env env, napi_callback_info info) {
 static napi_value SetHigh(napi_env env, napi_callback_info info) { ARGS(3); SELF; uint32_t i; slot_t *s = live(env, t, a[1], &i); if (s) s->high = (uint32_t)int_of(env, a[2], 1 << 20); return NULL; }
 static napi_value Pending(napi_env env, napi_callback_info info) { ARGS(2); SELF; uint32_t i; slot_t *s = live(env, t, a[1], &i); return number(env, s ? s->queue_length : 0); }
 static napi_value SetOption(napi_env env, napi_callback_info info) { ARGS(5); SELF; uint32_t i; slot_t *s = live(env, t, a[1], &i); return number(env, !s ? -EBADF : apply_option(env, s->fd, a[2], a[3], a[4]) ? -errno : 0); }
+// 'ip port', a path, or nothing. `text` has room for 140 characters and is zeroed.
+static void address_text(const struct sockaddr_storage *sa, socklen_t l, char *text) {
+  if (sa->ss_family == AF_UNIX) {
+    const struct sockaddr_un *u = (const void *)sa; size_t n = l - offsetof(struct sockaddr_un, sun_path);
+    if (n > sizeof u->sun_path) n = 0;
+    memcpy(text, u->sun_path, n);
+    if (n && !text[0]) text[0] = '@';
+    return;
+  }
+  int six = sa->ss_family == AF_INET6; const struct sockaddr_in *i4 = (const void *)sa; const struct sockaddr_in6 *i6 = (const void *)sa;
+  if (!six && sa->ss_family != AF_INET) return;
+  if (!inet_ntop(sa->ss_family, six ? (const void *)&i6->sin6_addr : (const void *)&i4->sin_addr, text, 64)) return;
+  size_t n = strlen(text); unsigned p = ntohs(six ? i6->sin6_port : i4->sin_port); char d[6]; int k = 0;
+  text[n] = ' ';
+  do d[k++] = (char)('0' + p % 10); while (p /= 10);
+  while (k) text[++n] = d[--k];
+  text[n + 1] = 0;
+}
 // name(h, slot, remote) → 'ip port' | 'path' | ''
 static napi_value Name(napi_env env, napi_callback_info info) {
   ARGS(3); SELF; uint32_t i; slot_t *s = live(env, t, a[1], &i); bool remote = false; napi_get_value_bool(env, a[2], &remote);
   struct sockaddr_storage sa; socklen_t l = sizeof sa; char text[140] = ""; napi_value v;
   memset(&sa, 0, sizeof sa);
-  if (s && !(remote ? getpeername(s->fd, (void *)&sa, &l) : getsockname(s->fd, (void *)&sa, &l))) {
-    if (sa.ss_family == AF_UNIX) { struct sockaddr_un *u = (void *)&sa; size_t n = l - offsetof(struct sockaddr_un, sun_path); if (n > sizeof u->sun_path) n = 0; memcpy(text, u->sun_path, n); if (n && !text[0]) text[0] = '@'; }
-    else { int six = sa.ss_family == AF_INET6; char ip[64]; inet_ntop(sa.ss_family, six ? (void *)&((struct sockaddr_in6 *)&sa)->sin6_addr : (void *)&((struct sockaddr_in *)&sa)->sin_addr, ip, sizeof ip); size_t n = strlen(ip); memcpy(text, ip, n); text[n] = ' '; unsigned p = ntohs(six ? ((struct sockaddr_in6 *)&sa)->sin6_port : ((struct sockaddr_in *)&sa)->sin_port); char d[6]; int k = 0; do d[k++] = (char)('0' + p % 10); while (p /= 10); while (k) text[++n] = d[--k]; }
+  if (s && !(remote ? getpeername(s->fd, (void *)&sa, &l) : getsockname(s->fd, (void *)&sa, &l))) address_text(&sa, l, text);
+  napi_create_string_latin1(env, text, NAPI_AUTO_LENGTH, &v);
+  return v;
+}
+// originalDestination(h, slot) → 'ip port' that the client asked for before the kernel redirected it (iptables REDIRECT, TPROXY) | ''
+static napi_value OriginalDestination(napi_env env, napi_callback_info info) {
+  ARGS(2); SELF; uint32_t i; slot_t *s = live(env, t, a[1], &i); char text[140] = ""; napi_value v;
+  struct sockaddr_storage sa; socklen_t l = sizeof sa, ll; int transparent = 0; memset(&sa, 0, sizeof sa);
+  if (s && !(s->flags & F_LISTEN) && !getsockname(s->fd, (void *)&sa, &l) && sa.ss_family != AF_UNIX) {
+    int six = sa.ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&((struct sockaddr_in6 *)&sa)->sin6_addr), level = six ? IPPROTO_IPV6 : IPPROTO_IP;
+    struct sockaddr_storage to; socklen_t tl = sizeof to; memset(&to, 0, sizeof to); ll = sizeof transparent;
+    if (!getsockopt(s->fd, level, 80 /* SO_ORIGINAL_DST, IP6T_SO_ORIGINAL_DST */, &to, &tl)) address_text(&to, tl, text);
+    else if (!getsockopt(s->fd, level, six ? IPV6_TRANSPARENT : IP_TRANSPARENT, &transparent, &ll) && transparent) address_text(&sa, l, text); // TPROXY leaves it in place
   }
   napi_create_string_latin1(env, text, NAPI_AUTO_LENGTH, &v);
   return v;
@@ -152,7 +210,7 @@ static napi_value Close(napi_env env, napi_callback_info info) { ARGS(1); transp
 
 NAPI_MODULE_INIT() {
   struct { const char *name; napi_callback f; } m[] = { { "create", Create }, { "listen", Listen }, { "connect", Connect }, { "flush", Flush }, { "generation", Generation }, { "wake", Wake }, { "closeListener", CloseListener },
-    { "pauseListener", PauseListener }, { "setHigh", SetHigh }, { "pending", Pending }, { "setOption", SetOption }, { "name", Name }, { "live", Live }, { "close", Close } };
+    { "pauseListener", PauseListener }, { "setHigh", SetHigh }, { "pending", Pending }, { "setOption", SetOption }, { "name", Name }, { "originalDestination", OriginalDestination }, { "share", Share }, { "live", Live }, { "close", Close } };
   for (unsigned i = 0; i < sizeof m / sizeof *m; i++) { napi_value v; napi_create_function(env, m[i].name, NAPI_AUTO_LENGTH, m[i].f, NULL, &v); napi_set_named_property(env, exports, m[i].name, v); }
   return exports;
 }

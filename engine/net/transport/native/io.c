@@ -54,13 +54,26 @@ void queue_flush(transport_t *t, uint32_t slot) {
   if (s->flags & F_BLOCKED && s->queue_length <= s->high / 2 && !(s->flags & F_ERROR)) { s->flags &= ~(uint32_t)(F_BLOCKED | F_NOTE); emit(t, slot, E_DRAIN, 0, 0); }
 }
 
+// Takes an accepted connection in, for the listener in slot `listener`; closed where there is no memory. There is room for its event and address.
+int adopt(transport_t *t, int fd, uint32_t listener, member_t *m, const struct sockaddr_storage *peer) {
+  int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  uint32_t n = slot_new(t, fd, 0);
+  if (n == NO_SLOT) { close(fd); if (m) member_release(m); return 0; }
+  t->slots[n].member = m;
+  t->receive_at = (t->receive_at + 7) & ~7u;
+  memcpy(t->receive + t->receive_at, peer, sizeof *peer);
+  // The record's length word carries the listener; the peer's raw address lies in the slab.
+  emit(t, n, E_ACCEPT, t->receive_at, listener); t->receive_at += sizeof *peer;
+  return 1;
+}
+
 static void accept_some(transport_t *t, uint32_t slot) {
   uint32_t most = t->slots[slot].accepts ? t->slots[slot].accepts : 64;
   for (uint32_t i = 0; i < most; i++) {
     if (t->event_count + 8 > t->event_size || t->receive_size - t->receive_at < MIN_READ) return; // level-triggered: the rest in the next turn
-    t->receive_at = (t->receive_at + 7) & ~7u;
-    struct sockaddr_storage *a = (void *)(t->receive + t->receive_at); socklen_t l = sizeof *a; int on = 1;
-    int fd = accept4(t->slots[slot].fd, (void *)a, &l, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_storage a; socklen_t l = sizeof a;
+    int fd = accept4(t->slots[slot].fd, (void *)&a, &l, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
       if (errno != EAGAIN) { // out of descriptors or memory: not asked again until a socket is freed or some time has passed, so this cannot spin
@@ -71,11 +84,9 @@ static void accept_some(transport_t *t, uint32_t slot) {
       }
       return;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    uint32_t n = slot_new(t, fd, 0);
-    if (n == NO_SLOT) { close(fd); continue; }
-    // The record's length word carries the listener; the peer's raw address lies in the slab.
-    emit(t, n, E_ACCEPT, t->receive_at, slot); t->receive_at += sizeof *a;
+    member_t *m = t->slots[slot].member, *to = m ? member_choose(m) : NULL;
+    if (to != m && hand_over(to, fd, &a)) continue;
+    adopt(t, fd, slot, to == m ? m : NULL, &a);
   }
 }
 

@@ -36,7 +36,7 @@ uint32_t slot_new(transport_t *t, int fd, uint32_t flags) {
   struct epoll_event e = { .events = flags & F_LISTEN ? EPOLLIN : EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = (uint64_t)(s->generation & 0xffffff) << 32 | slot };
   if (epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &e)) return NO_SLOT;
   t->free_slot = s->next;
-  s->fd = fd; s->flags = flags | (s->flags & F_CARRY); s->error = 0; s->queue_at = s->queue_length = 0; s->high = 1 << 20; s->accepts = 0;
+  s->fd = fd; s->flags = flags | (s->flags & F_CARRY); s->error = 0; s->queue_at = s->queue_length = 0; s->high = 1 << 20; s->accepts = 0; s->member = NULL;
   if (!(flags & F_LISTEN)) t->live++;
   return slot;
 }
@@ -44,6 +44,7 @@ uint32_t slot_new(transport_t *t, int fd, uint32_t flags) {
 void slot_free(transport_t *t, uint32_t slot) {
   slot_t *s = &t->slots[slot];
   if (!(s->flags & F_LISTEN)) t->live--;
+  if (s->member) { if (s->flags & F_LISTEN) member_leave(s->member); else member_release(s->member); s->member = NULL; }
   close(s->fd); free(s->queue); s->queue = NULL; s->queue_at = s->queue_length = s->queue_size = 0;
   s->fd = -1; s->generation++; s->flags &= F_CARRY; s->next = t->free_slot; t->free_slot = slot;
   if (t->stalled) accept_again(t); // an accept had run out of descriptors: there is one now

@@ -30,20 +30,34 @@ enum {
 #define MAX_IOVS 64
 #define ACCEPT_RETRY_MS 100 // after descriptors ran out and none of ours was freed
 #define NO_SLOT UINT32_MAX
+#define BELL UINT64_MAX     // epoll data of the inbox's eventfd
+
+struct transport; struct group;
+
+// What one worker has of a listener that several workers share (balance.c). Lives while it listens or its connections do.
+typedef struct member {
+  struct member *next; struct group *group; struct transport *owner;
+  uint32_t slot, generation, active, exact; // slot: of its listener, NO_SLOT: listens no more; active: its open connections
+} member_t;
+
+// An accepted connection on its way to another worker.
+typedef struct { int fd; uint32_t slot, generation; member_t *member; struct sockaddr_storage peer; } handed_t;
 
 typedef struct {
   int fd; uint32_t generation, flags, error, high; // high: unsent bytes above which JavaScript is told
   char *queue; uint32_t queue_at, queue_length, queue_size;
   uint32_t next, accepts;                          // free list; listeners: accepts per turn
+  member_t *member;                                // whose count it is in; a listener: what it accepts for
 } slot_t;
 
-typedef struct {
+typedef struct transport {
   napi_env env; napi_ref callback, self, kept[4]; uv_loop_t *loop; uv_handle_t *poll, *idle, *timer, *retry; napi_async_cleanup_hook_handle hook;
   int epoll, open, busy, handles, owners, timed; uint32_t stalled;
   uint8_t *receive, *send; uint32_t receive_size, send_size, receive_at;
   int32_t *events, *commands; uint32_t event_count, event_size, command_size;
   slot_t *slots; uint32_t slot_count, free_slot, live;
   uint32_t *carry, carry_count;
+  int bell; handed_t *inbox; uint32_t inbox_count, inbox_size; // guarded by the lock of balance.c
   struct epoll_event ready[MAX_EVENTS];
 } transport_t;
 
@@ -54,7 +68,16 @@ void slot_free(transport_t *t, uint32_t slot);
 void attend(transport_t *t, uint32_t slot);
 void emit(transport_t *t, uint32_t slot, int type, uint32_t offset, uint32_t length);
 void accept_again(transport_t *t);
+// balance.c
+int member_join(transport_t *t, uint32_t slot, const char *group, int exact);
+void member_leave(member_t *m);
+void member_release(member_t *m);
+member_t *member_choose(member_t *m);
+int hand_over(member_t *m, int fd, const struct sockaddr_storage *peer);
+void inbox_take(transport_t *t);
+void inbox_close(transport_t *t);
 // io.c
+int adopt(transport_t *t, int fd, uint32_t listener, member_t *m, const struct sockaddr_storage *peer);
 void send_all(transport_t *t, uint32_t slot, struct iovec *v, int n);
 void queue_flush(transport_t *t, uint32_t slot);
 void service(transport_t *t, uint32_t slot);

@@ -7,6 +7,7 @@ static void gather(transport_t *t, int n, uint32_t carried) {
     memmove(t->carry, t->carry + carried, (t->carry_count - carried) * sizeof *t->carry); t->carry_count -= carried;
   }
   for (int i = 0; i < n; i++) {
+    if (t->ready[i].data.u64 == BELL) { inbox_take(t); continue; }
     uint32_t slot = (uint32_t)t->ready[i].data.u64, e = t->ready[i].events;
     slot_t *s = slot_of(t, slot, (uint32_t)(t->ready[i].data.u64 >> 32));
     if (!s) continue;
@@ -63,7 +64,13 @@ static void on_closed(uv_handle_t *h) { // all handles gone: the thread may end
 void shut(transport_t *t) {
   if (!t->open) return;
   t->open = 0;
-  for (uint32_t i = 0; i < t->slot_count; i++) if (t->slots[i].fd >= 0) { close(t->slots[i].fd); free(t->slots[i].queue); }
+  for (uint32_t i = 0; i < t->slot_count; i++) if (t->slots[i].fd >= 0) {
+    member_t *m = t->slots[i].member;
+    close(t->slots[i].fd); free(t->slots[i].queue);
+    if (m) { if (t->slots[i].flags & F_LISTEN) member_leave(m); else member_release(m); }
+  }
+  inbox_close(t); // after the listeners have left: nothing comes in any more
+  close(t->bell);
   uv_poll_stop(t->poll); uv_idle_stop(t->idle); uv_timer_stop(t->timer); uv_timer_stop(t->retry);
   close(t->epoll); free(t->slots); free(t->carry); t->slots = NULL; t->carry = NULL; t->slot_count = t->carry_count = 0;
   uv_close(t->poll, on_closed); uv_close(t->idle, on_closed); uv_close(t->timer, on_closed); uv_close(t->retry, on_closed);
