@@ -8,7 +8,7 @@ import type { Clock } from '../loop/clock.ts';
 import type { Later } from '../loop/later.ts';
 import type { TimerWheel } from '../loop/timer-wheel.ts';
 import type { MetadataValue, SharedStateValue } from '../observe/stream-facts.ts';
-import type { Address, InternalAddress } from './address.ts';
+import { formatAddress, type Address, type InternalAddress } from './address.ts';
 import type { SocketSink, TransportSocket } from './transport/transport.ts';
 
 /** What a connection brings with it to the listener (internal_upstream): metadata of hosts and clusters, and filter state that was shared. */
@@ -158,7 +158,7 @@ export class InternalNetwork {
     this.openSockets += 2;
     this.soon(() => {
       const accept = this.listeners.get(address.listener);
-      if (accept === undefined) { server.destroy('now'); client.connected('ECONNREFUSED'); return; }
+      if (accept === undefined) { client.connected(`immediate connect error: Invalid argument|remote_address:${formatAddress(address)}`); server.destroy('now'); return; }
       client.connected('');
       accept(server, passthrough);
     });

@@ -33,7 +33,7 @@ type HandOff = (facts: ConnectionFacts) => ListenerVersion | null;
 let nextConnectionId = 0;
 
 /** What a listener is called in stats: its stat_prefix, or its address with ':' as '_'. */
-export function listenerStatName(plan: ListenerPlan): string { return plan.statPrefix !== '' ? plan.statPrefix : formatAddress(plan.address).replaceAll(':', '_'); }
+export function listenerStatName(plan: ListenerPlan): string { return plan.statPrefix !== '' ? plan.statPrefix : (plan.internal ? `envoy_internal_${plan.name}` : formatAddress(plan.address)).replaceAll(':', '_'); }
 
 /** One version of a listener: its chains and the connections that began with it. */
 class ListenerVersion implements ListenerState, AcceptingOwner {

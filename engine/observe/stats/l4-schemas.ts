@@ -87,7 +87,7 @@ const httpLocalRateLimit = defineSchema(114, { enabled: 'counter', enforced: 'co
 export const HTTP_LOCAL_RATE_LIMIT_SCHEMA = httpLocalRateLimit.schema;
 export const HTTP_LOCAL_RATE_LIMIT = httpLocalRateLimit.index;
 
-export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA, TLS_INSPECTOR_SCHEMA, PROXY_PROTO_SCHEMA, PROXY_PROTO_ERROR_SCHEMA, HTTP_INSPECTOR_SCHEMA, RBAC_SCHEMA, RBAC_SHADOW_SCHEMA, RBAC_POLICY_SCHEMA, LIMIT_SCHEMA, CONNECTION_LIMIT_SCHEMA, RATE_LIMITED_SCHEMA, UDP_PROXY_SCHEMA, UDP_CLUSTER_SCHEMA, LISTENER_UDP_SCHEMA, HTTP_LOCAL_RATE_LIMIT_SCHEMA];
+export const L4_SCHEMAS: readonly StatSchema[] = [TCP_PROXY_SCHEMA, INTERNAL_UPSTREAM_SCHEMA, TLS_INSPECTOR_SCHEMA, PROXY_PROTO_SCHEMA, PROXY_PROTO_ERROR_SCHEMA, HTTP_INSPECTOR_SCHEMA, RBAC_SCHEMA, RBAC_SHADOW_SCHEMA, RBAC_POLICY_SCHEMA, LIMIT_SCHEMA, CONNECTION_LIMIT_SCHEMA, RATE_LIMITED_SCHEMA, UDP_PROXY_SCHEMA, UDP_CLUSTER_SCHEMA, LISTENER_UDP_SCHEMA, HTTP_LOCAL_RATE_LIMIT_SCHEMA];
 
 /** 'a', 'b' and '' as 'a.b'; prefixes may end with a dot already. */
 export function rbacScope(...parts: readonly string[]): string { return parts.map((p) => p.replace(/\.+$/, '')).filter((p) => p !== '').join('.'); }

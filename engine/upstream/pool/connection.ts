@@ -24,7 +24,7 @@ export function nextConnectionId(): number { return nextId++; }
 /** Envoy's words for a failed connect. */
 export function connectReason(error: string): string {
   const text: Record<string, string> = { ECONNREFUSED: 'Connection refused', ECONNRESET: 'Connection reset by peer', ENETUNREACH: 'Network is unreachable', EHOSTUNREACH: 'No route to host', ETIMEDOUT: 'Connection timed out', ENOENT: 'No such file or directory', EACCES: 'Permission denied', EMFILE: 'Too many open files' };
-  return error === '' ? '' : error.startsWith('TLS') ? error : `delayed connect error: ${text[error] ?? error}`;
+  return error === '' ? '' : error.startsWith('TLS') || error.startsWith('immediate ') ? error : `delayed connect error: ${text[error] ?? error}`;
 }
 
 /** 'auto': what ALPN gives, HTTP/1 without it. */
