@@ -272,7 +272,8 @@ export class ControlEngine {
     this.logReports(c);
     if (c.listeners.length === 0 && c.clusters.length === 0 && c.errors > 0) { this.state.change('server.config_reload_rejected', 'counter', { add: 1 }); return; }
     this.compiled = { ...c, json: NO_JSON, listeners: [], clusters: [], routes: [] };
-    this.dynamic.secrets.set('static', c.secrets);
+    // A listener that keeps its previous version keeps that one's secrets too: a worker that starts later needs them.
+    this.dynamic.secrets.set('static', c.secrets, c.errors > 0);
     this.served.setClusters('static', c.clusters, refused(c.clusters), () => null);
     this.dynamic.use('clusters', c.process.dynamic.clusters);
     this.served.setListeners('static', c.listeners, c.routes, refused(c.listeners), () => null);

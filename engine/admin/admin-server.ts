@@ -43,6 +43,9 @@ function readForm(request: IncomingMessage, done: (form: string) => void): void 
   request.on('end', () => done(form.length > FORM_LIMIT ? '' : form));
 }
 
+/** Answers are ASCII as a rule, and bytes of that are a plain copy: a string of unknown content is measured and encoded by the socket. */
+function encoded(piece: string): Buffer { return Buffer.from(piece, /^[\0-\x7f]*$/.test(piece) ? 'latin1' : 'utf8'); }
+
 function send(response: ServerResponse, method: string, answer: AdminAnswer, soon: AdminServerOptions['soon'], done: (bytes: number) => void): void {
   response.writeHead(answer.status, { 'content-type': TYPES[answer.type ?? 'text'], 'cache-control': 'no-cache, max-age=0', 'x-content-type-options': 'nosniff', server: 'envoy' });
   let sent = 0;
@@ -56,7 +59,7 @@ function send(response: ServerResponse, method: string, answer: AdminAnswer, soo
     const next = pieces.next();
     if (next.done === true) { response.end(); return; }
     sent += next.value.length;
-    if (next.value === '' || response.write(next.value)) soon(step); else response.once('drain', step);
+    if (next.value === '' || response.write(encoded(next.value))) soon(step); else response.once('drain', step);
   };
   step();
 }

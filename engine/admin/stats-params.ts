@@ -13,6 +13,8 @@ export interface StatsParams {
   readonly buckets: (typeof BUCKETS)[number] | '';
   /** Only hidden stats were asked for: there are none. */
   readonly nothing: boolean;
+  /** A filter was given; without one names need not be looked at. */
+  readonly chosen: boolean;
   shown(name: string): boolean;
 }
 
@@ -32,7 +34,7 @@ export function statsParams(query: Query): StatsParams | AdminAnswer {
     try { shown = finder(filter); } catch (e) { return text(`Invalid re2 regex: ${(e as Error).message.replace(/^error parsing regexp: /, '')}`, 400); }
     if (invert) { const found = shown; shown = (n) => !found(n); }
   }
-  return { type, format, usedOnly: query.has('usedonly'), textReadouts: query.has('text_readouts'), buckets, nothing: hidden === 'only', shown };
+  return { type, format, usedOnly: query.has('usedonly'), textReadouts: query.has('text_readouts'), buckets, nothing: hidden === 'only', chosen: filter !== '', shown };
 }
 
 /** A test for names by an RE2 pattern found anywhere in them; throws when the pattern is none. */

@@ -7,7 +7,7 @@ import type { StatView } from '../control/stats/stat-view.ts';
 import { text, type AdminAnswer, type AdminEndpoint } from './endpoint.ts';
 import { statsParams, type StatsParams } from './stats-params.ts';
 
-const PIECE = 32 << 10;
+const PIECE = 128 << 10;
 
 export const statsPrometheus: AdminEndpoint = {
   path: '/stats/prometheus', help: 'print server stats in prometheus format',
@@ -34,7 +34,7 @@ const labels = (tags: Tags): string => tags.map(([t, v]) => label(t, v)).join(',
 const precise = (n: number): string => { if (Number.isNaN(n)) return 'nan'; if (Number.isInteger(n) && Math.abs(n) < 2 ** 53) return String(n); const s = n.toPrecision(32); return s.includes('e') ? s : s.replace(/\.?0+$/, ''); };
 
 /** Scopes whose names differ in the values of tags alone. */
-interface Shape { readonly layout: ScopeLayout; readonly tagNames: readonly string[]; readonly scopes: { readonly scope: StatScope; readonly tags: Tags }[] }
+interface Shape { readonly layout: ScopeLayout; readonly tagNames: readonly string[]; readonly scopes: { readonly scope: StatScope; readonly tags: Tags; /** The tags as labels. */ readonly labels: readonly string[] }[] }
 /** One name of a shape's scopes: labels are constants of the name and tags of the scope, in order. */
 interface Row { readonly shape: Shape; readonly entry: LayoutEntry; readonly parts: readonly (string | number)[] }
 interface Group { readonly kind: 'counter' | 'gauge'; readonly rows: Row[]; readonly singles: { readonly name: string; readonly labels: string }[] }
@@ -52,7 +52,7 @@ function* shapesOf(view: StatView): Generator<string, Shape[]> {
     const key = view.tags.custom ? scope.prefix : `${id} ${name} ${tagNames.join(' ')}`;
     let shape = shapes.get(key);
     if (shape === undefined) { shape = { layout: scope.layout, tagNames, scopes: [] }; shapes.set(key, shape); }
-    shape.scopes.push({ scope, tags });
+    shape.scopes.push({ scope, tags, labels: tags.map(([t, v]) => label(t, v)) });
   }
   return [...shapes.values()];
 }
@@ -84,18 +84,18 @@ function* pieces(view: StatView, p: StatsParams): Generator<string> {
 
 function* scalarPieces(view: StatView, p: StatsParams, keys: readonly string[], groups: ReadonlyMap<string, Group>): Generator<string> {
   let out = '', looked = 0;
+  const chosen = p.chosen || view.chosen, shown = (name: string): boolean => view.wanted(name) && p.shown(name);
   // Counters come before gauges: 'counter …' < 'gauge …'.
   for (const key of keys) {
     const g = groups.get(key)!, metric = metricName(key.slice(g.kind.length + 1));
     let head = `# TYPE ${metric} ${g.kind}\n`;
     for (const { shape, entry, parts } of g.rows) {
-      for (const { scope, tags } of shape.scopes) {
+      for (const { scope, labels: own } of shape.scopes) {
         if (out.length > PIECE || ++looked % 4096 === 0) { yield out; out = ''; }
-        const name = scope.prefix + entry.name;
-        if (!view.wanted(name) || !p.shown(name) || (p.usedOnly && !scope.used(entry))) continue;
+        if ((p.usedOnly && !scope.used(entry)) || (chosen && !shown(scope.prefix + entry.name))) continue;
         out += head; head = '';
         let l = '';
-        for (const part of parts) l += (l === '' ? '' : ',') + (typeof part === 'string' ? part : label(tags[part]![0], tags[part]![1]));
+        for (const part of parts) l += (l === '' ? '' : ',') + (typeof part === 'string' ? part : own[part]!);
         out += `${metric}{${l}} ${scope.value(entry)}\n`;
       }
     }

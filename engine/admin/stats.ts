@@ -9,7 +9,7 @@ import { statsParams, type StatsParams } from './stats-params.ts';
 import { prometheusAnswer } from './stats-prometheus.ts';
 
 /** Characters of one piece. */
-export const PIECE = 32 << 10;
+export const PIECE = 128 << 10;
 
 export const stats: AdminEndpoint = {
   path: '/stats', help: 'print server stats',

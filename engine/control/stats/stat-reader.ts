@@ -135,7 +135,7 @@ export class StatReader {
   /** Sum of one stat over all scopes that have it. */
   total(schema: StatSchema, index: number): number {
     let n = 0;
-    for (const s of this.scopes.values()) { const part = s.layout.part(schema); if (part >= 0) n += s.raw({ name: '', kind: schema.kinds[index]!, part, index }); }
+    for (const s of this.scopes.values()) { const part = s.layout.part(schema); if (part >= 0) n += s.raw({ name: '', kind: schema.kinds[index]!, part, index, asked: false }); }
     return n;
   }
 

@@ -5,7 +5,10 @@ import type { StatKind, StatSchema } from '../../observe/stats/stat-block.ts';
 /** Histograms that Envoy makes at their first sample: not shown before. */
 const MADE_WHEN_USED = new Set(['upstream_rq_time']);
 
-export interface LayoutEntry { readonly name: string; readonly kind: StatKind; /** Index of the schema in the layout, and of the stat in the schema. */ readonly part: number; readonly index: number }
+export interface LayoutEntry { readonly name: string; readonly kind: StatKind; /** Index of the schema in the layout, and of the stat in the schema. */ readonly part: number; readonly index: number; /** Its value may be found when asked for (StatScope.live). */ readonly asked: boolean }
+
+/** Names below this are looked at in the circuit table. */
+const ASKED = 'circuit_breakers.';
 
 /** The sorted names of a set of schemas, shared by all scopes that have the same ones. */
 export class ScopeLayout {
@@ -19,7 +22,7 @@ export class ScopeLayout {
 
   private constructor(schemas: readonly StatSchema[]) {
     this.schemas = schemas;
-    const all = schemas.flatMap((s, part) => s.names.map((name, index): LayoutEntry => ({ name, kind: s.kinds[index]!, part, index })));
+    const all = schemas.flatMap((s, part) => s.names.map((name, index): LayoutEntry => ({ name, kind: s.kinds[index]!, part, index, asked: name.startsWith(ASKED) })));
     this.scalars = all.filter((e) => e.kind !== 'histogram').sort((a, b) => (a.name < b.name ? -1 : 1));
     this.histograms = all.filter((e) => e.kind === 'histogram' && !MADE_WHEN_USED.has(e.name)).map((e) => e.name).sort();
     this.byName = new Map(this.scalars.map((e) => [e.name, e]));
@@ -52,7 +55,7 @@ export class StatScope {
   /** What it belonged to is gone: not shown. */
   retired = false;
   private parts: (Part | undefined)[] = [];
-  /** Values that are found when asked for. */
+  /** Values of names below 'circuit_breakers.' that are found when asked for. */
   live: ((name: string) => number | undefined) | null = null;
   constructor(prefix: string) { this.prefix = prefix; }
 
@@ -65,8 +68,7 @@ export class StatScope {
 
   /** Sum over all threads since the start, whatever was reset. */
   raw(e: LayoutEntry): number {
-    const found = this.live?.(e.name);
-    if (found !== undefined) return found;
+    if (e.asked && this.live !== null) { const found = this.live(e.name); if (found !== undefined) return found; }
     const part = this.parts[e.part];
     if (part === undefined) return 0;
     let n = part.own === null ? 0 : part.own[e.index]!;

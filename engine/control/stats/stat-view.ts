@@ -24,6 +24,8 @@ export class StatView {
     this.bounds = makeBucketChoice(plan.buckets, DEFAULT_BOUNDS);
   }
 
+  /** Whether the configuration leaves any stats out. */
+  get chosen(): boolean { return this.match !== null; }
   /** Whether the configuration wants a stat of that name at all. */
   wanted(name: string): boolean { return this.match === null || this.match(name); }
   scalars(): StatWalk { return this.reader.walk(); }

@@ -27,6 +27,8 @@ export class StatWalk {
   private readonly waiting: readonly StatScope[];
   private readonly namesOf: (s: StatScope) => readonly (string | LayoutEntry)[];
   private nextScope = 0;
+  /** A scope that no other source has a name within: its names come one after the other, without a look at the others. */
+  private run: Source | null = null;
 
   /** `scopes` sorted by prefix, `singles` sorted. */
   constructor(scopes: readonly StatScope[], singles: readonly string[], namesOf: (s: StatScope) => readonly (string | LayoutEntry)[]) {
@@ -38,6 +40,12 @@ export class StatWalk {
 
   /** Goes to the next name; false at the end. */
   next(): boolean {
+    if (this.run !== null) {
+      const { run } = this;
+      this.name = run.name; this.entry = run.entry;
+      if (!run.next()) { this.open.splice(this.open.indexOf(run), 1); this.run = null; }
+      return true;
+    }
     for (;;) {
       let least: Source | null = null;
       for (const s of this.open) if (least === null || s.name < least.name) least = s;
@@ -52,9 +60,14 @@ export class StatWalk {
       if (least === null) return false;
       const again = least.name === this.name && this.name !== '';
       this.name = least.name; this.scope = least.scope; this.entry = least.entry;
-      if (!least.next()) this.open.splice(this.open.indexOf(least), 1);
+      if (!least.next()) this.open.splice(this.open.indexOf(least), 1); else if (least.scope !== null && this.alone(least, least.scope.prefix)) this.run = least;
       // A name known twice is shown once.
       if (!again) return true;
     }
+  }
+
+  private alone(source: Source, prefix: string): boolean {
+    const waiting = this.waiting[this.nextScope];
+    return (waiting === undefined || !waiting.prefix.startsWith(prefix)) && this.open.every((o) => o === source || !o.name.startsWith(prefix));
   }
 }

@@ -2,7 +2,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { quantiles, total } from '../../../../engine/control/stats/buckets.ts';
 import { sanitizeName, StatReader } from '../../../../engine/control/stats/stat-reader.ts';
-import { StatBlock } from '../../../../engine/observe/stats/stat-block.ts';
+import { StatBlock, type StatSchema } from '../../../../engine/observe/stats/stat-block.ts';
 import { LISTENER, LISTENER_SCHEMA } from '../../../../engine/observe/stats/schemas.ts';
 import { ThreadStatStore } from '../../../../engine/observe/stats/thread-stat-store.ts';
 
@@ -96,3 +96,14 @@ test('a histogram takes room for the decades that it has seen, and loses samples
 });
 
 test('names lose the characters that a stat name may not have', () => assert.equal(sanitizeName('listener.[::1]:80'), 'listener.[__1]_80'));
+
+test('a walk keeps the order of names where one scope lies within another, and a single name within a third', () => {
+  const A: StatSchema = { id: 90, names: ['a', 'm', 'z'], kinds: ['counter', 'counter', 'counter'] }, reader = new StatReader([A]);
+  for (const prefix of ['cluster.x', 'cluster.x.m', 'cluster.y', 'cluster.y-z', 'cluster.z']) reader.declare(A, prefix);
+  reader.set('cluster.y.b', 'counter', 1);
+  reader.set('cluster.y.b.c', 'counter', 1);
+  const names: string[] = [], walk = reader.walk();
+  while (walk.next()) names.push(walk.name);
+  assert.deepEqual(names, [...names].sort());
+  assert.equal(names.length, 17);
+});
