@@ -19,23 +19,25 @@ const fixed = new Uint8Array(SIZE);
 /** Hash step over a lower-cased byte; start with 0. The reader runs it while it scans the name. */
 export function hashStep(hash: number, byte: number): number { return (Math.imul(hash, 31) + byte) | 0; }
 
-/** The interned name that stands in `text` at [start, end) in any case; the chars are known to be tokens. `hash` is of the lower-cased bytes. */
-export function internName(text: string, start: number, end: number, hash: number): string {
+/** The engine's one string of that content, as its literals are: what is a property's name is that, and is no part of another string, which it would keep. */
+function unique(text: string): string { return Object.keys({ [text]: 0 })[0]!; }
+
+/** The interned name that stands in `bytes` at [start, end) in any case; they are known to be tokens. `hash` is of the lower-cased bytes. */
+export function internName(bytes: Buffer, start: number, end: number, hash: number): string {
   const slot = (hash ^ (hash >>> 11)) & (SIZE - 1);
   const known = table[slot];
   const length = end - start;
   if (known !== undefined && known.length === length) {
     let i = 0;
-    while (i < length && TOKEN_LOWER[text.charCodeAt(start + i)] === known.charCodeAt(i)) i++;
+    while (i < length && TOKEN_LOWER[bytes[start + i]!] === known.charCodeAt(i)) i++;
     if (i === length) return known;
   }
-  // Copied out of the head, so that a kept name does not keep the head.
-  const name = Buffer.from(text.slice(start, end).toLowerCase(), 'latin1').latin1Slice();
+  const name = unique(bytes.latin1Slice(start, end).toLowerCase());
   if (fixed[slot] === 0 && length <= 64) table[slot] = name;
   return name;
 }
 
-for (const name of USUAL) {
+for (const name of USUAL.map(unique)) {
   let hash = 0;
   for (let i = 0; i < name.length; i++) hash = hashStep(hash, name.charCodeAt(i));
   const slot = (hash ^ (hash >>> 11)) & (SIZE - 1);

@@ -118,7 +118,8 @@ export class BodyReader {
     this.state = 'none';
     if (this.trailerText.text.length === 4) { this.sink.onBody(EMPTY, 0, 0, true); return at2; }
     const trailers = new Headers();
-    this.fault = this.trailerParser.parse(this.trailerText.text, 2, trailers);
+    this.fault = this.trailerParser.parse(this.trailerText, 2, trailers);
+    this.trailerText.release();
     if (this.fault !== null) return at2;
     trailers.remove('content-length');
     if (this.trailersWanted && trailers.size > 0) this.sink.onBodyTrailers(trailers); else this.sink.onBody(EMPTY, 0, 0, true);

@@ -93,7 +93,9 @@ export class H1ClientCodec implements ClientCodec, BodySink {
     const headers = new ResponseHeaders();
     headers.status = status;
     if (this.options.forwardReason) headers.reason = text.substring(13, lineEnd);
-    if (this.fields.parse(text, lineEnd + 2, headers) !== null) return false;
+    const bad = this.fields.parse(this.headText, lineEnd + 2, headers);
+    this.headText.release();
+    if (bad !== null) return false;
     stream.headerBytesReceived = text.length - lineEnd - 4 - this.fields.lines;
     const notes = this.fields.notes;
     if (status === 101) {
@@ -275,7 +277,7 @@ export class H1ClientStream implements ClientStream {
     const chunked = headers.remove('transfer-encoding');
     head += fieldLines(headers, format);
     if (this.upgrade !== '' || this.isConnect) this.framing = 'raw';
-    else if (end) { if (!headers.has('content-length') && !BODILESS.has(headers.method)) head += ownName('content-length', format, headers) + ': 0\r\n'; } else if (!chunked && headers.has('content-length')) this.framing = 'length';
+    else if (end) { if (headers.method !== 'GET' && !BODILESS.has(headers.method) && !headers.has('content-length')) head += ownName('content-length', format, headers) + ': 0\r\n'; } else if (!chunked && headers.has('content-length')) this.framing = 'length';
     else { this.framing = 'chunked'; head += ownName('transfer-encoding', format, headers) + ': chunked\r\n'; }
     this.headerBytesSent = head.length - line.length;
     this.put(head + '\r\n');

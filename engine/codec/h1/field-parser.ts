@@ -6,6 +6,7 @@ import type { Headers } from '../../headers/headers.ts';
 import { TOKEN_LOWER, VALUE } from '../../headers/char-class.ts';
 import { internName } from '../../headers/known-names.ts';
 import { H1_FAULT } from './faults.ts';
+import type { HeadBuffer } from './head-buffer.ts';
 
 const CR = 13, LF = 10, COLON = 58, SP = 32, HT = 9, UNDERSCORE = 95;
 
@@ -39,19 +40,20 @@ export class FieldParser {
   constructor(limits: FieldLimits) { this.limits = limits; }
 
   /**
-   * Reads lines from `at` up to and with the blank line, which is known to be there. `host`, `transfer-encoding`, `connection`, `keep-alive` and
+   * Reads lines from `from` of the head's text up to and with the blank line, which is known to be there. `host`, `transfer-encoding`, `connection`, `keep-alive` and
    * `proxy-connection` are noted and left out of the list: they belong to the hop.
    */
-  parse(text: string, at: number, into: Headers): PeerFault | null {
-    const notes = this.notes, flat = into.flat;
+  parse(head: HeadBuffer, from: number, into: Headers): PeerFault | null {
+    const notes = this.notes, flat = into.flat, { text, bytes, first } = head;
     notes.reset();
     const spelling: string[] | null = this.limits.keepSpelling ? [] : null;
     if (spelling !== null) { into.spelling = spelling; into.addedInProperCase = this.limits.addedInProperCase; }
-    for (let count = 0; ; count++) {
-      let c = text.charCodeAt(at);
+    // Bytes are looked at, text is cut: places in the text are `first` less.
+    for (let count = 0, at = first + from; ; count++) {
+      let c = bytes[at]!;
       if (c === CR) {
-        if (text.charCodeAt(at + 1) !== LF) return H1_FAULT.codec;
-        this.position = at + 2;
+        if (bytes[at + 1] !== LF) return H1_FAULT.codec;
+        this.position = at + 2 - first;
         this.lines = count;
         return null;
       }
@@ -61,28 +63,28 @@ export class FieldParser {
       for (let lower = TOKEN_LOWER[c]!; lower !== 0; lower = TOKEN_LOWER[c]!) {
         hash = (Math.imul(hash, 31) + lower) | 0;
         if (c === UNDERSCORE) underscore = true;
-        c = text.charCodeAt(++at);
+        c = bytes[++at]!;
       }
       if (c !== COLON || at === nameStart) return H1_FAULT.codec;
       const nameEnd = at++;
-      c = text.charCodeAt(at);
-      while (c === SP || c === HT) c = text.charCodeAt(++at);
+      c = bytes[at]!;
+      while (c === SP || c === HT) c = bytes[++at]!;
       const valueStart = at;
-      while (VALUE[c] === 1) c = text.charCodeAt(++at);
-      if (c !== CR || text.charCodeAt(at + 1) !== LF) return c === LF || c === CR || Number.isNaN(c) ? H1_FAULT.codec : H1_FAULT.invalidCharacters;
+      while (VALUE[c] === 1) c = bytes[++at]!;
+      if (c !== CR || bytes[at + 1] !== LF) return c === LF || c === CR ? H1_FAULT.codec : H1_FAULT.invalidCharacters;
       let valueEnd = at;
       at += 2;
-      while (valueEnd > valueStart && (text.charCodeAt(valueEnd - 1) === SP || text.charCodeAt(valueEnd - 1) === HT)) valueEnd--;
+      while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HT)) valueEnd--;
       if (underscore && this.limits.underscores !== 'allow') {
         if (this.limits.underscores === 'reject') return H1_FAULT.underscore;
         notes.underscoresDropped++;
         continue;
       }
-      const name = internName(text, nameStart, nameEnd, hash);
-      const value = text.substring(valueStart, valueEnd);
-      if (this.note(name, value)) { if (spelling !== null) (into.hopSpelling ??= new Map()).set(name, text.substring(nameStart, nameEnd)); continue; }
+      const name = internName(bytes, nameStart, nameEnd, hash);
+      const value = text.substring(valueStart - first, valueEnd - first);
+      if (this.note(name, value)) { if (spelling !== null) (into.hopSpelling ??= new Map()).set(name, text.substring(nameStart - first, nameEnd - first)); continue; }
       flat.push(name, value);
-      if (spelling !== null) spelling.push(text.substring(nameStart, nameEnd));
+      if (spelling !== null) spelling.push(text.substring(nameStart - first, nameEnd - first));
     }
   }
 

@@ -4,6 +4,7 @@ import type { RequestHeaders } from '../../headers/headers.ts';
 import type { Http1OptionsPlan } from '../../plan/http1-options-plan.ts';
 import { TARGET, TOKEN } from '../../headers/char-class.ts';
 import { H1_FAULT } from './faults.ts';
+import type { HeadBuffer } from './head-buffer.ts';
 
 /** Methods that Envoy's parser knows. */
 const METHODS = new Set(('GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE ' +
@@ -19,17 +20,18 @@ export class RequestLine {
   private readonly options: Http1OptionsPlan;
   constructor(options: Http1OptionsPlan) { this.options = options; }
 
-  /** Parses the line at the start of `text` into method and path. */
-  parse(text: string, into: RequestHeaders): PeerFault | null {
+  /** Parses the line at the start of the head into method and path. */
+  parse(head: HeadBuffer, into: RequestHeaders): PeerFault | null {
+    const { text, bytes, first } = head;
     let at = 0;
-    while (TOKEN[text.charCodeAt(at)] === 1) at++;
-    if (at === 0 || text.charCodeAt(at) !== 32) return H1_FAULT.codec;
+    while (TOKEN[bytes[first + at]!] === 1) at++;
+    if (at === 0 || bytes[first + at] !== 32) return H1_FAULT.codec;
     into.method = method(text, at);
-    if (!this.options.allowCustomMethods && !METHODS.has(into.method)) return H1_FAULT.codec;
+    if (into.method !== 'GET' && into.method !== 'POST' && !this.options.allowCustomMethods && !METHODS.has(into.method)) return H1_FAULT.codec;
     const start = ++at;
-    let c = text.charCodeAt(at);
+    let c = bytes[first + at]!;
     // Only ASCII: Envoy answers 400 to a byte above 127 in the target.
-    while (c < 128 && TARGET[c] === 1) c = text.charCodeAt(++at);
+    while (c < 128 && TARGET[c] === 1) c = bytes[first + ++at]!;
     if (at === start) return H1_FAULT.codec;
     const target = text.substring(start, at);
     if (c === 13) return this.noVersion(text, at, target, into); // 'GET /'

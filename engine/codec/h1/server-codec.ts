@@ -138,7 +138,10 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     stream.bytesReceived += this.headText.rest - at;
     const rest = this.headText.rest;
     const headers = new RequestHeaders();
-    const bad = this.requestLine.parse(this.headText.text, headers) ?? this.fields.parse(this.headText.text, this.requestLine.position, headers) ?? this.accept(stream, headers);
+    const malformed = this.requestLine.parse(this.headText, headers) ?? this.fields.parse(this.headText, this.requestLine.position, headers);
+    if (malformed === null) stream.headerBytesReceived = this.headText.text.length - this.requestLine.position - 2 - this.fields.lines;
+    this.headText.release();
+    const bad = malformed ?? this.accept(stream, headers);
     if (bad !== null) {
       if (bad === H1_FAULT.underscore) this.counters.onUnderscoreRejected();
       this.faulted(bad);
@@ -149,7 +152,6 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
   /** The head is well formed: settles host, connection and framing, and hands it over. */
   private accept(stream: H1ServerStream, headers: RequestHeaders): PeerFault | null {
     const notes = this.fields.notes;
-    stream.headerBytesReceived = this.headText.text.length - this.requestLine.position - 2 - this.fields.lines;
     if (notes.underscoresDropped > 0) this.counters.onUnderscoreDropped(notes.underscoresDropped);
     stream.isHead = headers.method === 'HEAD';
     stream.isConnect = headers.method === 'CONNECT';
