@@ -12,7 +12,7 @@ import { openNodeSink } from './observe/accesslog/node-file-sink.ts';
 import { FILESYSTEM_SCHEMA } from './observe/stats/schemas.ts';
 import { StatBlock } from './observe/stats/stat-block.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
-import { unpack } from './plan/plan-wire.ts';
+import { quickened, unpack } from './plan/plan-wire.ts';
 import type { PlanRecord, SettingsPlan, WorkerCommand } from './plan/records.ts';
 import { RouteTables } from './router/route-table.ts';
 import { DnsCaches } from './upstream/dns-caches.ts';
@@ -69,7 +69,7 @@ export class WorkerEngine {
       case 'secret': this.env.secrets.install(r.name, r.body); break;
       case 'secret-removed': this.env.secrets.remove(r.name); break;
       case 'routes-removed': this.routes.remove(r.name); break;
-      case 'listener': this.listeners.install(unpack<ListenerPlan>(r.body)); break;
+      case 'listener': this.listeners.install(quickened(unpack<ListenerPlan>(r.body))); break;
       case 'listener-removed': this.listeners.remove(r.name); break;
       case 'runtime': this.env.runtime.install(r.values); break;
       case 'commit':

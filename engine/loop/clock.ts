@@ -11,9 +11,11 @@ export interface Clock {
 
 /** Time of the machine. */
 export class SystemClock implements Clock {
+  // The property is a getter that looks up its thread each time.
+  private readonly origin = performance.timeOrigin;
   private now = performance.now();
   nowMs(): number { return this.now; }
-  wallMs(): number { return performance.timeOrigin + this.now; }
+  wallMs(): number { return this.origin + this.now; }
   tick(): void { this.now = performance.now(); }
 }
 

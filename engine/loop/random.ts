@@ -10,21 +10,35 @@ export interface Random {
   uuid(): string;
 }
 
-const HEX = Array.from({ length: 256 }, (_, i) => (i + 256).toString(16).slice(1));
+const HEX = Buffer.from('0123456789abcdef', 'latin1');
+/** UUIDs made at a time, their length, and the random bytes that each takes. */
+const BATCH = 64, UUID = 36, BYTES = 16;
 
-/** The engine's Math.random (xorshift128+) for choices; UUIDs from a pool of the system's random bytes. */
+/** The engine's Math.random (xorshift128+) for choices; UUIDs from the system's random bytes, written many at a time into one text that each is a part of. */
 export class SystemRandom implements Random {
-  private readonly pool = Buffer.allocUnsafe(4096);
-  private at = 4096;
+  private readonly pool = Buffer.allocUnsafeSlow(BATCH * BYTES);
+  private readonly digits = Buffer.allocUnsafeSlow(BATCH * UUID);
+  private text = '';
   unit(): number { return Math.random(); }
   u32(): number { return (Math.random() * 4294967296) >>> 0; }
+  private at = 0;
   uuid(): string {
-    if (this.at === 4096) { randomFillSync(this.pool); this.at = 0; }
-    const b = this.pool, i = this.at;
-    this.at = i + 16;
-    return HEX[b[i]!]! + HEX[b[i + 1]!]! + HEX[b[i + 2]!]! + HEX[b[i + 3]!]! + '-' + HEX[b[i + 4]!]! + HEX[b[i + 5]!]! + '-' +
-      HEX[(b[i + 6]! & 0x0f) | 0x40]! + HEX[b[i + 7]!]! + '-' + HEX[(b[i + 8]! & 0x3f) | 0x80]! + HEX[b[i + 9]!]! + '-' +
-      HEX[b[i + 10]!]! + HEX[b[i + 11]!]! + HEX[b[i + 12]!]! + HEX[b[i + 13]!]! + HEX[b[i + 14]!]! + HEX[b[i + 15]!]!;
+    if (this.at === this.text.length) { this.text = this.more(); this.at = 0; }
+    const from = this.at;
+    return this.text.substring(from, this.at = from + UUID);
+  }
+
+  private more(): string {
+    const { pool, digits } = this;
+    randomFillSync(pool);
+    for (let i = 0, to = 0; i < pool.length; i++) {
+      const n = i % BYTES;
+      if (n === 4 || n === 6 || n === 8 || n === 10) digits[to++] = 45;
+      const b = n === 6 ? (pool[i]! & 0x0f) | 0x40 : n === 8 ? (pool[i]! & 0x3f) | 0x80 : pool[i]!;
+      digits[to++] = HEX[b >> 4]!;
+      digits[to++] = HEX[b & 15]!;
+    }
+    return digits.latin1Slice();
   }
 }
 

@@ -63,7 +63,18 @@ export class TableOfRoutes implements RouteTable {
     return host.match(input);
   }
 
+  /** The last authority asked for and its host: most requests of a moment ask for the same, and a name fresh from the wire has no hash yet. */
+  private lastAuthority = '';
+  private lastHost: VirtualHost | null = null;
+
   private virtualHost(authority: string): VirtualHost | null {
+    if (authority === this.lastAuthority && this.lastHost !== null) return this.lastHost;
+    const host = this.find(authority);
+    this.lastAuthority = authority;
+    return this.lastHost = host;
+  }
+
+  private find(authority: string): VirtualHost | null {
     let host = authority.toLowerCase();
     if (this.plan.ignorePort) host = hostOf(host);
     let n = this.exact.get(host) ?? -1;

@@ -2,7 +2,7 @@
 //
 //   word 0..4: current {connections, pending, requests, retries, pools}   word 8..12: their limits
 //
-// Every worker adds and takes away, control sets limits. All access is atomic; an acquire never overshoots the limit. Current values are balanced by whoever took
+// Every worker adds and takes away, control sets limits. All writes are atomic; an acquire never overshoots the limit. Current values are balanced by whoever took
 // them (or taken back for a dead worker), so they outlive the cluster that the record stood for: zeroing them would let late releases fall below 0 and raise the limit.
 
 const STRIDE = 16;
@@ -17,9 +17,10 @@ export class CircuitTable {
   constructor(memory: SharedArrayBuffer) { this.words = new Int32Array(memory); this.capacity = Math.floor(this.words.length / STRIDE); }
 
   /** Takes one if there is room under the limit: the record's, or another in its place. */
-  tryAcquire(record: number, kind: number, limit = Atomics.load(this.words, record * STRIDE + kind + LIMITS)): boolean {
+  tryAcquire(record: number, kind: number, limit = this.words[record * STRIDE + kind + LIMITS]!): boolean {
     const at = record * STRIDE + kind;
-    for (let now = Atomics.load(this.words, at); ;) {
+    // A plain read is a guess that the exchange proves.
+    for (let now = this.words[at]!; ;) {
       if (now >= limit) return false;
       const seen = Atomics.compareExchange(this.words, at, now, now + 1);
       if (seen === now) return true;

@@ -4,14 +4,15 @@
 //   word 3: 1 while the process fails its own health checks (/healthcheck/fail)
 //   word 4..: strength of each overload action, 0 to 10,000 (plan/overload-plan.ts has their order)
 //
-// Control writes the epoch, the limit, the failing and the actions; every worker adds and takes away connections. All access is atomic.
+// Control writes the epoch, the limit, the failing and the actions; every worker adds and takes away connections. All writes are atomic.
 
 export class SharedWords {
   private readonly words: Int32Array;
   static readonly bytes = 64;
   constructor(memory: SharedArrayBuffer) { this.words = new Int32Array(memory); }
 
-  healthEpoch(): number { return Atomics.load(this.words, 0); }
+  // What each request looks at is read plainly: an aligned word is whole, and a request that reads the value of a moment ago is as good as one a moment earlier.
+  healthEpoch(): number { return this.words[0]!; }
   bumpHealthEpoch(): void { Atomics.add(this.words, 0, 1); }
 
   /** Takes one downstream connection of the process-wide limit; false: the limit is reached. */
@@ -24,10 +25,10 @@ export class SharedWords {
   }
   releaseConnections(count: number): void { Atomics.sub(this.words, 1, count); }
   connections(): number { return Atomics.load(this.words, 1); }
-  healthFailed(): boolean { return Atomics.load(this.words, 3) === 1; }
+  healthFailed(): boolean { return this.words[3] === 1; }
   setHealthFailed(failed: boolean): void { Atomics.store(this.words, 3, failed ? 1 : 0); }
   /** Strength of an overload action, 0 to 1. */
-  overload(action: number): number { return Atomics.load(this.words, 4 + action) / 10_000; }
+  overload(action: number): number { return this.words[4 + action]! / 10_000; }
   setOverload(action: number, value: number): void { Atomics.store(this.words, 4 + action, Math.round(value * 10_000)); }
   setConnectionLimit(limit: number): void { Atomics.store(this.words, 2, limit); }
 }
