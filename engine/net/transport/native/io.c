@@ -25,6 +25,11 @@ void send_all(transport_t *t, uint32_t slot, struct iovec *v, int n) {
   if (s->flags & (F_ENDING | F_CLOSING | F_ERROR) || !total) return;
   if (!s->queue_length && !(s->flags & F_CONNECTING)) {
     struct msghdr m = { .msg_iov = v, .msg_iovlen = (size_t)n }; ssize_t k;
+    char gathered[SMALL_SEND]; struct iovec one = { gathered, 0 };
+    if (n > 1 && total <= sizeof gathered) {
+      for (int i = 0; i < n; i++) { memcpy(gathered + one.iov_len, v[i].iov_base, v[i].iov_len); one.iov_len += v[i].iov_len; }
+      v = &one; n = 1;
+    }
     do k = n == 1 ? send(s->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL) : sendmsg(s->fd, &m, MSG_NOSIGNAL); while (k < 0 && errno == EINTR);
     if (k < 0 && errno != EAGAIN) { fail(t, slot, errno); return; }
     if ((sent = k < 0 ? 0 : (size_t)k) == total) return;

@@ -28,6 +28,7 @@ enum {
 #define READ_CHUNK 131072   // of one recv
 #define MIN_READ 4096       // room below which a read waits for the next turn
 #define MAX_IOVS 64
+#define SMALL_SEND 2048    // pieces that together are no larger are gathered: a copy costs less than a vector
 #define ACCEPT_RETRY_MS 100 // after descriptors ran out and none of ours was freed
 #define NO_SLOT UINT32_MAX
 #define BELL UINT64_MAX     // epoll data of the inbox's eventfd
