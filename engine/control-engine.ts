@@ -116,7 +116,7 @@ export class ControlEngine {
     this.takeBack = new WorkerTakeBack(host.shared);
     this.secrets = new SecretManager({
       emit: (records) => { this.probes.take(records); this.broadcast(records); }, watch: (path, onChange) => this.watches.watch(path, onChange), warn: (m) => host.log.log('config', 'warning', m), info: (m) => host.log.log('config', 'info', m),
-      stat: (name, kind, change) => this.state.change(name, kind, change), key: host.secretKey,
+      stat: (name, kind, change) => this.state.tell(name, kind, change), wallMs: () => this.state.wallMs(), after: (ms, task) => host.after(ms, task), key: host.secretKey,
     });
     const clock = new SystemClock();
     this.probes = new ProbeEnv({ after: (ms, task) => host.after(ms, task), log: host.log, secretKey: host.secretKey, tls: host.flags.tls }, clock, new SystemRandom());
@@ -144,7 +144,7 @@ export class ControlEngine {
       served, unknownFields: host.flags.unknownDynamic, compiler: (tree, secrets) => new ResourceCompiler(tree, COMPILERS, { concurrency: host.flags.concurrency, flags: host.flags, environment: (n: string) => host.environment(n), facts: this.compiled!.process.facts, ...(secrets === null ? {} : { secrets }) }),
       setAssignment: (name, a) => this.clusters.setAssignment(name, a), setSecrets: (sources) => this.secrets.apply(sources),
       watch: (path, onChange, extra) => this.watches.watch(path, onChange, extra), after: (ms, task) => host.after(ms, task), wallMs: () => Math.floor(state.wallMs()), log: (level, message) => host.log.log('config', level, message),
-      stat: (name, kind, change) => { if (kind === 'text' || typeof change.set === 'string') state.stats.setText(name, String(change.set)); else state.change(name, kind, { ...(change.set === undefined ? {} : { set: change.set }), ...(change.add === undefined ? {} : { add: change.add }) }); },
+      stat: (name, kind, change) => state.tell(name, kind, change),
     });
     return { served, dynamic };
   }

@@ -82,6 +82,10 @@ export class ServerState {
   stamp(kind: string, name: string): void { this.changed.set(`${kind}/${name}`, new Date(this.wallMs()).toISOString()); }
   changedAt(kind: string, name: string): string { return this.changed.get(`${kind}/${name}`) ?? new Date(this.host.startMs).toISOString(); }
 
+  /** A stat of the control thread's own, or a text that stands among the stats. */
+  tell(name: string, kind: 'counter' | 'gauge' | 'text', c: { readonly set?: number | string; readonly add?: number }): void {
+    if (kind === 'text' || typeof c.set === 'string') this.stats.setText(name, String(c.set)); else this.own.change(name, kind, { ...(c.set === undefined ? {} : { set: c.set }), ...(c.add === undefined ? {} : { add: c.add }) });
+  }
   change(name: string, kind: 'counter' | 'gauge', c: { readonly set?: number; readonly add?: number }): void { this.own.change(name, kind, c); }
 
   /** Gauges of the process, set before they are shown. */

@@ -67,7 +67,12 @@ export interface SecretSource {
   /** Where its parts come from, for /certs. */
   paths: { readonly [part: string]: string };
   load(): unknown;
+  /** Of one by discovery. */
+  readonly discovery?: SecretDiscovery;
 }
+
+/** How a secret is discovered. `version`: version_info of what was read last. */
+export interface SecretDiscovery { readonly files: readonly string[]; /** 0: without end. */ readonly fetchTimeoutMs: number; version: string }
 
 /** Where dynamic resources come from: a file, which is watched. */
 export interface DiscoverySource { readonly path: string; /** '' for none. */ readonly watchedDirectory: string; /** 0: without end. */ readonly initialFetchTimeoutMs: number }

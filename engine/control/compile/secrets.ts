@@ -1,11 +1,13 @@
 // Secrets that a configuration holds or points to, collected while it is compiled. What is alike has one key: a thousand listeners with one pair of files share it.
 // A secret by SDS from a file is a source like any other: its file is read, the resource of its name compiled, and what that names is watched too.
 import { readFileSync, statSync } from 'node:fs';
-import type { CompileContext, ConfigMessage, SecretSource } from '../../proto/config-message.ts';
+import type { CompileContext, ConfigMessage, SecretDiscovery, SecretSource } from '../../proto/config-message.ts';
 import { sourceOf } from '../../proto/config-source.ts';
 import { ConfigNode } from '../../proto/config-node.ts';
 import { ConfigTree, formatReport } from '../../proto/config-tree.ts';
+import { UnreadableResources } from '../xds/resource-file.ts';
 import { messageType } from '../../proto/registry.ts';
+import { SyntaxFault } from '../../proto/source-text.ts';
 import { suggestion } from '../../proto/suggest.ts';
 
 const RESPONSE = 'envoy.service.discovery.v3.DiscoveryResponse', SECRET = 'envoy.extensions.transport_sockets.tls.v3.Secret';
@@ -47,28 +49,33 @@ export class CompileSecrets {
       return known.key;
     }
     for (const f of ['authorities', 'api_config_source', 'ads', 'self']) from.unsupported(f);
-    from.enum('resource_api_version'); from.ms('initial_fetch_timeout', 15_000);
+    from.enum('resource_api_version');
+    const fetchTimeoutMs = from.ms('initial_fetch_timeout', 15_000);
     const of = from.msg('path_config_source'), path = of?.str('path') ?? from.str('path'), watched = of?.msg('watched_directory')?.str('path');
     of?.noop('poll_interval', 'changes are noticed');
     if (path === '') return '';
     const key = `sds:${kind}:${name}:${path}:${watched ?? ''}`;
     if (this.sources.has(key)) return key;
     const files = [path, ...(watched === undefined ? [] : [watched])];
-    const source: SecretSource = { key, kind, name, files, paths: {}, load: () => { const inner = this.read(path, name, kind, ctx); source.files = [...files, ...inner.files]; source.paths = inner.paths; return inner.load(); } };
+    const discovery: SecretDiscovery = { files, fetchTimeoutMs, version: '' };
+    const source: SecretSource = { key, kind, name, files, paths: {}, discovery, load: () => { const inner = this.read(path, name, kind, ctx, discovery); source.files = [...files, ...inner.files]; source.paths = inner.paths; return inner.load(); } };
     const fault = this.add(source);
     if (fault.startsWith('paths must')) m.error('sds_config', fault); else if (fault !== '') m.warn('sds_config', `secret '${name}' is not there yet: ${fault}`);
     return key;
   }
 
   /** The source that a file's resource stands for. Throws with what is wrong. */
-  private read(path: string, name: string, kind: string, ctx: CompileContext): SecretSource {
+  private read(path: string, name: string, kind: string, ctx: CompileContext, discovery: SecretDiscovery): SecretSource {
     let bytes: Uint8Array;
     // A device has no end.
     try { bytes = statSync(path).isCharacterDevice() ? new Uint8Array(0) : readFileSync(path); } catch { throw new Error(`paths must refer to an existing path in the system: '${path}' does not exist`); }
     const text = sourceOf(path, bytes, RESPONSE), tree = new ConfigTree([text]);
-    const root = new ConfigNode(tree, messageType(RESPONSE)!, text.data() ?? {}, [], '');
+    let data: unknown;
+    try { data = text.data(); } catch (e) { if (e instanceof SyntaxFault) throw new UnreadableResources(`${path}${e.line > 0 ? `:${e.line}:${e.column}` : ''}: ${e.message}`); throw e; }
+    const root = new ConfigNode(tree, messageType(RESPONSE)!, data ?? {}, [], '');
     const inner = new CompileSecrets(this.compile);
     let found = '';
+    const version = root.str('version_info');
     for (const r of root.list('resources')) {
       const m = r.typeName === 'envoy.service.discovery.v3.Resource' ? r.any('resource') : r;
       if (m?.typeName !== SECRET || m.str('name') !== name) continue;
@@ -79,6 +86,7 @@ export class CompileSecrets {
     if (bad !== undefined) throw new Error(formatReport(bad));
     const source = inner.sources.get(found);
     if (source === undefined || source.kind !== kind) throw new Error(`${path} has no ${kind} secret '${name}'`);
+    discovery.version = version;
     return source;
   }
 }

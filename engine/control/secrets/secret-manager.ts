@@ -5,15 +5,17 @@ import { pack } from '../../plan/plan-wire.ts';
 import type { PlanRecord } from '../../plan/records.ts';
 import { seal } from '../../plan/sealed.ts';
 import type { SecretPlan } from '../../plan/tls-plan.ts';
+import { UnreadableResources } from '../xds/resource-file.ts';
+import { SdsStats, type SdsStatsEnv } from './sds-stats.ts';
 import type { SecretSource } from '../../proto/config-message.ts';
 
-export interface SecretManagerEnv {
+export interface SecretManagerEnv extends SdsStatsEnv {
   emit(records: readonly PlanRecord[]): void;
   /** Tells of changes of a file or folder; gives its end. */
   watch(path: string, onChange: () => void): () => void;
   warn(message: string): void;
   info(message: string): void;
-  stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
+  after(ms: number, task: () => void): () => void;
   /** What the process seals its secrets under. */
   readonly key: Uint8Array;
 }
@@ -24,7 +26,17 @@ class Live {
   sealed: Uint8Array | null = null;
   packed: Buffer | null = null;
   watchers = new Map<string, () => void>();
-  constructor(source: SecretSource) { this.source = source; }
+  /** null: it is not by discovery. */
+  readonly stats: SdsStats | null;
+  private cancelFetch: (() => void) | null = null;
+  constructor(source: SecretSource, env: SecretManagerEnv) {
+    this.source = source;
+    this.stats = source.discovery === undefined ? null : new SdsStats(env, source.name);
+    const ms = source.discovery?.fetchTimeoutMs ?? 0;
+    if (ms > 0) this.cancelFetch = env.after(ms, () => { this.cancelFetch = null; if (this.plan === null) this.stats?.count('init_fetch_timeout'); });
+  }
+  settled(): void { this.cancelFetch?.(); this.cancelFetch = null; }
+  end(): void { this.settled(); for (const end of this.watchers.values()) end(); }
 }
 
 /** One certificate as /certs shows it. */
@@ -45,12 +57,12 @@ export class SecretManager {
     for (const s of sources) {
       seen.add(s.key);
       let l = this.live.get(s.key);
-      if (l === undefined) { l = new Live(s); this.live.set(s.key, l); } else l.source = s;
-      records.push(...this.load(l));
+      if (l === undefined) { l = new Live(s, this.env); this.live.set(s.key, l); } else l.source = s;
+      records.push(...this.load(l, l.plan === null ? 'update' : 'none'));
     }
     for (const [key, l] of this.live) {
       if (seen.has(key)) continue;
-      for (const end of l.watchers.values()) end();
+      l.end();
       this.live.delete(key);
       records.push({ kind: 'secret-removed', name: key });
     }
@@ -60,20 +72,23 @@ export class SecretManager {
   /** All records, for a worker that starts. */
   records(): PlanRecord[] { return [...this.live].flatMap(([name, l]): PlanRecord[] => (l.sealed === null ? [] : [{ kind: 'secret', name, body: l.sealed }])); }
 
-  private load(l: Live): PlanRecord[] {
-    const { source } = l, { key } = source;
-    let plan: SecretPlan | null = null, fault = '';
-    try { plan = source.load() as SecretPlan; } catch (e) { fault = (e as Error).message; }
+  /** `why`: its resource was updated, a file that it names was (keys are rotated), or neither. */
+  private load(l: Live, why: 'update' | 'rotation' | 'none'): PlanRecord[] {
+    const { source, stats } = l, { key } = source;
+    let plan: SecretPlan | null = null, fault = '', unread = false;
+    if (why === 'update') stats?.count('update_attempt');
+    try { plan = source.load() as SecretPlan; } catch (e) { fault = (e as Error).message; unread = e instanceof UnreadableResources; }
     this.watch(l);
     if (plan === null) {
       this.env.warn(`secret '${source.name || source.files[0] || key}': ${fault}${l.plan === null ? '' : '; the one before stays'}`);
-      if (source.name !== '') this.env.stat(`sds.${source.name}.update_rejected`, 'counter', { add: 1 });
+      if (why !== 'none') stats?.count(why === 'rotation' ? 'key_rotation_failed' : unread ? 'update_failure' : 'update_rejected');
       return [];
     }
+    l.settled();
+    if (why === 'update') stats?.taken(source.discovery!.version);
     const packed = Buffer.from(pack(plan));
     if (l.packed !== null && packed.equals(l.packed)) return [];
     if (l.packed !== null) this.env.info(`secret '${source.name || source.files[0] || key}' was replaced`);
-    if (source.name !== '') this.env.stat(`sds.${source.name}.update_success`, 'counter', { add: 1 });
     this.version++;
     l.plan = plan; l.packed = packed; l.sealed = seal(this.env.key, packed);
     return [{ kind: 'secret', name: key, body: l.sealed }];
@@ -82,11 +97,11 @@ export class SecretManager {
   private watch(l: Live): void {
     const wanted = new Set(l.source.files);
     for (const [file, w] of l.watchers) if (!wanted.has(file)) { w(); l.watchers.delete(file); }
-    for (const file of wanted) if (!l.watchers.has(file)) l.watchers.set(file, this.env.watch(file, () => this.changed(l)));
+    for (const file of wanted) if (!l.watchers.has(file)) l.watchers.set(file, this.env.watch(file, () => this.changed(l, file)));
   }
 
-  private changed(l: Live): void {
-    const records = this.load(l);
+  private changed(l: Live, file: string): void {
+    const records = this.load(l, l.source.discovery?.files.includes(file) === false ? 'rotation' : 'update');
     if (records.length > 0) this.env.emit(records);
   }
 
@@ -102,5 +117,5 @@ export class SecretManager {
     });
   }
 
-  close(): void { for (const l of this.live.values()) for (const end of l.watchers.values()) end(); this.live.clear(); }
+  close(): void { for (const l of this.live.values()) l.end(); this.live.clear(); }
 }

@@ -58,7 +58,7 @@ export class FileSubscription {
     }
     this.count('update_success');
     if (applied.empty === true) this.count('update_empty');
-    this.env.stat(`${this.prefix}.update_time`, 'gauge', { set: this.env.wallMs() });
+    this.env.stat(`${this.prefix}.update_time`, 'gauge', { set: Math.floor(this.env.wallMs()) });
     this.env.stat(`${this.prefix}.version`, 'gauge', { set: versionHash(applied.version) });
     this.env.stat(`${this.prefix}.version_text`, 'text', { set: applied.version });
     this.settle();
@@ -68,4 +68,4 @@ export class FileSubscription {
 }
 
 /** Envoy shows the hash of a version's text; as a double it has 53 bits of it. */
-function versionHash(version: string): number { xxHash64(version); return hashed.high * 2 ** 32 + hashed.low; }
+export function versionHash(version: string): number { xxHash64(version); return hashed.high * 2 ** 32 + hashed.low; }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SecretManager } from '../../../../engine/control/secrets/secret-manager.ts';
+import { UnreadableResources } from '../../../../engine/control/xds/resource-file.ts';
 import { SecretStore } from '../../../../engine/net/tls/secret-store.ts';
 import type { PlanRecord } from '../../../../engine/plan/records.ts';
 import { unseal } from '../../../../engine/plan/sealed.ts';
@@ -11,10 +12,10 @@ import { certificates } from '../../../support/certificates.ts';
 
 const certs = certificates(), KEY = Buffer.alloc(32, 9);
 
-function made(): { manager: SecretManager; sent: PlanRecord[]; warnings: string[]; touch(path: string): void; watched: Map<string, () => void> } {
-  const sent: PlanRecord[] = [], warnings: string[] = [], watched = new Map<string, () => void>();
-  const manager = new SecretManager({ emit: (r) => sent.push(...r), watch: (path, onChange) => { watched.set(path, onChange); return () => watched.delete(path); }, warn: (m) => warnings.push(m), info: () => {}, stat: () => {}, key: KEY });
-  return { manager, sent, warnings, watched, touch: (path) => watched.get(path)?.() };
+function made(): { manager: SecretManager; sent: PlanRecord[]; warnings: string[]; touch(path: string): void; watched: Map<string, () => void>; stats: Map<string, number | string>; waiting: Set<() => void> } {
+  const sent: PlanRecord[] = [], warnings: string[] = [], watched = new Map<string, () => void>(), stats = new Map<string, number | string>(), waiting = new Set<() => void>();
+  const manager = new SecretManager({ emit: (r) => sent.push(...r), watch: (path, onChange) => { watched.set(path, onChange); return () => watched.delete(path); }, warn: (m) => warnings.push(m), info: () => {}, stat: (name, _kind, change) => { stats.set(name, change.set ?? Number(stats.get(name) ?? 0) + (change.add ?? 0)); }, wallMs: () => 5, after: (_ms, task) => { waiting.add(task); return () => waiting.delete(task); }, key: KEY });
+  return { manager, sent, warnings, watched, stats, waiting, touch: (path) => watched.get(path)?.() };
 }
 const source = (load: () => unknown, files: string[] = ['cert.pem', 'key.pem']): SecretSource => ({ key: 'k', kind: 'certificate', name: '', files, paths: { chain: 'cert.pem' }, load });
 
@@ -60,4 +61,30 @@ test('a secret that no configuration names any more is taken away, and its files
   assert.deepEqual(sent.at(-1), { kind: 'secret-removed', name: 'k' });
   assert.equal(watched.size, 0);
   assert.deepEqual(manager.records(), []);
+});
+
+test('a secret by discovery has the stats of its subscription; files that it names count as rotations of keys', () => {
+  const { manager, stats, touch, waiting } = made();
+  let now: () => unknown = () => { throw new UnreadableResources('no YAML'); };
+  const discovery = { files: ['sds.yaml'], fetchTimeoutMs: 15_000, version: '' };
+  manager.apply([{ ...source(() => now(), ['sds.yaml', 'key.pem']), name: 'pair', discovery }]);
+  const of = (...names: string[]): unknown[] => names.map((n) => stats.get(`sds.pair.${n}`));
+  assert.deepEqual(of('update_attempt', 'update_failure', 'update_rejected', 'update_success', 'version_text'), [1, 1, 0, 0, '']);
+  for (const task of waiting) task();
+  assert.deepEqual(of('init_fetch_timeout'), [1]);
+  now = () => { throw new Error('KEY_VALUES_MISMATCH'); };
+  touch('sds.yaml');
+  assert.deepEqual(of('update_attempt', 'update_rejected'), [2, 1]);
+  now = () => { discovery.version = 'v1'; return certificateSecret(certs.server); };
+  touch('sds.yaml'); touch('sds.yaml');
+  assert.deepEqual(of('update_attempt', 'update_success', 'update_time', 'version_text', 'key_rotation_failed'), [4, 2, 5, 'v1', 0]);
+  now = () => { throw new Error('KEY_VALUES_MISMATCH'); };
+  touch('key.pem');
+  assert.deepEqual(of('update_attempt', 'update_rejected', 'key_rotation_failed'), [4, 1, 1]);
+});
+
+test('a secret of the bootstrap has no stats of a subscription', () => {
+  const { manager, stats } = made();
+  manager.apply([{ ...source(() => certificateSecret(certs.server)), name: 'pair' }]);
+  assert.deepEqual([...stats.keys()], []);
 });
