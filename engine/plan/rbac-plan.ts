@@ -1,6 +1,7 @@
 // Role-based access control (envoy.config.rbac.v3) as workers install it: for the network filter and the HTTP filter alike.
 import type { HeaderMatcherPlan } from '../headers/header-matcher.ts';
 import type { StringMatcherPlan } from '../headers/string-matcher.ts';
+import type { CelPlan } from '../observe/cel/config.ts';
 import type { CidrPlan } from './listener-plan.ts';
 import type { MatchTreePlan, ValueMatchPlan } from './match-plan.ts';
 
@@ -17,7 +18,7 @@ export type RbacRulePlan =
 export type RbacAction = 'ALLOW' | 'DENY' | 'LOG';
 
 export type RbacEnginePlan =
-  | { readonly kind: 'policies'; readonly action: RbacAction; /** In the order of their names. */ readonly policies: readonly { readonly name: string; readonly permissions: readonly RbacRulePlan[]; readonly principals: readonly RbacRulePlan[] }[] }
+  | { readonly kind: 'policies'; readonly action: RbacAction; /** In the order of their names. */ readonly policies: readonly { readonly name: string; readonly permissions: readonly RbacRulePlan[]; readonly principals: readonly RbacRulePlan[]; /** Must be true too. */ readonly condition?: CelPlan }[] }
   | { readonly kind: 'tree'; /** Actions are {name, action}. */ readonly tree: MatchTreePlan };
 
 export interface RbacPlan {

@@ -35,7 +35,7 @@ export interface ConfigMessage {
   /** Map entries in file order; message values as ConfigMessage. */
   map(field: string): readonly (readonly [string, ConfigMessage])[];
   stringMap(field: string): readonly (readonly [string, string])[];
-  /** google.protobuf.Struct / Value / ListValue field as plain JSON, or undefined. Reads all of it. */
+  /** google.protobuf.Struct / Value / ListValue field (or any message's) as plain JSON, or undefined. Reads all of it. */
   json(field: string): unknown;
   /** An Any field unpacked (TypedStruct resolved to its type), or undefined when not set or already reported as unknown. */
   any(field: string): ConfigMessage | undefined;

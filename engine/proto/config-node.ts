@@ -238,7 +238,7 @@ export class ConfigNode implements ConfigMessage {
   private values(field: string): readonly unknown[] { const v = this.get(field)?.value; return Array.isArray(v) ? (v as unknown[]) : []; }
   map(field: string): readonly (readonly [string, ConfigMessage])[] { return (this.values(field) as (readonly [string, unknown])[]).filter((e): e is readonly [string, ConfigNode] => e[1] instanceof ConfigNode); }
   stringMap(field: string): readonly (readonly [string, string])[] { return (this.values(field) as (readonly [string, unknown])[]).filter((e): e is readonly [string, string] => typeof e[1] === 'string'); }
-  json(field: string): unknown { const i = this.get(field); return i === undefined ? undefined : Array.isArray(i.value) && i.field.fieldKind === 'map' ? Object.fromEntries(i.value as [string, unknown][]) : i.raw; }
+  json(field: string): unknown { const i = this.get(field); this.skip(field); return i === undefined ? undefined : Array.isArray(i.value) && i.field.fieldKind === 'map' ? Object.fromEntries(i.value as [string, unknown][]) : i.raw; }
 
   toJson(): unknown {
     const plain = (v: unknown, raw: unknown): unknown => (v instanceof ConfigNode ? (raw !== null && typeof raw === 'object' && '@type' in raw ? { '@type': (raw as Json)['@type'], ...(v.toJson() as Json) } : v.toJson()) : v instanceof Uint8Array ? Buffer.from(v).toString('base64') : v);

@@ -1,5 +1,6 @@
 // envoy.config.rbac.v3 from configuration.
 import { compileHeaderMatcher, compileStringMatcher } from '../../headers/config.ts';
+import { compileCondition } from '../../observe/cel/config.ts';
 import { compileValueMatch } from '../../observe/match/config.ts';
 import type { RbacEnginePlan, RbacPlan, RbacRulePlan } from '../../plan/rbac-plan.ts';
 import type { ConfigMessage } from '../../proto/config-message.ts';
@@ -58,8 +59,9 @@ export function compileRbacRules(m: ConfigMessage): RbacEnginePlan {
   const audit = m.msg('audit_logging_options');
   if (audit !== undefined) { if (audit.enum('audit_condition') !== 'NONE') audit.unsupported('audit_condition'); audit.noop('logger_configs', 'nothing is audited with audit_condition NONE'); }
   const policies = m.map('policies').map(([name, p]) => {
-    for (const f of ['condition', 'checked_condition', 'cel_config']) p.unsupported(f);
-    return { name, permissions: p.list('permissions').map(compilePermission), principals: p.list('principals').map(compilePrincipal) };
+    p.noop('checked_condition', 'Envoy 1.40 does not evaluate it either');
+    const condition = compileCondition(p, 'condition', 'cel_config');
+    return { name, permissions: p.list('permissions').map(compilePermission), principals: p.list('principals').map(compilePrincipal), ...(condition === undefined ? {} : { condition }) };
   });
   return { kind: 'policies', action: m.enum('action') as 'ALLOW', policies: policies.sort((a, b) => (a.name < b.name ? -1 : 1)) };
 }

@@ -2,6 +2,7 @@
 import { HeaderMatcher } from '../../headers/header-matcher.ts';
 import { Headers } from '../../headers/headers.ts';
 import { makeStringMatcher } from '../../headers/string-matcher.ts';
+import { CelExpression } from '../../observe/cel/expression.ts';
 import { makeValueMatcher, valueAt } from '../../observe/match/value-matcher.ts';
 import type { StreamFacts } from '../../observe/stream-facts.ts';
 import type { RbacAction, RbacEnginePlan, RbacRulePlan } from '../../plan/rbac-plan.ts';
@@ -74,8 +75,8 @@ function decision(action: RbacAction, matched: boolean, policy: string): RbacDec
 }
 
 function decideByPolicies(plan: Extract<RbacEnginePlan, { kind: 'policies' }>): (s: StreamFacts) => RbacDecision {
-  const policies = plan.policies.map((p) => ({ permission: anyOf(p.permissions), principal: anyOf(p.principals), matched: decision(plan.action, true, p.name) })), none = decision(plan.action, false, '');
-  return (s) => { for (const p of policies) if (p.permission(s) && p.principal(s)) return p.matched; return none; };
+  const policies = plan.policies.map((p) => ({ permission: anyOf(p.permissions), principal: anyOf(p.principals), condition: p.condition === undefined ? null : new CelExpression(p.condition.text, p.condition.features), matched: decision(plan.action, true, p.name) })), none = decision(plan.action, false, '');
+  return (s) => { for (const p of policies) if (p.permission(s) && p.principal(s) && (p.condition === null || p.condition.matches(s))) return p.matched; return none; };
 }
 
 /** What no action is found for is denied. */

@@ -63,7 +63,7 @@ export class Attributes {
   readonly bindings: Readonly<Values> = Object.defineProperties({}, Object.fromEntries(Object.entries({
     request: () => request(this.facts), response: () => response(this.facts), upstream: () => upstream(this.facts), xds: () => xds(this.facts),
     source: () => ({ address: this.facts.remoteText, port: int(this.facts.remotePort) }), destination: () => ({ address: this.facts.connection.localText, port: int(this.facts.connection.localPort) }),
-    connection: () => { const c = this.facts.connection; return { mtls: c.tls?.peerCertificatePresented === true, ...present({ requested_server_name: c.serverName, termination_details: c.terminationDetails, transport_failure_reason: c.transportFailure, ...(c.tls === null ? {} : certificates(c.tls)) }) }; },
+    connection: () => { const c = this.facts.connection; return { mtls: c.tls?.peerCertificatePresented === true, requested_server_name: c.serverName, ...present({ termination_details: c.terminationDetails, transport_failure_reason: c.transportFailure, ...(c.tls === null ? {} : certificates(c.tls)) }) }; },
     metadata: () => ({ filter_metadata: Object.fromEntries(this.facts.metadata ?? []) }), filter_state: () => Object.fromEntries([...this.facts.connection.filterState ?? [], ...this.facts.filterState ?? []]),
   } as Record<string, () => unknown>).map(([name, get]) => [name, { enumerable: true, get }])));
 }

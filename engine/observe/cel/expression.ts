@@ -12,18 +12,29 @@ const load = (): typeof Cel => (cel ??= createRequire(import.meta.url)('@bufbuil
 /** Attributes of Envoy that are not there: an expression that names one is refused. */
 const MISSING = /\b(?:request\.(?:time|duration)|response\.backend_latency|upstream\.cx_pool_ready_duration|connection\.id)\b/;
 
+/** What expressions may do beyond Envoy's default (CelExpressionConfig). */
+export interface CelFeatures { /** string(…). */ readonly conversion: boolean; /** Strings and bytes may be added. */ readonly concat: boolean; /** lowerAscii and the like. */ readonly functions: boolean }
+
+function environment(features: CelFeatures | null): Cel.CelEnv {
+  const { celEnv, celFunc, CelScalar, listType } = load();
+  if (features === null) return celEnv({});
+  const off = (type: Cel.CelType): Cel.CelFunc => celFunc('_+_', [type, type], type, () => { throw new Error('no matching overload'); });
+  const strings = features.functions ? (createRequire(import.meta.url)('@bufbuild/cel/ext') as { strings: Cel.CelFunc[] }).strings : [];
+  return celEnv({ funcs: [...strings, off(listType(CelScalar.DYN)), ...(features.concat ? [] : [off(CelScalar.STRING), off(CelScalar.BYTES)])] });
+}
+
 export class CelExpression {
   private readonly evaluate: (bindings: Attributes['bindings']) => unknown;
   private readonly attributes = new Attributes();
 
   /** Throws with the parser's words for what is no expression. */
-  constructor(text: string) { const { celEnv, parse, plan } = load(); this.evaluate = plan(celEnv({}), parse(text)) as CelExpression['evaluate']; }
+  constructor(text: string, features: CelFeatures | null = null) { const { parse, plan } = load(); this.evaluate = plan(environment(features), parse(text)) as CelExpression['evaluate']; }
 
   /** The fault of an expression, '' for none. */
-  static faultOf(text: string): string {
+  static faultOf(text: string, features: CelFeatures | null = null): string {
     const missing = MISSING.exec(text);
     if (missing !== null) return `the attribute '${missing[0]}' is not supported yet`;
-    try { new CelExpression(text); return ''; } catch (e) { return (e as Error).message; }
+    try { new CelExpression(text, features); return ''; } catch (e) { return (e as Error).message; }
   }
 
   /** undefined: it has no value, as an attribute is absent or types do not fit. */

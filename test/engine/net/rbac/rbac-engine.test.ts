@@ -62,3 +62,11 @@ test('in a tree the action found decides; where none is found the answer is no',
   const engine = (server: string): boolean => { const s = stream(); s.connection.serverName = server; return new RbacEngine({ kind: 'tree', tree: { body: { kind: 'exact', input: { kind: 'server-name' }, entries: [['yes', on('y', 'ALLOW')], ['no', on('n', 'DENY')], ['log', on('l', 'LOG')]] }, noMatch: null } }).decide(s).allowed; };
   assert.deepEqual(['yes', 'no', 'log', 'other'].map(engine), [true, false, true, false]);
 });
+
+test('a policy matches only where its condition is true; what cannot be worked out is not', () => {
+  const decide = (text: string, features = { conversion: false, concat: false, functions: false }): boolean => new RbacEngine({ kind: 'policies', action: 'ALLOW', policies: [{ name: 'p', permissions: [ANY], principals: [ANY], condition: { text, features } }] }).decide(stream({ path: '/a' })).allowed;
+  for (const text of ['true', 'request.url_path == "/a"', 'connection.requested_server_name == "a.test"', 'source.address == "" || request.path.startsWith("/")']) assert.ok(decide(text), text);
+  for (const text of ['false', '"text"', 'request.headers["none"] == "x"', '"a" + "b" == "ab"', '[1] + [2] == [1, 2]']) assert.ok(!decide(text), text);
+  assert.ok(decide('"a" + "b" == "ab"', { conversion: false, concat: true, functions: false }));
+  assert.ok(decide('"A".lowerAscii() == "a"', { conversion: false, concat: false, functions: true }));
+});
