@@ -31,6 +31,7 @@ import type { PlanRecord, SettingsPlan } from './plan/records.ts';
 import type { Report } from './proto/config-message.ts';
 import { formatReport } from './proto/config-tree.ts';
 import type { CompiledCluster } from './upstream/config.ts';
+import type { KeptCounters } from './shm/kept-counters.ts';
 import type { SharedTables } from './upstream/cluster.ts';
 import type { EngineEvent } from './worker-engine.ts';
 import type { StatClaim } from './observe/stats/thread-stat-store.ts';
@@ -39,7 +40,7 @@ import type { StatClaim } from './observe/stats/thread-stat-store.ts';
 export interface EngineFlags extends ShownFlags { readonly watch: boolean; readonly strict: boolean; readonly transport: string; readonly tls: 'auto' | 'rustls' | 'node'; readonly argv: readonly string[] }
 
 export interface ControlHost {
-  readonly flags: EngineFlags; readonly version: string; readonly log: Logger; readonly startMs: number; readonly controlRestarts: number; readonly shared: SharedTables;
+  readonly flags: EngineFlags; readonly version: string; readonly log: Logger; readonly startMs: number; readonly controlRestarts: number; readonly shared: SharedTables; readonly kept?: KeptCounters;
   send(worker: number, records: readonly PlanRecord[]): void;
   workerIds(): readonly number[];
   after(ms: number, task: () => void): () => void;

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { ControlEngine, type ControlHost } from '../engine/control-engine.ts';
 import { pack, unpack } from '../engine/plan/plan-wire.ts';
 import type { PlanRecord } from '../engine/plan/records.ts';
+import { KeptCounters } from '../engine/shm/kept-counters.ts';
 import { Ring } from '../engine/shm/ring.ts';
 import { AppLog } from './app-log.ts';
 import { keepCompiled } from './compile-cache.ts';
@@ -67,7 +68,7 @@ function setLogFormat(pattern: string): void {
 }
 
 const host: ControlHost = {
-  flags: data.flags, version: VERSION, log, startMs: data.startMs, controlRestarts: data.restarts, shared: tablesOf(data.process),
+  flags: data.flags, version: VERSION, log, startMs: data.startMs, controlRestarts: data.restarts, shared: tablesOf(data.process), kept: new KeptCounters(data.process.counters),
   send,
   workerIds: () => [...channels.keys()],
   // A timer waits a millisecond at least; a large answer's pieces come one a turn.

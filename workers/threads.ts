@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { CircuitTable } from '../engine/shm/circuit-table.ts';
 import { HostTable } from '../engine/shm/host-table.ts';
+import { KeptCounters } from '../engine/shm/kept-counters.ts';
 import { Ring } from '../engine/shm/ring.ts';
 import { SharedLimits } from '../engine/shm/shared-limits.ts';
 import { SharedRecords } from '../engine/shm/shared-records.ts';
@@ -11,7 +12,7 @@ import type { Flags } from './flags.ts';
 
 /** Memory of the whole process, owned by the supervisor: it outlives every thread. */
 /** `secretKey`: what secrets are sealed under; copied to each thread, never in shared memory. */
-export interface ProcessMemory { readonly secretKey: Uint8Array; readonly hosts: SharedArrayBuffer; readonly circuits: SharedArrayBuffer; readonly words: SharedArrayBuffer; readonly limits: SharedArrayBuffer; readonly records: SharedArrayBuffer }
+export interface ProcessMemory { readonly secretKey: Uint8Array; readonly hosts: SharedArrayBuffer; readonly circuits: SharedArrayBuffer; readonly words: SharedArrayBuffer; readonly limits: SharedArrayBuffer; readonly records: SharedArrayBuffer; /** Control's totals. */ readonly counters: SharedArrayBuffer }
 /** Memory of one worker's life: a replaced worker gets its own. */
 export interface WorkerMemory { readonly column: SharedArrayBuffer; readonly config: SharedArrayBuffer; readonly events: SharedArrayBuffer }
 
@@ -30,7 +31,7 @@ export const LIMIT_CAPACITY = 1 << 13;
 export const RECORD_CAPACITY = 256;
 
 export function processMemory(): ProcessMemory {
-  return { secretKey: randomBytes(32), hosts: new SharedArrayBuffer(HostTable.bytes(HOST_CAPACITY)), circuits: new SharedArrayBuffer(CircuitTable.bytes(CIRCUIT_CAPACITY)), words: new SharedArrayBuffer(SharedWords.bytes), limits: new SharedArrayBuffer(SharedLimits.bytes(LIMIT_CAPACITY)), records: new SharedArrayBuffer(SharedRecords.bytes(RECORD_CAPACITY)) };
+  return { secretKey: randomBytes(32), hosts: new SharedArrayBuffer(HostTable.bytes(HOST_CAPACITY)), circuits: new SharedArrayBuffer(CircuitTable.bytes(CIRCUIT_CAPACITY)), words: new SharedArrayBuffer(SharedWords.bytes), limits: new SharedArrayBuffer(SharedLimits.bytes(LIMIT_CAPACITY)), records: new SharedArrayBuffer(SharedRecords.bytes(RECORD_CAPACITY)), counters: new SharedArrayBuffer(KeptCounters.bytes) };
 }
 export function workerMemory(): WorkerMemory {
   return { column: new SharedArrayBuffer(COLUMN_SLOTS * 8), ...ringMemory() };

@@ -1,6 +1,7 @@
 // What the process is doing: life-cycle state, its stats of itself, the runtime's values, the workers. Control thread.
 import { SystemClock } from '../loop/clock.ts';
 import type { CircuitTable } from '../shm/circuit-table.ts';
+import type { KeptCounters } from '../shm/kept-counters.ts';
 import type { ProcessPlan } from './compile/process-config.ts';
 import { RuntimeLayers, type RuntimeValue } from './runtime/layers.ts';
 import { ProcessStats } from './stats/process-stats.ts';
@@ -8,7 +9,7 @@ import type { StatReader } from './stats/stat-reader.ts';
 import { StatView } from './stats/stat-view.ts';
 
 export interface StateHost {
-  readonly flags: { readonly concurrency: number; readonly serviceCluster: string }; readonly startMs: number; readonly controlRestarts: number; readonly shared: { readonly circuits: CircuitTable };
+  readonly flags: { readonly concurrency: number; readonly serviceCluster: string }; readonly startMs: number; readonly controlRestarts: number; readonly shared: { readonly circuits: CircuitTable }; /** Where totals outlive the control thread. */ readonly kept?: KeptCounters;
   after(ms: number, task: () => void): () => void;
   readonly log: { log(component: 'runtime', level: 'warning', message: string): void };
 }
@@ -30,7 +31,7 @@ export class ServerState {
   onRuntime: () => void = () => undefined;
   private readonly watch: (path: string, onChange: () => void) => void;
 
-  constructor(host: StateHost, watch: (path: string, onChange: () => void) => void = () => undefined) { this.host = host; this.watch = watch; this.own = new ProcessStats(host.flags.concurrency); this.view = new StatView(this.own.reader); }
+  constructor(host: StateHost, watch: (path: string, onChange: () => void) => void = () => undefined) { this.host = host; this.watch = watch; this.own = new ProcessStats(host.flags.concurrency, host.kept); this.view = new StatView(this.own.reader); }
 
   useProcess(p: ProcessPlan): void {
     this.phase = 'INITIALIZING';
@@ -67,6 +68,7 @@ export class ServerState {
       if (this.phase !== 'INITIALIZING') return;
       if (!listening()) { this.host.after(2, look); return; }
       this.phase = 'LIVE';
+      this.stats.endInheritance();
       this.clock.tick();
       this.stats.record('server.initialization_time_ms', this.clock.wallMs() - this.host.startMs);
     };

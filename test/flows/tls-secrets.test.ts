@@ -127,3 +127,16 @@ test('a worker that dies with TLS connections open is replaced, and its successo
   assert.equal(weir.child.exitCode, null);
   assert.equal((await weir.stats('server.worker_restarts'))['server.worker_restarts'], 3);
 });
+
+test('a listener kept after a refused reload has its secrets in a worker that starts later', async (t) => {
+  const port = await freePort(), root = new URL('../..', import.meta.url).pathname;
+  const yaml = (pair: typeof certs.server, more = ''): string => bootstrapYaml([{ port, chain: downstreamTls(certificateFiles(pair), more), routes: says }], []);
+  const weir = await startWeir(yaml(certs.second), { args: ['--watch'], command: [join(root, 'node_modules/node/bin/node'), '--disable-warning=ExperimentalWarning', join(root, 'test/support/crashing-main.ts')] });
+  t.after(() => weir.stop());
+  assert.equal((await request(port)).shown, 'second');
+  writeFileSync(weir.file, yaml(certs.server, 'nosuch: 1').replace(/^/, `admin: {address: {socket_address: {address: 127.0.0.1, port_value: ${weir.admin}}}}\n`));
+  await until('refused', async () => (await weir.stats('config_reload_rejected'))['server.config_reload_rejected'] === 1);
+  writeFileSync(join(weir.dir, 'crash-0'), '');
+  await until('the worker is another', async () => (await weir.stats('worker_restarts'))['server.worker_restarts'] === 1);
+  assert.equal(await until('served again', () => request(port).then((r) => r.shown, () => '')), 'second');
+});

@@ -61,3 +61,20 @@ test('a worker that dies while control is away comes back once, and a file broke
   assert.equal((await ask(port, '/x')).status, 200);
   assert.equal((await weir.stats('downstream_rq_total'))['http.http.downstream_rq_total'], before! + 1, 'no second worker counts or serves beside it');
 });
+
+test('what a worker that died had counted, and what control counted itself, outlives control', async (t) => {
+  const a = await httpBackend(), port = await freePort();
+  const weir = await startWeir(bootstrapYaml([{ port }], [clusterYaml('a', [a.port])]), { command: COMMAND, concurrency: 1 });
+  t.after(async () => { await weir.stop(); await a.stop(); });
+  for (let i = 0; i < 5; i++) assert.equal((await ask(port, '/')).status, 200);
+  crash(weir, '0');
+  await until('the worker is back', async () => (await weir.stats('worker_restarts'))['server.worker_restarts'] === 1 && (await ask(port, '/').catch(() => null))?.status === 200);
+  const before = await weir.stats('cluster.a.upstream_rq_(total|200)|membership_change|listener_create_success');
+  crash(weir, 'control');
+  await gone(weir);
+  await back(weir);
+  await until('claims are in', async () => (await weir.stats('cluster.a.upstream_rq_total'))['cluster.a.upstream_rq_total']! >= 6);
+  const after = await weir.stats('cluster.a.upstream_rq_(total|200)|membership_change|listener_create_success');
+  for (const [name, n] of Object.entries(before)) assert.ok(after[name]! >= n, `${name}: ${n}, then ${after[name]}`);
+  assert.ok(before['cluster.a.upstream_rq_200']! >= 6);
+});

@@ -11,6 +11,7 @@ import type { StatSchema } from '../../observe/stats/stat-block.ts';
 import type { HcmPlan } from '../../plan/hcm-plan.ts';
 import type { ListenerPlan } from '../../plan/listener-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../../shm/circuit-table.ts';
+import type { KeptCounters } from '../../shm/kept-counters.ts';
 import { StatReader } from './stat-reader.ts';
 
 /** 'circuit_breakers.PRIORITY.WHAT' → which record, which kind. */
@@ -24,12 +25,14 @@ const REMAINING = named([['remaining_cx', CIRCUIT_KIND.CX], ['remaining_pending'
 const ALL = Object.values<unknown>(schemas).filter((s): s is StatSchema => typeof s === 'object' && s !== null && 'kinds' in s && 'id' in s);
 
 export class ProcessStats {
-  readonly reader = new StatReader([...ALL, ...L4_SCHEMAS, ...TLS_SCHEMAS], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id, LIMIT_SCHEMA.id]);
+  readonly reader: StatReader;
   private readonly concurrency: number;
   private listeners = new Set<string>();
 
-  constructor(concurrency: number) {
+  /** `kept`: where totals outlive this thread. */
+  constructor(concurrency: number, kept: KeptCounters | null = null) {
     this.concurrency = concurrency;
+    this.reader = new StatReader([...ALL, ...L4_SCHEMAS, ...TLS_SCHEMAS], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id, LIMIT_SCHEMA.id], kept);
     const { reader } = this, threads = ['main_thread', ...Array.from({ length: concurrency }, (_, i) => `worker_${i}`)];
     reader.declare(SERVER_SCHEMA, 'server');
     reader.declare(LISTENER_MANAGER_SCHEMA, 'listener_manager');

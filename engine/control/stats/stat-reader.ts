@@ -3,6 +3,7 @@
 import { addBuckets, histogramBucket, HISTOGRAM_SLOTS, type StatSchema } from '../../observe/stats/stat-block.ts';
 import type { StatClaim } from '../../observe/stats/thread-stat-store.ts';
 import { bucketsOf, difference, EMPTY, type Buckets } from './buckets.ts';
+import type { KeptCounters } from '../../shm/kept-counters.ts';
 import { StatScope, type LayoutEntry } from './stat-scope.ts';
 import { StatWalk } from './stat-walk.ts';
 
@@ -63,7 +64,15 @@ export class StatReader {
   private readonly columns = new Map<number, Float64Array>();
   private readonly scratch = new Float64Array(HISTOGRAM_SLOTS);
 
-  constructor(schemas: readonly StatSchema[], hidden: readonly number[] = []) { this.schemas = new Map(schemas.map((s) => [s.id, s])); this.hidden = new Set(hidden); }
+  /** Where counters live on when this thread dies; null: nowhere. */
+  private readonly kept: KeptCounters | null;
+  /** What a control thread before this one left and nothing has asked for yet. */
+  private readonly left: Map<string, number>;
+
+  constructor(schemas: readonly StatSchema[], hidden: readonly number[] = [], kept: KeptCounters | null = null) {
+    this.schemas = new Map(schemas.map((s) => [s.id, s])); this.hidden = new Set(hidden); this.kept = kept;
+    this.left = new Map(kept?.entries());
+  }
 
   /** A worker (or control, under an id of its own) starts to write into `memory`. */
   attach(thread: number, memory: SharedArrayBuffer): void { this.columns.set(thread, new Float64Array(memory)); }
@@ -75,7 +84,7 @@ export class StatReader {
     switch (claim.kind) {
       case 'stat': if (claim.statKind !== 'histogram') this.singleOf(sanitizeName(claim.name), claim.statKind).places.push({ column, slot: claim.slot }); break;
       case 'histogram': this.histogram(sanitizeName(claim.name)).places.push({ column, slot: claim.base }); break;
-      case 'stat-block': { const schema = this.schemas.get(claim.schema); if (schema !== undefined && !this.hidden.has(schema.id)) this.scope(claim.prefix).claim(schema, column, claim.base); }
+      case 'stat-block': { const schema = this.schemas.get(claim.schema); if (schema === undefined || this.hidden.has(schema.id)) break; const scope = this.scope(claim.prefix); scope.claim(schema, column, claim.base); this.inherit(scope, schema); }
     }
   }
 
@@ -83,6 +92,7 @@ export class StatReader {
   declare(schema: StatSchema, prefix: string): void {
     const s = this.scope(prefix);
     s.declare(schema);
+    this.inherit(s, schema);
     if (s.retired) { s.retired = false; this.sortedScopes.stale(); }
   }
 
@@ -96,6 +106,7 @@ export class StatReader {
     for (const [name, s] of this.singles) if (name.startsWith(start)) { s.retired = true; s.reset = s.raw(); }
     for (const [name, h] of this.histograms) if (name.startsWith(start)) { h.retired = true; h.base = h.merged(this.scratch); h.cumulative = h.interval = EMPTY; }
     this.anyRetired = true;
+    this.kept?.forget(start);
     this.sortedScopes.stale(); this.sortedSingles.stale(); this.sortedHistograms.stale();
   }
   private anyRetired = false;
@@ -105,8 +116,8 @@ export class StatReader {
     const column = this.columns.get(thread);
     if (column === undefined) return;
     this.columns.delete(thread);
-    for (const s of this.scopes.values()) s.detach(column);
-    for (const s of this.singles.values()) s.places = s.places.filter((p) => { if (p.column !== column) return true; if (s.kind === 'counter') s.kept += column[p.slot]!; return false; });
+    for (const s of this.scopes.values()) s.detach(column, (name, value) => this.kept?.set(name, value));
+    for (const [name, s] of this.singles) s.places = s.places.filter((p) => { if (p.column !== column) return true; if (s.kind === 'counter') { s.kept += column[p.slot]!; this.kept?.set(name, s.kept); } return false; });
     for (const h of this.histograms.values()) h.places = h.places.filter((p) => { if (p.column !== column) return true; addBuckets(column, p.slot, h.kept ??= new Float64Array(HISTOGRAM_SLOTS)); return false; });
   }
 
@@ -114,11 +125,27 @@ export class StatReader {
   set(name: string, kind: ScalarKind, value: number): void {
     const found = this.locate(name);
     if (found !== null) found.scope.set(found.entry, value); else this.singleOf(name, kind).kept = value;
+    if (kind === 'counter') this.kept?.set(name, value);
+  }
+  /** Everything is declared: what was left outside of scopes is shown, what was left of things that are gone is not. */
+  endInheritance(): void {
+    for (const name of [...this.left.keys()]) if (!/^(cluster|listener|http|tcp|udp)\./.test(name)) this.singleOf(name, 'counter');
+    this.left.clear();
+  }
+  /** What was left for a scope's counters becomes theirs. */
+  private inherit(scope: StatScope, schema: StatSchema): void {
+    if (this.left.size === 0) return;
+    for (const name of schema.names) {
+      const full = scope.prefix + name, value = this.left.get(full), entry = value === undefined ? undefined : scope.layout.entry(name);
+      if (value === undefined || entry === undefined) continue;
+      this.left.delete(full);
+      scope.set(entry, scope.own(entry) + value);
+    }
   }
   /** A sample of a histogram of control's own. */
   record(name: string, value: number): void { (this.histogram(name).kept ??= new Float64Array(HISTOGRAM_SLOTS))[histogramBucket(value)]!++; }
   /** Control's own value as last set, 0 where it never was. */
-  own(name: string): number { const found = this.locate(name); return found !== null ? found.scope.own(found.entry) : this.singles.get(name)?.kept ?? 0; }
+  own(name: string): number { const found = this.locate(name); return found !== null ? found.scope.own(found.entry) : this.singles.get(name)?.kept ?? this.left.get(name) ?? 0; }
   setText(name: string, text: string): void { this.texts.set(name, text); }
   /** Text readouts, sorted. */
   textReadouts(): readonly (readonly [string, string])[] { return [...this.texts].sort(([a], [b]) => (a < b ? -1 : 1)); }
@@ -185,6 +212,6 @@ export class StatReader {
     }
   }
   private scope(prefix: string): StatScope { const key = scopePrefix(prefix); let s = this.scopes.get(key); if (s === undefined) { s = new StatScope(key); this.scopes.set(key, s); this.sortedScopes.stale(); } return s; }
-  private singleOf(name: string, kind: ScalarKind): Single { let s = this.singles.get(name); if (s === undefined) { s = new Single(kind); this.singles.set(name, s); this.sortedSingles.stale(); } return s; }
+  private singleOf(name: string, kind: ScalarKind): Single { let s = this.singles.get(name); if (s === undefined) { s = new Single(kind); s.kept = this.left.get(name) ?? 0; this.left.delete(name); this.singles.set(name, s); this.sortedSingles.stale(); } return s; }
   private histogram(name: string): Histogram { let h = this.histograms.get(name); if (h === undefined) { h = new Histogram(); this.histograms.set(name, h); this.sortedHistograms.stale(); } return h; }
 }

@@ -83,14 +83,14 @@ export class StatScope {
   set(e: LayoutEntry, value: number): void { const part = this.parts[e.part] ??= new Part(); (part.own ??= new Float64Array(this.layout.schemas[e.part]!.names.length))[e.index] = value; }
   own(e: LayoutEntry): number { return this.parts[e.part]?.own?.[e.index] ?? 0; }
 
-  /** A thread is gone: its counts are kept, its gauges fall away. */
-  detach(column: Float64Array): void {
+  /** A thread is gone: its counts are kept (`tell` is given them), its gauges fall away. */
+  detach(column: Float64Array, tell: (name: string, own: number) => void = () => undefined): void {
     this.parts.forEach((part, p) => {
       const row = part?.rows.find((r) => r.column === column);
       if (part === undefined || row === undefined) return;
       part.rows = part.rows.filter((r) => r !== row);
       const schema = this.layout.schemas[p]!, own = part.own ??= new Float64Array(schema.names.length);
-      schema.kinds.forEach((kind, i) => { if (kind === 'counter') own[i]! += column[row.base + i]!; });
+      schema.kinds.forEach((kind, i) => { if (kind === 'counter' && column[row.base + i] !== 0) { own[i]! += column[row.base + i]!; tell(this.prefix + schema.names[i]!, own[i]!); } });
     });
   }
 
