@@ -92,7 +92,7 @@ const NETWORK_FILTERS: ReadonlyMap<string, NetworkFilterMaker> = new Map<string,
   ['envoy.extensions.filters.network.rbac.v3.RBAC', (body, p) => new NetworkRbacFactory(body as NetworkRbacPlan, p.env)],
   ['envoy.extensions.filters.network.set_filter_state.v3.Config', (body, p) => new SetFilterStateFactory(body as SetFilterStatePlan, p.env, p.parts.logs.operators)],
   ['envoy.extensions.filters.network.sni_cluster.v3.SniCluster', () => new SniClusterFactory()],
-  ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', (body, p) => { const plan = body as TcpProxyPlan; return new TcpProxyRuntime(plan, p.env, p.parts.clusters, plan.accessLogs.map((l) => p.catalog.accessLog(l.kind, l.body, p.env)), p.parts.logs.operators); }],
+  ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', (body, p) => { const plan = body as TcpProxyPlan; return new TcpProxyRuntime(plan, p.env, p.parts.clusters, plan.accessLogs.map((l) => p.catalog.accessLog(l.kind, l.body, p.env)), p.parts.logs.operators, p.parts.overload); }],
 ]);
 
 type ListenerFilterMaker = (body: unknown, p: NetworkParts) => ListenerFilterFactory;

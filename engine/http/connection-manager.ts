@@ -15,7 +15,7 @@ import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from '
 import type { HcmRuntime } from './hcm-runtime.ts';
 import { PrefaceDetection } from './preface-detection.ts';
 import { PrematureResets } from './premature-resets.ts';
-import { STREAM_FLAG } from './stream-replies.ts';
+import { OVERLOADED, STREAM_FLAG } from './stream-replies.ts';
 import { Stream, type StreamOwner } from './stream.ts';
 
 export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, StreamOwner, H1CodecCounters, H2Owner {
@@ -35,6 +35,8 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   /** Looks after idleness of the connection and of its streams. */
   private readonly sweep: Timer;
   private lifetime: Timer | null = null;
+  /** Its length without pressure; 0: none. */
+  private readonly lifetimeMs: number;
   private idleSince: number;
   private stuck = false;
   /** The next request is the last one. */
@@ -52,7 +54,8 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     this.idleSince = env.clock.nowMs();
     this.sweep = new Timer(() => this.sweepNow());
     this.armSweep();
-    if (plan.maxConnectionDurationMs > 0) this.lifetime = env.wheel.after(this.jittered(plan.maxConnectionDurationMs, plan.maxConnectionJitterPercent), () => this.onMaxDuration());
+    this.lifetimeMs = this.jittered(plan.maxConnectionDurationMs, plan.maxConnectionJitterPercent);
+    if (this.lifetimeMs > 0) this.lifetime = env.wheel.after(this.maxDurationMs, () => this.onMaxDuration());
   }
 
   get bufferLimit(): number { return this.connection.bufferLimit; }
@@ -61,9 +64,42 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   onData(bytes: Buffer, start: number, end: number): 'stop' {
     this.runtime.stats.add(HCM.downstream_cx_rx_bytes_total, end - start);
     if (this.state === 'closed') return 'stop';
+    const pressed = this.runtime.overload.overloaded() && !this.connection.bypassOverload;
+    if (pressed && !this.began && this.shedsCodec()) return 'stop';
+    this.began = true;
     if (this.codec === null && !this.choose(bytes, start, end)) return 'stop';
+    if (pressed && this.shedsDispatch()) return 'stop';
     this.codec!.receive(bytes, start, end);
     return 'stop';
+  }
+  /** Bytes have come to a codec. */
+  private began = false;
+
+  private shedsCodec(): boolean {
+    const { shed, stats } = this.runtime;
+    if (!shed.sheds(OVERLOAD.hcm_ondata_creating_codec)) return false;
+    stats.inc(HCM.downstream_rq_overload_close);
+    this.overloadClose();
+    return true;
+  }
+
+  /** The load shed points that stand before the codec; true: the bytes are not for it any more. As in Envoy those named after HTTP/2 end HTTP/1 connections too. */
+  private shedsDispatch(): boolean {
+    const { shed } = this.runtime;
+    if (shed.sheds(OVERLOAD.http2_server_go_away_and_close_on_dispatch)) {
+      if (this.h2 !== null) { this.h2.announceShutdown(); this.h2.shutdown(); this.h2.flush(); }
+      this.overloadClose();
+      return true;
+    }
+    if (shed.sheds(OVERLOAD.http2_server_go_away_on_dispatch)) this.drainSoon();
+    if (this.h2 !== null || !shed.sheds(OVERLOAD.http1_server_abort_dispatch)) return false;
+    this.connection.stream.flags |= STREAM_FLAG.OM;
+    (this.codec as H1ServerCodec).abort(OVERLOADED);
+    return true;
+  }
+  private overloadClose(): void {
+    this.connection.stream.flags |= STREAM_FLAG.OM;
+    this.onConnectionClose('flush', null);
   }
   onEnd(): void { this.remoteEnded = true; this.endedBusy = this.active > 0; if (this.codec !== null) this.codec.receiveEnd(); else this.onConnectionClose('now', null); }
   private remoteEnded = false;
@@ -184,7 +220,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     if (this.state === 'closed' || this.state === 'closing') return;
     this.state = 'closing';
     // A flood is no protocol error to Envoy: it has a counter of its own.
-    if (fault !== null && this.active === 0 && !fault.detail.endsWith('_flood')) this.runtime.stats.inc(HCM.downstream_cx_protocol_error);
+    if (fault !== null && fault !== OVERLOADED && this.active === 0 && !fault.detail.endsWith('_flood')) this.runtime.stats.inc(HCM.downstream_cx_protocol_error);
     this.connection.close(how === 'now' ? 'now' : how === 'done' ? 'flush' : 'flush-delay', fault?.detail ?? '', this.runtime.plan.delayedCloseMs);
   }
   onGoAway(): void { /* a client that says it opens no more streams: it closes when it is done */ }
@@ -229,14 +265,27 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     const value = this.runtime.overload.overload(action);
     return value > 0 && !this.connection.bypassOverload && (value >= 1 || this.runtime.env.random.unit() < value);
   }
-  refusesRequest(): boolean { return this.acts(OVERLOAD.stop_accepting_requests) || this.acts(OVERLOAD.http_connection_manager_decode_headers) || this.acts(OVERLOAD.http_downstream_filter_check); }
+  refusesRequest(): boolean {
+    const { overload, shed, stats } = this.runtime;
+    if (!overload.overloaded() || this.connection.bypassOverload) return false;
+    if (this.acts(OVERLOAD.stop_accepting_requests) || shed.sheds(OVERLOAD.http_connection_manager_decode_headers)) { stats.inc(HCM.downstream_rq_overload_close); return true; }
+    if (!shed.sheds(OVERLOAD.http_downstream_filter_check)) return false;
+    stats.inc(HCM.rq_overload_local_reply);
+    return true;
+  }
   private keepNoLonger(codecStream: ServerStream): void {
     this.runtime.stats.inc(HCM.downstream_cx_overload_disable_keepalive);
     codecStream.closeAfter();
     if (this.h2 !== null) this.drainSoon();
   }
   /** reduce_timeouts has become stronger or weaker: idleness is looked at anew. */
-  onTimersScaled(): void { for (let s = this.first; s !== null; s = s.next) s.scaleIdle(); this.armSweep(); }
+  onTimersScaled(): void { 
+    for (let s = this.first; s !== null; s = s.next) s.scaleIdle();
+    this.armSweep();
+    const { lifetime, runtime: { env } } = this;
+    if (lifetime?.armed === true) env.wheel.arm(lifetime, Math.max(1, this.facts.startMs + this.maxDurationMs - env.clock.nowMs()));
+  }
+  private get maxDurationMs(): number { return this.scaled('HTTP_DOWNSTREAM_CONNECTION_MAX', this.lifetimeMs); }
   private scaled(timer: TimerScalePlan['timer'], ms: number): number { return this.connection.bypassOverload ? ms : this.runtime.overload.scaled(timer, ms); }
   streamIdleMs(ms: number): number { return this.scaled('HTTP_DOWNSTREAM_STREAM_IDLE', ms); }
   /** The connection's idle timeout under the present pressure. */

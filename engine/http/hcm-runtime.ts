@@ -6,7 +6,7 @@ import type { StreamFacts } from '../observe/stream-facts.ts';
 import { DateHeader } from '../headers/date.ts';
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { RuntimeCell } from '../loop/runtime.ts';
-import type { OverloadView } from '../net/overload.ts';
+import { LoadShed, type OverloadView } from '../net/overload.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import type { HcmPlan } from '../plan/hcm-plan.ts';
 import type { Http1OptionsPlan } from '../plan/http1-options-plan.ts';
@@ -48,6 +48,7 @@ export class HcmRuntime {
   readonly plan: HcmPlan;
   readonly env: WorkerEnv;
   readonly overload: OverloadView;
+  readonly shed: LoadShed;
   readonly stats: StatBlock;
   readonly listenerStats: StatBlock;
   readonly http1Stats: StatBlock;
@@ -73,6 +74,7 @@ export class HcmRuntime {
     this.plan = plan;
     this.env = env;
     this.overload = parts.overload;
+    this.shed = new LoadShed(parts.overload, env);
     this.stats = new StatBlock(env.stats, HCM_SCHEMA, `http.${plan.statPrefix}`);
     this.listenerStats = new StatBlock(env.stats, LISTENER_HTTP_SCHEMA, `${listenerStatPrefix}.http.${plan.statPrefix}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, 'http1');

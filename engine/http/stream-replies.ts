@@ -1,8 +1,9 @@
 // The answers that the stream machine gives by itself, with Envoy's texts, details and flags. Made once.
+import { fault } from '../base/fault.ts';
 import { flagBit } from '../observe/response-flags.ts';
 import { LocalReply } from './filter.ts';
 
-export const STREAM_FLAG = { DC: flagBit('DC'), DR: flagBit('DR'), SI: flagBit('SI'), DPE: flagBit('DPE'), NR: flagBit('NR'), DT: flagBit('DT') };
+export const STREAM_FLAG = { DC: flagBit('DC'), DR: flagBit('DR'), SI: flagBit('SI'), DPE: flagBit('DPE'), NR: flagBit('NR'), DT: flagBit('DT'), OM: flagBit('OM') };
 
 /** gRPC status of a call whose time is up. */
 const DEADLINE_EXCEEDED = 4;
@@ -26,7 +27,10 @@ export const REPLY = {
   tooLarge: new LocalReply(413, 'Payload Too Large', 'request_payload_too_large'),
 } as const;
 
-const TEXTS: Record<number, string> = { 400: 'Bad Request', 408: 'Request Timeout', 413: 'Payload Too Large', 426: 'Upgrade Required', 431: 'Request Header Fields Too Large', 501: 'Not Implemented' };
+const TEXTS: Record<number, string> = { 400: 'Bad Request', 408: 'Request Timeout', 413: 'Payload Too Large', 426: 'Upgrade Required', 431: 'Request Header Fields Too Large', 500: 'Internal Server Error', 501: 'Not Implemented' };
+
+/** An HTTP/1 exchange given up under pressure: to Envoy a failure of its codec (http1_server_abort_dispatch). */
+export const OVERLOADED = fault('downstream', 'DPE', 'overload', 500);
 
 /** The answer to a request that could not be understood. */
 export function faultReply(status: number, detail: string): LocalReply { return new LocalReply(status, TEXTS[status] ?? 'Bad Request', detail, STREAM_FLAG.DPE); }

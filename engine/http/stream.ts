@@ -21,7 +21,7 @@ import { RequestSide } from './request-side.ts';
 import { ResponseSide } from './response-side.ts';
 import type { Route, RouteFilterConfig } from './route.ts';
 import { StreamClock, type ClockOwner } from './stream-clock.ts';
-import { faultReply, REPLY, STREAM_FLAG } from './stream-replies.ts';
+import { faultReply, OVERLOADED, REPLY, STREAM_FLAG } from './stream-replies.ts';
 
 /** What a stream needs of its connection. */
 export interface StreamOwner {
@@ -135,7 +135,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.clock.touch();
     if (plan.requestHeadersTimeoutMs > 0) { this.clock.requestOver(); if (plan.requestTimeoutMs > 0 && !end) this.clock.armRequest(plan.requestTimeoutMs); }
     if (end) this.requestEnded();
-    if (this.owner.refusesRequest()) { runtime.stats.inc(HCM.downstream_rq_overload_close); this.locally(REPLY.overloaded); return; }
+    if (this.owner.refusesRequest()) { this.locally(REPLY.overloaded); return; }
     const refused = checkRequest(runtime, headers, facts);
     if (refused !== null) {
       if (refused.status === 400 && !plan.http1.streamErrorOnInvalidHttpMessage) this.codec.closeAfter();
@@ -187,7 +187,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     if (this.state === 'ended') return;
     if (fault !== null && fault.status !== 0) {
       // The body could not be understood. Answered if nothing was sent yet.
-      stats.inc(HCM.downstream_cx_protocol_error);
+      stats.inc(fault === OVERLOADED ? HCM.downstream_rq_overload_close : HCM.downstream_cx_protocol_error);
       if (this.state === 'active' || this.state === 'head' || this.state === 'answering') { this.locally(faultReply(fault.status, fault.detail)); return; }
     }
     if (fault !== null && fault.status === 0) facts.statusDetails = fault.detail;
@@ -204,7 +204,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
 
   /** A head that no request came of (ServerHost.onBadRequest). */
   badRequest(fault: PeerFault): void {
-    this.owner.runtime.stats.inc(HCM.downstream_cx_protocol_error);
+    this.owner.runtime.stats.inc(fault === OVERLOADED ? HCM.downstream_rq_overload_close : HCM.downstream_cx_protocol_error);
     this.facts.protocol = this.codec.protocol;
     this.locally(faultReply(fault.status, fault.detail));
   }

@@ -5,6 +5,7 @@ import { LISTENER, LISTENER_SCHEMA, LISTENER_WORKER, LISTENER_WORKER_SCHEMA } fr
 import { StatBlock } from '../observe/stats/stat-block.ts';
 import { ConnectionFacts, setStreamMetadata, StreamFacts } from '../observe/stream-facts.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
+import { LoadShed } from './overload.ts';
 import { OVERLOAD } from '../plan/overload-plan.ts';
 import type { ExtensionPlan } from '../plan/extension-plan.ts';
 import type { AdditionalAddressPlan, FilterChainPlan, ListenerPlan } from '../plan/listener-plan.ts';
@@ -23,7 +24,7 @@ import { UdpListener } from './udp-listener.ts';
 import type { WorkerEnv } from './worker-env.ts';
 
 /** The process-wide limit of downstream connections. */
-export interface ConnectionBudget { tryConnection(): boolean; releaseConnections(count: number): void; /** The process fails its health checks: connections are not kept. */ healthFailed(): boolean; /** Strength of an overload action, 0 to 1. */ overload(action: number): number }
+export interface ConnectionBudget { tryConnection(): boolean; releaseConnections(count: number): void; /** The process fails its health checks: connections are not kept. */ healthFailed(): boolean; /** Strength of an overload action, 0 to 1. */ overload(action: number): number; overloaded(): boolean }
 
 interface Chain { readonly name: string; readonly socket: DownstreamSocketFactory | null; readonly connectTimeoutMs: number; readonly factories: readonly NetworkFilterFactory[]; readonly metadata: FilterChainPlan['metadata'] }
 
@@ -257,8 +258,9 @@ export class ListenerSet {
 
   /** reject_incoming_connections and the load shed point at its place: by chance, as strong as they are. */
   private rejects(): boolean {
-    const value = Math.max(this.budget.overload(OVERLOAD.reject_incoming_connections), this.budget.overload(OVERLOAD.tcp_listener_accept));
-    return value > 0 && this.env.random.unit() < value;
+    if (!this.budget.overloaded()) return false;
+    const value = this.budget.overload(OVERLOAD.reject_incoming_connections);
+    return (value > 0 && this.env.random.unit() < value) || new LoadShed(this.budget, this.env).sheds(OVERLOAD.tcp_listener_accept);
   }
 
   /** stop_accepting_connections: what comes meanwhile waits in the kernel's queue. */

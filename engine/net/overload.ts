@@ -1,8 +1,25 @@
 // What a worker knows of the overload manager: the strength of each action, in shared words, and which timers it shortens. One for a worker.
-import { OVERLOAD, type TimerScalePlan } from '../plan/overload-plan.ts';
+import type { Random } from '../loop/random.ts';
+import type { StatStore } from '../observe/stats/stat-block.ts';
+import { OVERLOAD, OVERLOAD_ACTIONS, SHED_POINT_PREFIX, type TimerScalePlan } from '../plan/overload-plan.ts';
 
 /** The shared words (shm). */
-export interface OverloadWords { /** Strength of an action, 0 to 1. */ overload(action: number): number }
+export interface OverloadWords { /** Strength of an action, 0 to 1. */ overload(action: number): number; /** Any of them is above 0. */ overloaded(): boolean }
+
+/** Load shed points as one worker meets them: whether to shed now, by chance, counted as Envoy counts. */
+export class LoadShed {
+  private readonly words: OverloadWords;
+  private readonly env: { readonly random: Random; readonly stats: StatStore };
+  constructor(words: OverloadWords, env: { readonly random: Random; readonly stats: StatStore }) { this.words = words; this.env = env; }
+
+  /** `point`: its number in OVERLOAD. */
+  sheds(point: number): boolean {
+    const value = this.words.overload(point), { random, stats } = this.env;
+    if (value === 0 || (value < 1 && random.unit() >= value)) return false;
+    stats.column[stats.claimOne(`overload.${SHED_POINT_PREFIX}${OVERLOAD_ACTIONS[point]!}.shed_load_count`, 'counter')]!++;
+    return true;
+  }
+}
 
 export class OverloadView implements OverloadWords {
   private readonly words: OverloadWords;
@@ -10,6 +27,7 @@ export class OverloadView implements OverloadWords {
   constructor(words: OverloadWords, timers: () => readonly TimerScalePlan[]) { this.words = words; this.timers = timers; }
 
   overload(action: number): number { return this.words.overload(action); }
+  overloaded(): boolean { return this.words.overloaded(); }
 
   /** A timeout under the present pressure, ms: from its full length down to its minimum (Envoy: ScaledRangeTimer). */
   scaled(timer: TimerScalePlan['timer'], ms: number): number {

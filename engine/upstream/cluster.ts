@@ -12,6 +12,8 @@ import type { ClusterPlan, HostPlan, RetryBudgetPlan } from '../plan/cluster-pla
 import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
 import { HOST_FLAG, DEGRADED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
 import type { SharedLimits } from '../shm/shared-limits.ts';
+import { LoadShed } from '../net/overload.ts';
+import { OVERLOAD } from '../plan/overload-plan.ts';
 import type { SharedRecords } from '../shm/shared-records.ts';
 import type { SharedWords } from '../shm/shared-words.ts';
 import { ClusterBalancer, type BalancerParts } from './balancer.ts';
@@ -28,7 +30,7 @@ import type { DnsCaches } from './dns-caches.ts';
 import { DynamicForwardChooser } from './kinds/dynamic-forward.ts';
 import { OriginalDstChooser } from './kinds/original-dst.ts';
 import type { PriorityOptions } from './priority-loads.ts';
-import { makeGate, Predictor, type PreconnectGate } from './pool/preconnect.ts';
+import { makeGate, makePredictor, type Predictor, type PreconnectGate } from './pool/preconnect.ts';
 import { inTurns } from './pool/address-race.ts';
 import type { PoolProtocol } from './pool/connection.ts';
 import { Pool } from './pool/pool.ts';
@@ -110,13 +112,7 @@ export type { Breaker };
 /** Of a request that is not there yet. */
 const NEXT: PickContext = { hasHash: false, hashHigh: 0, hashLow: 0, request: null, facts: null, metadataMatch: null, avoid: null, maxReselect: 0, triedPriorities: 0, overrideHost: null, overridesUsed: 0 };
 
-/** Choices ahead are those of policies that look at nothing but the turn, as in Envoy. */
-function makePredictor(plan: ClusterPlan): Predictor | null {
-  const ratio = plan.preconnect?.predictive ?? 1, { kind, subset, override } = plan.balancer;
-  return ratio > 1 && plan.kind === null && (kind === 'round-robin' || kind === 'random') && subset === null && override === null ? new Predictor(ratio) : null;
-}
-
-const OVERFLOW = { failed: 'overflow' } as const;
+const OVERFLOW = { failed: 'overflow', shed: false } as const, SHED = { failed: 'overflow', shed: true } as const;
 
 /** auto_sni: the request's host without its port, or what the header says; '' where that is an address. */
 function serverNameOf(ctx: LeaseContext, header: string): string {
@@ -127,7 +123,7 @@ function serverNameOf(ctx: LeaseContext, header: string): string {
 export class ClusterEntry implements Cluster {
   readonly plan: ClusterPlan;
   readonly env: WorkerEnv;
-  readonly shared: SharedTables;
+  readonly shared: SharedTables; readonly shed: LoadShed;
   readonly stats: StatBlock;
   private readonly lbStats: StatBlock;
   /** Of the HTTP/1 codec; known once there is a pool of it. */
@@ -158,7 +154,7 @@ export class ClusterEntry implements Cluster {
   constructor(plan: ClusterPlan, hosts: readonly HostPlan[], env: WorkerEnv, shared: SharedTables, reports: HostReports, around: Surroundings) {
     this.reports = reports;
     this.outlier = plan.outlier === null ? null : new OutlierVotes(plan.outlier, shared.hosts, reports.vote);
-    this.plan = plan; this.env = env; this.shared = shared; this.around = around;
+    this.plan = plan; this.env = env; this.shared = shared; this.shed = new LoadShed(shared.words, env); this.around = around;
     this.sockets = new HostSockets(plan, env);
     this.stats = new StatBlock(env.stats, CLUSTER_SCHEMA, `cluster.${plan.statName}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, `cluster.${plan.statName}.http1`);
@@ -305,8 +301,9 @@ export class ClusterEntry implements Cluster {
     return protocol !== 'downstream' ? protocol : ctx.downstreamProtocol === 'HTTP/2' || ctx.downstreamProtocol === 'HTTP/3' ? 'http2' : 'http1';
   }
 
-  leaseRaw(host: Host, waiter: RawWaiter, client: ConnectionFacts | null): Waiting | { readonly failed: 'overflow' } {
+  leaseRaw(host: Host, waiter: RawWaiter, client: ConnectionFacts | null): Waiting | { readonly failed: 'overflow'; readonly shed?: boolean } {
     if (host.cluster !== this) return host.cluster.leaseRaw(host, waiter, client);
+    if (this.shared.words.overloaded() && this.shed.sheds(OVERLOAD.connection_pool_new_connection)) return SHED;
     const breaker = this.breakers[0];
     if (!breaker.tryAcquire(CIRCUIT_KIND.CX)) { this.stats.inc(CLUSTER.upstream_cx_overflow); return OVERFLOW; }
     return new RawConnection(this, host as HostEntry, breaker, waiter, client);

@@ -113,7 +113,7 @@ export interface Cluster {
   /** Takes an HTTP stream on a connection to `host`: at once, later, or not. Circuit breakers for connections, pending and pools are counted here; requests by the caller through `beginRequest`. */
   lease(host: Host, ctx: LeaseContext, waiter: LeaseWaiter): Leased;
   /** Opens an L4 connection. `client`: for whom, where the host is told (PROXY protocol). */
-  leaseRaw(host: Host, waiter: RawWaiter, client: ConnectionFacts | null): Waiting | { readonly failed: 'overflow' };
+  leaseRaw(host: Host, waiter: RawWaiter, client: ConnectionFacts | null): Waiting | { readonly failed: 'overflow'; /** By the overload manager. */ readonly shed?: boolean };
   /** Circuit breaker of active requests: false is overflow (upstream_rq_active_overflow counted). Must be matched by endRequest. */
   beginRequest(host: Host, priority: 'default' | 'high'): boolean;
   endRequest(host: Host, priority: 'default' | 'high'): void;

@@ -229,6 +229,13 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     return length;
   }
 
+  /** Gives up what is being received, or would be with the next bytes, as if it could not be understood. */
+  abort(why: PeerFault): void {
+    if (this.state === 'dead') return;
+    if (this.stream === null) { const stream = this.stream = new H1ServerStream(this); stream.sink = this.host.onStream(stream); this.state = 'head'; }
+    this.faulted(why);
+  }
+
   /** A request that cannot be understood, in its head or in its body: answered if nothing was sent yet; the connection ends. */
   private faulted(bad: PeerFault): void {
     const stream = this.stream;

@@ -1,14 +1,22 @@
 // The overload manager from configuration (envoy.config.overload.v3.OverloadManager).
 import type { ConfigMessage } from '../../proto/config-message.ts';
-import { OVERLOAD_ACTIONS, type MonitorPlan, type OverloadAction, type OverloadPlan, type TimerScalePlan, type TriggerPlan } from '../../plan/overload-plan.ts';
+import { FIRST_POINT, OVERLOAD_ACTIONS, SHED_POINT_PREFIX, type MonitorPlan, type OverloadAction, type OverloadPlan, type TimerScalePlan, type TriggerPlan } from '../../plan/overload-plan.ts';
 
-const ACTION = 'envoy.overload_actions.', POINT = 'envoy.load_shed_points.';
-const ACTIONS = OVERLOAD_ACTIONS.slice(0, 6), POINTS = OVERLOAD_ACTIONS.slice(6);
+const ACTION = 'envoy.overload_actions.';
+const ACTIONS = OVERLOAD_ACTIONS.slice(0, FIRST_POINT), POINTS = OVERLOAD_ACTIONS.slice(FIRST_POINT);
+
+function fixedHeap(c: ConfigMessage): MonitorPlan {
+  const runtime = c.msg('max_heap_size_bytes_runtime'), fixed = c.num('max_heap_size_bytes'), key = runtime?.str('runtime_key') ?? '';
+  if (runtime !== undefined && fixed > 0) c.error('max_heap_size_bytes_runtime', 'fixed_heap: exactly one of max_heap_size_bytes or max_heap_size_bytes_runtime must be set');
+  const maxBytes = runtime?.num('default_value') ?? fixed;
+  if (maxBytes <= 0) c.error('max_heap_size_bytes', 'fixed_heap: max heap size must be greater than 0');
+  return { kind: 'fixed-heap', maxBytes, maxBytesKey: key };
+}
 
 function monitor(r: ConfigMessage, c: ConfigMessage | undefined): MonitorPlan | 'connections' | null {
   switch (/resource_monitors\.(\w+)\.v3\./.exec(c?.typeName ?? '')?.[1]) {
     case 'downstream_connections': return 'connections';
-    case 'fixed_heap': return { kind: 'fixed-heap', maxBytes: c!.num('max_heap_size_bytes') };
+    case 'fixed_heap': return fixedHeap(c!);
     case 'injected_resource': return { kind: 'injected', file: c!.str('filename') };
     case 'cgroup_memory': return { kind: 'cgroup-memory', maxBytes: c!.num('max_memory_bytes') };
     case 'cpu_utilization': return { kind: 'cpu', mode: c!.enum('mode') === 'CONTAINER' ? 'CONTAINER' : 'HOST' };
@@ -37,7 +45,7 @@ function timers(a: ConfigMessage, c: ConfigMessage | undefined): TimerScalePlan[
   if (c === undefined) { a.error('typed_config', `Overload action "${a.str('name')}" requires a typed_config`); return []; }
   return c.list('timer_scale_factors').flatMap((f): TimerScalePlan[] => {
     const timer = f.enum('timer');
-    if (timer !== 'HTTP_DOWNSTREAM_CONNECTION_IDLE' && timer !== 'HTTP_DOWNSTREAM_STREAM_IDLE') { f.error('timer', `timer ${timer} is not supported yet`); return []; }
+    if (timer !== 'HTTP_DOWNSTREAM_CONNECTION_IDLE' && timer !== 'HTTP_DOWNSTREAM_STREAM_IDLE' && timer !== 'HTTP_DOWNSTREAM_CONNECTION_MAX') { f.error('timer', `timer ${timer} is not supported yet`); return []; }
     return [{ timer, minShare: f.oneof('overload_adjust') === 'min_scale' ? (f.msg('min_scale')?.num('value') ?? 0) / 100 : -1, minMs: f.ms('min_timeout', 0) }];
   });
 }
@@ -66,7 +74,7 @@ export function compileOverload(m: ConfigMessage | undefined): { readonly maxCon
     }
   };
   take(m.list('actions'), ACTION, ACTIONS);
-  take(m.list('loadshed_points'), POINT, POINTS);
+  take(m.list('loadshed_points'), SHED_POINT_PREFIX, POINTS);
   const refreshMs = m.ms('refresh_interval', 1000);
   return { maxConnections, plan: { refreshMs: Math.max(1, refreshMs), monitors, actions, timers: scaled } };
 }

@@ -1,18 +1,22 @@
 // Resource monitors: each reads one pressure, 0 to 1 and above, or says that it cannot be read now. Files are read at once: they are small and not on any request's path.
 import { readFileSync } from 'node:fs';
+import { runtimeNumber, type RuntimeCell } from '../../loop/runtime.ts';
 import type { MonitorPlan } from '../../plan/overload-plan.ts';
 
 export interface Monitor { /** NaN: it cannot be read now. */ pressure(): number }
 
 /** The doors of the monitors, so that tests choose what they see. */
-export interface MonitorEnv { readFile(path: string): string; /** Resident bytes of this process. */ residentBytes(): number; cores(): number }
-export const SYSTEM_MONITOR_ENV = (cores: number): MonitorEnv => ({ readFile: (path) => readFileSync(path, 'utf8'), residentBytes: () => process.memoryUsage.rss(), cores: () => cores });
+export interface MonitorEnv { readFile(path: string): string; /** Resident bytes of this process. */ residentBytes(): number; cores(): number; /** Value of a runtime key. */ runtime(key: string): RuntimeCell['value'] }
+export const SYSTEM_MONITOR_ENV = (cores: number, runtime: (key: string) => RuntimeCell['value']): MonitorEnv => ({ runtime, readFile: (path) => readFileSync(path, 'utf8'), residentBytes: () => process.memoryUsage.rss(), cores: () => cores });
 
 /** What this process holds. Envoy measures its allocator's heap; here that is spread over many, so the resident size stands for it. */
 class FixedHeap implements Monitor {
-  private readonly max: number; private readonly env: MonitorEnv;
-  constructor(max: number, env: MonitorEnv) { this.max = max; this.env = env; }
-  pressure(): number { return this.env.residentBytes() / this.max; }
+  private readonly max: number; private readonly key: string; private readonly env: MonitorEnv;
+  constructor(max: number, key: string, env: MonitorEnv) { this.max = max; this.key = key; this.env = env; }
+  pressure(): number {
+    const max = this.key === '' ? this.max : runtimeNumber({ value: this.env.runtime(this.key) }, this.max);
+    return max > 0 ? this.env.residentBytes() / max : NaN;
+  }
 }
 
 class Injected implements Monitor {
@@ -66,7 +70,7 @@ class Cpu implements Monitor {
 
 export function makeMonitor(plan: MonitorPlan, env: MonitorEnv): Monitor {
   switch (plan.kind) {
-    case 'fixed-heap': return new FixedHeap(plan.maxBytes, env);
+    case 'fixed-heap': return new FixedHeap(plan.maxBytes, plan.maxBytesKey, env);
     case 'injected': return new Injected(plan.file, env);
     case 'cgroup-memory': return new CgroupMemory(plan.maxBytes, env);
     case 'cpu': return new Cpu(plan.mode, env);

@@ -1,6 +1,6 @@
 // Reads every monitor once an interval, works out how strongly each action acts, and writes that into shared words that workers read (Envoy: OverloadManagerImpl).
 // An action is as strong as its strongest trigger. Ends with close().
-import { OVERLOAD, type OverloadAction, type OverloadPlan, type TriggerPlan } from '../../plan/overload-plan.ts';
+import { FIRST_POINT, OVERLOAD, type OverloadAction, type OverloadPlan, type TriggerPlan } from '../../plan/overload-plan.ts';
 import type { SharedWords } from '../../shm/shared-words.ts';
 import type { Monitor } from './monitors.ts';
 
@@ -31,12 +31,14 @@ export class OverloadManager {
     this.plan = plan; this.env = env;
     this.monitors = new Map(plan.monitors.map((m) => [m.name, env.makeMonitor(m.name)]));
     for (const m of plan.monitors) { env.stat(`overload.${m.name}.pressure`, 'gauge', { set: 0 }); for (const n of ['failed_updates', 'skipped_updates']) env.stat(`overload.${m.name}.${n}`, 'counter', { add: 0 }); }
-    for (const a of plan.actions) this.tell(a.name, 0);
+    // A control thread that died may have left them at work.
+    for (const a of plan.actions) { env.words.setOverload(OVERLOAD[a.action], 0); this.tell(a.name, a.action, 0); if (OVERLOAD[a.action] >= FIRST_POINT) env.stat(`overload.${a.name}.shed_load_count`, 'counter', { add: 0 }); }
     this.refresh();
   }
 
-  private tell(name: string, value: number): void {
-    this.env.stat(`overload.${name}.active`, 'gauge', { set: value === 1 ? 1 : 0 });
+  /** A load shed point has no `active`. */
+  private tell(name: string, action: OverloadAction, value: number): void {
+    if (OVERLOAD[action] < FIRST_POINT) this.env.stat(`overload.${name}.active`, 'gauge', { set: value === 1 ? 1 : 0 });
     this.env.stat(`overload.${name}.scale_percent`, 'gauge', { set: Math.round(value * 100) });
   }
 
@@ -55,7 +57,7 @@ export class OverloadManager {
       if (value === (this.values.get(a.name) ?? 0)) continue;
       this.values.set(a.name, value);
       env.words.setOverload(OVERLOAD[a.action], value);
-      this.tell(a.name, value);
+      this.tell(a.name, a.action, value);
       env.onAction(a.action, value);
     }
     this.cancel = env.after(plan.refreshMs, () => this.refresh());

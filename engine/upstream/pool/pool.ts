@@ -8,6 +8,7 @@ import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
 import { DEGRADED, UNHEALTHY } from '../../shm/host-table.ts';
 import type { Breaker, ClusterEntry, HostEntry } from '../cluster.ts';
 import { shouldConnect } from './preconnect.ts';
+import { OVERLOAD } from '../../plan/overload-plan.ts';
 import { UpstreamConnection, type PoolProtocol } from './connection.ts';
 
 /** Connections that one event begins at most. */
@@ -54,6 +55,7 @@ export class Pool {
       if (this.cluster.plan.preconnectRatio > 1) this.connectMore();
       return { kind: 'stream', stream };
     }
+    if (this.shedsConnection()) { stats.inc(CLUSTER.upstream_rq_pending_total); stats.inc(CLUSTER.upstream_rq_cancelled); this.settle(); return OVERFLOW; }
     if (!this.breaker.tryAcquire(CIRCUIT_KIND.PENDING)) { stats.inc(CLUSTER.upstream_rq_pending_overflow); this.settle(); return OVERFLOW; }
     stats.inc(CLUSTER.upstream_rq_pending_total);
     stats.inc(CLUSTER.upstream_rq_pending_active);
@@ -116,6 +118,15 @@ export class Pool {
     const begun = this.wantsConnection(ratio) && (this.counted || this.count()) && this.connectOne();
     if (!begun) this.settle();
     return begun;
+  }
+
+  /** The load shed point connection_pool_new_connection: the next one to wait would need a new connection, and is to have none. */
+  private shedsConnection(): boolean {
+    const { cluster } = this;
+    if (!cluster.shared.words.overloaded()) return false;
+    let room = 0;
+    for (const c of this.connecting) room += c.assumedRoom;
+    return room <= this.waiters.size && cluster.shed.sheds(OVERLOAD.connection_pool_new_connection);
   }
 
   private connectOne(): boolean {

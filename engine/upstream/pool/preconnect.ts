@@ -3,7 +3,7 @@
 // Of a host: per_upstream_preconnect_ratio, kept by its pools. Of a cluster: predictive_preconnect_ratio. With each new request the hosts of the next ones are chosen ahead,
 // and get a connection while the cluster has too few for what is to come; a later request then takes the host that was chosen for it.
 import { makeValueMatcher } from '../../observe/match/value-matcher.ts';
-import type { PreconnectPlan } from '../../plan/cluster-plan.ts';
+import type { ClusterPlan, PreconnectPlan } from '../../plan/cluster-plan.ts';
 import type { Host } from '../upstream.ts';
 import type { Pool } from './pool.ts';
 
@@ -48,4 +48,10 @@ export class Predictor {
       if (!poolOf(host).preconnect(this.ratio)) return;
     }
   }
+}
+
+/** Choices ahead are those of policies that look at nothing but the turn, as in Envoy. */
+export function makePredictor(plan: ClusterPlan): Predictor | null {
+  const ratio = plan.preconnect?.predictive ?? 1, { kind, subset, override } = plan.balancer;
+  return ratio > 1 && plan.kind === null && (kind === 'round-robin' || kind === 'random') && subset === null && override === null ? new Predictor(ratio) : null;
 }

@@ -110,7 +110,7 @@ export function harness(filters: readonly HttpFilter[], options: { plan?: Partia
     httpFilter: (kind, _body, name, index) => ({ name, create: (s) => (kind === 'router' ? (terminal = new Terminal(s)) : filters[index]!) }),
     accessLog: () => ({ log: (_f, kind) => { if (kind === 'DownstreamEnd') logged++; } }) as ReturnType<ConstructorParameters<typeof HcmRuntime>[2]['accessLog']>,
     routes: () => ({ current: { name: 'r', internalOnly: () => [], match: (h: RequestHeaders) => options.route?.(h.path) ?? null } }),
-    mutation: () => ({ apply() {} }), mapper: () => { throw new Error('none'); }, bodyFormat: () => { throw new Error('none'); }, machineAddress: '127.0.0.1', node: { id: '', cluster: '' }, overload: new OverloadView({ overload: () => 0 }, () => []),
+    mutation: () => ({ apply() {} }), mapper: () => { throw new Error('none'); }, bodyFormat: () => { throw new Error('none'); }, machineAddress: '127.0.0.1', node: { id: '', cluster: '' }, overload: new OverloadView({ overload: () => 0, overloaded: () => false }, () => []),
   }, 'listener.x');
   const codec = new RecordingCodec();
   let ended = 0, recreated: Stream | null = null;

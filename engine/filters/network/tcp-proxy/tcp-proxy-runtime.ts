@@ -2,6 +2,7 @@
 import { hashed, xxHash64 } from '../../../base/xxhash64.ts';
 import { RequestHeaders } from '../../../headers/headers.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from '../../../net/connection.ts';
+import { LoadShed, type OverloadWords } from '../../../net/overload.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
 import type { AccessLog, AccessLogType } from '../../../observe/accesslog/access-log.ts';
 import type { Formatter } from '../../../observe/format/formatter.ts';
@@ -41,15 +42,18 @@ export class TcpProxyRuntime implements NetworkFilterFactory {
   readonly env: WorkerEnv;
   readonly stats: StatBlock;
   readonly clusters: ClusterDirectory;
+  readonly overload: OverloadWords;
+  readonly shed: LoadShed;
   private readonly logs: readonly AccessLog[];
   private readonly targets: readonly Target[];
 
   private readonly tunnel: { readonly hostname: Formatter; readonly headers: HeaderMutations } | null;
   private readonly context = new MutableContext();
 
-  constructor(plan: TcpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[], operators: OperatorEnv) {
+  constructor(plan: TcpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[], operators: OperatorEnv, overload: OverloadWords) {
     this.tunnel = plan.tunnel === null ? null : { hostname: makeFormatter(plan.tunnel.hostname, operators), headers: new HeaderMutations(plan.tunnel.headers, operators, env.clock) };
     this.plan = plan; this.env = env; this.clusters = clusters; this.logs = logs;
+    this.overload = overload; this.shed = new LoadShed(overload, env);
     this.targets = plan.clusters.map((c) => ({ name: c.name, weight: c.weight, metadataMatch: c.metadataMatch === null ? null : MetadataCriteria.of(c.metadataMatch) }));
     this.stats = new StatBlock(env.stats, TCP_PROXY_SCHEMA, `tcp.${plan.statPrefix}`);
   }

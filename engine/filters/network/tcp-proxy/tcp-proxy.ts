@@ -10,6 +10,7 @@ import { Timer } from '../../../loop/timer-wheel.ts';
 import { formatAddress } from '../../../net/address.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkVerdict } from '../../../net/connection.ts';
 import type { SocketSink } from '../../../net/transport/transport.ts';
+import { OVERLOAD } from '../../../plan/overload-plan.ts';
 import { flagBit } from '../../../observe/response-flags.ts';
 import { TCP_PROXY } from '../../../observe/stats/l4-schemas.ts';
 import { CLUSTER } from '../../../observe/stats/schemas.ts';
@@ -20,7 +21,7 @@ import type { Cluster, Host, RawUpstream, RawWaiter, Waiting } from '../../../up
 import { HttpTunnel } from './http-tunnel.ts';
 import { TcpPick, type TcpProxyRuntime } from './tcp-proxy-runtime.ts';
 
-const UF = flagBit('UF'), UH = flagBit('UH'), UO = flagBit('UO'), URX = flagBit('URX'), NR = flagBit('NR'), NC = flagBit('NC'), DT = flagBit('DT'), DC = flagBit('DC');
+const UF = flagBit('UF'), UH = flagBit('UH'), UO = flagBit('UO'), URX = flagBit('URX'), NR = flagBit('NR'), NC = flagBit('NC'), DT = flagBit('DT'), DC = flagBit('DC'), OM = flagBit('OM');
 
 export class TcpProxy implements NetworkFilter, RawWaiter {
   private readonly runtime: TcpProxyRuntime;
@@ -67,6 +68,7 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
   }
 
   onData(bytes: Buffer, start: number, end: number): NetworkVerdict {
+    if (this.sheds(OVERLOAD.tcp_proxy_on_data)) return 'stop';
     const n = end - start;
     this.stats.add(TCP_PROXY.downstream_cx_rx_bytes_total, n);
     this.facts.requestBodyBytes += n;
@@ -135,6 +137,7 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
   private connect(): void {
     const { runtime, connection, facts } = this, { plan } = runtime;
     this.state = 'connecting';
+    if (this.sheds(OVERLOAD.tcp_proxy_upstream_connect)) return;
     const target = runtime.route(connection), cluster = this.cluster = runtime.clusters.get(target.name);
     if (cluster === null) { this.stats.inc(TCP_PROXY.downstream_cx_no_route); this.give(target.name === '' ? NR : NC); return; }
     const up = facts.upstream ??= new UpstreamFacts();
@@ -150,7 +153,16 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     hostFacts(up, host);
     const head = runtime.tunnelHead(facts);
     const leased = head === null ? cluster.leaseRaw(host, this, connection.facts) : new HttpTunnel(runtime.env, cluster, host, this, head, up, connection.facts).begin();
-    if ('failed' in leased) this.give(UO); else this.waiting = leased;
+    if ('failed' in leased) this.give('shed' in leased && leased.shed === true ? URX : UO); else this.waiting = leased;
+  }
+
+  /** A load shed point: the connection ends where there is pressure. */
+  private sheds(point: number): boolean {
+    const { overload, shed } = this.runtime;
+    if (!overload.overloaded() || this.connection.bypassOverload || !shed.sheds(point)) return false;
+    this.stats.inc(TCP_PROXY.downstream_cx_overload_close);
+    this.give(OM);
+    return true;
   }
 
   /** No upstream: the client's connection ends. */

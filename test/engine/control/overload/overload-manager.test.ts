@@ -61,20 +61,23 @@ test('a trigger is 0 up to where it begins and 1 from where it ends', () => {
 
 test('timers shrink towards their minimum as the pressure grows', () => {
   let value = 0;
-  const view = new OverloadView({ overload: () => value }, () => [{ timer: 'HTTP_DOWNSTREAM_CONNECTION_IDLE', minShare: 0.1, minMs: 0 }, { timer: 'HTTP_DOWNSTREAM_STREAM_IDLE', minShare: -1, minMs: 2000 }]);
+  const view = new OverloadView({ overload: () => value, overloaded: () => value > 0 }, () => [{ timer: 'HTTP_DOWNSTREAM_CONNECTION_IDLE', minShare: 0.1, minMs: 0 }, { timer: 'HTTP_DOWNSTREAM_STREAM_IDLE', minShare: -1, minMs: 2000 }, { timer: 'HTTP_DOWNSTREAM_CONNECTION_MAX', minShare: 0.5, minMs: 0 }]);
   const both = (): number[] => [view.scaled('HTTP_DOWNSTREAM_CONNECTION_IDLE', 10_000), view.scaled('HTTP_DOWNSTREAM_STREAM_IDLE', 10_000)];
   assert.deepEqual(both(), [10_000, 10_000]);
   value = 0.5; assert.deepEqual(both(), [5500, 6000]);
   value = 1; assert.deepEqual(both(), [1000, 2000]);
+  assert.equal(view.scaled('HTTP_DOWNSTREAM_CONNECTION_MAX', 10_000), 5000);
   assert.equal(view.scaled('HTTP_DOWNSTREAM_CONNECTION_IDLE', 0), 0, 'none stays none');
 });
 
 test('monitors read what they are told to read', () => {
   const files: Record<string, string> = { f: '0.25\n', '/sys/fs/cgroup/memory.current': '500', '/sys/fs/cgroup/memory.max': '1000', '/proc/stat': 'cpu 100 0 100 800 0 0\n' };
-  const env: MonitorEnv = { readFile: (p) => { const t = files[p]; if (t === undefined) throw new Error('ENOENT'); return t; }, residentBytes: () => 300, cores: () => 2 };
+  const env: MonitorEnv = { readFile: (p) => { const t = files[p]; if (t === undefined) throw new Error('ENOENT'); return t; }, residentBytes: () => 300, cores: () => 2, runtime: (key) => (key === 'heap' ? 1200 : undefined) };
   assert.equal(makeMonitor({ kind: 'injected', file: 'f' }, env).pressure(), 0.25);
   for (const bad of ['x', '', '1.5', '-1']) { files['f'] = bad; assert.ok(Number.isNaN(makeMonitor({ kind: 'injected', file: 'f' }, env).pressure()), bad); }
-  assert.equal(makeMonitor({ kind: 'fixed-heap', maxBytes: 600 }, env).pressure(), 0.5);
+  assert.equal(makeMonitor({ kind: 'fixed-heap', maxBytes: 600, maxBytesKey: '' }, env).pressure(), 0.5);
+  assert.equal(makeMonitor({ kind: 'fixed-heap', maxBytes: 600, maxBytesKey: 'none' }, env).pressure(), 0.5, 'a runtime key that is not set');
+  assert.equal(makeMonitor({ kind: 'fixed-heap', maxBytes: 600, maxBytesKey: 'heap' }, env).pressure(), 0.25, 'a runtime key in its place');
   assert.equal(makeMonitor({ kind: 'cgroup-memory', maxBytes: 0 }, env).pressure(), 0.5);
   assert.equal(makeMonitor({ kind: 'cgroup-memory', maxBytes: 750 }, env).pressure(), 500 / 750);
   const cpu = makeMonitor({ kind: 'cpu', mode: 'HOST' }, env);
