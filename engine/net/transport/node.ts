@@ -87,6 +87,37 @@ class NodeSocket implements TransportSocket {
   setOption(o: SocketOption): boolean { const fd = descriptorOf(this.socket); return fd >= 0 && setOption(fd, o); }
 }
 
+/** What waits at most where a listener takes no connections, whatever its backlog. */
+const MOST_WAITING = 1024;
+
+/**
+ * node:net accepts whatever comes, so connections to a listener that takes none wait here instead of in the kernel's queue: unread, at most as many as its backlog; the
+ * others are closed.
+ */
+class WaitingRoom {
+  private readonly take: (socket: net.Socket) => void;
+  private readonly most: number;
+  private readonly sockets = new Set<net.Socket>();
+  private isShut = false;
+  constructor(backlog: number, take: (socket: net.Socket) => void) { this.take = take; this.most = Math.min(backlog, MOST_WAITING); }
+
+  /** Whether the socket stays here (or is over). */
+  keep(socket: net.Socket): boolean {
+    if (!this.isShut) return false;
+    if (this.sockets.size >= this.most) { socket.destroy(); return true; }
+    socket.on('error', () => { /* its close follows */ });
+    socket.once('close', () => this.sockets.delete(socket));
+    this.sockets.add(socket);
+    return true;
+  }
+  shut(): void { this.isShut = true; }
+  open(): void {
+    this.isShut = false;
+    for (const s of [...this.sockets]) { this.sockets.delete(s); this.take(s); }
+  }
+  empty(): void { for (const s of this.sockets) s.destroy(); }
+}
+
 export class NodeTransport implements Transport {
   readonly name = 'node';
   private readonly turn: TransportTurn;
@@ -129,7 +160,8 @@ export class NodeTransport implements Transport {
     // Connections are not handed from one worker to another here: those without a socket of their own serve none.
     if (o.share?.socketless === true) return Promise.resolve({ local: o.address, pause: () => {}, resume: () => {}, close: () => {} });
     const path = pathOf(o.address);
-    const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => { const s = this.adopt(socket, path); this.enter(() => onAccept(s), s); });
+    const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => { if (!waiting.keep(socket)) take(socket); });
+    const take = (socket: net.Socket): void => { const s = this.adopt(socket, path); this.enter(() => onAccept(s), s); }, waiting = new WaitingRoom(o.backlog, take);
     return new Promise((resolve) => {
       server.once('error', (e: NodeJS.ErrnoException) => resolve({ error: e.code ?? 'EIO' }));
       const done = (): void => {
@@ -139,9 +171,9 @@ export class NodeTransport implements Transport {
         server.on('error', () => { /* EMFILE and the like: the next accept tries again */ });
         resolve({
           local: bound !== null && typeof bound === 'object' ? ipAddress(bound.address, bound.port) : o.address,
-          pause: () => { /* node:net has no pause for a listening socket; the backlog is the bound */ },
-          resume: () => {},
-          close: () => { this.servers.delete(server); server.close(); },
+          pause: () => waiting.shut(),
+          resume: () => waiting.open(),
+          close: () => { this.servers.delete(server); server.close(); waiting.empty(); },
         });
       };
       if (o.address.kind === 'ip') server.listen({ host: o.address.ip, port: o.address.port, backlog: o.backlog, reusePort: o.reusePort, ipv6Only: o.ipv6Only, exclusive: true }, done);

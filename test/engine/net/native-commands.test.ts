@@ -48,6 +48,12 @@ test(`random commands for ${seconds} s`, { skip: addon === null && 'the addon is
     fill();
     if (n(3) === 0) call();
   });
+  // A second transport shares the listener: connections are handed over from one to the other, and its listener comes and goes.
+  const events2 = new Int32Array(4 + 4 * RECORDS), commands2 = new Int32Array(4 + 4 * RECORDS), other = a['create']!(Buffer.allocUnsafeSlow(1 << 18), Buffer.allocUnsafeSlow(1 << 18), events2, commands2, () => {
+    for (let i = 0; i < events2[0]!; i++) if ((events2[5 + 4 * i]! & 255) === 1 && n(3) > 0) { handed++; const k = 4 + 4 * commands2[0]!++; commands2[k] = events2[4 + 4 * i]!; commands2[k + 1] = (events2[5 + 4 * i]! & ~255) | one(3, 4, 5, 8); }
+  });
+  let handed = 0, shared = a['share']!(other, 'fuzz') as number;
+  assert.ok(shared >= 0);
   const port = Number(String(a['name']!(handle, a['listen']!(handle, '127.0.0.1', 0, 511, 0, 0, 0, [], 'fuzz'), false)).split(' ')[1]);
   assert.ok(port > 0);
 
@@ -55,7 +61,7 @@ test(`random commands for ${seconds} s`, { skip: addon === null && 'the addon is
   const call = (): void => {
     const some = live.size > 0 ? [...live.keys()][n(live.size)]! : 0, slot = (): unknown => (n(2) ? some : junk());
     try {
-      switch (n(10)) {
+      switch (n(12)) {
         case 0: a['setHigh']!(handle, slot(), junk()); break;
         case 1: a['pending']!(handle, slot()); a['live']!(handle); break;
         case 2: a['setOption']!(handle, slot(), junk(), junk(), junk()); break;
@@ -63,7 +69,9 @@ test(`random commands for ${seconds} s`, { skip: addon === null && 'the addon is
         case 4: a['pauseListener']!(handle, one(junk(), some), n(2) === 0); break;
         case 5: { const made = a['connect']!(handle, '127.0.0.1', port, '', 0, one<unknown>([], [6, 1, 1], junk())); if (typeof made === 'number' && made >= 0) live.set(made, Number(a['generation']!(handle, made))); break; }
         case 6: a['connect']!(handle, one(junk(), '127.0.0.1'), one<unknown>(-1, port, 'x'), one(junk(), '127.0.0.1'), junk(), junk()); break;
-        case 7: { const l = a['listen']!(handle, one<unknown>('127.0.0.1', `@weir-fuzz-${process.pid}-${n(5)}`, junk()), one<unknown>(0, -1), junk(), n(4), 0, junk(), one<unknown>([], junk())); if (typeof l === 'number' && l >= 0) a['closeListener']!(handle, l); break; }
+        case 7: { const l = a['listen']!(handle, one<unknown>('127.0.0.1', `@weir-fuzz-${process.pid}-${n(5)}`, junk()), one<unknown>(0, -1), junk(), n(4), 0, junk(), one<unknown>([], junk()), one<unknown>('', 'fuzz', junk())); if (typeof l === 'number' && l >= 0) a['closeListener']!(handle, l); break; }
+        case 9: a['originalDestination']!(handle, slot()); a['share']!(handle, one<unknown>(junk(), 'fuzz')); break;
+        case 10: if (n(3) === 0) { a['closeListener']!(other, shared); shared = a['share']!(other, 'fuzz') as number; } break;
         case 8: fill(); a['flush']!(handle); break;
         default: a['wake']!(handle, one(0, 1, -1, junk())); a['name']!(one<unknown>(junk(), {}), 0, false);
       }
@@ -87,7 +95,14 @@ test(`random commands for ${seconds} s`, { skip: addon === null && 'the addon is
     await new Promise((r) => setTimeout(r, 2));
   }
   t.diagnostic(`${turns} turns`);
+  t.diagnostic(`${handed} handed over`);
   assert.ok(turns > 50);
+  assert.ok(handed > 0);
+  // One ends while the other still hands connections over to it.
+  for (let i = 0; i < 20; i++) connect(port, '127.0.0.1').on('error', () => {});
+  await new Promise((r) => setTimeout(r, 5));
+  a['close']!(other);
+  await new Promise((r) => setTimeout(r, 20));
   a['close']!(handle);
   assert.throws(() => a['wake']!(handle, 0), /closed/);
   assert.throws(() => a['create']!(events, commands, receive, send, () => {}), /bad slabs/);

@@ -109,6 +109,24 @@ for (const kind of kinds) {
     }
   });
 
+  test(`${kind}: connections to a listener that takes none wait, unread, and are taken when it goes on`, async (c) => {
+    const t = make(c), servers: Peer[] = [];
+    const listener = await t.listen({ ...LISTEN, address: ipAddress('127.0.0.1', 0) }, (s) => { const p = new Peer(); p.socket = s; s.sink = p; servers.push(p); });
+    assert.ok(!('error' in listener));
+    listener.pause();
+    const clients = await Promise.all([0, 1, 2].map(async () => { const p = new Peer(); p.socket = t.connect(to(listener.local), p); await p.until(() => p.connected); p.socket.writeLatin1('early'); return p; }));
+    clients[2]!.socket.destroy('reset');
+    await new Promise((r) => setTimeout(r, 20));
+    assert.equal(servers.length, 0);
+    listener.resume();
+    for (let i = 0; i < 100 && servers.filter((s) => s.text === 'early').length < 2; i++) await new Promise((r) => setTimeout(r, 5));
+    // The one that was reset may be told of first.
+    const taken = servers.filter((s) => s.text === 'early');
+    assert.ok(taken.length >= 2);
+    for (const s of taken) s.socket.writeLatin1('late');
+    await Promise.all(clients.slice(0, 2).map((p) => p.until(() => p.text === 'late')));
+  });
+
   test(`${kind}: an address in use is told`, async (c) => {
     const t = make(c);
     const { listener } = await pair(t);
