@@ -312,21 +312,11 @@ export class ClusterEntry implements Cluster {
   beginRequest(host: Host, priority: 'default' | 'high'): boolean {
     if (host.cluster !== this) return host.cluster.beginRequest(host, priority);
     if (!this.breakers[priority === 'high' ? 1 : 0]!.tryAcquire(CIRCUIT_KIND.RQ)) { this.stats.inc(CLUSTER.upstream_rq_active_overflow); return false; }
-    const entry = host as HostEntry;
-    this.stats.inc(CLUSTER.upstream_rq_total);
-    this.stats.inc(CLUSTER.upstream_rq_active);
-    this.shared.hosts.addActive(entry.index, 1);
-    entry.stats.inc(HOST.rq_active);
-    entry.stats.inc(HOST.rq_total);
     return true;
   }
   endRequest(host: Host, priority: 'default' | 'high'): void {
     if (host.cluster !== this) { host.cluster.endRequest(host, priority); return; }
-    const entry = host as HostEntry;
     this.breakers[priority === 'high' ? 1 : 0]!.release(CIRCUIT_KIND.RQ);
-    this.stats.dec(CLUSTER.upstream_rq_active);
-    this.shared.hosts.addActive(entry.index, -1);
-    entry.stats.dec(HOST.rq_active);
   }
   beginRetry(priority: 'default' | 'high'): boolean {
     const i = priority === 'high' ? 1 : 0, budget = this.plan.retryBudgets[i]!;

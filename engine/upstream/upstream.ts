@@ -114,7 +114,7 @@ export interface Cluster {
   lease(host: Host, ctx: LeaseContext, waiter: LeaseWaiter): Leased;
   /** Opens an L4 connection. `client`: for whom, where the host is told (PROXY protocol). */
   leaseRaw(host: Host, waiter: RawWaiter, client: ConnectionFacts | null): Waiting | { readonly failed: 'overflow'; /** By the overload manager. */ readonly shed?: boolean };
-  /** Circuit breaker of active requests: false is overflow (upstream_rq_active_overflow counted). Must be matched by endRequest. */
+  /** Circuit breaker of active requests: false is overflow (upstream_rq_active_overflow counted). Must be matched by endRequest. The request's stats are the pool's, from when it has a connection. */
   beginRequest(host: Host, priority: 'default' | 'high'): boolean;
   endRequest(host: Host, priority: 'default' | 'high'): void;
   /** Retry budget / max_retries. */

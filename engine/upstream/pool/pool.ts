@@ -82,7 +82,7 @@ export class Pool {
   }
 
   private open(c: UpstreamConnection, ctx: LeaseContext): ReturnType<UpstreamConnection['open']> {
-    this.active++;
+    this.streamBegins();
     const stream = c.open(ctx);
     if (c.room <= 0) this.unlist(c);
     return stream;
@@ -169,7 +169,24 @@ export class Pool {
   }
 
   /** @internal A stream of it is over. */
-  streamOver(count: number): void { this.active -= count; }
+  streamOver(count: number): void {
+    const { cluster, host } = this;
+    this.active -= count;
+    cluster.stats.add(CLUSTER.upstream_rq_active, -count);
+    host.stats.add(HOST.rq_active, -count);
+    cluster.shared.hosts.addActive(host.index, -count);
+  }
+
+  /** A request counts from when it has a connection (Envoy: attachStreamToClient): one that finds none was never there. */
+  private streamBegins(): void {
+    const { cluster, host } = this;
+    this.active++;
+    cluster.stats.inc(CLUSTER.upstream_rq_total);
+    cluster.stats.inc(CLUSTER.upstream_rq_active);
+    host.stats.inc(HOST.rq_total);
+    host.stats.inc(HOST.rq_active);
+    cluster.shared.hosts.addActive(host.index, 1);
+  }
 
   /** @internal A connection could not be had: with it all that wait, as in Envoy. */
   failed(c: UpstreamConnection, why: 'connect-failure' | 'connect-timeout', reason: string): void {

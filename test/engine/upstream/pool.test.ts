@@ -46,6 +46,19 @@ test('a failed connect fails all that wait, and the counts go back', () => {
   assert.deepEqual([w.held(), w.count('upstream_cx_connect_fail'), w.count('upstream_cx_destroy_remote'), w.shared.hosts.connections(0)], [[0, 0, 0], 2, 2, 0]);
 });
 
+test('a request counts from when it has a connection: one whose connect fails was never there', () => {
+  const w = new PoolWorld(), counted = (): number[] => [w.count('upstream_rq_total'), w.count('upstream_rq_active'), w.shared.hosts.active(0)];
+  w.ask();
+  assert.deepEqual(counted(), [0, 0, 0]);
+  w.close(0, 'ECONNREFUSED');
+  assert.deepEqual(counted(), [0, 0, 0]);
+  w.ask();
+  w.connect(1);
+  assert.deepEqual(counted(), [1, 1, 1]);
+  w.answer(1);
+  assert.deepEqual(counted(), [1, 0, 0]);
+});
+
 test('a connect that takes too long', () => {
   const w = new PoolWorld(), r = w.ask();
   w.env.advance(1001);
