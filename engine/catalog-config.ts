@@ -30,6 +30,7 @@ import { compileNetworkDirectResponse } from './filters/network/direct-response/
 import { compileConnectionLimit } from './filters/network/connection-limit/config.ts';
 import { compileListenerLocalRateLimit, compileNetworkLocalRateLimit } from './filters/network/local-ratelimit/config.ts';
 import { compileNetworkSetFilterState } from './filters/network/set-filter-state/config.ts';
+import { compileSniDynamicForwardProxy } from './filters/network/sni-dynamic-forward-proxy/config.ts';
 import { compileUdpProxy } from './filters/udp/udp-proxy/config.ts';
 import { compileNetworkRbac } from './filters/network/rbac/config.ts';
 import { compileLocalRateLimit } from './filters/http/local-ratelimit/config.ts';
@@ -62,6 +63,7 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.network.rbac.v3.RBAC', { category: 'envoy.filters.network', compile: compileNetworkRbac }],
   ['envoy.extensions.filters.network.set_filter_state.v3.Config', { category: 'envoy.filters.network', compile: compileNetworkSetFilterState }],
   ['envoy.extensions.filters.network.sni_cluster.v3.SniCluster', { category: 'envoy.filters.network', compile: () => ({}) }],
+  ['envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig', { category: 'envoy.filters.network', compile: compileSniDynamicForwardProxy }],
   ['envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig', { category: 'envoy.filters.udp_listener', compile: compileUdpProxy }],
   ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', { category: 'envoy.filters.network', compile: compileTcpProxy }],
   ['envoy.extensions.filters.http.basic_auth.v3.BasicAuth', { category: 'envoy.filters.http', compile: compileBasicAuth }],

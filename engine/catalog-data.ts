@@ -43,6 +43,7 @@ import { EchoFactory } from './filters/network/echo/echo.ts';
 import { ConnectionLimitFactory } from './filters/network/connection-limit/connection-limit.ts';
 import { ListenerLocalRateLimitFactory, NetworkLocalRateLimitFactory } from './filters/network/local-ratelimit/local-ratelimit.ts';
 import { SetFilterStateFactory } from './filters/network/set-filter-state/set-filter-state.ts';
+import { SniDynamicForwardProxyFactory } from './filters/network/sni-dynamic-forward-proxy/sni-dynamic-forward-proxy.ts';
 import { SniClusterFactory } from './filters/network/sni-cluster/sni-cluster.ts';
 import type { UdpFilter } from './net/udp-filter.ts';
 import { UdpProxy } from './filters/udp/udp-proxy/udp-proxy.ts';
@@ -52,7 +53,7 @@ import { LocalRateLimitFactory } from './filters/http/local-ratelimit/local-rate
 import type { LocalRateLimitPlan } from './plan/rate-limit-plan.ts';
 import { HttpRbacFactory } from './filters/http/rbac/rbac.ts';
 import { DynamicForwardProxyFactory } from './filters/http/dynamic-forward-proxy/filter.ts';
-import type { DynamicForwardPlan } from './plan/dynamic-forward-plan.ts';
+import type { DynamicForwardPlan, SniForwardPlan } from './plan/dynamic-forward-plan.ts';
 import type { DnsCaches } from './upstream/dns-caches.ts';
 import { StatefulSessionFactory } from './filters/http/stateful-session/filter.ts';
 import type { StatefulSessionPlan } from './plan/stateful-session-plan.ts';
@@ -92,6 +93,7 @@ const NETWORK_FILTERS: ReadonlyMap<string, NetworkFilterMaker> = new Map<string,
   ['envoy.extensions.filters.network.rbac.v3.RBAC', (body, p) => new NetworkRbacFactory(body as NetworkRbacPlan, p.env)],
   ['envoy.extensions.filters.network.set_filter_state.v3.Config', (body, p) => new SetFilterStateFactory(body as SetFilterStatePlan, p.env, p.parts.logs.operators)],
   ['envoy.extensions.filters.network.sni_cluster.v3.SniCluster', () => new SniClusterFactory()],
+  ['envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig', (body, p) => new SniDynamicForwardProxyFactory(body as SniForwardPlan, p.parts.dns)],
   ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', (body, p) => { const plan = body as TcpProxyPlan; return new TcpProxyRuntime(plan, p.env, p.parts.clusters, plan.accessLogs.map((l) => p.catalog.accessLog(l.kind, l.body, p.env)), p.parts.logs.operators, p.parts.overload); }],
 ]);
 

@@ -19,8 +19,9 @@ export class DynamicForwardChooser implements HostChooser {
   constructor(entry: ClusterEntry, cache: string, hostTtlMs: number, dns: DnsCaches) { this.entry = entry; this.cache = cache; this.dns = dns; this.hosts = new DynamicHosts(entry, hostTtlMs); }
 
   choose(ctx: PickContext): Host | null {
-    const given = ctx.facts?.filterState?.get('envoy.upstream.dynamic_host'), port = ctx.facts?.filterState?.get('envoy.upstream.dynamic_port');
-    const authority = typeof given === 'string' && given !== '' ? given : ctx.request?.authority ?? '', name = nameOf(authority);
+    const own = ctx.facts?.filterState, connection = ctx.facts?.connection;
+    const given = own?.get('envoy.upstream.dynamic_host') ?? connection?.filterState?.get('envoy.upstream.dynamic_host'), port = own?.get('envoy.upstream.dynamic_port') ?? connection?.filterState?.get('envoy.upstream.dynamic_port');
+    const authority = typeof given === 'string' && given !== '' ? given : ctx.request !== null ? ctx.request.authority : connection?.serverName ?? '', name = nameOf(authority);
     if (name === '') return null;
     const addresses = parseIp(name) !== null ? [name] : this.dns.get(this.cache, name)?.addresses ?? [], [address] = addresses;
     const asked = typeof port === 'number' ? port : portOf(authority);
