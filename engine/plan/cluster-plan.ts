@@ -6,6 +6,7 @@ import type { ValueMatchPlan } from './match-plan.ts';
 import type { OutlierVotingPlan } from './health-plan.ts';
 import type { ExtensionPlan } from './extension-plan.ts';
 import type { HttpFilterPlan } from './hcm-plan.ts';
+import type { HashPolicyPlan } from './route-plan.ts';
 import type { Http1OptionsPlan } from './http1-options-plan.ts';
 import type { Http2OptionsPlan } from './http2-options-plan.ts';
 
@@ -97,6 +98,8 @@ export interface ClusterPlan {
   readonly maxConnectionDurationMs: number;
   readonly maxRequestsPerConnection: number;
   readonly maxStreamDurationMs: number;
+  /** In place of the route's, where there are any. */
+  readonly hashPolicies: readonly HashPolicyPlan[];
   /** HTTP filters of each attempt at its hosts, in place of the router's; null: it has none. */
   readonly upstreamFilters: readonly HttpFilterPlan[] | null;
   readonly preconnectRatio: number;

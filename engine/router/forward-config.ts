@@ -1,8 +1,9 @@
 // RouteAction from configuration.
 import { toByteString } from '../headers/headers.ts';
+import { compileHashPolicies } from '../http/hash-policy-config.ts';
 import { compileRateLimits } from '../http/rate-limit/config.ts';
 import { compileMetadata } from '../net/config.ts';
-import type { ForwardPlan, HashPolicyPlan, WeightedPlan } from '../plan/route-plan.ts';
+import type { ForwardPlan, WeightedPlan } from '../plan/route-plan.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import { compileFilterConfigs, compileLevel, compileRewrite, formatOf } from './config.ts';
 import { compileMirrors, compileRedirectPolicy } from './mirror-config.ts';
@@ -32,19 +33,6 @@ function compileTarget(m: ConfigMessage, ctx: CompileContext): ForwardPlan['targ
   return { kind: 'cluster', name: '' };
 }
 
-function compileHashPolicy(p: ConfigMessage): HashPolicyPlan | null {
-  const terminal = p.bool('terminal'), kind = p.oneof('policy_specifier'), x = kind === '' ? undefined : p.msg(kind);
-  if (x === undefined) return null;
-  switch (kind) {
-    case 'header': { const r = x.msg('regex_rewrite'); return { terminal, kind: 'header', name: x.str('header_name').toLowerCase(), rewrite: r === undefined ? null : compileRewrite(r) }; }
-    case 'cookie': return { terminal, kind: 'cookie', name: x.str('name'), ttlMs: x.ms('ttl', -1), path: x.str('path'), attributes: x.list('attributes').map((a) => [a.str('name'), a.str('value')] as const) };
-    case 'connection_properties': return x.bool('source_ip') ? { terminal, kind: 'source-ip' } : null;
-    case 'query_parameter': return { terminal, kind: 'query', name: x.str('name') };
-    case 'filter_state': return { terminal, kind: 'filter-state', key: x.str('key') };
-    default: p.unsupported(kind); return null;
-  }
-}
-
 export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPlan {
   for (const f of ['retry_policy_typed_config', 'cors', 'internal_redirect_action', 'max_internal_redirects', 'early_data_policy']) m.unsupported(f);
   const duration = m.msg('max_stream_duration');
@@ -69,7 +57,7 @@ export function compileForward(m: ConfigMessage, ctx: CompileContext): ForwardPl
     hostLiteral: toByteString(m.str('host_rewrite_literal')), hostHeader: m.str('host_rewrite_header').toLowerCase(), hostRegex: hostRegex === undefined ? null : compileRewrite(hostRegex), hostFormat: formatOf(m, 'host_rewrite'), autoHost: m.bool('auto_host_rewrite'), appendForwardedHost: m.bool('append_x_forwarded_host'),
     timeoutMs: m.ms('timeout', -1), idleTimeoutMs: m.ms('idle_timeout', -1), flushTimeoutMs: m.ms('flush_timeout', -1), maxStreamDurationMs: duration?.ms('max_stream_duration', -1) ?? -1, maxGrpcTimeoutMs: m.ms('max_grpc_timeout', -1), grpcTimeoutOffsetMs: Math.max(0, m.ms('grpc_timeout_offset', 0)),
     newTimeouts: duration !== undefined, grpcHeaderMaxMs: duration?.ms('grpc_timeout_header_max', -1) ?? -1, grpcHeaderOffsetMs: Math.max(0, duration?.ms('grpc_timeout_header_offset', 0) ?? 0),
-    priority: m.enum('priority') === 'HIGH' ? 'high' : 'default', hashPolicies: m.list('hash_policy').map(compileHashPolicy).filter((p) => p !== null), metadataMatch: compileMetadata(m.msg('metadata_match')), upgrades, connectTerminate: terminate, retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), redirects: compileRedirectPolicy(m),
+    priority: m.enum('priority') === 'HIGH' ? 'high' : 'default', hashPolicies: compileHashPolicies(m), metadataMatch: compileMetadata(m.msg('metadata_match')), upgrades, connectTerminate: terminate, retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), redirects: compileRedirectPolicy(m),
     rateLimits: compileRateLimits(m.list('rate_limits')), includeHostRateLimits: m.bool('include_vh_rate_limits'),
   };
 }

@@ -76,7 +76,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   /** The first attempt, for the cluster known as `name`. A reply refuses the request. */
   begin(headers: RequestHeaders, name: string, end: boolean): Verdict {
     const { entry, cluster, router: { plan }, s: { facts } } = this;
-    if (cluster.usesHash) this.cookies = this.choice.hash();
+    if (cluster.usesHash) this.cookies = this.choice.hash(cluster);
     const steered = hasSteering(headers);
     settleTimeouts(entry.forward!, entry.retryPolicy, entry.hedge, headers, steered, plan.respectExpectedTimeout, this.limits);
     tellTimeout(headers, expectedTimeout(this.limits, 0), plan.suppressEnvoyHeaders);

@@ -2,6 +2,7 @@
 import type { ClientStream, HttpProtocol, ResetReason } from '../codec/codec.ts';
 import type { PeerFault } from '../base/fault.ts';
 import type { HttpFilterPlan } from '../plan/hcm-plan.ts';
+import type { HashPolicyPlan } from '../plan/route-plan.ts';
 import type { Address } from '../net/address.ts';
 import type { ConnectionFacts, ForClient, MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
 import type { MetadataCriteria } from './metadata-criteria.ts';
@@ -108,6 +109,8 @@ export interface Cluster {
   removed: boolean;
   /** Its choices depend on a hash of the request (ring hash, maglev). */
   readonly usesHash: boolean;
+  /** Of the hash, in place of the route's; empty: the route's. */
+  readonly hashPolicies: readonly HashPolicyPlan[];
   /** Picks a host; null: none healthy (503 UH). Rebuilds its balancer first if an epoch word moved. */
   choose(ctx: PickContext): Host | null;
   /** Takes an HTTP stream on a connection to `host`: at once, later, or not. Circuit breakers for connections, pending and pools are counted here; requests by the caller through `beginRequest`. */

@@ -66,7 +66,7 @@ function fakeHost(cluster: Cluster, index: number, priority: number): Host {
 export class FakeCluster {
   readonly name = 'c'; readonly statName = 'c'; readonly metadata = null; readonly perConnectionBufferLimit = 0; readonly maxRequestsPerConnection = 0; readonly maxResponseHeadersCount = 100; readonly trackSizes = false; readonly trackBudgets = false;
   upstreamFilters: readonly HttpFilterPlan[] | null = null;
-  readonly usesHash = true;
+  readonly usesHash = true; readonly hashPolicies = [];
   maxStreamDurationMs = -1; removed = false; readonly healthChecked = false;
   active = 0; retries = 0; maxRetries = 3;
   readonly streams: UpstreamStream[] = [];

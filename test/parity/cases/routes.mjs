@@ -1,5 +1,5 @@
 // What routes match and make of requests, beyond paths and headers (routing.mjs): cookies, filter state, formats in rewrites, hosts by another header, statistics of routes.
-import { httpFilter, httpProxy, says } from '../lib/config.mjs';
+import { cluster, httpFilter, httpProxy, says } from '../lib/config.mjs';
 
 const seen = (t, b = 'a') => t.seen(b).map((r) => ({ path: r.path, host: r.headers.host, original: [r.headers['x-envoy-original-host'] ?? null, r.headers['x-envoy-original-path'] ?? null] }));
 
@@ -111,6 +111,26 @@ on_request_headers:
       for (let i = 0; i < 12; i++) cookies.push(await who('/c', { cookie: `c=${i}` }));
       t.note('by cookie', cookies.join(''));
       t.note('a missing cookie, where the clusters balance without a hash', String((await t.quiet.http({ path: '/c' })).headers['set-cookie']).replace(/"[^"]*"/, '"…"'));
+    },
+  },
+  {
+    name: "a cluster's hash policies stand in place of the route's",
+    backends: [{ name: 'a' }, { name: 'b' }, { name: 'c' }],
+    config: (w) => httpProxy(w, {
+      clusters: [cluster(w, 'all', { backends: ['a', 'b', 'c'], more: `
+lb_policy: MAGLEV
+typed_extension_protocol_options:
+  envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+    "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+    explicit_http_config: {http_protocol_options: {}}
+    hash_policy: [{header: {header_name: x-cluster}}]` })],
+      routes: `
+      - {match: {prefix: "/own"}, route: {cluster: all, hash_policy: [{header: {header_name: x-route}}]}}
+      - {match: {prefix: "/"}, route: {cluster: all}}`,
+    }),
+    steps: async (t) => {
+      const ask = async (path, headers) => { const met = new Set(); for (let i = 0; i < 12; i++) met.add((await t.quiet.http({ path, headers })).headers['x-backend']); return met.size; };
+      for (const [path, headers] of [['/', { 'x-cluster': '1' }], ['/own', { 'x-cluster': '1' }], ['/own', { 'x-cluster': '2', 'x-route': '5' }], ['/own', { 'x-route': '5' }], ['/', {}]]) t.note(`${path} ${Object.keys(headers)}`, await ask(path, headers) === 1 ? 'one host' : 'several');
     },
   },
   {
