@@ -65,6 +65,7 @@ export class WorkerEngine {
       case 'cluster-removed': this.clusters.remove(r.name); break;
       case 'dns': this.clusters.dns.install(r.cache, r.host, r.answer); break;
       case 'hosts': this.clusters.installHosts(r.name, r.body); break;
+      case 'health': this.clusters.lookAtHealth(r.name); break;
       case 'routes': this.routes.install(r.name, r.body); break;
       case 'secret': this.env.secrets.install(r.name, r.body); break;
       case 'secret-removed': this.env.secrets.remove(r.name); break;

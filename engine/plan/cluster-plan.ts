@@ -94,6 +94,10 @@ export interface ClusterPlan {
   readonly autoSanValidation: boolean;
   /** Any change of the endpoints closes the connections of all. */
   readonly closeOnHostSetChange: boolean;
+  /** A host that is found bad loses its connections of layer 4 too. */
+  readonly closeOnHealthFailure: boolean;
+  /** Each downstream connection has upstream connections of its own. */
+  readonly poolPerConnection: boolean;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
   readonly maxRequestsPerConnection: number;

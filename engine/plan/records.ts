@@ -11,6 +11,8 @@ export type PlanRecord =
   | { readonly kind: 'cluster-removed'; readonly name: string }
   /** Endpoints of a cluster (hosts with their host-table indexes), whenever they change. */
   | { readonly kind: 'hosts'; readonly name: string; readonly body: Uint8Array }
+  /** Flags of hosts have moved in a cluster that closes connections with that. */
+  | { readonly kind: 'health'; readonly name: string }
   | { readonly kind: 'listener'; readonly name: string; readonly version: string; readonly body: Uint8Array }
   | { readonly kind: 'listener-removed'; readonly name: string }
   /** A route configuration under the key its users know it by: 'static:LISTENER:CHAIN' for inline ones, the RDS name otherwise. */

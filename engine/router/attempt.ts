@@ -186,7 +186,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     this.open(new RawStream(upstream, this, this.owner.env.later));
   }
   onRawFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string, host: Host): void { this.onLeaseFailure(why, reason, host); }
-  private noLease(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string): Failure {
+  private noLease(why: 'overflow' | 'connect-failure' | 'connect-timeout' | 'no-pool', reason: string): Failure {
     this.facts.transportFailure = reason;
     return leaseFailure(why, reason);
   }

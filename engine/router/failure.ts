@@ -20,9 +20,13 @@ const BY_REASON: Readonly<Record<ResetReason, Failure>> = {
   'connection-failure': failure('remote connection failure', FLAG.UF, 'connect'), 'protocol-error': PROTOCOL, 'connect-error': failure('remote connection failure', FLAG.UF, 'connect'), 'no-error': failure('remote reset', FLAG.UR),
 };
 
+/** The circuit breaker of pools is open: to the client it is as if there were no host. */
+export const NO_POOL = failure('overflow', FLAG.UH);
+
 /** No connection could be had. `transport`: the reason in words, '' for none. */
-export function leaseFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', transport: string): Failure {
+export function leaseFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout' | 'no-pool', transport: string): Failure {
   if (why === 'overflow') return OVERFLOW;
+  if (why === 'no-pool') return NO_POOL;
   return failure(why === 'connect-timeout' ? 'connection timeout' : 'remote connection failure', FLAG.UF, 'connect', 503, transport);
 }
 /** The stream was reset. */

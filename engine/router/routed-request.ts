@@ -15,7 +15,7 @@ import { AttemptSet } from './attempt-set.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { redirects } from './internal-redirect.ts';
 import { startMirrors, type Mirrors } from './mirror.ts';
-import { FLAG, LOCAL_RESET, failureDetails, failureReply, type Failure } from './failure.ts';
+import { FLAG, LOCAL_RESET, NO_POOL, failureDetails, failureReply, type Failure } from './failure.ts';
 import { addCookies } from './hash-policy.ts';
 import { HostChoice } from './host-choice.ts';
 import { BODY_TOO_LARGE, noHost, durationReply, timeoutReply, withAttempts } from './replies.ts';
@@ -106,11 +106,12 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     this.retry?.noteHost(host);
     const failure = a.begin();
     if (failure === null) return null;
+    if (failure === NO_POOL) return this.noHost(cluster, 0);
     return this.settleFailure(a, failure, failure.kind === 'overflow' ? 'overflow' : 'connection-failure', null);
   }
 
-  private noHost(cluster: Cluster): LocalReply {
-    cluster.stats.inc(CLUSTER.upstream_cx_none_healthy);
+  private noHost(cluster: Cluster, none = 1): LocalReply {
+    cluster.stats.add(CLUSTER.upstream_cx_none_healthy, none);
     cluster.onResponse(null, 503, this.s.facts.internal, false, -1);
     return this.counted(noHost(this.choice.overrideHost));
   }

@@ -68,6 +68,15 @@ function subset(m: ConfigMessage): SubsetPlan {
   };
 }
 
+/** lb_subset_config: without selectors there are no subsets, whatever else it says. */
+function ofSubsets(m: ConfigMessage | undefined, byLocality: Partial<BalancerPlan>): SubsetPlan | null {
+  if (m === undefined) return null;
+  if (m.bool('locality_weight_aware') && byLocality.localityWeighted !== true) m.error('locality_weight_aware', 'Locality weight aware subset LB requires that a locality_weighted_lb_config be set in common_lb_config');
+  if (m.list('subset_selectors').length > 0) return subset(m);
+  for (const f of ['fallback_policy', 'default_subset', 'scale_locality_weight', 'panic_mode_any', 'list_as_any', 'metadata_fallback_policy']) m.noop(f, 'there are no subset_selectors');
+  return null;
+}
+
 function metadataKey(m: ConfigMessage): { filter: string; path: string[] } {
   return { filter: m.str('key'), path: m.list('path').map((p) => { p.unsupported('index'); return p.str('key'); }) };
 }
@@ -137,7 +146,7 @@ export function compileBalancer(m: ConfigMessage, provided: boolean): BalancerPl
   const common = m.msg('common_lb_config'), policy = m.msg('load_balancing_policy'), subsets = m.msg('lb_subset_config');
   const hash = hashing(common?.msg('consistent_hashing_lb_config')), byLocality = localities(common), lbPolicy = m.enum('lb_policy');
   if (policy !== undefined) { if (subsets !== undefined) m.error('lb_subset_config', 'cluster: load_balancing_policy cannot be combined with partial fields (lb_subset_config) of Cluster'); return checked(m, 'load_balancing_policy', fromPolicies(policy) ?? BALANCER, provided); }
-  const base: BalancerPlan = { ...BALANCER, ...hash, ...byLocality, subset: subsets === undefined || subsets.list('subset_selectors').length === 0 ? null : subset(subsets) };
+  const base: BalancerPlan = { ...BALANCER, ...hash, ...byLocality, subset: ofSubsets(subsets, byLocality) };
   for (const [policyName, field] of OPTIONS) if (policyName !== lbPolicy) m.noop(field, `lb_policy is ${lbPolicy}`);
   if (provided && lbPolicy !== 'CLUSTER_PROVIDED') m.error('lb_policy', `cluster: LB policy ${lbPolicy} is not valid for this type of cluster, only 'CLUSTER_PROVIDED' is`);
   switch (lbPolicy) {

@@ -47,6 +47,7 @@ export class ClusterSet implements ClusterDirectory, Surroundings {
     known.built?.setHosts(unpackHosts(hosts));
     if (name === this.localName) this.forgetAll();
   }
+  lookAtHealth(name: string): void { this.known.get(name)?.built?.lookAtHealth(); }
   remove(name: string): void {
     const known = this.known.get(name);
     if (known?.built) { known.built.removed = true; known.built.drain(); }

@@ -4,19 +4,19 @@ import type { PeerFault } from '../base/fault.ts';
 import type { ResetReason } from '../codec/codec.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { hostOf } from '../headers/authority.ts';
-import { formatAddress } from '../net/address.ts';
 import { parseIp } from '../net/cidr.ts';
-import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HOST_SCHEMA, HTTP1_SCHEMA, HTTP2_SCHEMA } from '../observe/stats/schemas.ts';
+import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HTTP1_SCHEMA, HTTP2_SCHEMA } from '../observe/stats/schemas.ts';
 import { recordSample, StatBlock } from '../observe/stats/stat-block.ts';
 import type { ClusterPlan, HostPlan, RetryBudgetPlan } from '../plan/cluster-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
-import { HOST_FLAG, DEGRADED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
+import { DEGRADED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
 import type { SharedLimits } from '../shm/shared-limits.ts';
 import { LoadShed } from '../net/overload.ts';
 import { OVERLOAD } from '../plan/overload-plan.ts';
 import type { SharedRecords } from '../shm/shared-records.ts';
 import type { SharedWords } from '../shm/shared-words.ts';
 import { ClusterBalancer, type BalancerParts } from './balancer.ts';
+import { HostEntry } from './host-entry.ts';
 import { hostSetsOf, type HostSet, type WithLocality } from './host-sets.ts';
 import { noteSelected, overridden } from './lb/override-host.ts';
 import type { Picker } from './lb/pickers.ts';
@@ -31,7 +31,6 @@ import { DynamicForwardChooser } from './kinds/dynamic-forward.ts';
 import { OriginalDstChooser } from './kinds/original-dst.ts';
 import type { PriorityOptions } from './priority-loads.ts';
 import { makeGate, makePredictor, type Predictor, type PreconnectGate } from './pool/preconnect.ts';
-import { inTurns } from './pool/address-race.ts';
 import type { PoolProtocol } from './pool/connection.ts';
 import { Pool } from './pool/pool.ts';
 import { RawConnection } from './pool/raw-connection.ts';
@@ -44,53 +43,6 @@ export interface SharedTables { readonly hosts: HostTable; readonly circuits: Ci
 
 /** What all clusters of a worker share of the process: where it runs, and the cluster it is part of. */
 export interface Surroundings { readonly own: Locality | null; /** There is a local cluster, whose health matters to all. */ readonly zoned: boolean; localHosts(): HostSet | null; /** Another cluster, null: there is none. */ member(name: string): ClusterEntry | null; /** Moves when a cluster or its endpoints change. */ readonly generation: number; readonly dns: DnsCaches }
-
-export class HostEntry implements WithLocality {
-  readonly index: number; address: HostPlan['address']; text: string; readonly hostname: string; readonly cluster: Cluster; readonly priority: number;
-  readonly locality: HostPlan['locality']; readonly localityWeight: number; readonly metadata: HostPlan['metadata']; readonly health: HostPlan['health']; weight: number;
-  /** All of them, in the order in which they are tried; null: there is but one. */
-  addresses: readonly HostPlan['address'][] | null;
-  readonly stats: StatBlock;
-  /** No longer among the cluster's hosts. */
-  removed = false;
-  /** By priority and protocol: 2 × (high) + (HTTP/2). */
-  pools: (Pool | null)[] = [null, null, null, null];
-  /** Those of server names that requests bring (auto_sni) and of single clients (PROXY protocol), while they have connections. */
-  private named = new Map<string, Pool>();
-  /** A host that checks or outlier detection found bad: its connections end with the requests on them. */
-  private failed = false;
-  takeFlags(flags: number): number {
-    const failed = (flags & (HOST_FLAG.FAILED_ACTIVE_HC | HOST_FLAG.FAILED_OUTLIER)) !== 0;
-    if (failed && !this.failed) this.drain(false);
-    this.failed = failed;
-    return flags;
-  }
-  /** Where new connections go from now on. */
-  move(to: HostPlan['address'], more: HostPlan['more']): void { this.address = to; this.text = formatAddress(to); this.addresses = more === undefined ? null : inTurns([to, ...more], (this.cluster as ClusterEntry).plan.eyeballs); }
-  /** Nothing but the address may be another. */
-  same(p: HostPlan): boolean {
-    if (this.priority !== p.priority || this.weight !== p.weight || this.localityWeight !== p.localityWeight || this.hostname !== p.hostname || this.health !== p.health) return false;
-    const a = this.locality, b = p.locality;
-    return a.region === b.region && a.zone === b.zone && a.subZone === b.subZone && (this.metadata === p.metadata || JSON.stringify(this.metadata) === JSON.stringify(p.metadata));
-  }
-  /** The same host with other weights keeps its connections. */
-  take(before: HostEntry): void { this.failed = before.failed; this.pools = before.pools; this.named = before.named; for (const p of [...this.pools, ...this.named.values()]) if (p !== null) p.host = this; }
-  constructor(plan: HostPlan, cluster: Cluster, env: WorkerEnv) {
-    this.index = plan.index; this.address = plan.address; this.text = formatAddress(plan.address); this.hostname = plan.hostname; this.cluster = cluster; this.priority = plan.priority;
-    this.locality = plan.locality; this.localityWeight = plan.localityWeight; this.metadata = plan.metadata; this.health = plan.health; this.weight = plan.weight;
-    this.addresses = plan.more === undefined ? null : inTurns([plan.address, ...plan.more], (cluster as ClusterEntry).plan.eyeballs);
-    this.stats = new StatBlock(env.stats, HOST_SCHEMA, `host.${plan.index}`);
-  }
-  namedPool(n: number, serverName: string, make: () => Pool): Pool {
-    const key = `${n}/${serverName}`;
-    let pool = this.named.get(key);
-    if (pool === undefined) { pool = make(); this.named.set(key, pool); }
-    return pool;
-  }
-  *allPools(): Generator<Pool> { for (const p of this.pools) if (p !== null) yield p; yield* this.named.values(); }
-  forgetNamed(pool: Pool): void { for (const [key, p] of this.named) if (p === pool) this.named.delete(key); }
-  drain(forGood: boolean): void { for (const p of [...this.pools, ...this.named.values()]) p?.drain(forGood); }
-}
 
 /** Counts of one circuit record that this worker holds: given back if it dies. */
 class Breaker {
@@ -255,6 +207,9 @@ export class ClusterEntry implements Cluster {
     return false;
   }
 
+  /** Control has moved flags of hosts, and connections of layer 4 end with that: they are looked at now, not at the next choice. */
+  lookAtHealth(): void { for (const h of this.hosts) h.takeFlags(this.shared.hosts.flags(h.index)); }
+
   private build(): Picker {
     const { plan, env, shared, hosts } = this;
     this.predictor?.forget();
@@ -286,7 +241,7 @@ export class ClusterEntry implements Cluster {
   private poolOf(entry: HostEntry, ctx: LeaseContext): Pool {
     const high = ctx.priority === 'high' ? 1 : 0, protocol = this.protocolFor(ctx), n = 2 * high + (protocol === 'http1' ? 0 : 1);
     const name = this.plan.autoSni === null ? '' : serverNameOf(ctx, this.plan.autoSni.header);
-    const key = this.sockets.clientKey(entry, ctx);
+    const own = this.plan.poolPerConnection && ctx.client !== null ? `#${ctx.client.id}` : '', key = `${this.sockets.clientKey(entry, ctx)}${own}`;
     if (name !== '' || key !== '') return entry.namedPool(n, `${name} ${key}`, () => new Pool(this, entry, this.breakers[high]!, protocol, name, key === '' ? null : { client: ctx.client, source: ctx.source, shared: ctx.shared }));
     return entry.pools[n] ??= new Pool(this, entry, this.breakers[high]!, protocol);
   }

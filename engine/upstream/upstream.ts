@@ -72,7 +72,7 @@ export interface LeaseContext extends ForClient {
   readonly fresh: boolean;
 }
 
-export type Leased = { readonly kind: 'stream'; readonly stream: ClientStream } | { readonly kind: 'waiting'; readonly waiting: Waiting } | { readonly kind: 'failed'; readonly why: 'overflow' | 'connect-failure'; readonly reason: string };
+export type Leased = { readonly kind: 'stream'; readonly stream: ClientStream } | { readonly kind: 'waiting'; readonly waiting: Waiting } | { readonly kind: 'failed'; /** 'no-pool': max_connection_pools, which is as if there were no host. */ readonly why: 'overflow' | 'connect-failure' | 'no-pool'; readonly reason: string };
 
 /** A raw upstream connection (tcp_proxy, CONNECT ended here). Its owner sets `sink` at once, and ends it once: with `close`, or by the sink's onClose. */
 export interface RawUpstream {

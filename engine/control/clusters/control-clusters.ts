@@ -108,7 +108,7 @@ export class ControlClusters {
 
   /** Resolves when every cluster has been resolved once, or has failed to, and its hosts have been checked once. */
   ready(): Promise<void> {
-    return Promise.all([...this.live.values()].filter((c) => !this.isReady(c)).map((c) => new Promise<void>((r) => { c.whenReady.push(r); }))).then(() => undefined);
+    return Promise.all([...this.live.values()].filter((c) => c.compiled.holdsStart && !this.isReady(c)).map((c) => new Promise<void>((r) => { c.whenReady.push(r); }))).then(() => undefined);
   }
 
   /** Circuit-table records of a living cluster, default and high priority. */
@@ -192,6 +192,7 @@ export class ControlClusters {
     const gone = [...c.hosts.values()].some((h) => (this.env.hosts.flags(h.index) & HOST_FLAG.PENDING_DYNAMIC_REMOVAL) !== 0 && !this.stays(c, h));
     this.noteHealthy(c);
     if (gone) this.update(c, true); else { this.env.words.bumpHealthEpoch(); this.membership(c, false); }
+    if (c.compiled.cluster.closeOnHealthFailure) this.env.emit([{ kind: 'health', name }]);
     this.settle(c);
   }
 

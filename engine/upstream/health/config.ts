@@ -65,7 +65,7 @@ function compileOne(m: ConfigMessage, ctx: CompileContext): HealthCheckPlan | nu
   m.unsupported('event_service');
   const tls = m.msg('tls_options')?.strings('alpn_protocols') ?? [];
   const check = kind === 'http_health_check' ? http(of!) : kind === 'tcp_health_check' ? tcp(of!) : kind === 'grpc_health_check' ? grpc(of!) : null;
-  if (check === null) { m.unsupported('custom_health_check'); return null; }
+  if (check === null) m.unsupported('custom_health_check', m.msg('custom_health_check')?.str('name'));
   const eventLogs = m.has('event_log_path') ? [m.str('event_log_path')] : [];
   for (const l of m.list('event_logger')) {
     l.str('name');
@@ -73,12 +73,13 @@ function compileOne(m: ConfigMessage, ctx: CompileContext): HealthCheckPlan | nu
     if (plan !== null) eventLogs.push((plan.body as { path: string }).path);
   }
   const intervalMs = m.ms('interval'), unhealthyIntervalMs = m.ms('unhealthy_interval', intervalMs), noTrafficMs = m.ms('no_traffic_interval', 60_000);
-  return {
-    check, timeoutMs: m.ms('timeout'), intervalMs, unhealthyIntervalMs, unhealthyEdgeMs: m.ms('unhealthy_edge_interval', unhealthyIntervalMs), healthyEdgeMs: m.ms('healthy_edge_interval', intervalMs),
+  const rest = {
+    timeoutMs: m.ms('timeout'), intervalMs, unhealthyIntervalMs, unhealthyEdgeMs: m.ms('unhealthy_edge_interval', unhealthyIntervalMs), healthyEdgeMs: m.ms('healthy_edge_interval', intervalMs),
     noTrafficMs, noTrafficHealthyMs: m.ms('no_traffic_healthy_interval', noTrafficMs), initialJitterMs: m.ms('initial_jitter', 0), intervalJitterMs: m.ms('interval_jitter', 0), intervalJitterPercent: m.num('interval_jitter_percent'),
     unhealthyThreshold: m.num('unhealthy_threshold', 1), healthyThreshold: m.num('healthy_threshold', 1), altPort: m.num('alt_port'), reuseConnection: m.bool('reuse_connection', true), socketMatch: (m.json('transport_socket_match_criteria') as HealthCheckPlan['socketMatch'] | undefined) ?? null, alpn: tls.length > 0 ? tls : null, eventLogs,
     logFailures: m.bool('always_log_health_check_failures'), logSuccess: m.bool('always_log_health_check_success'),
   };
+  return check === null ? null : { check, ...rest };
 }
 
 /** health_checks of a cluster. Envoy takes one; more than one is refused there, and here. */

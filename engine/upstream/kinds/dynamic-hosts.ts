@@ -1,7 +1,8 @@
 // Hosts that come with requests: made when first asked for, let go when none has asked for them over a whole interval. They share one record of the host table.
 import { Timer } from '../../loop/timer-wheel.ts';
 import { formatAddress, type Address } from '../../net/address.ts';
-import { HostEntry, type ClusterEntry } from '../cluster.ts';
+import type { ClusterEntry } from '../cluster.ts';
+import { HostEntry } from '../host-entry.ts';
 
 interface Kept { readonly host: HostEntry; used: boolean }
 

@@ -6,7 +6,8 @@ import type { ForClient } from '../../observe/stream-facts.ts';
 import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
 import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
 import { DEGRADED, UNHEALTHY } from '../../shm/host-table.ts';
-import type { Breaker, ClusterEntry, HostEntry } from '../cluster.ts';
+import type { Breaker, ClusterEntry } from '../cluster.ts';
+import type { HostEntry } from '../host-entry.ts';
 import { shouldConnect } from './preconnect.ts';
 import { OVERLOAD } from '../../plan/overload-plan.ts';
 import { UpstreamConnection, type PoolProtocol } from './connection.ts';
@@ -20,6 +21,7 @@ class Waiter implements Waiting {
   cancel(): void { this.pool.cancel(this); }
 }
 
+const NO_POOL: Leased = { kind: 'failed', why: 'no-pool', reason: '' };
 const OVERFLOW: Leased = { kind: 'failed', why: 'overflow', reason: '' };
 
 export class Pool {
@@ -48,7 +50,7 @@ export class Pool {
 
   lease(ctx: LeaseContext, who: LeaseWaiter): Leased {
     const { stats } = this.cluster;
-    if (!this.counted && !this.count()) { stats.inc(CLUSTER.upstream_cx_pool_overflow); return OVERFLOW; }
+    if (!this.counted && !this.count()) { stats.inc(CLUSTER.upstream_cx_pool_overflow); return NO_POOL; }
     const connection = this.withRoom(ctx.fresh);
     if (connection !== null) {
       const stream = this.open(connection, ctx);

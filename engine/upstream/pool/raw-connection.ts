@@ -5,7 +5,8 @@ import type { SocketSink, TransportSocket } from '../../net/transport/transport.
 import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
 import type { ConnectionFacts } from '../../observe/stream-facts.ts';
 import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
-import type { Breaker, ClusterEntry, HostEntry } from '../cluster.ts';
+import type { Breaker, ClusterEntry } from '../cluster.ts';
+import type { HostEntry } from '../host-entry.ts';
 import type { RawUpstream, RawWaiter, Waiting } from '../upstream.ts';
 import type { Address } from '../../net/address.ts';
 import { AddressRace, type RaceOwner } from './address-race.ts';
@@ -33,6 +34,7 @@ export class RawConnection implements RaceOwner, Waiting, RawUpstream {
     stats.inc(CLUSTER.upstream_rq_pending_total); stats.inc(CLUSTER.upstream_rq_pending_active);
     host.stats.inc(HOST.cx_total); host.stats.inc(HOST.cx_active);
     cluster.shared.hosts.addConnections(host.index, 1);
+    host.raw?.add(this);
     this.timer = env.wheel.after(plan.connectTimeoutMs, () => { stats.inc(CLUSTER.upstream_cx_connect_timeout); this.fail('connect-timeout', 'connection timeout'); });
     const { addresses } = host, of = client === null ? null : { client, source: client.upstreamSource, shared: client.sharedState };
     if (addresses === null) this.socket = cluster.sockets.connect(host, this, null, '', null, of);
@@ -45,6 +47,13 @@ export class RawConnection implements RaceOwner, Waiting, RawUpstream {
 
   cancel(): void { if (this.state === 'connecting') { this.cluster.stats.inc(CLUSTER.upstream_rq_cancelled); this.end(true, 'now'); } }
   close(how: 'flush' | 'now' | 'reset'): void { this.end(true, how); }
+
+  /** The host was found bad, and connections to it are to end with that. */
+  hostFailed(): void {
+    if (this.state === 'connecting') { this.fail('connect-failure', ''); return; }
+    this.end(true, 'now');
+    this.sink.onClose('');
+  }
 
   private fail(why: 'connect-failure' | 'connect-timeout', reason: string): void {
     const { stats } = this.cluster;
@@ -66,6 +75,7 @@ export class RawConnection implements RaceOwner, Waiting, RawUpstream {
     stats.dec(CLUSTER.upstream_cx_active);
     host.stats.dec(HOST.cx_active);
     cluster.shared.hosts.addConnections(host.index, -1);
+    host.raw?.delete(this);
     stats.inc(CLUSTER.upstream_cx_destroy);
     stats.inc(local ? CLUSTER.upstream_cx_destroy_local : CLUSTER.upstream_cx_destroy_remote);
     if (given) {

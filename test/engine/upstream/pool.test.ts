@@ -99,7 +99,7 @@ test('per-host limit: the others wait for the one connection', () => {
 test('max_connection_pools refuses a host more', () => {
   const w = new PoolWorld({}, [9, 9, 9, 3, 1], 2), hosts = w.cluster.hostSets()[0]!.all;
   w.ask(new Request(), hosts[0]!);
-  assert.deepEqual([w.ask(new Request(), hosts[1]!).log, w.count('upstream_cx_pool_overflow')], [['overflow'], 1]);
+  assert.deepEqual([w.ask(new Request(), hosts[1]!).log, w.count('upstream_cx_pool_overflow')], [['no-pool'], 1]);
   w.close(0, 'ECONNREFUSED');
   assert.deepEqual(w.ask(new Request(), hosts[1]!).log, ['waits']);
 });

@@ -1,7 +1,7 @@
 // How hosts are weighted, found and connected to: ORCA, consistent hashing as hosts go, addresses of more than one family.
 import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import { bootstrap, cluster, endpoint, httpListener, httpProxy } from '../lib/config.mjs';
+import { bootstrap, chain, cluster, endpoint, httpListener, httpProxy, listener, tcpProxy } from '../lib/config.mjs';
 
 const toAll = (name = 'all') => `- {match: {prefix: "/"}, route: {cluster: ${name}}}`;
 const CSWRR = 'type.googleapis.com/envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin';
@@ -140,6 +140,39 @@ export const cases = [
       t.note('connections, and those left out', seen);
     },
   })),
+  {
+    name: 'max_connection_pools is as if there were no host; a pool for each downstream connection',
+    backends: [{ name: 'a' }, { name: 'b' }],
+    config: (w) => httpProxy(w, { routes: ['few', 'own'].map((n) => `- {match: {prefix: "/${n}"}, route: {cluster: ${n}}, response_headers_to_add: [{header: {key: x-flags, value: "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%"}}]}`), clusters: [
+      cluster(w, 'few', { backends: ['a', 'b'], more: 'circuit_breakers: {thresholds: [{max_connection_pools: 1}]}' }),
+      cluster(w, 'own', { backends: ['a'], more: 'connection_pool_per_downstream_connection: true' })] }),
+    steps: async (t) => {
+      for (let i = 0; i < 2; i++) { const r = await t.quiet.http({ path: '/few', headers: { 'x-test-plain': '' } }); t.note('over two hosts, one pool', { status: r.status, body: r.status === 200 ? '' : r.body, flags: r.headers['x-flags'], overloaded: r.headers['x-envoy-overloaded'] }); }
+      await t.stats(['upstream_cx_pool_overflow', 'upstream_cx_none_healthy', 'upstream_rq_pending_overflow', 'upstream_rq_503'].map((n) => `cluster.few.${n}`));
+      for (let i = 0; i < 3; i++) {
+        const s = connect({ port: t.ports.http, host: '127.0.0.1' });
+        for (let n = 0; n < 2; n++) { s.write('GET /own HTTP/1.1\r\nhost: x\r\nx-test-plain: \r\n\r\n'); await new Promise((r) => s.once('data', r)); await t.sleep(20); }
+        s.destroy();
+      }
+      await t.stats(['cluster.own.upstream_cx_total', 'cluster.own.upstream_rq_total']);
+    },
+  },
+  {
+    name: 'close_connections_on_host_health_failure ends a TCP session when its host fails a check; without it the session stays',
+    backends: [{ name: 'a' }],
+    listeners: ['closes', 'stays'],
+    config: (w) => bootstrap(w, { listeners: ['closes', 'stays'].map((n) => listener(w, n, { chains: chain(tcpProxy(n)) })), clusters: [['closes', 'close_connections_on_host_health_failure: true'], ['stays', '']].map(([n, more]) => cluster(w, n, { backends: ['a'], more: [`health_checks: [{timeout: 1s, interval: 0.1s, no_traffic_interval: 0.1s, unhealthy_threshold: 1, healthy_threshold: 1, http_health_check: {path: /hc}}]`, more] })) }),
+    steps: async (t) => {
+      await t.sleep(300);
+      const open = {};
+      for (const n of ['closes', 'stays']) { const s = connect({ port: t.ports[n], host: '127.0.0.1' }); open[n] = 'open'; s.on('close', () => { open[n] = 'closed'; }); s.on('error', () => {}); s.write('GET /x HTTP/1.1\r\nhost: x\r\n\r\n'); await new Promise((r) => s.once('data', r)); await t.extra(async () => ({ stop: () => s.destroy() })); }
+      t.note('with both hosts well', { ...open });
+      t.backends.a.mode = { status: '503' };
+      await t.until('the check has failed', async () => (await t.statsNow())['cluster.closes.membership_healthy'] === 0);
+      await t.sleep(300);
+      t.note('after it', { ...open });
+    },
+  },
 ];
 
 /** A port where nothing answers a connect: its queue is full and nobody takes from it. */

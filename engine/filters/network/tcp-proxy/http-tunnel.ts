@@ -64,7 +64,7 @@ export class HttpTunnel implements RawUpstream, Waiting, LeaseWaiter, ResponseSi
     const leased = this.cluster.lease(this.host, ctx, this);
     if (leased.kind === 'stream') this.ask(leased.stream);
     else if (leased.kind === 'waiting') this.waiting = leased.waiting;
-    else if (leased.why === 'overflow') { this.finish(); return { failed: 'overflow' }; }
+    else if (leased.why === 'overflow' || leased.why === 'no-pool') { this.finish(); return { failed: 'overflow' }; }
     else this.env.later.soon(() => this.onLeaseFailure('connect-failure', leased.reason));
     return this;
   }
