@@ -70,7 +70,8 @@ export class HeadReader implements LineVisitor {
         break;
       case 'content-length': {
         const length = digits(value);
-        if (length < 0 || (this.length >= 0 && this.length !== length)) return this.stop(H2_FAULT.name);
+        // A request that says it twice is refused even when both agree, as Envoy does.
+        if (length < 0 || (this.length >= 0 && (this.kind === 'request' || this.length !== length))) return this.stop(H2_FAULT.name);
         if (this.length >= 0 || this.kind === 'trailers') return true;
         this.length = length;
       }
@@ -135,7 +136,7 @@ function upgradeForm(h: RequestHeaders): void {
 }
 
 const AUTHORITY = new Uint8Array(256);
-for (let c = 33; c < 127; c++) if (!'/\\#?"<>'.includes(String.fromCharCode(c))) AUTHORITY[c] = 1;
+for (let c = 33; c < 127; c++) if (!'/\\#?"<>@'.includes(String.fromCharCode(c))) AUTHORITY[c] = 1;
 
 function validPath(path: string, method: string): boolean {
   const first = path.charCodeAt(0);

@@ -92,7 +92,7 @@ export class H2ServerCodec extends H2Connection implements ServerCodec {
     if (headReader.dropped > 0) this.owner.count('dropped_headers_with_underscores', headReader.dropped);
     const { fault, length } = headReader;
     if (fault !== null) return this.messageFault(s, fault);
-    if (length > 0 && endStream) return this.streamFault(s, H2_FAULT.length);
+    if (length > 0 && endStream) return this.messageFault(s, H2_FAULT.message);
     const headers = headReader.headers as RequestHeaders;
     s.expected = length;
     s.headed = true;

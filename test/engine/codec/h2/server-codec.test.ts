@@ -179,7 +179,10 @@ test('content-length and what comes must agree, with trailers too', () => {
   assert.deepEqual(of(data(1, 'ab'), data(1, 'c', true, 4)), ['RST 1 1']);
   const none = new ServerPeer();
   none.feed(none.heads.headers(1, ask('/', [['content-length', '5']]), true), none.heads.headers(3, ask(), true));
-  assert.deepEqual([none.out(), none.events[0]], [['RST 1 1', OK_HEAD(3)], '1 reset protocol-error http2.remote_reset']);
+  assert.deepEqual([none.out(), none.events[0]], [['GOAWAY 1 1'], '1 reset protocol-error http2.violation.of.messaging.rule'], 'a head that ends and promises a body is itself malformed');
+  const twice = new ServerPeer();
+  twice.feed(twice.heads.headers(1, ask('/', [['content-length', '4'], ['content-length', '4']], 'POST')), data(1, 'abcd', true));
+  assert.deepEqual(twice.out(), ['GOAWAY 1 1'], 'even when both agree');
 });
 
 test('headers too large or too many reset the stream with INTERNAL_ERROR; the table goes on', () => {
