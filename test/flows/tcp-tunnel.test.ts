@@ -45,7 +45,7 @@ test('bytes both ways and both ends pass a tunnel of CONNECT or POST, over HTTP/
   const closed = new Promise((r) => c.on('close', r));
   c.end();
   await closed;
-  await until('every request is given back', async () => { const s = await weir.stats('upstream_rq_active'); return s['cluster.h1.upstream_rq_active'] === 0 && s['cluster.h2.upstream_rq_active'] === 0; });
+  await until('every request is given back, and the connection that one had alone', async () => { const s = await weir.stats('upstream_(rq|cx)_active$'); return s['cluster.h1.upstream_rq_active'] === 0 && s['cluster.h1.upstream_cx_active'] === 0 && s['cluster.h2.upstream_rq_active'] === 0; });
 });
 
 test('a refused tunnel is a failed attempt: it is tried again, then the client is let go', async (t) => {

@@ -184,6 +184,9 @@ export class H1ClientCodec implements ClientCodec, BodySink {
     this.host.onStreamDone(reusable);
   }
 
+  /** @internal One direction of a tunnel has ended; with the other one the connection ends. */
+  tunnelEnded(stream: H1ClientStream): void { if (stream.requestDone && stream.responseDone) this.settle(stream); }
+
   private faulted(): PeerFault {
     const stream = this.stream;
     this.stream = null;
@@ -196,7 +199,7 @@ export class H1ClientCodec implements ClientCodec, BodySink {
   receiveEnd(): void {
     const stream = this.stream;
     if (stream === null) { if (this.state === 'idle') { this.state = 'dead'; this.host.onConnectionClose('now', null); } return; }
-    if (this.state === 'tunnel') { stream.sink.onData(EMPTY, 0, 0, true); return; }
+    if (this.state === 'tunnel') { this.responseDone(stream); stream.sink.onData(EMPTY, 0, 0, true); this.tunnelEnded(stream); return; }
     if (this.state === 'body' && this.body.state === 'to-end') {
       this.reusable = false;
       this.body.abort();
@@ -300,6 +303,7 @@ export class H1ClientStream implements ClientStream {
     if (this.framing === 'chunked') this.put(LAST_CHUNK);
     this.requestDone = true;
     if (this.isConnect) this.codec.output.endWriting?.();
+    if (this.framing === 'raw') this.codec.tunnelEnded(this);
   }
 
   trailers(trailers: Headers): void {
