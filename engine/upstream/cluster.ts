@@ -268,11 +268,16 @@ export class ClusterEntry implements Cluster {
   beginRequest(host: Host, priority: 'default' | 'high'): boolean {
     if (host.cluster !== this) return host.cluster.beginRequest(host, priority);
     if (!this.breakers[priority === 'high' ? 1 : 0]!.tryAcquire(CIRCUIT_KIND.RQ)) { this.stats.inc(CLUSTER.upstream_rq_active_overflow); return false; }
+    // A host is as busy as the requests it was chosen for: those that still wait for a connection count for the next choice.
+    this.shared.hosts.addActive((host as HostEntry).index, 1);
+    (host as HostEntry).stats.inc(HOST.rq_active);
     return true;
   }
   endRequest(host: Host, priority: 'default' | 'high'): void {
     if (host.cluster !== this) { host.cluster.endRequest(host, priority); return; }
     this.breakers[priority === 'high' ? 1 : 0]!.release(CIRCUIT_KIND.RQ);
+    this.shared.hosts.addActive((host as HostEntry).index, -1);
+    (host as HostEntry).stats.dec(HOST.rq_active);
   }
   beginRetry(priority: 'default' | 'high'): boolean {
     const i = priority === 'high' ? 1 : 0, budget = this.plan.retryBudgets[i]!;

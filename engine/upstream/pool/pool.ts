@@ -172,11 +172,8 @@ export class Pool {
 
   /** @internal A stream of it is over. */
   streamOver(count: number): void {
-    const { cluster, host } = this;
     this.active -= count;
-    cluster.stats.add(CLUSTER.upstream_rq_active, -count);
-    host.stats.add(HOST.rq_active, -count);
-    cluster.shared.hosts.addActive(host.index, -count);
+    this.cluster.stats.add(CLUSTER.upstream_rq_active, -count);
   }
 
   /** A request counts from when it has a connection (Envoy: attachStreamToClient): one that finds none was never there. */
@@ -186,8 +183,6 @@ export class Pool {
     cluster.stats.inc(CLUSTER.upstream_rq_total);
     cluster.stats.inc(CLUSTER.upstream_rq_active);
     host.stats.inc(HOST.rq_total);
-    host.stats.inc(HOST.rq_active);
-    cluster.shared.hosts.addActive(host.index, 1);
   }
 
   /** @internal A connection could not be had: with it all that wait, as in Envoy. */
