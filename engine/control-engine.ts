@@ -218,7 +218,7 @@ export class ControlEngine {
 
   private settings(): SettingsPlan {
     const p = this.compiled!.process, f = this.host.flags;
-    return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster, nodeLocality: p.nodeLocality ?? (f.serviceZone === '' ? null : { region: '', zone: f.serviceZone, subZone: '' }), overloadTimers: p.overload?.timers ?? [], localAddressIpVersion: f.localAddressIpVersion, internalBufferBytes: p.facts.internalBufferBytes };
+    return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster, nodeLocality: p.nodeLocality ?? (f.serviceZone === '' ? null : { region: '', zone: f.serviceZone, subZone: '' }), overloadTimers: p.overload?.timers ?? [], accountPowerOfTwo: p.overload?.accountPowerOfTwo ?? 0, localAddressIpVersion: f.localAddressIpVersion, internalBufferBytes: p.facts.internalBufferBytes };
   }
 
   broadcast(records: readonly PlanRecord[]): void { for (const id of this.host.workerIds()) this.host.send(id, records); }

@@ -3,6 +3,7 @@ import { networkInterfaces, hostname } from 'node:os';
 import { WorkerCatalog } from './catalog-data.ts';
 import { ListenerSet } from './net/listener.ts';
 import { OverloadView } from './net/overload.ts';
+import { StreamAccounts } from './net/stream-accounts.ts';
 import type { WorkerEnv } from './net/worker-env.ts';
 import { collectGarbage, compactHeap } from './loop/collect-garbage.ts';
 import { toByteString } from './headers/headers.ts';
@@ -40,6 +41,7 @@ export class WorkerEngine {
   private readonly clusters: ClusterSet;
   private readonly routes: RouteTables;
   private readonly listeners: ListenerSet;
+  private readonly accounts: StreamAccounts;
   private readonly logFiles: LogFiles;
   private settings: SettingsPlan | null = null;
   private started = false;
@@ -54,6 +56,7 @@ export class WorkerEngine {
     this.clusters.settle(settings.nodeLocality, settings.localClusterName);
     this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators });
     const catalog = new WorkerCatalog({ limits: shared.limits, records: shared.records, overload: new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []), healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, dns: this.clusters.dns, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), node: () => ({ id: toByteString(this.settings?.nodeId ?? ''), cluster: toByteString(this.settings?.nodeCluster ?? '') }) });
+    this.accounts = new StreamAccounts(env);
     this.listeners = new ListenerSet(env, catalog, shared.words);
     this.listeners.onBound = (name, addresses, error) => this.tell({ kind: 'listener-bound', name, addresses, error });
   }
@@ -91,6 +94,7 @@ export class WorkerEngine {
       case 'overload':
         if (c.action === 'stop_accepting_connections') this.listeners.onOverload();
         else if (c.action === 'reduce_timeouts') this.listeners.onTimersScaled();
+        else if (c.action === 'reset_high_memory_stream' && c.value > 0) this.accounts.relieve(this.listeners, c.value, this.settings!.accountPowerOfTwo);
         else if (c.action === 'shrink_heap' && c.value >= 1) collectGarbage();
         break;
       case 'cpu-profile': void (this.profile ??= new CpuProfile(c.path)).switch(c.on, `worker_${this.env.workerId}`); break;

@@ -21,6 +21,8 @@ export interface CodecOutput {
   resumeReading(): void;
   /** h1: sends FIN after what is queued, which is how a CONNECT tunnel's direction ends; reading goes on. */
   endWriting?(): void;
+  /** What was written and not yet taken by the kernel, bytes; left out: not known. */
+  readonly pendingBytes?: number;
 }
 
 /** Why a stream ended before its time. */
@@ -57,6 +59,8 @@ export interface ServerStream {
   resume(why: PauseReason): void;
   /** h1: no further request on this connection (`connection: close` is written with the head if it is still to come). h2: none. */
   closeAfter(): void;
+  /** Bytes of this exchange that wait to be sent. h1 server: not told. */
+  readonly queuedBytes: number;
   /** Whole bytes of header and body as they went over the wire so far, for access logs. */
   readonly bytesReceived: number;
   readonly bytesSent: number;
@@ -127,6 +131,8 @@ export interface ClientStream extends RequestWriter {
   reset(reason: ResetReason): void;
   pause(why: PauseReason): void;
   resume(why: PauseReason): void;
+  /** Bytes of this exchange that wait to be sent. h1: those of its connection. */
+  readonly queuedBytes: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;
   readonly headerBytesReceived: number;

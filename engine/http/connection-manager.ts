@@ -12,6 +12,7 @@ import { HCM, HTTP1, HTTP2 } from '../observe/stats/schemas.ts';
 import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import { OVERLOAD, type TimerScalePlan } from '../plan/overload-plan.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from '../net/connection.ts';
+import type { StreamAccounts } from '../net/stream-accounts.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
 import { PrefaceDetection } from './preface-detection.ts';
 import { PrematureResets } from './premature-resets.ts';
@@ -285,6 +286,8 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     const { lifetime, runtime: { env } } = this;
     if (lifetime?.armed === true) env.wheel.arm(lifetime, Math.max(1, this.facts.startMs + this.maxDurationMs - env.clock.nowMs()));
   }
+  /** Only HTTP/2 streams, as in Envoy: an HTTP/1 one cannot be reset without its connection. */
+  collectAccounts(accounts: StreamAccounts): void { if (this.h2 !== null) for (let s = this.first; s !== null; s = s.next) accounts.add(s, s.heldBytes); }
   private get maxDurationMs(): number { return this.scaled('HTTP_DOWNSTREAM_CONNECTION_MAX', this.lifetimeMs); }
   private scaled(timer: TimerScalePlan['timer'], ms: number): number { return this.connection.bypassOverload ? ms : this.runtime.overload.scaled(timer, ms); }
   streamIdleMs(ms: number): number { return this.scaled('HTTP_DOWNSTREAM_STREAM_IDLE', ms); }

@@ -194,6 +194,9 @@ export abstract class FilterChain {
     if (hold !== null) hold.trailers = trailers; else if (!this.closed) this.trailers(this.positionOf(f) + 1, trailers);
   }
 
+  /** Bytes that wait for a filter. */
+  get heldBytes(): number { let n = 0; if (this.holds !== null) for (const h of this.holds) if (h.body !== null) n += h.body.length; return n; }
+
   /** Nothing passes any more; what is held is dropped. */
   close(): void {
     this.closed = true;

@@ -56,6 +56,8 @@ export interface HttpFilter {
   onResponseTrailers?(s: StreamView, trailers: Headers): Verdict;
   /** Exactly once, before the access log. Frees what the filter took (side calls, timers). */
   onEnd?(s: StreamView, how: StreamEnd): void;
+  /** Bytes of the stream that wait in queues of its own. Asked only under memory pressure. */
+  heldBytes?(): number;
 }
 
 /** A stream as filters see it. Calls that act (resume, reply, push, reset) may be made from anywhere: inside a hook they are queued until the chain has stopped. */

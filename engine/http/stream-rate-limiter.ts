@@ -42,6 +42,8 @@ export class StreamRateLimiter {
     return false;
   }
 
+  get heldBytes(): number { return this.queue.length; }
+
   private slice(): void { this.free = this.sliceBytes; if (this.queue.length > 0) this.send(); }
 
   private send(): void {

@@ -124,7 +124,6 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   routeConfigs(filterIndex: number): readonly unknown[] { return this.filterConfig(filterIndex)?.all ?? NO_CONFIGS; }
 
   // ---- request: from the codec -------------------------------------------------------------------------------------------------
-
   onHeaders(headers: RequestHeaders, end: boolean): void {
     const { runtime } = this.owner, { plan } = runtime, facts = this.facts;
     this.request = facts.request = headers;
@@ -218,7 +217,6 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   }
 
   // ---- what filters ask for (StreamView): done now, or after the hook that is running has returned --------------------------------
-
   enter(): void { this.inHook = true; }
   leave(): Effects | null { this.inHook = false; const asked = this.queued; this.queued = null; return asked; }
   run(effects: Effects): void { for (const effect of effects) { if (this.state === 'ended') return; effect(); } }
@@ -241,7 +239,6 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   replied(reply: LocalReply): void { this.locally(reply); }
 
   // ---- response: from the router, filters in reverse -------------------------------------------------------------------------
-
   respondInformational(headers: ResponseHeaders): void { if (this.state === 'active' && this.owner.runtime.plan.proxy100) this.codec.informational(headers); }
 
   respondHeaders(headers: ResponseHeaders, end: boolean): void {
@@ -268,6 +265,15 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.codec.reset(reason);
   }
 
+  get heldBytes(): number { let n = this.codec.queuedBytes + this.requestSide.heldBytes + this.responseSide.heldBytes; for (const f of this.filters) n += f.heldBytes?.() ?? 0; return n; }
+  /** reset_high_memory_stream. To Envoy a reset of the codec's own, so it counts as received. */
+  resetForMemory(): boolean {
+    if (this.state === 'ended') return false;
+    this.owner.runtime.stats.inc(HCM.downstream_rq_rx_reset);
+    this.facts.flags |= STREAM_FLAG.OM; this.facts.statusDetails = REPLY.overloaded.details;
+    this.end('local-reset'); this.codec.reset('overflow');
+    return true;
+  }
   recreate(response: ResponseHeaders, body: ByteQueue | null, trailers: Headers | null): void {
     const { facts, codec } = this;
     facts.response = response;
@@ -314,7 +320,6 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   }
 
   // ---- response: what has passed the filters ------------------------------------------------------------------------------------
-
   sendHead(end: boolean): void {
     const { runtime } = this.owner, facts = this.facts, headers = this.response!;
     this.state = 'responding';
@@ -347,19 +352,16 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   responseTooLarge(): void { this.owner.runtime.stats.inc(HCM.rs_too_large); this.locally(REPLY.responseTooLarge); }
   /** The last bytes go out now; the rest of a request that is still coming reaches no filter. */
   private responseEnding(): void { this.state = 'done'; this.requestSide.close(); this.facts.lastTxMs = this.owner.runtime.env.clock.nowMs(); }
-
   /** The connection ends with this stream's answer. */
   closeAfter(): void { this.codec.closeAfter(); }
 
   // ---- time --------------------------------------------------------------------------------------------------------------------
-
   onRequestTimeout(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_timeout); this.locally(REPLY.requestTimeout); }
   onHeadersTimeout(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_header_timeout); this.facts.protocol = this.codec.protocol; this.locally(REPLY.headersTimeout); }
   onLogInterval(): void { for (const log of this.owner.runtime.accessLogs) log.log(this.facts, 'DownstreamPeriodic'); }
   onMaxDuration(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_max_duration_reached); this.locally(this.requestComplete ? REPLY.maxDurationLate : REPLY.maxDuration); }
 
   untilIdle(now: number): number { return this.state === 'ended' ? Infinity : this.clock.untilIdle(now); }
-
   /** Called by the connection's sweep: ends the stream if nothing moved for its idle timeout. */
   checkIdle(now: number): void {
     if (this.state === 'ended' || !this.clock.isIdle(now)) return;
@@ -370,7 +372,6 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   }
 
   // ---- the end -----------------------------------------------------------------------------------------------------------------
-
   private end(how: StreamEnd): void {
     if (this.state === 'ended') return;
     this.state = 'ended';

@@ -3,6 +3,7 @@
 import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import type { AccessLog } from '../observe/accesslog/access-log.ts';
 import type { ListenerFilterFactory } from './listener-filter.ts';
+import type { StreamAccounts } from './stream-accounts.ts';
 import type { UdpFilter } from './udp-filter.ts';
 import type { TransportSocket } from './transport/transport.ts';
 import type { WorkerEnv } from './worker-env.ts';
@@ -56,6 +57,8 @@ export interface NetworkFilter {
   onDrain?(): void;
   /** reduce_timeouts has become stronger or weaker. */
   onTimersScaled?(): void;
+  /** Tells its streams and what they hold (overload action reset_high_memory_stream). */
+  collectAccounts?(accounts: StreamAccounts): void;
 }
 
 /** Built once per filter chain when the listener plan is installed. */

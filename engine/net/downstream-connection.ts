@@ -13,6 +13,7 @@ import type { Timer } from '../loop/timer-wheel.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory, NetworkVerdict, ReadPause } from './connection.ts';
 import type { DownstreamSocketFactory } from './tls/contexts.ts';
 import { boundFlush } from './bound-flush.ts';
+import type { StreamAccounts } from './stream-accounts.ts';
 import type { SocketSink, TransportSocket } from './transport/transport.ts';
 import type { WorkerEnv } from './worker-env.ts';
 
@@ -76,6 +77,7 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
   get draining(): boolean { return this.state.draining; }
   get bypassOverload(): boolean { return this.state.plan.bypassOverload; }
   timersScaled(): void { for (const f of this.filters) f.onTimersScaled?.(); }
+  collectAccounts(accounts: StreamAccounts): void { for (const f of this.filters) f.collectAccounts?.(accounts); }
   get stream(): StreamFacts { return this.ownStream ??= addresses(new StreamFacts(this.facts)); }
   get live(): boolean { return !this.ended; }
 

@@ -16,6 +16,7 @@ import { AcceptedConnection, logConnection, type ListenerState } from './downstr
 import { FilterChainMatcher } from './filter-chain-match.ts';
 import { makeFilterDisabled } from './filter-disabled.ts';
 import type { Passthrough } from './internal-network.ts';
+import type { StreamAccounts } from './stream-accounts.ts';
 import { haveSocketCalls } from './transport/socket-calls.ts';
 import { NOT_HERE, optionsFor, type ListenerSocket, type TcpKeepalive, type TransportSocket } from './transport/transport.ts';
 import type { DownstreamSocketFactory } from './tls/contexts.ts';
@@ -269,7 +270,10 @@ export class ListenerSet {
     for (const l of this.listeners.values()) if (!l.version.plan.bypassOverload) for (const s of l.sockets) if (this.stopped) s.pause(); else s.resume();
   }
   /** reduce_timeouts has become stronger or weaker. */
-  onTimersScaled(): void { for (const v of [...[...this.listeners.values()].map((l) => l.version), ...this.old]) for (const c of v.connections) c.timersScaled(); }
+  onTimersScaled(): void { for (const v of this.versions()) for (const c of v.connections) c.timersScaled(); }
+  /** reset_high_memory_stream looks for large streams; as in Envoy at listeners that bypass the overload manager too. */
+  collectAccounts(accounts: StreamAccounts): void { for (const v of this.versions()) for (const c of v.connections) c.collectAccounts(accounts); }
+  private versions(): ListenerVersion[] { return [...[...this.listeners.values()].map((l) => l.version), ...this.old]; }
 
   private factsOf(socket: TransportSocket): ConnectionFacts {
     const facts = new ConnectionFacts();

@@ -10,7 +10,7 @@ export type MonitorPlan =
 export interface TriggerPlan { readonly resource: string; readonly from: number; readonly to: number }
 
 /** Actions in the order of their shared words, load shed points behind them. */
-export const OVERLOAD_ACTIONS = ['stop_accepting_requests', 'disable_http_keepalive', 'stop_accepting_connections', 'reject_incoming_connections', 'reduce_timeouts', 'shrink_heap', 'tcp_listener_accept', 'http_connection_manager_decode_headers', 'http_downstream_filter_check', 'hcm_ondata_creating_codec', 'http1_server_abort_dispatch', 'http2_server_go_away_on_dispatch', 'http2_server_go_away_and_close_on_dispatch', 'connection_pool_new_connection', 'tcp_proxy_on_data', 'tcp_proxy_upstream_connect'] as const;
+export const OVERLOAD_ACTIONS = ['stop_accepting_requests', 'disable_http_keepalive', 'stop_accepting_connections', 'reject_incoming_connections', 'reduce_timeouts', 'shrink_heap', 'reset_high_memory_stream', 'tcp_listener_accept', 'http_connection_manager_decode_headers', 'http_downstream_filter_check', 'hcm_ondata_creating_codec', 'http1_server_abort_dispatch', 'http2_server_go_away_on_dispatch', 'http2_server_go_away_and_close_on_dispatch', 'connection_pool_new_connection', 'tcp_proxy_on_data', 'tcp_proxy_upstream_connect'] as const;
 export type OverloadAction = (typeof OVERLOAD_ACTIONS)[number];
 export const OVERLOAD: { readonly [action in OverloadAction]: number } = Object.fromEntries(OVERLOAD_ACTIONS.map((a, i) => [a, i])) as never;
 
@@ -27,4 +27,6 @@ export interface OverloadPlan {
   /** `name` as configured, for stats. */
   readonly actions: readonly { readonly action: OverloadAction; readonly name: string; readonly triggers: readonly TriggerPlan[] }[];
   readonly timers: readonly TimerScalePlan[];
+  /** minimum_account_to_track_power_of_two; 0: streams are not accounted for. */
+  readonly accountPowerOfTwo: number;
 }

@@ -54,6 +54,8 @@ export interface SettingsPlan {
   readonly localClusterName: string;
   /** Timers that reduce_timeouts shortens. */
   readonly overloadTimers: readonly TimerScalePlan[];
+  /** Of what reset_high_memory_stream looks at (OverloadPlan). */
+  readonly accountPowerOfTwo: number;
   /** --local-address-ip-version. */
   readonly localAddressIpVersion: 'v4' | 'v6';
   /** buffer_size_kb of internal listeners, bytes. */

@@ -131,6 +131,8 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   get over(): boolean { return this.state === 'over'; }
   /** Bytes of the request have gone out. */
   get started(): boolean { return this.facts.firstTxMs >= 0; }
+  /** Bytes of the request that wait on their way to the host, and of the answer before filters. */
+  get heldBytes(): number { return (this.stream?.queuedBytes ?? 0) + (this.exchange?.heldBytes ?? 0); }
   get bytesReceived(): number { return this.stream?.bytesReceived ?? 0; }
 
   private open(stream: ClientStream): void {

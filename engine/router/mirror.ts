@@ -151,6 +151,8 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
   attemptSlow(): void { this.over(504); }
   attemptBlocked(_a: Attempt, blocked: boolean): void { this.blocked = blocked; if (!blocked) this.behind = 0; }
 
+  get heldBytes(): number { return (this.body?.length ?? 0) + (this.attempt?.heldBytes ?? 0); }
+
   /** Ends once. `status`: charged for a mirror without an answer; 0: nothing. */
   private over(status: number): void {
     if (this.timer !== null) this.env.wheel.cancel(this.timer);
@@ -169,6 +171,7 @@ export class Mirrors {
   constructor(list: Mirror[]) { this.list = list; }
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void { for (const m of this.list) m.data(bytes, start, end, last); }
   trailers(trailers: Headers): void { for (const m of this.list) m.trailers(trailers); }
+  get heldBytes(): number { return this.list.reduce((n, m) => n + m.heldBytes, 0); }
   requestOver(): void { for (const m of this.list) m.requestOver(); }
 }
 

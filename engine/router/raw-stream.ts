@@ -18,6 +18,7 @@ export class RawStream implements ClientStream, SocketSink {
   private answered = false;
   readonly headerBytesReceived = 0;
   readonly headerBytesSent = 0;
+  get queuedBytes(): number { return this.state === 'over' ? 0 : this.upstream.socket.pendingBytes; }
   bytesReceived = 0;
   bytesSent = 0;
 

@@ -72,7 +72,6 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   }
 
   // ---- request ---------------------------------------------------------------------------------------------------------------
-
   /** The first attempt, for the cluster known as `name`. A reply refuses the request. */
   begin(headers: RequestHeaders, name: string, end: boolean): Verdict {
     const { entry, cluster, router: { plan }, s: { facts } } = this;
@@ -175,7 +174,6 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   }
 
   // ---- what comes of an attempt ----------------------------------------------------------------------------------------------
-
   attemptInformational(headers: ResponseHeaders): void { this.s.respondInformational(headers); }
 
   attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void {
@@ -316,7 +314,6 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   }
 
   // ---- time ------------------------------------------------------------------------------------------------------------------
-
   /** The time of the whole request is up. */
   private timedOut(): void {
     this.timer = null;
@@ -382,6 +379,8 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     this.under.remove(a);
     if (this.blocked) { this.blocked = false; this.s.resumeRequest('upstream-full'); }
   }
+
+  get heldBytes(): number { return this.under.all().reduce((n, a) => n + a.heldBytes, (this.body?.length ?? 0) + (this.mirrors?.heldBytes ?? 0)); }
 
   // ---- the end ---------------------------------------------------------------------------------------------------------------
   private stopTimer(): void { if (this.timer !== null) { this.env.wheel.cancel(this.timer); this.timer = null; } }

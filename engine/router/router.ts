@@ -33,5 +33,6 @@ export class RouterFilter implements HttpFilter {
 
   onRequestData(_s: StreamView, bytes: Uint8Array, start: number, end: number, last: boolean): Verdict { return this.routed === null ? 'taken' : this.routed.data(bytes, start, end, last); }
   onRequestTrailers(_s: StreamView, trailers: Headers): Verdict { return this.routed === null ? 'taken' : this.routed.trailers(trailers); }
+  heldBytes(): number { return this.routed?.heldBytes ?? 0; }
   onEnd(_s: StreamView, _how: StreamEnd): void { this.routed?.finish(); }
 }

@@ -120,6 +120,8 @@ export class UpstreamExchange implements RequestWriter, StreamView, UpstreamRequ
   reset(reason: ResetReason): void { this.later(() => this.view.reset(reason)); }
   replied(reply: LocalReply): void { if (!this.over) this.attempt.filterReplied(reply); }
 
+  get heldBytes(): number { let n = this.requestSide.heldBytes + this.responseSide.heldBytes; for (const f of this.filters) n += f.heldBytes?.() ?? 0; return n; }
+
   /** Lets go of the filters, once. `whole`: the answer was. */
   end(whole: boolean): void {
     if (this.over) return;

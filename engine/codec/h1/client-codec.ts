@@ -266,6 +266,7 @@ export class H1ClientStream implements ClientStream {
   bytesSent = 0;
   headerBytesReceived = 0;
   headerBytesSent = 0;
+  get queuedBytes(): number { return this.dead ? 0 : this.codec.output.pendingBytes ?? 0; }
 
   constructor(codec: H1ClientCodec, sink: ResponseSink) { this.codec = codec; this.sink = sink; }
 

@@ -41,6 +41,8 @@ export class H1ServerStream implements ServerStream {
   bytesSent = 0;
   headerBytesReceived = 0;
   headerBytesSent = 0;
+  /** Nobody asks: only HTTP/2 streams are reset for what they hold. */
+  get queuedBytes(): number { return 0; }
   private readonly owner: ServerStreamOwner;
 
   constructor(owner: ServerStreamOwner) { this.owner = owner; }

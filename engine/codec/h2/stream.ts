@@ -81,6 +81,8 @@ export abstract class H2Stream {
     this.endLocal();
   }
 
+  get queuedBytes(): number { return this.queue === null ? 0 : this.queue.length; }
+
   /** Sends one frame of what waits; true: there is more, and the stream's own window lets it go. */
   sendWaiting(): boolean {
     const queue = this.queue;

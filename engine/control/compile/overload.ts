@@ -53,7 +53,6 @@ function timers(a: ConfigMessage, c: ConfigMessage | undefined): TimerScalePlan[
 /** What is compiled of overload_manager: the process-wide connection limit (0: none) and everything else. */
 export function compileOverload(m: ConfigMessage | undefined): { readonly maxConnections: number; readonly plan: OverloadPlan | null } {
   if (m === undefined) return { maxConnections: 0, plan: null };
-  m.unsupported('buffer_factory_config');
   let maxConnections = 0;
   const monitors: { name: string; monitor: MonitorPlan }[] = [], names = new Set<string>();
   for (const r of m.list('resource_monitors')) {
@@ -75,6 +74,8 @@ export function compileOverload(m: ConfigMessage | undefined): { readonly maxCon
   };
   take(m.list('actions'), ACTION, ACTIONS);
   take(m.list('loadshed_points'), SHED_POINT_PREFIX, POINTS);
+  const accounts = m.msg('buffer_factory_config');
+  if (accounts === undefined && actions.some((a) => a.action === 'reset_high_memory_stream')) m.error('buffer_factory_config', `Overload action "${ACTION}reset_high_memory_stream" requires buffer_factory_config.`);
   const refreshMs = m.ms('refresh_interval', 1000);
-  return { maxConnections, plan: { refreshMs: Math.max(1, refreshMs), monitors, actions, timers: scaled } };
+  return { maxConnections, plan: { refreshMs: Math.max(1, refreshMs), monitors, actions, timers: scaled, accountPowerOfTwo: accounts?.num('minimum_account_to_track_power_of_two') ?? 0 } };
 }

@@ -252,6 +252,7 @@ export class UpstreamConnection implements RaceOwner, ClientHost, CodecOutput {
   writeLatin1(text: string): void { this.pool.cluster.stats.add(CLUSTER.upstream_cx_tx_bytes_total, text.length); this.socket.writeLatin1(text); }
   write(bytes: Uint8Array, start: number, end: number): void { this.pool.cluster.stats.add(CLUSTER.upstream_cx_tx_bytes_total, end - start); this.socket.write(bytes, start, end); }
   endWriting(): void { this.socket.end(); }
+  get pendingBytes(): number { return this.socket.pendingBytes; }
   pauseReading(): void { this.pool.cluster.stats.inc(CLUSTER.upstream_flow_control_paused_reading_total); this.socket.pause(); }
   resumeReading(): void { this.pool.cluster.stats.inc(CLUSTER.upstream_flow_control_resumed_reading_total); this.socket.resume(); }
   private flush: (() => void) | null = null;

@@ -73,7 +73,7 @@ class RecordingCodec implements ServerStream {
   readonly sent = new Record();
   readonly pauses = new Set<PauseReason>();
   sink: RequestSink | null = null;
-  over = false;
+  over = false; queuedBytes = 0;
   bytesReceived = 0; bytesSent = 0; headerBytesReceived = 0; headerBytesSent = 0;
   informational(h: ResponseHeaders): void { this.sent.note(String(h.status)); }
   headers(h: ResponseHeaders, end: boolean): void { this.check(); this.sent.head(String(h.status), end); if (end) this.complete(); }

@@ -40,7 +40,7 @@ export class UpstreamStream implements ClientStream {
   request: RequestHeaders | null = null;
   ended = false;
   resetBy: ResetReason | '' = '';
-  bytesReceived = 0; bytesSent = 0; headerBytesReceived = 0; headerBytesSent = 0;
+  bytesReceived = 0; bytesSent = 0; headerBytesReceived = 0; headerBytesSent = 0; queuedBytes = 0;
   readonly sink: ResponseSink;
   readonly host: Host;
   constructor(sink: ResponseSink, host: Host) { this.sink = sink; this.host = host; }

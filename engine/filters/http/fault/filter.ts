@@ -125,6 +125,7 @@ class FaultFilter implements HttpFilter {
     this.limiter.take(bytes, start, end, last);
     return 'taken';
   }
+  heldBytes(): number { return this.limiter === null ? 0 : this.limiter.heldBytes; }
   onResponseTrailers(s: StreamView, trailers: Headers): Verdict { return this.limiter === null || this.limiter.idle(() => { s.pushTrailers(this, trailers, 'response'); }) ? 'next' : 'taken'; }
 
   onEnd(_s: StreamView, _how: StreamEnd): void {

@@ -9,7 +9,7 @@ import { SharedWords } from '../../../../engine/shm/shared-words.ts';
 import { ManualTimers } from '../../../support/manual-timers.ts';
 
 const PLAN: OverloadPlan = {
-  refreshMs: 100, monitors: [{ name: 'r1', monitor: { kind: 'injected', file: 'f' } }, { name: 'r2', monitor: { kind: 'injected', file: 'g' } }], timers: [],
+  refreshMs: 100, monitors: [{ name: 'r1', monitor: { kind: 'injected', file: 'f' } }, { name: 'r2', monitor: { kind: 'injected', file: 'g' } }], timers: [], accountPowerOfTwo: 0,
   actions: [{ action: 'disable_http_keepalive', name: 'keep', triggers: [{ resource: 'r1', from: 0.5, to: 0.5 }] }, { action: 'stop_accepting_requests', name: 'stop', triggers: [{ resource: 'r1', from: 0.6, to: 0.8 }, { resource: 'r2', from: 0.9, to: 0.9 }] }],
 };
 
