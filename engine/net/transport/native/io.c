@@ -134,6 +134,12 @@ void service(transport_t *t, uint32_t slot) {
   if (s->flags & F_READ && !(s->flags & (F_PAUSED | F_EOF | F_CLOSING | F_CONNECTING))) read_some(t, slot);
 }
 
+// A socket that is paused in the turn in which its end has come: that edge does not come again, and nobody reads, so a reset is asked for here.
+static void look_for_reset(transport_t *t, uint32_t slot) {
+  int error = 0; socklen_t l = sizeof error; getsockopt(t->slots[slot].fd, SOL_SOCKET, SO_ERROR, &error, &l);
+  if (error) fail(t, slot, error);
+}
+
 static void finish(transport_t *t, uint32_t slot, int op) {
   slot_t *s = &t->slots[slot];
   switch (op) {
@@ -145,7 +151,7 @@ static void finish(transport_t *t, uint32_t slot, int op) {
     case C_CLOSE: if (s->queue_length && !(s->flags & F_ERROR)) s->flags |= F_CLOSING; else slot_free(t, slot); break;
     case C_NOW: slot_free(t, slot); break;
     case C_RESET: { struct linger l = { 1, 0 }; setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &l, sizeof l); slot_free(t, slot); break; }
-    case C_PAUSE: s->flags |= F_PAUSED; break;
+    case C_PAUSE: s->flags |= F_PAUSED; if (s->flags & F_HUP && !(s->flags & F_CONNECTING)) look_for_reset(t, slot); break;
     case C_RESUME: s->flags &= ~(uint32_t)F_PAUSED; if (s->flags & F_READ) attend(t, slot); break;
     default: break;
   }
