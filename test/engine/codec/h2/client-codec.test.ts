@@ -211,7 +211,11 @@ test('random frames never throw, and every exchange ends at most once', () => {
     for (let i = 0; i < 3; i++) p.ask('POST', '/', [], i === 0);
     p.cut(size, ...list.map(([t, f, s, b]) => frame(t, f, s, b)));
     p.codec.close('');
-    for (const n of [1, 3, 5]) assert.ok(p.events.filter((e) => e.startsWith(`${n} reset`) || e === `${n} end` || e.startsWith(`${n} trailers`) || e.endsWith(`${n} 200 end`)).length <= 1, p.events.join());
+    for (const n of [1, 3, 5]) {
+      const resets = p.events.filter((e) => e.startsWith(`${n} reset`)).length, ends = p.events.filter((e) => e === `${n} end` || e.startsWith(`${n} trailers`) || e.endsWith(`${n} 200 end`)).length;
+      // Requests 3 and 5 are not whole: who still sends them is told that the connection has gone, even after the whole answer.
+      assert.ok(resets <= 1 && ends <= 1 && (n !== 1 || resets + ends <= 1), p.events.join());
+    }
     assert.equal(p.codec.activeStreams, 0);
   }), { numRuns: 2000 });
 });
