@@ -1,3 +1,4 @@
+// Runs alone: 64 MiB messages and a thousand streams take the whole machine.
 // A real gRPC client and server of another family than grpc-js: Python's grpcio (the C core), through the proxy, in the clear and with every TLS engine on both sides.
 import assert from 'node:assert/strict';
 import { connect } from 'node:http2';
