@@ -122,7 +122,7 @@ void service(transport_t *t, uint32_t slot) {
   if (s->flags & F_OUT) {
     s->flags &= ~(uint32_t)F_OUT;
     if (s->flags & F_CONNECTING) {
-      int e = 0; socklen_t l = sizeof e; getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &e, &l);
+      int e = socket_error(s->fd);
       if (e) { emit(t, slot, E_CLOSE, (uint32_t)e, 0); slot_free(t, slot); return; }
       s->flags &= ~(uint32_t)F_CONNECTING; emit(t, slot, E_CONNECT, 0, 0);
       if (!s->queue_length && s->flags & F_CLOSING) { slot_free(t, slot); return; }
@@ -136,7 +136,7 @@ void service(transport_t *t, uint32_t slot) {
 
 // A socket that is paused in the turn in which its end has come: that edge does not come again, and nobody reads, so a reset is asked for here.
 static void look_for_reset(transport_t *t, uint32_t slot) {
-  int error = 0; socklen_t l = sizeof error; getsockopt(t->slots[slot].fd, SOL_SOCKET, SO_ERROR, &error, &l);
+  int error = socket_error(t->slots[slot].fd);
   if (error) fail(t, slot, error);
 }
 

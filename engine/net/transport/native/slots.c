@@ -41,6 +41,8 @@ uint32_t slot_new(transport_t *t, int fd, uint32_t flags) {
   return slot;
 }
 
+int socket_error(int fd) { int error = 0; socklen_t l = sizeof error; getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &l); return error; }
+
 void slot_free(transport_t *t, uint32_t slot) {
   slot_t *s = &t->slots[slot];
   if (!(s->flags & F_LISTEN)) t->live--;

@@ -66,6 +66,7 @@ typedef struct transport {
 slot_t *slot_of(transport_t *t, uint32_t slot, uint32_t generation);
 uint32_t slot_new(transport_t *t, int fd, uint32_t flags);
 void slot_free(transport_t *t, uint32_t slot);
+int socket_error(int fd); // takes it: asked again, it is 0
 void attend(transport_t *t, uint32_t slot);
 void emit(transport_t *t, uint32_t slot, int type, uint32_t offset, uint32_t length);
 void accept_again(transport_t *t);

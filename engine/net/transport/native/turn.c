@@ -15,7 +15,7 @@ static void gather(transport_t *t, int n, uint32_t carried) {
     if (e & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) s->flags |= F_HUP;
     if (e & (EPOLLOUT | EPOLLERR | EPOLLHUP) && (s->flags & F_CONNECTING || s->queue_length)) s->flags |= F_OUT;
     if (e & (EPOLLERR | EPOLLHUP) && !(s->flags & F_CONNECTING) && s->flags & (F_PAUSED | F_CLOSING | F_EOF)) { // nobody reads it, so a read cannot tell
-      int error = 0; socklen_t l = sizeof error; getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &l);
+      int error = socket_error(s->fd);
       // A paused socket that is only at its end may have bytes to read yet.
       if (error || (e & EPOLLHUP && s->flags & (F_CLOSING | F_EOF))) { s->flags |= F_ERROR; s->error = (uint32_t)error; }
     }
