@@ -1,14 +1,12 @@
 // Large bodies both ways, on both transports: whole, in bounded memory, with back-pressure from a slow reader all the way to the sender.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer, request, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import test from 'node:test';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
+import { MIB, rssMb } from '../support/slow-peers.ts';
 import { freePort, startWeir, until } from '../support/weir.ts';
 
-const MIB = 1 << 20;
-const rssMb = (pid: number): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 
 /** Streams `mib` MiB down on GET /down, counts what comes up on POST. */
 async function streamBackend(): Promise<{ port: number; sent: () => number; stop: () => Promise<void> }> {

@@ -2,37 +2,25 @@
 // Backends that refuse, hang, break off at every point, speak garbage or trickle: what the client sees without a policy, that a retry policy hides what it can, and that
 // nothing is left behind. The expected statuses, flags and details are the real Envoy's: WEIR_CHAOS=envoy runs the same table through it.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
 import { ChaosBackend } from '../support/chaos-backend.ts';
-import { ask, freePort, startWeir, until } from '../support/weir.ts';
+import { scratch, startEither } from '../support/either.ts';
+import { ask, freePort, until } from '../support/weir.ts';
 
-const ENVOY = process.env['WEIR_CHAOS'] === 'envoy';
 const LOG = (file: string): string => `access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ${file}, log_format: {text_format_source: {inline_string: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\\n"}}}}]`;
 
 interface Proxy { readonly port: number; readonly log: () => string[]; readonly stats: (filter: string) => Promise<Record<string, number>> }
 
 /** Weir, or the real Envoy, in front of `clusters`. */
 async function start(t: TestContext, clusters: readonly string[], route: string, hcm = ''): Promise<Proxy> {
-  const dir = mkdtempSync(join(tmpdir(), 'weir-chaos-')), file = join(dir, 'access.log'), port = await freePort();
+  const dir = scratch(t), file = join(dir, 'access.log'), port = await freePort();
   const config = bootstrapYaml([{ port, hcm: `${LOG(file)}\n${hcm}`, routes: `[{match: {prefix: "/"}, route: {cluster: a, ${route}}}]` }], clusters);
   const log = (): string[] => { try { return readFileSync(file, 'utf8').split('\n').filter(Boolean); } catch { return []; } };
-  if (!ENVOY) {
-    const weir = await startWeir(config);
-    t.after(async () => { await weir.stop(); rmSync(dir, { recursive: true, force: true }); });
-    return { port, log, stats: (f) => weir.stats(f) };
-  }
-  const admin = await freePort();
-  writeFileSync(join(dir, 'envoy.yaml'), `admin: {address: {socket_address: {address: 127.0.0.1, port_value: ${admin}}}}\n${config}`);
-  const child = spawn('envoy', ['-c', join(dir, 'envoy.yaml'), '--concurrency', '1', '-l', 'error', '--disable-hot-restart', '--file-flush-interval-msec', '20'], { stdio: 'ignore' });
-  t.after(() => { child.kill('SIGKILL'); rmSync(dir, { recursive: true, force: true }); });
-  await until('envoy is ready', async () => (await ask(admin, '/ready').catch(() => null))?.status === 200);
-  const stats = async (f: string): Promise<Record<string, number>> => Object.fromEntries((JSON.parse((await ask(admin, `/stats?format=json&filter=${encodeURIComponent(f)}`)).body) as { stats: { name?: string; value: number }[] }).stats.filter((s) => s.name !== undefined).map((s) => [s.name!, s.value]));
+  const { stats } = await startEither(t, config);
   return { port, log, stats };
 }
 

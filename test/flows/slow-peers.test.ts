@@ -1,41 +1,16 @@
 // Peers that do not read: each costs what its buffers may hold and no more, in both directions, and one that asked for the end of its connection is let go in time.
 // On both transports.
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
-import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
+import { readdirSync } from 'node:fs';
+import { connect } from 'node:net';
 import test from 'node:test';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
+import { generousBackend, MIB, rssMb, settled } from '../support/slow-peers.ts';
 import { freePort, startWeir, until } from '../support/weir.ts';
 
-const MIB = 1 << 20, LIMIT = 32 * 1024;
-const rssMb = (pid: number): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
-
-/** Answers every head with 16 MiB as fast as it is taken; with `deaf`, reads one head and nothing more. */
-async function backend(deaf: boolean): Promise<{ port: number; stop: () => void }> {
-  const piece = Buffer.alloc(64 * 1024, 'x'), sockets = new Set<Socket>();
-  const server = createServer((s) => {
-    sockets.add(s);
-    s.on('error', () => {});
-    s.once('data', () => {
-      if (deaf) { s.pause(); return; }
-      s.write(`HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: ${16 * MIB}\r\n\r\n`);
-      let left = 16 * MIB;
-      const more = (): void => { while (left > 0) { left -= piece.length; if (!s.write(piece)) { s.once('drain', more); return; } } };
-      more();
-    });
-  });
-  const port = await new Promise<number>((r) => server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => r((server.address() as AddressInfo).port)));
-  return { port, stop: () => { for (const s of sockets) s.destroy(); server.close(); } };
-}
+const LIMIT = 32 * 1024;
 
 const LIMITED = { listener: `per_connection_buffer_limit_bytes: ${LIMIT}`, routes: '[{match: {prefix: "/"}, route: {cluster: a, timeout: 0s}}]' };
-
-/** Waits until memory stays where it is, and gives how much it has grown. */
-async function settled(pid: number, base: number): Promise<number> {
-  let last = -1, grown = 0;
-  await until('memory stays where it is', async () => { await new Promise((r) => setTimeout(r, 400)); grown = rssMb(pid) - base; const still = Math.abs(grown - last) < 2; last = grown; return still; }, 20_000);
-  return grown;
-}
 
 for (const transport of ['native', 'node']) {
   const CLIENTS = transport === 'native' ? 1000 : 150;
@@ -43,7 +18,7 @@ for (const transport of ['native', 'node']) {
   const IDLE = transport === 'native' ? {} : { hcm: 'stream_idle_timeout: 15s' };
   test(`${transport}: ${CLIENTS} clients that do not read their 16 MiB, and as many uploads that nobody reads, cost their buffers`, async (t) => {
     for (const deaf of [false, true]) {
-      const upstream = await backend(deaf);
+      const upstream = await generousBackend(deaf);
       const port = await freePort();
       const weir = await startWeir(bootstrapYaml([{ port, ...LIMITED, ...IDLE }], [clusterYaml('a', [upstream.port], `per_connection_buffer_limit_bytes: ${LIMIT}`).replace('connect_timeout: 1s', 'connect_timeout: 60s')]), { args: [`--transport=${transport}`] });
       t.after(async () => { await weir.stop(); upstream.stop(); });
@@ -67,7 +42,7 @@ for (const transport of ['native', 'node']) {
   });
 
   test(`${transport}: a client that wants its connection closed and does not read is let go after the delayed close timeout`, async (t) => {
-    const upstream = await backend(false);
+    const upstream = await generousBackend(false);
     const port = await freePort();
     // The whole answer fits into the buffer, so the exchange is over while most of it is still here.
     const weir = await startWeir(bootstrapYaml([{ port, ...LIMITED, listener: `per_connection_buffer_limit_bytes: ${64 * MIB}`, hcm: 'delayed_close_timeout: 0.2s' }], [clusterYaml('a', [upstream.port])]), { args: [`--transport=${transport}`] });

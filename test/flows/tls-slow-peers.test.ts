@@ -1,45 +1,20 @@
 // Peers over TLS that do not read, and peers that send without an end: each costs what its buffers may hold and no more. On every TLS engine.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect as connectTcp } from 'node:net';
 import test from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import { bootstrapYaml, certificateFiles, clusterYaml, downstreamTls } from '../support/bootstrap.ts';
 import { certificates } from '../support/certificates.ts';
 import { ENGINES } from '../support/tls-engines.ts';
+import { generousBackend, MIB, rssMb, settled } from '../support/slow-peers.ts';
 import { freePort, startWeir, until } from '../support/weir.ts';
 
-const MIB = 1 << 20, CLIENTS = 60, LIMIT = 32 * 1024, certs = certificates();
-const rssMb = (pid: number): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
-
-/** Answers every head with 16 MiB as fast as it is taken; with `deaf`, reads one head and nothing more. */
-async function backend(deaf: boolean): Promise<{ port: number; stop: () => void }> {
-  const piece = Buffer.alloc(64 * 1024, 'x'), sockets = new Set<Socket>();
-  const server = createServer((s) => {
-    sockets.add(s);
-    s.on('error', () => {});
-    s.once('data', () => {
-      if (deaf) { s.pause(); return; }
-      s.write(`HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: ${16 * MIB}\r\n\r\n`);
-      let left = 16 * MIB;
-      const more = (): void => { while (left > 0) { left -= piece.length; if (!s.write(piece)) { s.once('drain', more); return; } } };
-      more();
-    });
-  });
-  const port = await new Promise<number>((r) => server.listen(0, '127.0.0.1', () => r((server.address() as AddressInfo).port)));
-  return { port, stop: () => { for (const s of sockets) s.destroy(); server.close(); } };
-}
-
-async function settled(pid: number, base: number): Promise<number> {
-  let last = -1, grown = 0;
-  await until('memory stays where it is', async () => { await new Promise((r) => setTimeout(r, 400)); grown = rssMb(pid) - base; const still = Math.abs(grown - last) < 2; last = grown; return still; }, 20_000);
-  return grown;
-}
+const CLIENTS = 60, LIMIT = 32 * 1024, certs = certificates();
 
 for (const engine of ENGINES) {
   test(`${engine}: ${CLIENTS} clients over TLS that do not read their 16 MiB, and as many uploads that nobody reads, cost their buffers`, async (t) => {
     for (const deaf of [false, true]) {
-      const upstream = await backend(deaf), port = await freePort();
+      const upstream = await generousBackend(deaf), port = await freePort();
       const weir = await startWeir(bootstrapYaml([{ port, chain: downstreamTls(certificateFiles(certs.server)), listener: `per_connection_buffer_limit_bytes: ${LIMIT}`, routes: '[{match: {prefix: "/"}, route: {cluster: a, timeout: 0s}}]' }], [clusterYaml('a', [upstream.port], `per_connection_buffer_limit_bytes: ${LIMIT}`)]), { args: [`--tls=${engine}`] });
       t.after(async () => { await weir.stop(); upstream.stop(); });
       const base = rssMb(weir.child.pid!), body = Buffer.alloc(MIB, 'y');
