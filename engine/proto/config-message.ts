@@ -32,6 +32,8 @@ export interface ConfigMessage {
   strings(field: string): readonly string[];
   nums(field: string): readonly number[];
   enums(field: string): readonly string[];
+  /** Number of an enum field's value. */
+  enumNumber(field: string): number;
   /** Map entries in file order; message values as ConfigMessage. */
   map(field: string): readonly (readonly [string, ConfigMessage])[];
   stringMap(field: string): readonly (readonly [string, string])[];

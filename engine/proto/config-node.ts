@@ -223,6 +223,7 @@ export class ConfigNode implements ConfigMessage {
   num(field: string, absent = 0): number { const v = this.get(field)?.value; return typeof v === 'number' ? v : absent; }
   bool(field: string, absent = false): boolean { const v = this.get(field)?.value; return typeof v === 'boolean' ? v : absent; }
   enum(field: string): string { const v = this.get(field)?.value; return typeof v === 'string' ? v : this.absent(field).enum!.values.find((e) => e.number === 0)?.name ?? ''; }
+  enumNumber(field: string): number { const name = this.enum(field); return this.absent(field).enum!.values.find((e) => e.name === name)?.number ?? 0; }
   ms(field: string, absent = -1): number {
     const ms = parseDuration(this.get(field)?.value);
     if (typeof ms === 'number' && ms < 0) this.error(field, `Invalid duration: Expected positive duration: seconds: ${Math.trunc(ms / 1000)}`);

@@ -6,10 +6,10 @@ import type { PlanRecord } from '../../plan/records.ts';
 import { seal } from '../../plan/sealed.ts';
 import type { SecretPlan } from '../../plan/tls-plan.ts';
 import { UnreadableResources } from '../xds/resource-file.ts';
-import { SdsStats, type SdsStatsEnv } from './sds-stats.ts';
+import { SubscriptionStats, type SubscriptionStatsEnv } from '../xds/subscription-stats.ts';
 import type { SecretSource } from '../../proto/config-message.ts';
 
-export interface SecretManagerEnv extends SdsStatsEnv {
+export interface SecretManagerEnv extends SubscriptionStatsEnv {
   emit(records: readonly PlanRecord[]): void;
   /** Tells of changes of a file or folder; gives its end. */
   watch(path: string, onChange: () => void): () => void;
@@ -27,11 +27,13 @@ class Live {
   packed: Buffer | null = null;
   watchers = new Map<string, () => void>();
   /** null: it is not by discovery. */
-  readonly stats: SdsStats | null;
+  readonly stats: SubscriptionStats<'key_rotation_failed'> | null;
   private cancelFetch: (() => void) | null = null;
   constructor(source: SecretSource, env: SecretManagerEnv) {
     this.source = source;
-    this.stats = source.discovery === undefined ? null : new SdsStats(env, source.name);
+    // key_rotation_failed: files that a secret names do not fit.
+    this.stats = source.discovery === undefined ? null : new SubscriptionStats(env, `sds.${source.name}`, ['key_rotation_failed']);
+    this.stats?.showVersion('');
     const ms = source.discovery?.fetchTimeoutMs ?? 0;
     if (ms > 0) this.cancelFetch = env.after(ms, () => { this.cancelFetch = null; if (this.plan === null) this.stats?.count('init_fetch_timeout'); });
   }
