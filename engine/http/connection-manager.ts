@@ -12,6 +12,7 @@ import { HCM, HTTP1, HTTP2 } from '../observe/stats/schemas.ts';
 import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import { OVERLOAD, type TimerScalePlan } from '../plan/overload-plan.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from '../net/connection.ts';
+import { strikes } from '../net/overload.ts';
 import type { StreamAccounts } from '../net/stream-accounts.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
 import { PrefaceDetection } from './preface-detection.ts';
@@ -264,7 +265,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   /** Whether an overload action strikes now: by chance, as strong as it is. */
   private acts(action: number): boolean {
     const value = this.runtime.overload.overload(action);
-    return value > 0 && !this.connection.bypassOverload && (value >= 1 || this.runtime.env.random.unit() < value);
+    return !this.connection.bypassOverload && strikes(value, this.runtime.env.random);
   }
   refusesRequest(): boolean {
     const { overload, shed, stats } = this.runtime;
@@ -280,7 +281,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     if (this.h2 !== null) this.drainSoon();
   }
   /** reduce_timeouts has become stronger or weaker: idleness is looked at anew. */
-  onTimersScaled(): void { 
+  onTimersScaled(): void {
     for (let s = this.first; s !== null; s = s.next) s.scaleIdle();
     this.armSweep();
     const { lifetime, runtime: { env } } = this;

@@ -17,8 +17,6 @@ export class FilterList implements ChainFilters {
     this.entries = plans.map((f, i) => ({ factory: make(f.filter.kind, f.filter.body, f.name, i), disabled: f.disabled }));
   }
 
-  get empty(): boolean { return this.entries.length === 0; }
-
   routeConfig(filterIndex: number, plan: unknown): unknown {
     const { factory } = this.entries[filterIndex]!;
     return factory.routeConfig === undefined ? plan : factory.routeConfig(plan);

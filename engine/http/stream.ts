@@ -75,7 +75,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     const facts = this.facts = new StreamFacts(owner.facts);
     const { env, stats, plan } = owner.runtime;
     if (codec.protocol === 'HTTP/2') facts.protocol = 'HTTP/2'; // what becomes of a head that is none is logged as well
-    this.requestSide = new RequestSide(this, codec);
+    this.requestSide = new RequestSide(this);
     this.responseSide = new ResponseSide(this);
     this.limit = owner.bufferLimit;
     this.random = env.random.u32();

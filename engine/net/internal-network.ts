@@ -9,14 +9,13 @@ import type { Later } from '../loop/later.ts';
 import type { TimerWheel } from '../loop/timer-wheel.ts';
 import type { MetadataValue, SharedStateValue } from '../observe/stream-facts.ts';
 import { formatAddress, type Address, type InternalAddress } from './address.ts';
-import type { SocketSink, TransportSocket } from './transport/transport.ts';
+import { NO_SINK, type SocketSink, type TransportSocket } from './transport/transport.ts';
 
 /** What a connection brings with it to the listener (internal_upstream): metadata of hosts and clusters, and filter state that was shared. */
 export interface Passthrough { readonly metadata: ReadonlyMap<string, { readonly [key: string]: MetadataValue }>; readonly state: ReadonlyMap<string, SharedStateValue> }
 
 export type InternalAccept = (socket: TransportSocket, passthrough: Passthrough | null) => void;
 
-const NO_SINK: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
 /** Envoy's default (buffer_size_kb 1024). */
 const BUFFER_BYTES = 1 << 20;
 /** Bytes that one delivery passes on at most: others have their turn in between. */

@@ -5,7 +5,7 @@ import { LISTENER, LISTENER_SCHEMA, LISTENER_WORKER, LISTENER_WORKER_SCHEMA } fr
 import { StatBlock } from '../observe/stats/stat-block.ts';
 import { ConnectionFacts, setStreamMetadata, StreamFacts } from '../observe/stream-facts.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
-import { LoadShed } from './overload.ts';
+import { LoadShed, strikes } from './overload.ts';
 import { OVERLOAD } from '../plan/overload-plan.ts';
 import type { ExtensionPlan } from '../plan/extension-plan.ts';
 import type { AdditionalAddressPlan, FilterChainPlan, ListenerPlan } from '../plan/listener-plan.ts';
@@ -162,7 +162,8 @@ export class ListenerSet {
   /** Told of each bind: address, or errno name. */
   onBound: (name: string, addresses: readonly string[], error: string) => void = () => {};
 
-  constructor(env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget) { this.env = env; this.catalog = catalog; this.budget = budget; }
+  private readonly shed: LoadShed;
+  constructor(env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget) { this.env = env; this.catalog = catalog; this.budget = budget; this.shed = new LoadShed(budget, env); }
 
   /** Installs a listener, or a new version of one. Binding goes on in the background; `onBound` tells. */
   install(plan: ListenerPlan): void {
@@ -260,8 +261,7 @@ export class ListenerSet {
   /** reject_incoming_connections and the load shed point at its place: by chance, as strong as they are. */
   private rejects(): boolean {
     if (!this.budget.overloaded()) return false;
-    const value = this.budget.overload(OVERLOAD.reject_incoming_connections);
-    return (value > 0 && this.env.random.unit() < value) || new LoadShed(this.budget, this.env).sheds(OVERLOAD.tcp_listener_accept);
+    return strikes(this.budget.overload(OVERLOAD.reject_incoming_connections), this.env.random) || this.shed.sheds(OVERLOAD.tcp_listener_accept);
   }
 
   /** stop_accepting_connections: what comes meanwhile waits in the kernel's queue. */

@@ -6,6 +6,9 @@ import { OVERLOAD, OVERLOAD_ACTIONS, SHED_POINT_PREFIX, type TimerScalePlan } fr
 /** The shared words (shm). */
 export interface OverloadWords { /** Strength of an action, 0 to 1. */ overload(action: number): number; /** Any of them is above 0. */ overloaded(): boolean }
 
+/** Whether an action of that strength (0 to 1) strikes now, by chance. */
+export function strikes(strength: number, random: Random): boolean { return strength > 0 && (strength >= 1 || random.unit() < strength); }
+
 /** Load shed points as one worker meets them: whether to shed now, by chance, counted as Envoy counts. */
 export class LoadShed {
   private readonly words: OverloadWords;
@@ -15,7 +18,7 @@ export class LoadShed {
   /** `point`: its number in OVERLOAD. */
   sheds(point: number): boolean {
     const value = this.words.overload(point), { random, stats } = this.env;
-    if (value === 0 || (value < 1 && random.unit() >= value)) return false;
+    if (!strikes(value, random)) return false;
     stats.column[stats.claimOne(`overload.${SHED_POINT_PREFIX}${OVERLOAD_ACTIONS[point]!}.shed_load_count`, 'counter')]!++;
     return true;
   }

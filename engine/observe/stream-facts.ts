@@ -44,6 +44,9 @@ export interface ForClient {
   readonly shared: ReadonlyMap<string, SharedStateValue> | null;
 }
 
+/** A value of filter state: the stream's, else its connection's. */
+export function filterStateOf(facts: StreamFacts, key: string): MetadataValue | undefined { return facts.filterState?.get(key) ?? facts.connection.filterState?.get(key); }
+
 export class ConnectionFacts {
   id = 0;
   startMs = 0; startWallMs = 0;

@@ -2,7 +2,7 @@
 import type { Address } from '../net/address.ts';
 import type { SocketOption, TcpKeepalive } from '../net/transport/transport.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
-import type { ValueMatchPlan } from './match-plan.ts';
+import type { MetadataMatchPlan } from './match-plan.ts';
 import type { OutlierVotingPlan } from './health-plan.ts';
 import type { ExtensionPlan } from './extension-plan.ts';
 import type { HttpFilterPlan } from './hcm-plan.ts';
@@ -66,7 +66,7 @@ export type KindPlan = { readonly kind: 'aggregate'; readonly clusters: readonly
 export interface EyeballsPlan { readonly family: 0 | 4 | 6; readonly count: number }
 
 /** predictive_preconnect_ratio (1: off), and the hosts that get connections ahead by their metadata (null: all). */
-export interface PreconnectPlan { readonly predictive: number; readonly enabled: { readonly filter: string; readonly path: readonly string[]; readonly value: ValueMatchPlan; readonly invert: boolean } | null }
+export interface PreconnectPlan { readonly predictive: number; readonly enabled: MetadataMatchPlan | null }
 
 export interface RetryBudgetPlan { /** Percent of active and pending requests. */ readonly percent: number; readonly least: number }
 

@@ -6,6 +6,9 @@ import type { CidrPlan } from './listener-plan.ts';
 export interface FractionPlan { readonly key: string; readonly numerator: number; readonly denominator: number }
 
 /** Of metadata and filter state values. `range`: from inclusive to exclusive. `list`: an element matches. */
+/** A value of metadata, below `filter` at `path`. */
+export interface MetadataMatchPlan { readonly filter: string; readonly path: readonly string[]; readonly value: ValueMatchPlan; readonly invert: boolean }
+
 export type ValueMatchPlan =
   | { readonly kind: 'null' } | { readonly kind: 'present'; readonly present: boolean } | { readonly kind: 'bool'; readonly value: boolean } | { readonly kind: 'exact'; readonly value: number }
   | { readonly kind: 'range'; readonly from: number; readonly to: number } | { readonly kind: 'string'; readonly string: StringMatcherPlan } | { readonly kind: 'list'; readonly one: ValueMatchPlan } | { readonly kind: 'or'; readonly of: readonly ValueMatchPlan[] };

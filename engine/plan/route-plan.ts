@@ -6,7 +6,7 @@ import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { BodyFormatPlan } from './hcm-plan.ts';
 import type { RateLimitPlan } from './rate-limit-plan.ts';
 import type { HeaderMutationPlan } from './header-mutation-plan.ts';
-import type { FractionPlan, MatchTreePlan, ValueMatchPlan } from './match-plan.ts';
+import type { FractionPlan, MatchTreePlan, MetadataMatchPlan } from './match-plan.ts';
 
 export interface LevelPlan { readonly request: HeaderMutationPlan; readonly response: HeaderMutationPlan }
 export type Meta = { readonly [key: string]: MetadataValue } | null;
@@ -66,7 +66,7 @@ export interface RouteMatchPlan {
   readonly tls: { readonly presented: boolean | null; readonly validated: boolean | null } | null;
   readonly cookies: readonly { readonly name: string; readonly string: StringMatcherPlan; readonly invert: boolean }[];
   readonly filterState: readonly { readonly key: string; readonly string: StringMatcherPlan }[];
-  readonly metadata: readonly { readonly filter: string; readonly path: readonly string[]; readonly value: ValueMatchPlan; readonly invert: boolean }[];
+  readonly metadata: readonly MetadataMatchPlan[];
 }
 
 export interface RoutePlan {

@@ -4,7 +4,7 @@ import { toByteString } from '../headers/headers.ts';
 import { compileHeaderMatcher, compileRegexMatcher, compileStringMatcher } from '../headers/config.ts';
 import { compileMetadata } from '../net/config.ts';
 import { compileMatchTree } from '../net/match/config.ts';
-import { compileFraction, compileValueMatch } from '../observe/match/config.ts';
+import { compileFraction, compileMetadataMatch } from '../observe/match/config.ts';
 import { compileFormat, compileMutation, compileSubstitution } from '../observe/format/config.ts';
 import type { StringMatcherPlan } from '../headers/string-matcher.ts';
 import type { FormatPlan } from '../observe/format/formatter.ts';
@@ -68,7 +68,7 @@ function compileMatch(m: ConfigMessage): RouteMatchPlan {
     path: compilePath(m), headers: m.list('headers').map(compileHeaderMatcher),
     query: m.list('query_parameters').map((q) => ({ name: toByteString(q.str('name')), string: q.oneof('query_parameter_match_specifier') === 'string_match' ? compileStringMatcher(q.msg('string_match')!) : null, present: q.bool('present_match', true) || !q.has('present_match') })),
     grpc: m.has('grpc'), fraction: compileFraction(m.msg('runtime_fraction')), tls: tls === undefined ? null : { presented: tls.has('presented') ? tls.bool('presented') : null, validated: tls.has('validated') ? tls.bool('validated') : null },
-    metadata: m.list('dynamic_metadata').map((d) => ({ filter: d.str('filter'), path: d.list('path').map((p) => p.str('key')), value: compileValueMatch(d.msg('value'), d), invert: d.bool('invert') })),
+    metadata: m.list('dynamic_metadata').map((d) => compileMetadataMatch(d)),
     cookies: m.list('cookies').map((c) => ({ name: toByteString(c.str('name')), string: stringOf(c), invert: c.bool('invert_match') })),
     filterState: m.list('filter_state').map((f) => { if (f.oneof('matcher') !== 'string_match') f.unsupported(f.oneof('matcher')); return { key: f.str('key'), string: stringOf(f) }; }),
   };

@@ -5,7 +5,7 @@ import { compileKind } from './kinds/config.ts';
 import type { DnsCachePlan } from './kinds/dns-cache-config.ts';
 import { compileDns, type DnsPlan } from './dns-config.ts';
 import { compileHttp } from './http-config.ts';
-import { compileValueMatch } from '../observe/match/config.ts';
+import { compileMetadataMatch } from '../observe/match/config.ts';
 import { shared } from '../base/shared-data.ts';
 import { compileBalancer } from './balancer-config.ts';
 import type { Address } from '../net/address.ts';
@@ -75,7 +75,7 @@ function further(m: ConfigMessage, names: boolean): Address[] {
 function compilePreconnect(m: ConfigMessage | undefined): PreconnectPlan | null {
   const predictive = m?.num('predictive_preconnect_ratio', 1) ?? 1, match = m?.msg('preconnect_enabled_metadata');
   if (predictive <= 1 && match === undefined) return null;
-  return { predictive, enabled: match === undefined ? null : { filter: match.str('filter'), path: match.list('path').map((p) => p.str('key')), value: compileValueMatch(match.msg('value'), match), invert: match.bool('invert') } };
+  return { predictive, enabled: match === undefined ? null : compileMetadataMatch(match) };
 }
 
 function compileEyeballs(m: ConfigMessage | undefined): EyeballsPlan {

@@ -1,7 +1,7 @@
 // envoy.config.rbac.v3 from configuration.
 import { compileHeaderMatcher, compileStringMatcher } from '../../headers/config.ts';
 import { compileCondition } from '../../observe/cel/config.ts';
-import { compileValueMatch } from '../../observe/match/config.ts';
+import { compileMetadataMatch } from '../../observe/match/config.ts';
 import type { RbacEnginePlan, RbacPlan, RbacRulePlan } from '../../plan/rbac-plan.ts';
 import type { ConfigMessage } from '../../proto/config-message.ts';
 import { compileCidr } from '../config.ts';
@@ -11,7 +11,7 @@ const NEVER: RbacRulePlan = { kind: 'or', of: [] };
 
 function metadata(m: ConfigMessage | undefined, source: 'dynamic' | 'route', at: ConfigMessage): RbacRulePlan {
   if (m === undefined) return NEVER;
-  return { kind: 'metadata', source, filter: m.str('filter'), path: m.list('path').map((p) => p.str('key')), value: compileValueMatch(m.msg('value'), at), invert: m.bool('invert') };
+  return { kind: 'metadata', source, ...compileMetadataMatch(m, at) };
 }
 
 /** What permissions and principals have in common. */

@@ -3,8 +3,8 @@ import { HeaderMatcher } from '../../headers/header-matcher.ts';
 import { Headers } from '../../headers/headers.ts';
 import { makeStringMatcher } from '../../headers/string-matcher.ts';
 import { CelExpression } from '../../observe/cel/expression.ts';
-import { makeValueMatcher, valueAt } from '../../observe/match/value-matcher.ts';
-import type { StreamFacts } from '../../observe/stream-facts.ts';
+import { below, makeValueMatcher, valueAt } from '../../observe/match/value-matcher.ts';
+import { filterStateOf, type StreamFacts } from '../../observe/stream-facts.ts';
 import type { RbacAction, RbacEnginePlan, RbacRulePlan } from '../../plan/rbac-plan.ts';
 import { Cidr, parseIp } from '../cidr.ts';
 import { MatchTree } from '../match/match-tree.ts';
@@ -44,10 +44,10 @@ function makeRule(plan: RbacRulePlan): Rule {
     case 'port': { const { from, to } = plan; return (s) => s.connection.localPort >= from && s.connection.localPort < to && s.connection.localIp !== ''; }
     case 'metadata': {
       const m = makeValueMatcher(plan.value), { filter, path, invert } = plan;
-      if (plan.source === 'route') return (s) => { let at: unknown = s.routeMetadata?.[filter]; for (const key of path) at = at !== null && typeof at === 'object' && Object.hasOwn(at, key) ? (at as Record<string, unknown>)[key] : undefined; return m(at) !== invert; };
+      if (plan.source === 'route') return (s) => m(below(s.routeMetadata?.[filter], path)) !== invert;
       return (s) => m(valueAt(s.metadata, filter, path)) !== invert;
     }
-    case 'filter-state': { const m = makeStringMatcher(plan.string), { key } = plan; return (s) => { const v = s.filterState?.get(key) ?? s.connection.filterState?.get(key); return typeof v === 'string' && m.matches(v); }; }
+    case 'filter-state': { const m = makeStringMatcher(plan.string), { key } = plan; return (s) => { const v = filterStateOf(s, key); return typeof v === 'string' && m.matches(v); }; }
     case 'authenticated': {
       const m = plan.name === null ? null : makeStringMatcher(plan.name);
       return (s) => {

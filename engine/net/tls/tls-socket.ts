@@ -3,7 +3,7 @@
 //
 //   handshake ──secured──▶ open ──destroy('flush')──▶ flushing (close_notify is still to come out) ──▶ closed
 //   any ──▶ closed (fault, transport gone, destroy)
-import type { SocketOption, SocketSink, TcpKeepalive, TransportSocket } from '../transport/transport.ts';
+import { NO_SINK, type SocketOption, type SocketSink, type TcpKeepalive, type TransportSocket } from '../transport/transport.ts';
 import type { Address } from '../address.ts';
 import type { HandshakeFacts, TlsFault, TlsSession, TlsSink } from './engine.ts';
 import type { WriteStage } from './write-stage.ts';
@@ -14,7 +14,6 @@ export interface TlsWatcher {
   onFault(socket: TlsSocket, fault: TlsFault, facts: HandshakeFacts | null): void;
 }
 
-const NO_SINK: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
 
 export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
   sink: SocketSink = NO_SINK;

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
 import { formatAddress, ipAddress, type Address } from '../address.ts';
 import { Datagrams, type DatagramOptions, type DatagramSink, type DatagramSocket } from './datagrams.ts';
-import type { ConnectOptions, ListenOptions, ListenerSocket, OnException, SocketOption, SocketSink, TcpKeepalive, Transport, TransportSocket, TransportTurn } from './transport.ts';
+import { NO_SINK, type ConnectOptions, type ListenOptions, type ListenerSocket, type OnException, type SocketOption, type SocketSink, type TcpKeepalive, type Transport, type TransportSocket, type TransportTurn } from './transport.ts';
 
 interface Addon {
   create(receive: Uint8Array, send: Uint8Array, events: Int32Array, commands: Int32Array, onTurn: () => void): object;
@@ -39,7 +39,6 @@ function endpointOf(a: Address): [string, number] {
   return [a.kind === 'pipe' ? a.path : formatAddress(a), -1];
 }
 
-const NO_SINK: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
 
 class NativeSocket implements TransportSocket {
   sink: SocketSink = NO_SINK;

@@ -5,10 +5,9 @@ import net from 'node:net';
 import { ipAddress, type Address } from '../address.ts';
 import { Datagrams, type DatagramOptions, type DatagramSink, type DatagramSocket } from './datagrams.ts';
 import { originalDestination, setOption } from './socket-calls.ts';
-import { NOT_HERE } from './transport.ts';
+import { NO_SINK, NOT_HERE } from './transport.ts';
 import type { ConnectOptions, ListenOptions, ListenerSocket, OnException, SocketOption, SocketSink, TcpKeepalive, Transport, TransportSocket, TransportTurn } from './transport.ts';
 
-const NO_SINK: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
 
 function address(ip: string | undefined, port: number | undefined, path: string): Address {
   if (ip === undefined || port === undefined) return { kind: 'pipe', path, mode: 0 };

@@ -21,6 +21,9 @@ export interface SocketSink {
   onClose(error: string): void;
 }
 
+/** Of a socket that nobody looks after (any more). */
+export const NO_SINK: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
+
 /** `family`: for sockets of this IP version only. */
 export interface SocketOption { readonly level: number; readonly name: number; /** Integer value, or raw bytes. */ readonly value: number | Uint8Array; readonly family?: 4 | 6 }
 

@@ -1,7 +1,12 @@
 // ValueMatcher and fractions from configuration.
 import { compileStringMatcher } from '../../headers/config.ts';
-import type { FractionPlan, ValueMatchPlan } from '../../plan/match-plan.ts';
+import type { FractionPlan, MetadataMatchPlan, ValueMatchPlan } from '../../plan/match-plan.ts';
 import type { ConfigMessage } from '../../proto/config-message.ts';
+
+/** envoy.type.matcher.v3.MetadataMatcher; `at` is the message that has it, for faults. */
+export function compileMetadataMatch(m: ConfigMessage, at = m): MetadataMatchPlan {
+  return { filter: m.str('filter'), path: m.list('path').map((p) => p.str('key')), value: compileValueMatch(m.msg('value'), at), invert: m.bool('invert') };
+}
 
 const NEVER: ValueMatchPlan = { kind: 'or', of: [] };
 

@@ -16,7 +16,11 @@ export function makeValueMatcher(plan: ValueMatchPlan): (value: unknown) => bool
 
 /** The value at a path of keys below one namespace; undefined where there is none. */
 export function valueAt(metadata: ReadonlyMap<string, unknown> | null, namespace: string, path: readonly string[]): unknown {
-  let at: unknown = metadata?.get(namespace);
+  return below(metadata?.get(namespace), path);
+}
+
+/** The value at a path of keys below `at`; undefined where there is none. */
+export function below(at: unknown, path: readonly string[]): unknown {
   for (const key of path) at = at !== null && typeof at === 'object' && Object.hasOwn(at, key) ? (at as Record<string, unknown>)[key] : undefined;
   return at;
 }

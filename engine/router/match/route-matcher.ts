@@ -6,7 +6,7 @@ import { makeStringMatcher, type StringMatcher } from '../../headers/string-matc
 import { isGrpc } from '../../http/local-reply.ts';
 import { RuntimeFraction, type Runtime } from '../../loop/runtime.ts';
 import { makeValueMatcher, valueAt } from '../../observe/match/value-matcher.ts';
-import type { StreamFacts } from '../../observe/stream-facts.ts';
+import { filterStateOf, type StreamFacts } from '../../observe/stream-facts.ts';
 import type { PathMatchPlan, QueryMatcherPlan, RouteMatchPlan } from '../../plan/route-plan.ts';
 import { PathTemplate } from './path-template.ts';
 
@@ -135,7 +135,7 @@ export class RouteMatcher {
   }
 
   private hasState(facts: StreamFacts, s: { readonly key: string; readonly string: StringMatcher }): boolean {
-    const value = facts.filterState?.get(s.key) ?? facts.connection.filterState?.get(s.key);
+    const value = filterStateOf(facts, s.key);
     return typeof value === 'string' && s.string.matches(value);
   }
 

@@ -1,4 +1,5 @@
 // The cluster of the dynamic forward proxy: the host is the one that the request names, at the address that the DNS cache has for it.
+import { filterStateOf } from '../../observe/stream-facts.ts';
 import { hostOf, portOf } from '../../headers/authority.ts';
 import { ipAddress } from '../../net/address.ts';
 import { parseIp } from '../../net/cidr.ts';
@@ -19,9 +20,9 @@ export class DynamicForwardChooser implements HostChooser {
   constructor(entry: ClusterEntry, cache: string, hostTtlMs: number, dns: DnsCaches) { this.entry = entry; this.cache = cache; this.dns = dns; this.hosts = new DynamicHosts(entry, hostTtlMs); }
 
   choose(ctx: PickContext): Host | null {
-    const own = ctx.facts?.filterState, connection = ctx.facts?.connection;
-    const given = own?.get('envoy.upstream.dynamic_host') ?? connection?.filterState?.get('envoy.upstream.dynamic_host'), port = own?.get('envoy.upstream.dynamic_port') ?? connection?.filterState?.get('envoy.upstream.dynamic_port');
-    const authority = typeof given === 'string' && given !== '' ? given : ctx.request !== null ? ctx.request.authority : connection?.serverName ?? '', name = nameOf(authority);
+    const { facts } = ctx, state = (key: string): unknown => (facts === null ? undefined : filterStateOf(facts, key));
+    const given = state('envoy.upstream.dynamic_host'), port = state('envoy.upstream.dynamic_port');
+    const authority = typeof given === 'string' && given !== '' ? given : ctx.request !== null ? ctx.request.authority : facts?.connection.serverName ?? '', name = nameOf(authority);
     if (name === '') return null;
     const addresses = parseIp(name) !== null ? [name] : this.dns.get(this.cache, name)?.addresses ?? [], [address] = addresses;
     const asked = typeof port === 'number' ? port : portOf(authority);

@@ -10,7 +10,6 @@ import type { SlowStart } from './slow-start.ts';
 export interface Picker { pick(ctx: PickContext, attempt: number): Host | null }
 
 
-
 const ownWeight = (h: Host): number => h.weight;
 
 /** A schedule where weights differ or grow, begun at a random host so that not all workers begin with the same; null: plain turns do. */

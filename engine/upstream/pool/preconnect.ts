@@ -2,7 +2,7 @@
 //
 // Of a host: per_upstream_preconnect_ratio, kept by its pools. Of a cluster: predictive_preconnect_ratio. With each new request the hosts of the next ones are chosen ahead,
 // and get a connection while the cluster has too few for what is to come; a later request then takes the host that was chosen for it.
-import { makeValueMatcher } from '../../observe/match/value-matcher.ts';
+import { below, makeValueMatcher } from '../../observe/match/value-matcher.ts';
 import type { ClusterPlan, PreconnectPlan } from '../../plan/cluster-plan.ts';
 import type { Host } from '../upstream.ts';
 import type { Pool } from './pool.ts';
@@ -18,11 +18,7 @@ export type PreconnectGate = (metadata: Host['metadata']) => boolean;
 export function makeGate(plan: PreconnectPlan | null): PreconnectGate | null {
   if (plan === null || plan.enabled === null) return null;
   const { filter, path, value, invert } = plan.enabled, matches = makeValueMatcher(value);
-  return (metadata) => {
-    let at: unknown = metadata?.[filter];
-    for (const key of path) at = at !== null && typeof at === 'object' && Object.hasOwn(at, key) ? (at as Record<string, unknown>)[key] : undefined;
-    return matches(at) !== invert;
-  };
+  return (metadata) => matches(below(metadata?.[filter], path)) !== invert;
 }
 
 /** The predictive ratio of one cluster on one worker. What it needs to know is counted when it is asked: the cost is that of one look at every pool a request. */

@@ -1,7 +1,7 @@
 // A connection for layer 4: one socket, connected with its timeout, then handed over whole to one owner. Counted as a connection and, as Envoy's TCP pools do,
 // as one request of its host. Ends once: cancelled, failed, closed by its owner or by the other side.
 import type { Timer } from '../../loop/timer-wheel.ts';
-import type { SocketSink, TransportSocket } from '../../net/transport/transport.ts';
+import { NO_SINK, type SocketSink, type TransportSocket } from '../../net/transport/transport.ts';
 import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
 import type { ConnectionFacts } from '../../observe/stream-facts.ts';
 import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
@@ -12,7 +12,6 @@ import type { Address } from '../../net/address.ts';
 import { AddressRace, type RaceOwner } from './address-race.ts';
 import { connectReason, nextConnectionId } from './connection.ts';
 
-const NOBODY: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
 
 export class RawConnection implements RaceOwner, Waiting, RawUpstream {
   readonly id = nextConnectionId();
@@ -20,7 +19,7 @@ export class RawConnection implements RaceOwner, Waiting, RawUpstream {
   socket!: TransportSocket;
   /** Of a host with several addresses. */
   private readonly race: AddressRace | null = null;
-  sink: SocketSink = NOBODY;
+  sink: SocketSink = NO_SINK;
   readonly connectStartMs: number;
   connectEndMs = -1;
   private readonly cluster: ClusterEntry; private readonly breaker: Breaker; private readonly who: RawWaiter; private readonly timer: Timer;

@@ -5,17 +5,16 @@
 import type { Headers, RequestHeaders, ResponseHeaders } from '../../../headers/headers.ts';
 import type { ClientStream, ResponseSink } from '../../../codec/codec.ts';
 import { ipAddress, type Address } from '../../../net/address.ts';
-import type { SocketSink, TransportSocket } from '../../../net/transport/transport.ts';
+import { NO_SINK, type SocketSink, type TransportSocket } from '../../../net/transport/transport.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
 import type { ConnectionFacts, UpstreamFacts } from '../../../observe/stream-facts.ts';
 import type { Cluster, Host, LeaseContext, LeaseWaiter, RawUpstream, RawWaiter, Waiting } from '../../../upstream/upstream.ts';
 
 const NOTHING = Buffer.alloc(0);
-const NOBODY: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
 
 /** What the proxy writes to: the request's body. */
 class TunnelSocket implements TransportSocket {
-  sink: SocketSink = NOBODY;
+  sink: SocketSink = NO_SINK;
   highMark = 0;
   readonly pendingBytes = 0;
   private readonly tunnel: HttpTunnel;
@@ -37,7 +36,7 @@ class TunnelSocket implements TransportSocket {
 export class HttpTunnel implements RawUpstream, Waiting, LeaseWaiter, ResponseSink {
   readonly host: Host;
   readonly socket = new TunnelSocket(this);
-  sink: SocketSink = NOBODY;
+  sink: SocketSink = NO_SINK;
   readonly connectStartMs: number;
   connectEndMs = -1;
   readonly facts: UpstreamFacts;
