@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { FLOOR, PROXIES, type Certificate, type Job, type Proxy } from './proxies.ts';
 import { LOAD_CORE, PROXY_CORE, listening, start, stop, stopAll, usage } from './processes.ts';
 import { line, prune, valueOf, writeTable, type Report, type Round } from './report.ts';
-import { WORKS, idleConnections, type Load, type Work } from './works.ts';
+import { WORKS, idleConnections, startBackend, type Load, type Work } from './works.ts';
 
 const { values: o } = parseArgs({ options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' }, works: { type: 'string', default: '' }, proxies: { type: 'string', default: '' }, workers: { type: 'string', default: '1' }, readme: { type: 'boolean', default: false } } });
 const WARM_REQUESTS = 40_000, FIRST_IDLE = 1000, SETTLE_MS = 2500;
@@ -30,10 +30,7 @@ async function round(proxy: Proxy, work: Work, seconds: number): Promise<Round> 
   const dir = mkdtempSync(join(tmpdir(), 'weir-bench-'));
   const job: Job = { port: port++, admin: port++, backend: port++, dir, accessLog: work.accessLog, clusters: proxy.name === 'weir' || proxy.name === 'envoy' ? work.clusters : 0, workers: Number(o.workers), tcp: work.tcp === true, h2Upstream: work.upstream === 'h2', tls: work.tls === true ? certificate(dir) : null };
   const behind = job.h2Upstream ? port++ : job.backend;
-  const backend = start(LOAD_CORE, join(root, 'native-bench/floor/bin/backend'), [String(behind), String(work.backendBytes), String(work.backendHeaders)]);
-  await listening(behind);
-  const front = job.h2Upstream ? start(LOAD_CORE, 'nghttpx', [`-f127.0.0.1,${job.backend};no-tls`, `-b127.0.0.1,${behind};;proto=http/1.1`, '--workers=1', '--errorlog-file=/dev/null', '--accesslog-file=/dev/null', '--conf=/dev/null', '--backend-connections-per-host=256', '--frontend-http2-max-concurrent-streams=1000']) : null;
-  await listening(job.backend);
+  const backends = await startBackend(work, job.backend, behind);
   const { command, args } = proxy.command(job);
   const began = performance.now();
   const child = start(Number(o.workers) > 1 ? `${PROXY_CORE},${LOAD_CORE}` : PROXY_CORE, command, args);
@@ -53,8 +50,8 @@ async function round(proxy: Proxy, work: Work, seconds: number): Promise<Round> 
     for (const close of closes) close();
     return { ...load, userUs: (after.userUs - before.userUs) / Math.max(1, load.requests), sysUs: (after.sysUs - before.sysUs) / Math.max(1, load.requests), rssKb: before.rssKb, idleRssKb: after.rssKb, readyMs };
   } finally {
-    await stop(child); await stop(backend);
-    if (front !== null) await stop(front);
+    await stop(child);
+    for (const b of backends) await stop(b);
     rmSync(dir, { recursive: true, force: true });
   }
 }

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FLOOR, PROXIES, type Job } from './proxies.ts';
-import { LOAD_CORE, PROXY_CORE, listening, start, stopAll, usage } from './processes.ts';
-import { WORKS, type Work } from './works.ts';
+import { PROXY_CORE, listening, start, stopAll, usage } from './processes.ts';
+import { WORKS, startBackend, type Work } from './works.ts';
 
 const { values: o } = parseArgs({ options: { rounds: { type: 'string', default: '20' }, seconds: { type: 'string', default: '1' }, works: { type: 'string', default: '' }, proxies: { type: 'string', default: 'weir,envoy' } } });
 const WARM_REQUESTS = 60_000, WARM_BURSTS = 12;
@@ -25,15 +25,6 @@ function cpuUs(pid: number): number {
 }
 
 interface Side { readonly name: string; readonly pid: number; readonly port: number; readonly us: number[]; readonly began: { readonly userUs: number; readonly sysUs: number }; requests: number }
-
-async function backend(work: Work): Promise<number> {
-  const behind = port++, front = work.upstream === 'h2' ? port++ : behind;
-  start(LOAD_CORE, join(root, 'native-bench/floor/bin/backend'), [String(behind), String(work.backendBytes), String(work.backendHeaders)]);
-  await listening(behind);
-  if (front !== behind) start(LOAD_CORE, 'nghttpx', [`-f127.0.0.1,${front};no-tls`, `-b127.0.0.1,${behind};;proto=http/1.1`, '--workers=1', '--errorlog-file=/dev/null', '--accesslog-file=/dev/null', '--conf=/dev/null', '--backend-connections-per-host=256', '--frontend-http2-max-concurrent-streams=1000']);
-  await listening(front);
-  return front;
-}
 
 async function side(name: string, work: Work, behind: number, dir: string): Promise<Side> {
   const [kind, checkout] = name.split('@') as [string, string | undefined];
@@ -66,8 +57,9 @@ execFileSync('make', ['-s', '-C', join(root, 'native-bench/floor')], { stdio: 'i
 const dir = mkdtempSync(join(tmpdir(), 'weir-pairs-'));
 try {
   for (const work of WORKS.filter((w) => w.load !== null && w.tls !== true && new RegExp(o.works, 'i').test(w.name))) {
-    const behind = await backend(work), sides: Side[] = [];
-    for (const name of o.proxies.split(',')) sides.push(await side(name, work, behind, dir));
+    const front = port++, behind = work.upstream === 'h2' ? port++ : front, sides: Side[] = [];
+    await startBackend(work, front, behind);
+    for (const name of o.proxies.split(',')) sides.push(await side(name, work, front, dir));
     for (let i = 0; i < Number(o.rounds); i++) for (const s of sides) await burst(s, work);
     console.log(`${work.name}: ${o.rounds} rounds of ${o.seconds} s`);
     for (const s of sides) console.log(told(s, sides[0]!));

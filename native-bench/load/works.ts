@@ -1,9 +1,12 @@
 // The works of a comparison: what is asked of the proxy, and by what load.
+import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { run } from './processes.ts';
+import { LOAD_CORE, listening, run, start } from './processes.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
 
 export interface Load { readonly requests: number; readonly perSecond: number; readonly p50Us: number; readonly p99Us: number; readonly errors: number }
 export interface Work {
@@ -27,6 +30,15 @@ const us = (text: string | undefined): number => {
   const m = /^([\d.]+)(us|ms|s)$/.exec(text ?? '');
   return m ? Number(m[1]) * { us: 1, ms: 1000, s: 1e6 }[m[2] as 'us'] : NaN;
 };
+
+/** The backend of a work on port `behind`; where the proxy speaks HTTP/2 to it, nghttpx before it on `front` (else the same port). On the load's core. */
+export async function startBackend(work: Work, front: number, behind: number): Promise<ChildProcess[]> {
+  const out = [start(LOAD_CORE, join(root, 'native-bench/floor/bin/backend'), [String(behind), String(work.backendBytes), String(work.backendHeaders)])];
+  await listening(behind);
+  if (front !== behind) out.push(start(LOAD_CORE, 'nghttpx', [`-f127.0.0.1,${front};no-tls`, `-b127.0.0.1,${behind};;proto=http/1.1`, '--workers=1', '--errorlog-file=/dev/null', '--accesslog-file=/dev/null', '--conf=/dev/null', '--backend-connections-per-host=256', '--frontend-http2-max-concurrent-streams=1000']));
+  await listening(front);
+  return out;
+}
 
 /** wrk on one thread. */
 async function wrk(port: number, seconds: number, connections: number, headers: readonly string[], scheme = 'http'): Promise<Load> {

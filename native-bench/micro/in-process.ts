@@ -11,7 +11,7 @@ import { ipAddress, type Address } from '../../engine/net/address.ts';
 import { InternalNetwork } from '../../engine/net/internal-network.ts';
 import { SecretStore } from '../../engine/net/tls/secret-store.ts';
 import { tlsEngines } from '../../engine/net/tls/choose.ts';
-import type { ListenerSocket, SocketSink, Transport, TransportSocket } from '../../engine/net/transport/transport.ts';
+import { NO_SINK, type ListenerSocket, type SocketSink, type Transport, type TransportSocket } from '../../engine/net/transport/transport.ts';
 import type { WorkerEnv } from '../../engine/net/worker-env.ts';
 import { ThreadStatStore } from '../../engine/observe/stats/thread-stat-store.ts';
 import type { PlanRecord } from '../../engine/plan/records.ts';
@@ -21,7 +21,6 @@ import { WorkerEngine } from '../../engine/worker-engine.ts';
 import { parseFlags } from '../../workers/flags.ts';
 import { processMemory, tablesOf, workerMemory } from '../../workers/threads.ts';
 
-const NO_SINK: SocketSink = { onConnect() {}, onData() {}, onEnd() {}, onBlocked() {}, onDrained() {}, onClose() {} };
 
 /** A socket of memory: counts what is written, tells `written`. */
 export class MemorySocket implements TransportSocket {
