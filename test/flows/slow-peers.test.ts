@@ -12,15 +12,19 @@ const LIMIT = 32 * 1024;
 
 const LIMITED = { listener: `per_connection_buffer_limit_bytes: ${LIMIT}`, routes: '[{match: {prefix: "/"}, route: {cluster: a, timeout: 0s}}]' };
 
+/**
+ * A reset does not always reach the other side: node:net does not look at a connection whose reading is paused, and the kernel drops one that does not fit the window of a
+ * receiver that had stopped (seen with a thousand at once: ESTAB here, nothing at the other end). Such a connection ends by the idle timeout.
+ */
+const IDLE = 'stream_idle_timeout: 20s';
+
 for (const transport of ['native', 'node']) {
   const CLIENTS = transport === 'native' ? 1000 : 150;
-  // node:net does not look at a connection whose reading is paused, so not at its reset either: the idle timeout finds it.
-  const IDLE = transport === 'native' ? {} : { hcm: 'stream_idle_timeout: 15s' };
   test(`${transport}: ${CLIENTS} clients that do not read their 16 MiB, and as many uploads that nobody reads, cost their buffers`, async (t) => {
     for (const deaf of [false, true]) {
       const upstream = await generousBackend(deaf);
       const port = await freePort();
-      const weir = await startWeir(bootstrapYaml([{ port, ...LIMITED, ...IDLE }], [clusterYaml('a', [upstream.port], `per_connection_buffer_limit_bytes: ${LIMIT}`).replace('connect_timeout: 1s', 'connect_timeout: 60s')]), { args: [`--transport=${transport}`] });
+      const weir = await startWeir(bootstrapYaml([{ port, ...LIMITED, hcm: IDLE }], [clusterYaml('a', [upstream.port], `per_connection_buffer_limit_bytes: ${LIMIT}`).replace('connect_timeout: 1s', 'connect_timeout: 60s')]), { args: [`--transport=${transport}`] });
       t.after(async () => { await weir.stop(); upstream.stop(); });
       const base = rssMb(weir.child.pid!), body = Buffer.alloc(MIB, 'y');
       const clients = Array.from({ length: CLIENTS }, () => {
