@@ -17,9 +17,12 @@ export function scratch(t: TestContext): string {
   return dir;
 }
 
+/** Of two proxies in a row, which ones are the real Envoy: WEIR_CHAOS=envoy both, near-envoy the one that the client speaks to, far-envoy the other. */
+export const NEAR_ENVOY = ENVOY || process.env['WEIR_CHAOS'] === 'near-envoy', FAR_ENVOY = ENVOY || process.env['WEIR_CHAOS'] === 'far-envoy';
+
 /** Starts the proxy on a bootstrap without `admin` and waits for /ready; it ends with the test. */
-export async function startEither(t: TestContext, config: string): Promise<Either> {
-  if (!ENVOY) {
+export async function startEither(t: TestContext, config: string, envoy = ENVOY): Promise<Either> {
+  if (!envoy) {
     const weir = await startWeir(config);
     t.after(() => weir.stop());
     return { stats: (f) => weir.stats(f), admitted: (path, method) => weir.admitted(path, method) };
