@@ -32,7 +32,7 @@ const FLAGS: readonly (readonly [bit: number, text: string, json: string])[] = [
   [HOST_FLAG.FAILED_ACTIVE_HC, '/failed_active_hc', 'failed_active_health_check'], [HOST_FLAG.FAILED_OUTLIER, '/failed_outlier_check', 'failed_outlier_check'], [HOST_FLAG.FAILED_EDS, '/failed_eds_health', ''],
   [HOST_FLAG.DEGRADED_ACTIVE_HC, '/degraded_active_hc', 'failed_active_degraded_check'], [HOST_FLAG.DEGRADED_EDS, '/degraded_eds_health', ''], [HOST_FLAG.PENDING_DYNAMIC_REMOVAL, '/pending_dynamic_removal', 'pending_dynamic_removal'],
   [HOST_FLAG.PENDING_ACTIVE_HC, '/pending_active_hc', 'pending_active_hc'], [HOST_FLAG.EXCLUDED_BY_IMMEDIATE_HC_FAIL, '/excluded_via_immediate_hc_fail', 'excluded_via_immediate_hc_fail'], [HOST_FLAG.ACTIVE_HC_TIMEOUT, '/active_hc_timeout', 'active_hc_timeout'],
-  [HOST_FLAG.EDS_DRAINING, '/eds_status_draining', ''],
+  [HOST_FLAG.EDS_DRAINING, '/eds_status_draining', ''], [HOST_FLAG.DEGRADED_OUTLIER, '/degraded_outlier_detection', 'failed_degraded_outlier_detection'],
 ];
 
 export const clusters: AdminEndpoint = {

@@ -71,8 +71,10 @@ export interface OutlierPlan {
   readonly splitLocalOrigin: boolean;
   /** A successful active check lets an ejected host back in. */
   readonly unejectByHealthCheck: boolean;
+  /** A host that says in an answer that it is degraded (x-envoy-degraded) counts as such for a time. */
+  readonly detectDegraded: boolean;
 }
 
 /** What a worker must know to count outcomes and to vote. */
-export interface OutlierVotingPlan { readonly consecutive5xx: number; readonly consecutiveGatewayFailure: number; readonly consecutiveLocalOriginFailure: number; readonly splitLocalOrigin: boolean }
+export interface OutlierVotingPlan { readonly consecutive5xx: number; readonly consecutiveGatewayFailure: number; readonly consecutiveLocalOriginFailure: number; readonly splitLocalOrigin: boolean; readonly detectDegraded: boolean }
 

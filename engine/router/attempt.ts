@@ -142,6 +142,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     const { env, limits: { perTryIdleMs, streamDurationMs } } = this.owner, up = this.facts;
     up.poolReadyMs = up.firstTxMs = env.clock.nowMs();
     up.protocol = stream.protocol;
+    this.cluster.onReached(this.host, false);
     const max = streamDurationMs > 0 ? streamDurationMs : this.cluster.maxStreamDurationMs;
     if (max > 0) this.duration = env.wheel.after(max, () => { this.cluster.stats.inc(CLUSTER.upstream_rq_max_duration_reached); this.owner.attemptSlow(this, 'duration'); });
     if (perTryIdleMs > 0) { this.idle = new Timer(() => this.owner.attemptSlow(this, 'per-try-idle')); this.touch(); }

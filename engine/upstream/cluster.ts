@@ -34,7 +34,7 @@ import { makeGate, makePredictor, type Predictor, type PreconnectGate } from './
 import type { PoolProtocol } from './pool/connection.ts';
 import { Pool } from './pool/pool.ts';
 import { RawConnection } from './pool/raw-connection.ts';
-import { effectiveStatus, OutlierVotes, type Vote } from './outlier/votes.ts';
+import { OutlierVotes, type Vote } from './outlier/votes.ts';
 import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, Locality, PickContext, RawWaiter, Waiting } from './upstream.ts';
 
 /** What a worker tells control of its hosts. */
@@ -310,10 +310,7 @@ export class ClusterEntry implements Cluster {
     return scopes.flatMap((s) => [`${prefix}${s}upstream_rq_${status}`, `${prefix}${s}upstream_rq_${group}`, ...(s === '' ? [] : [`${prefix}${s}upstream_rq_completed`])]).map((n) => this.env.stats.claimOne(n, 'counter'));
   }
 
-  onAnswer(host: Host, headers: ResponseHeaders): void {
-    const { outlier } = host.cluster as ClusterEntry;
-    if (outlier !== null) outlier.onStatus(host.index, effectiveStatus(headers));
-  }
+  onAnswer(host: Host, headers: ResponseHeaders): void { (host.cluster as ClusterEntry).outlier?.onAnswer(host.index, headers); }
   get wantsLoad(): boolean { return this.orca !== null; }
   secured(host: Host): boolean { return this.sockets.secured(host); }
   onLoad(host: Host, headers: Headers): boolean { return this.orca!.take(host.index, headers); }
@@ -325,10 +322,11 @@ export class ClusterEntry implements Cluster {
     for (const n of [`upstream_rq_${status}`, `upstream_rq_${Math.floor(status / 100)}xx`, 'upstream_rq_completed']) stats.column[stats.claimOne(prefix + n, 'counter')]!++;
   }
 
-  onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', _reason: ResetReason, _fault: PeerFault | null): void {
+  onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect' | 'connect-timeout', _reason: ResetReason, _fault: PeerFault | null): void {
     if (why === 'timeout') (host as HostEntry).stats.inc(HOST.rq_timeout);
-    (host.cluster as ClusterEntry).outlier?.onLocalFailure(host.index, why === 'timeout');
+    (host.cluster as ClusterEntry).outlier?.onLocalFailure(host.index, why === 'timeout' || why === 'connect-timeout');
   }
+  onReached(host: Host, final: boolean): void { (host.cluster as ClusterEntry).outlier?.onReached(host.index, final); }
 
   /** Lets go of everything when the cluster is replaced or removed: streams under way go on. */
   drain(): void { this.chooser?.drain(); for (const h of this.hosts) h.drain(true); }

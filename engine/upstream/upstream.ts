@@ -134,7 +134,10 @@ export interface Cluster {
   /** Whether connections to one of its hosts are TLS. */
   secured(host: Host): boolean;
   onLoad(host: Host, headers: Headers): boolean;
-  onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect', reason: ResetReason, fault: PeerFault | null): void;
+  /** 'connect-timeout': of a connection of layer 4; a request's is 'connect'. */
+  onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect' | 'connect-timeout', reason: ResetReason, fault: PeerFault | null): void;
+  /** An attempt has its connection. `final`: it is of layer 4, and nothing follows that could fail. */
+  onReached(host: Host, final: boolean): void;
   /** Circuit breaker of connections, for what is no connection of ours to open (UDP sessions): false is overflow, counted. Given back by releaseConnection. */
   tryConnection(): boolean;
   releaseConnection(): void;

@@ -6,6 +6,8 @@ import type { Random } from '../../loop/random.ts';
 import { CONSECUTIVE, HOST_FLAG, WINDOW, type HostTable } from '../../shm/host-table.ts';
 import type { EjectionType, OutlierEvents } from './outlier-events.ts';
 import { ratesOf, rateThreshold, type RateThreshold } from './success-rate.ts';
+import { Term } from './term.ts';
+import { SAYS_DEGRADED } from '../../upstream/outlier/votes.ts';
 
 export interface DetectorEnv {
   after(ms: number, task: () => void): () => void;
@@ -22,22 +24,21 @@ export interface DetectorEnv {
 class Monitor {
   readonly host: HostPlan;
   ejections = 0;
-  /** Multiplies the base ejection time; falls by one in each interval without an ejection. */
-  backoff = 0;
-  lastEjectMs = -1;
+  readonly ejected = new Term();
+  readonly degraded = new Term();
   lastUnejectMs = -1;
-  jitterMs = 0;
   /** Percent in the last window, -1: too few requests. */
   successRate = -1;
   localSuccessRate = -1;
   constructor(host: HostPlan) { this.host = host; }
 }
 
-const NAMES: Record<EjectionType, string> = {
+const NAMES: Record<Exclude<EjectionType, 'DEGRADED'>, string> = {
   CONSECUTIVE_5XX: 'consecutive_5xx', CONSECUTIVE_GATEWAY_FAILURE: 'consecutive_gateway_failure', CONSECUTIVE_LOCAL_ORIGIN_FAILURE: 'consecutive_local_origin_failure', SUCCESS_RATE: 'success_rate',
   SUCCESS_RATE_LOCAL_ORIGIN: 'local_origin_success_rate', FAILURE_PERCENTAGE: 'failure_percentage', FAILURE_PERCENTAGE_LOCAL_ORIGIN: 'local_origin_failure_percentage',
 };
-const VOTES: Record<number, EjectionType> = { [CONSECUTIVE.FIVE_XX]: 'CONSECUTIVE_5XX', [CONSECUTIVE.GATEWAY]: 'CONSECUTIVE_GATEWAY_FAILURE', [CONSECUTIVE.LOCAL_ORIGIN]: 'CONSECUTIVE_LOCAL_ORIGIN_FAILURE' };
+type Failure = keyof typeof NAMES;
+const VOTES: Record<number, Failure> = { [CONSECUTIVE.FIVE_XX]: 'CONSECUTIVE_5XX', [CONSECUTIVE.GATEWAY]: 'CONSECUTIVE_GATEWAY_FAILURE', [CONSECUTIVE.LOCAL_ORIGIN]: 'CONSECUTIVE_LOCAL_ORIGIN_FAILURE' };
 const NONE: RateThreshold = { average: -1, threshold: -1 };
 
 /** Names of the counters below cluster.NAME.outlier_detection., for scopes that exist by configuration. */
@@ -74,7 +75,9 @@ export class OutlierDetector {
   /** A worker saw a row of failures reach its threshold. */
   vote(host: number, kind: number): void {
     const m = this.monitors.get(host), type = VOTES[kind];
-    if (m === undefined || type === undefined || this.isEjected(m)) return;
+    if (m === undefined || this.isEjected(m)) return;
+    if (kind === SAYS_DEGRADED) { this.degrade(m); return; }
+    if (type === undefined) return;
     this.env.stat(`ejections_detected_${NAMES[type]}`, 'counter', { add: 1 });
     if (type === 'CONSECUTIVE_5XX') this.env.stat('ejections_consecutive_5xx', 'counter', { add: 1 });
     this.eject(m, type, {});
@@ -82,7 +85,7 @@ export class OutlierDetector {
     this.env.hosts.clearConsecutive(host, kind);
   }
 
-  private eject(m: Monitor, type: EjectionType, detail: { readonly rate?: number; readonly of?: RateThreshold }): void {
+  private eject(m: Monitor, type: Failure, detail: { readonly rate?: number; readonly of?: RateThreshold }): void {
     const { env, plan } = this;
     const allowed = (100 * (this.active + 1)) / this.monitors.size <= plan.maxEjectionPercent || (plan.alwaysEjectOne && this.active === 0);
     if (!allowed) { env.stat('ejections_overflow', 'counter', { add: 1 }); return; }
@@ -94,19 +97,19 @@ export class OutlierDetector {
       env.stat('ejections_enforced_total', 'counter', { add: 1 });
       env.stat(`ejections_enforced_${NAMES[type]}`, 'counter', { add: 1 });
       m.ejections++;
-      m.lastEjectMs = env.nowMs();
-      m.jitterMs = plan.jitterMs > 0 ? Math.floor(env.random.unit() * (plan.jitterMs + 1)) : 0;
-      if (m.backoff * plan.baseEjectionMs < plan.maxEjectionMs + plan.baseEjectionMs) m.backoff++;
+      m.ejected.begin(plan, env.nowMs(), env.random);
       env.hosts.setFlags(m.host.index, HOST_FLAG.FAILED_OUTLIER);
       env.changed();
     }
     env.events.eject(m.host, type, m.ejections, enforced, this.sinceMs(m), detail);
   }
 
-  /** Time since the last ejection or return, ms; -1: there was none. */
+  /** Time since the last return, or the last ejection, ms; -1: there was none. */
   private sinceMs(m: Monitor): number { return m.lastUnejectMs < 0 ? -1 : this.env.nowMs() - m.lastUnejectMs; }
 
-  private enforcing(type: EjectionType): number {
+  private sinceEjectMs(m: Monitor): number { return m.ejected.beganMs < 0 ? -1 : this.env.nowMs() - m.ejected.beganMs; }
+
+  private enforcing(type: Failure): number {
     const e = this.plan.enforcing;
     switch (type) {
       case 'CONSECUTIVE_5XX': return e.consecutive5xx;
@@ -128,9 +131,24 @@ export class OutlierDetector {
   }
 
   private maybeReturn(m: Monitor, now: number): void {
-    const { plan } = this;
-    if (!this.isEjected(m)) { if (m.backoff > 0) m.backoff--; return; }
-    if (Math.min(plan.baseEjectionMs * m.backoff, plan.maxEjectionMs) + m.jitterMs <= now - m.lastEjectMs) this.letIn(m);
+    const { plan, env } = this, { index } = m.host, flags = env.hosts.flags(index);
+    if ((flags & HOST_FLAG.FAILED_OUTLIER) === 0) m.ejected.relax(); else if (m.ejected.over(plan, now)) this.letIn(m);
+    if ((flags & HOST_FLAG.DEGRADED_OUTLIER) === 0) { m.degraded.relax(); return; }
+    if (!m.degraded.over(plan, now)) return;
+    env.hosts.clearFlags(index, HOST_FLAG.DEGRADED_OUTLIER);
+    env.events.uneject(m.host, m.ejections, this.sinceEjectMs(m));
+    env.changed();
+  }
+
+  /** The host said that it is degraded: no failure, so no limit holds for how many do, and it goes on taking what healthy hosts cannot. */
+  private degrade(m: Monitor): void {
+    const { env } = this, { index } = m.host;
+    if ((env.hosts.flags(index) & HOST_FLAG.DEGRADED_OUTLIER) !== 0) return;
+    env.stat('ejections_detected_degradation', 'counter', { add: 1 });
+    m.degraded.begin(this.plan, env.nowMs(), env.random);
+    env.hosts.setFlags(index, HOST_FLAG.DEGRADED_OUTLIER);
+    env.events.eject(m.host, 'DEGRADED', m.ejections, true, this.sinceMs(m), {});
+    env.changed();
   }
 
   private letIn(m: Monitor): void {
@@ -139,7 +157,7 @@ export class OutlierDetector {
     env.stat('ejections_active', 'gauge', { set: this.active });
     for (const kind of Object.values(CONSECUTIVE)) env.hosts.clearConsecutive(index, kind);
     env.hosts.clearFlags(index, HOST_FLAG.FAILED_OUTLIER);
-    env.events.uneject(m.host, m.ejections, env.nowMs() - m.lastEjectMs);
+    env.events.uneject(m.host, m.ejections, this.sinceEjectMs(m));
     m.lastUnejectMs = env.nowMs();
     env.changed();
   }
@@ -150,7 +168,7 @@ export class OutlierDetector {
     if (m !== undefined && this.plan.unejectByHealthCheck && this.isEjected(m) && (this.env.hosts.flags(host) & HOST_FLAG.FAILED_ACTIVE_HC) === 0) this.letIn(m);
   }
 
-  private rates(window: number, rateType: EjectionType, failureType: EjectionType): RateThreshold {
+  private rates(window: number, rateType: Failure, failureType: Failure): RateThreshold {
     const { plan, env } = this, local = window === WINDOW.LOCAL_ORIGIN;
     const windows = [...this.monitors.values()].map((m) => ({ m, host: m.host.index, ...env.hosts.takeWindow(m.host.index, window) }));
     for (const { m } of windows) if (local) m.localSuccessRate = -1; else m.successRate = -1;
@@ -164,7 +182,7 @@ export class OutlierDetector {
     return of;
   }
 
-  private detected(host: number, type: EjectionType, detail: { readonly rate: number; readonly of?: RateThreshold }): void {
+  private detected(host: number, type: Failure, detail: { readonly rate: number; readonly of?: RateThreshold }): void {
     const m = this.monitors.get(host)!;
     if (this.isEjected(m)) return;
     this.env.stat(`ejections_detected_${NAMES[type]}`, 'counter', { add: 1 });
@@ -172,10 +190,10 @@ export class OutlierDetector {
     this.eject(m, type, detail);
   }
 
-  /** The cluster is gone, or has other settings: hosts are let back in. */
+  /** The cluster is gone, or has other settings: hosts are let back in, degraded ones are as good as any. */
   close(): void {
     this.cancel();
-    for (const m of this.monitors.values()) if (this.isEjected(m)) this.env.hosts.clearFlags(m.host.index, HOST_FLAG.FAILED_OUTLIER);
+    for (const m of this.monitors.values()) this.env.hosts.clearFlags(m.host.index, HOST_FLAG.FAILED_OUTLIER | HOST_FLAG.DEGRADED_OUTLIER);
     this.monitors.clear();
   }
 }

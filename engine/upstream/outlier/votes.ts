@@ -2,11 +2,13 @@
 // Deciding is control's (control/outlier). Counts hold for the whole process: failures in a row are seen whichever worker met them.
 import type { ResponseHeaders } from '../../headers/headers.ts';
 import type { OutlierVotingPlan } from '../../plan/health-plan.ts';
-import { CONSECUTIVE, WINDOW, type HostTable } from '../../shm/host-table.ts';
+import { CONSECUTIVE, HOST_FLAG, WINDOW, type HostTable } from '../../shm/host-table.ts';
 
-export type ConsecutiveKind = (typeof CONSECUTIVE)[keyof typeof CONSECUTIVE];
+/** In place of a row of failures: the host says that it is degraded. */
+export const SAYS_DEGRADED = 0;
+export type VoteKind = (typeof CONSECUTIVE)[keyof typeof CONSECUTIVE] | typeof SAYS_DEGRADED;
 /** A row of failures has reached its threshold. Called on the request path, outside of any stream's hook. */
-export type Vote = (host: number, kind: ConsecutiveKind) => void;
+export type Vote = (host: number, kind: VoteKind) => void;
 
 /** Envoy's Grpc::Utility::grpcToHttpStatus, by number. */
 const GRPC_AS_HTTP = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
@@ -24,15 +26,22 @@ export class OutlierVotes {
   private readonly vote: Vote;
   constructor(plan: OutlierVotingPlan, table: HostTable, vote: Vote) { this.plan = plan; this.table = table; this.vote = vote; }
 
+  /** The head of a host's answer. */
+  onAnswer(host: number, headers: ResponseHeaders): void {
+    const status = effectiveStatus(headers);
+    this.onStatus(host, status);
+    // An answer that is no error; what the header says does not matter, as in Envoy.
+    if (this.plan.detectDegraded && status < 500 && headers.has('x-envoy-degraded') && (this.table.flags(host) & HOST_FLAG.DEGRADED_OUTLIER) === 0) this.vote(host, SAYS_DEGRADED);
+  }
+
   /** The host answered with `status`, or in its place the proxy with 503 (connection failed) or 504 (timeout) where errors are not split by origin. */
   onStatus(host: number, status: number): void {
     const { table, plan } = this;
     const error = status >= 500;
     table.addOutcome(host, !error);
-    if (!error) { clear(table, host, CONSECUTIVE.FIVE_XX); clear(table, host, CONSECUTIVE.GATEWAY); if (plan.splitLocalOrigin) this.onReached(host); return; }
+    if (!error) { clear(table, host, CONSECUTIVE.FIVE_XX); clear(table, host, CONSECUTIVE.GATEWAY); return; }
     if (status === 502 || status === 503 || status === 504) this.count(host, CONSECUTIVE.GATEWAY, plan.consecutiveGatewayFailure); else clear(table, host, CONSECUTIVE.GATEWAY);
     this.count(host, CONSECUTIVE.FIVE_XX, plan.consecutive5xx);
-    if (plan.splitLocalOrigin) this.onReached(host);
   }
 
   /** The host could not be reached, reset the connection, or did not answer in time (`timeout`). */
@@ -42,14 +51,18 @@ export class OutlierVotes {
     this.count(host, CONSECUTIVE.LOCAL_ORIGIN, this.plan.consecutiveLocalOriginFailure);
   }
 
-  /** It answered, so it was reached. */
-  private onReached(host: number): void {
+  /**
+   * A request, or a connection of layer 4, has its connection to the host: that is a success of our side, whatever is said over it (Envoy: LocalOriginConnectSuccess).
+   * `final`: no protocol follows that could fail (LocalOriginConnectSuccessFinal): where errors are not split by origin it counts as a 200.
+   */
+  onReached(host: number, final: boolean): void {
+    if (!this.plan.splitLocalOrigin) { if (final) this.onStatus(host, 200); return; }
     this.table.addOutcome(host, true, WINDOW.LOCAL_ORIGIN);
     clear(this.table, host, CONSECUTIVE.LOCAL_ORIGIN);
   }
 
-  private count(host: number, kind: ConsecutiveKind, threshold: number): void { if (this.table.addConsecutive(host, kind) === threshold) this.vote(host, kind); }
+  private count(host: number, kind: VoteKind, threshold: number): void { if (this.table.addConsecutive(host, kind) === threshold) this.vote(host, kind); }
 }
 
 /** A row is broken; the store is left out where there is none, so that a healthy host's line is not written by every worker. */
-function clear(table: HostTable, host: number, kind: ConsecutiveKind): void { if (table.consecutive(host, kind) !== 0) table.clearConsecutive(host, kind); }
+function clear(table: HostTable, host: number, kind: VoteKind): void { if (table.consecutive(host, kind) !== 0) table.clearConsecutive(host, kind); }

@@ -60,7 +60,6 @@ export class RawConnection implements RaceOwner, Waiting, RawUpstream {
     stats.inc(CLUSTER.upstream_rq_pending_failure_eject);
     this.host.stats.inc(HOST.cx_connect_fail);
     this.end(why === 'connect-timeout', 'now');
-    this.cluster.onAttemptFailure(this.host, 'connect', 'connection-failure', null);
     this.who.onRawFailure(why, reason, this.host);
   }
 

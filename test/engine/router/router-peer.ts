@@ -79,6 +79,8 @@ export class FakeCluster {
   requestsOfConnection = 1;
   readonly stats: StatBlock;
   readonly hosts: Host[];
+  /** Hosts that attempts had a connection to. */
+  readonly reached: number[] = [];
   private at = 0;
   constructor(env: WorkerEnv, priorities: readonly number[] = [0, 0]) { this.stats = new StatBlock(env.stats, CLUSTER_SCHEMA, 'cluster.c'); this.hosts = priorities.map((p, i) => fakeHost(this as unknown as Cluster, i + 1, p)); }
   choose(ctx: PickContext): Host | null {
@@ -102,6 +104,7 @@ export class FakeCluster {
   onRetriedResponse(_h: Host, status: number): void { this.retried.push(status); }
   onAnswer(): void { /* nothing is detected */ }
   onAttemptFailure(_h: Host, why: string): void { this.failures.push(why); }
+  onReached(h: Host): void { this.reached.push(h.index); }
   failHealth(): void { /* not checked here */ }
 }
 

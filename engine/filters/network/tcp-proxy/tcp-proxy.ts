@@ -173,6 +173,7 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     this.waiting = null;
     this.upstream = upstream;
     this.state = 'open';
+    this.cluster!.onReached(upstream.host, true);
     upstream.sink = new UpstreamSide(this);
     const local = upstream.socket.local;
     up.connectionId = upstream.id;
@@ -188,11 +189,12 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     connection.resumeReading('upstream-wait');
   }
 
-  onRawFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string, _host: Host): void {
+  onRawFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string, host: Host): void {
     const { env, plan } = this.runtime;
     this.waiting = null;
     if (this.state === 'over') return;
     if (why === 'overflow') { this.give(UO); return; }
+    this.cluster!.onAttemptFailure(host, why === 'connect-timeout' ? why : 'connect', 'connection-failure', null);
     this.facts.flags |= UF;
     this.facts.firstFlag = UF;
     this.facts.upstream!.transportFailure = reason;

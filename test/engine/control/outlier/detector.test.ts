@@ -8,7 +8,7 @@ import { SeededRandom } from '../../../../engine/loop/random.ts';
 import { ipAddress } from '../../../../engine/net/address.ts';
 import type { HostPlan } from '../../../../engine/plan/cluster-plan.ts';
 import type { OutlierPlan } from '../../../../engine/plan/health-plan.ts';
-import { CONSECUTIVE, HOST_FLAG, HostTable } from '../../../../engine/shm/host-table.ts';
+import { CONSECUTIVE, HOST_FLAG, HostTable, WINDOW } from '../../../../engine/shm/host-table.ts';
 import { ResponseHeaders } from '../../../../engine/headers/headers.ts';
 import { effectiveStatus, OutlierVotes } from '../../../../engine/upstream/outlier/votes.ts';
 import { ManualTimers } from '../../../support/manual-timers.ts';
@@ -16,7 +16,7 @@ import { ManualTimers } from '../../../support/manual-timers.ts';
 const PLAN: OutlierPlan = {
   consecutive5xx: 3, consecutiveGatewayFailure: 2, consecutiveLocalOriginFailure: 2, intervalMs: 1000, baseEjectionMs: 5000, maxEjectionMs: 12_000, jitterMs: 0, maxEjectionPercent: 50, alwaysEjectOne: false,
   enforcing: { consecutive5xx: 100, gateway: 0, localOrigin: 100, successRate: 100, localSuccessRate: 100, failurePercentage: 0, localFailurePercentage: 0 },
-  successRateMinimumHosts: 3, successRateRequestVolume: 10, successRateStdevFactor: 1, failurePercentageThreshold: 85, failurePercentageMinimumHosts: 3, failurePercentageRequestVolume: 10, splitLocalOrigin: false, unejectByHealthCheck: true,
+  successRateMinimumHosts: 3, successRateRequestVolume: 10, successRateStdevFactor: 1, failurePercentageThreshold: 85, failurePercentageMinimumHosts: 3, failurePercentageRequestVolume: 10, splitLocalOrigin: false, unejectByHealthCheck: true, detectDegraded: false,
 };
 const host = (index: number): HostPlan => ({ index, address: ipAddress('10.0.0.1', 80 + index), hostname: '', weight: 1, priority: 0, locality: { region: '', zone: '', subZone: '' }, localityWeight: 0, metadata: null, health: 'UNKNOWN' });
 
@@ -85,6 +85,26 @@ test('a connection that fails counts as 503, a timeout as 504, unless errors are
   assert.equal(split.stats.get('ejections_enforced_consecutive_local_origin_failure'), 1);
 });
 
+test('with errors split by origin, a connection is the success that breaks the row of local failures; an answer is not', () => {
+  const { votes, ejected, table } = setUp({ splitLocalOrigin: true });
+  votes.onLocalFailure(0, false); votes.onStatus(0, 200);
+  assert.equal(table.consecutive(0, CONSECUTIVE.LOCAL_ORIGIN), 1, 'an answer says nothing of our side');
+  votes.onReached(0, false);
+  assert.equal(table.consecutive(0, CONSECUTIVE.LOCAL_ORIGIN), 0);
+  votes.onLocalFailure(0, true);
+  assert.deepEqual(ejected(), []);
+  assert.deepEqual(table.takeWindow(0, WINDOW.LOCAL_ORIGIN), { success: 1, total: 3 });
+  assert.deepEqual(table.takeWindow(0), { success: 1, total: 1 }, 'the answer alone is external');
+});
+
+test('a connection of layer 4 counts as a 200 where errors are not split', () => {
+  const { votes, ejected, table } = setUp({ consecutive5xx: 2 });
+  votes.onLocalFailure(0, false); votes.onReached(0, true); votes.onLocalFailure(0, true);
+  assert.deepEqual(ejected(), []);
+  votes.onReached(0, false);
+  assert.deepEqual(table.takeWindow(0), { success: 1, total: 3 }, 'that of a request alone does not: its answer will');
+});
+
 test('a host whose success rate lies below the others\' mean less the deviation is ejected at the interval', () => {
   const { votes, ejected, timers, stats } = setUp({ consecutive5xx: 1000 });
   for (let h = 0; h < 4; h++) for (let i = 0; i < 20; i++) votes.onStatus(h, h === 3 && i % 2 === 0 ? 500 : 200);
@@ -115,6 +135,33 @@ test('a host that leaves the cluster while ejected is no longer counted, and the
   detector.close();
   assert.equal(timers.armed, 0);
   assert.equal(table.flags(1), 0);
+});
+
+test('a host that answers with x-envoy-degraded is degraded for its time, which grows while it goes on; an error with the header is only an error', () => {
+  const { votes, timers, table, stats, changes, ejected } = setUp({ detectDegraded: true, consecutive5xx: 100 });
+  const degraded = (): boolean => (table.flags(0) & HOST_FLAG.DEGRADED_OUTLIER) !== 0;
+  const answer = (status: number, header: boolean): void => { const h = new ResponseHeaders(); h.status = status; if (header) h.add('x-envoy-degraded', 'false'); votes.onAnswer(0, h); };
+  answer(503, true); answer(200, false);
+  assert.equal(degraded(), false);
+  for (const ms of [5000, 10_000, 12_000]) {
+    answer(404, true); answer(200, true);
+    timers.advance(ms - 1);
+    assert.equal(degraded(), true, `before ${ms} ms`);
+    timers.advance(1);
+    assert.equal(degraded(), false, `after ${ms} ms`);
+  }
+  assert.deepEqual([stats.get('ejections_detected_degradation'), stats.get('ejections_active'), changes(), ejected()], [3, 0, 6, []]);
+  timers.advance(3000);
+  answer(200, true);
+  timers.advance(5000);
+  assert.equal(degraded(), false, 'the time shrinks in good standing');
+});
+
+test('without detect_degraded_hosts the header says nothing', () => {
+  const { votes, table } = setUp(), h = new ResponseHeaders();
+  h.status = 200; h.add('x-envoy-degraded', 'true');
+  votes.onAnswer(0, h);
+  assert.equal(table.flags(0), 0);
 });
 
 test('the threshold of Envoy\'s documentation: mean less factor times the deviation', () => {
