@@ -3,6 +3,7 @@
 //
 //   head (no request yet) ──▶ active (no response yet) ──▶ answering (a response is among the filters) ──▶ responding (its head is out) ──▶ done (all is out) ──▶ ended
 //   any ──▶ ended: reset from either side, timeout, an answer that cannot be given any more
+import { Kept, keepLast } from '../base/kept.ts';
 import type { ByteQueue } from '../base/byte-queue.ts';
 import type { PeerFault } from '../base/fault.ts';
 import type { RequestSink, ResetReason, ServerStream, PauseReason } from '../codec/codec.ts';
@@ -69,9 +70,8 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   private idleMs: number;
 
   constructor(owner: StreamOwner, codec: ServerStream) {
-    this.owner = owner;
-    this.codec = codec;
-    this.connection = owner.facts;
+    keepLast(Kept.stream, this);
+    this.owner = owner; this.codec = codec; this.connection = owner.facts;
     const facts = this.facts = new StreamFacts(owner.facts);
     const { env, stats, plan } = owner.runtime;
     if (codec.protocol === 'HTTP/2') facts.protocol = 'HTTP/2'; // what becomes of a head that is none is logged as well

@@ -4,6 +4,7 @@
 //   filters:   0 … passed-1   |  passed (said 'stop', bytes wait in `held`)  |  those that have not begun
 //
 // A connection whose only filter is the terminal one goes straight through: nothing is held but what comes while reading is paused.
+import { Kept, keepLast } from '../base/kept.ts';
 import { ByteQueue } from '../base/byte-queue.ts';
 import type { AccessLog } from '../observe/accesslog/access-log.ts';
 import { LISTENER, LISTENER_WORKER } from '../observe/stats/schemas.ts';
@@ -53,6 +54,7 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
 
   /** `stream`: the record that listener filters began, if any. */
   constructor(socket: TransportSocket, facts: ConnectionFacts, state: ListenerState, env: WorkerEnv, stream: StreamFacts | null = null) {
+    keepLast(Kept.downstream, this);
     this.transport = socket; this.facts = facts; this.state = state; this.env = env;
     if (stream !== null) this.ownStream = addresses(stream);
     socket.sink = this;

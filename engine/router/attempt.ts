@@ -2,6 +2,7 @@
 // the clocks of one try, and lets go of everything once.
 //
 //   new ──begin──▶ waiting (for a connection) ──▶ active ──▶ over          any ──end──▶ over
+import { Kept, keepLast } from '../base/kept.ts';
 import type { PeerFault } from '../base/fault.ts';
 import type { ClientStream, HttpProtocol, PauseReason, RequestWriter, ResetReason, ResponseSink } from '../codec/codec.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
@@ -87,6 +88,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   get downstreamProtocol(): HttpProtocol { return this.owner.downstreamProtocol; }
 
   constructor(owner: AttemptOwner, cluster: Cluster, clusterName: string, host: Host, count: number, fresh: boolean) {
+    keepLast(Kept.attempt, this);
     this.owner = owner; this.cluster = cluster; this.host = host; this.fresh = fresh;
     this.startMs = owner.env.clock.nowMs();
     const up = this.facts = new UpstreamFacts();

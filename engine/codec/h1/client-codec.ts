@@ -2,6 +2,7 @@
 // (response splitting, keep-alive races). After an exchange the owner is told whether the connection may be used again.
 //
 //   idle ──open──▶ head (1xx repeat) ──▶ body ──▶ idle        head ──101 / CONNECT 2xx──▶ tunnel        any ──▶ dead
+import { Kept, keepLast } from '../../base/kept.ts';
 import type { PeerFault } from '../../base/fault.ts';
 import { ResponseHeaders, type Headers, type RequestHeaders } from '../../headers/headers.ts';
 import { VALUE } from '../../headers/char-class.ts';
@@ -268,7 +269,7 @@ export class H1ClientStream implements ClientStream {
   headerBytesSent = 0;
   get queuedBytes(): number { return this.dead ? 0 : this.codec.output.pendingBytes ?? 0; }
 
-  constructor(codec: H1ClientCodec, sink: ResponseSink) { this.codec = codec; this.sink = sink; }
+  constructor(codec: H1ClientCodec, sink: ResponseSink) { keepLast(Kept.h1ClientStream, this); this.codec = codec; this.sink = sink; }
 
   headers(headers: RequestHeaders, end: boolean): void {
     const { nameFormat: format, sendFullyQualifiedUrl } = this.codec.options;

@@ -1,4 +1,5 @@
 // The server's side of one HTTP/1 exchange: writes the response and decides its framing (RFC 9112 section 6, as Envoy frames). Made by the codec for each request.
+import { Kept, keepLast } from '../../base/kept.ts';
 import type { HttpProtocol, PauseReason, RequestSink, ResetReason, ServerStream } from '../codec.ts';
 import type { Headers, ResponseHeaders } from '../../headers/headers.ts';
 import { fieldLines, ownName, statusLine, type NameFormat } from './head-writer.ts';
@@ -45,7 +46,7 @@ export class H1ServerStream implements ServerStream {
   get queuedBytes(): number { return 0; }
   private readonly owner: ServerStreamOwner;
 
-  constructor(owner: ServerStreamOwner) { this.owner = owner; }
+  constructor(owner: ServerStreamOwner) { keepLast(Kept.h1ServerStream, this); this.owner = owner; }
 
   /** True once bytes of the request are no longer HTTP. */
   get tunnelling(): boolean { return this.framing === 'raw'; }

@@ -1,4 +1,5 @@
 // The client's side of one exchange: the request is written here, the response goes to the sink. Made by the codec's `open`; the peer knows of it once HEADERS are sent.
+import { Kept, keepLast } from '../../base/kept.ts';
 import type { RequestHeaders, ResponseHeaders } from '../../headers/headers.ts';
 import type { ClientStream, HttpProtocol, ResponseSink } from '../codec.ts';
 import type { H2ClientCodec } from './client-codec.ts';
@@ -12,7 +13,7 @@ export class H2ClientStream extends H2Stream implements ClientStream {
   /** The upgrade token that was asked for, '' for none. */
   private upgrade = '';
 
-  constructor(codec: H2ClientCodec, sink: ResponseSink) { super(codec); this.codec = codec; this.sink = sink; }
+  constructor(codec: H2ClientCodec, sink: ResponseSink) { super(codec); keepLast(Kept.h2ClientStream, this); this.codec = codec; this.sink = sink; }
 
   get streamSink(): StreamSink { return this.sink; }
 

@@ -1,4 +1,5 @@
 // The server's side of one exchange: the response is written here. Made by the codec for each request.
+import { Kept, keepLast } from '../../base/kept.ts';
 import type { RequestSink, ServerStream, HttpProtocol } from '../codec.ts';
 import type { Headers, ResponseHeaders } from '../../headers/headers.ts';
 import { ERROR } from './frames.ts';
@@ -13,7 +14,7 @@ export class H2ServerStream extends H2Stream implements ServerStream {
   isUpgrade = false;
   private responding = false;
 
-  constructor(codec: H2ServerCodec, id: number, state: 'open' | 'half-remote') { super(codec); this.id = id; this.state = state; }
+  constructor(codec: H2ServerCodec, id: number, state: 'open' | 'half-remote') { super(codec); keepLast(Kept.h2ServerStream, this); this.id = id; this.state = state; }
 
   get streamSink(): StreamSink | null { return this.sink; }
 

@@ -2,6 +2,7 @@
 // stream at a time, an HTTP/2 one for as many as both sides let. Bytes or an end while an HTTP/1 connection is idle close it: one that spoke out of turn is never used.
 //
 //   connecting ──▶ open ──told to go, used up, too old──▶ retired ──last stream──▶ closed          any ──fault, end──▶ closed
+import { Kept, keepLast } from '../../base/kept.ts';
 import type { PeerFault } from '../../base/fault.ts';
 import type { ClientCodec, ClientHost, ClientStream, CodecOutput } from '../../codec/codec.ts';
 import { H1ClientCodec } from '../../codec/h1/client-codec.ts';
@@ -56,6 +57,7 @@ export class UpstreamConnection implements RaceOwner, ClientHost, CodecOutput {
   listed = false;
 
   constructor(pool: Pool) {
+    keepLast(Kept.upstream, this);
     this.pool = pool;
     const { cluster, host } = pool, { env, stats } = cluster;
     this.startMs = this.idleSince = env.clock.nowMs();
