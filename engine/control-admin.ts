@@ -11,7 +11,7 @@ import { adminMatcher } from './control/admin-access.ts';
 import { AdminTraffic } from './control/admin-traffic.ts';
 import type { AdminPlan } from './control/compile/admin-config.ts';
 import type { LiveHost } from './control/clusters/live-cluster.ts';
-import { certificateEntries, daysUntilFirstExpires, expiryGauges, tlsOf } from './control/dump/certificates.ts';
+import { certificateEntries, daysUntilFirstExpires, secondsUntilFirstStapleExpires, expiryGauges, tlsOf } from './control/dump/certificates.ts';
 import { configSections } from './control/dump/sections.ts';
 import type { RuntimeTable } from './control/runtime/layers.ts';
 import { serverInfo, shownNode } from './control/server-info.ts';
@@ -54,6 +54,8 @@ export class ControlAdmin implements AdminSource {
       this.expiryAt = now; this.expirySeen = seen;
       const all = secrets.describe();
       state.change('server.days_until_first_cert_expiring', 'gauge', { set: daysUntilFirstExpires(all, now) });
+      const seconds = secondsUntilFirstStapleExpires(all, now);
+      if (seconds !== null) state.change('server.seconds_until_first_ocsp_response_expiring', 'gauge', { set: seconds });
       for (const [name, set] of expiryGauges(this.tlsContexts(), all)) state.change(name, 'gauge', { set });
     }
     return state.shown();

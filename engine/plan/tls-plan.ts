@@ -34,6 +34,7 @@ export interface DownstreamTlsPlan extends CommonTlsPlan {
   readonly sessionTimeoutS: number;
   readonly fullScan: boolean;
   readonly preferClientCiphers: boolean;
+  readonly staplePolicy: StaplePolicy;
 }
 
 export interface UpstreamTlsPlan extends CommonTlsPlan {
@@ -71,13 +72,19 @@ export interface ValidationPlan {
   readonly suppressCaList: boolean;
 }
 
+export type StaplePolicy = 'LENIENT_STAPLING' | 'STRICT_STAPLING' | 'MUST_STAPLE';
+/** An OCSP response (DER). `nextUpdateMs`: shown until then, ms since 1970; null: never. `fault`: why no server may have it; '' for one that is in order. */
+export interface StaplePlan { readonly response: Uint8Array; readonly thisUpdateMs: number; readonly nextUpdateMs: number | null; readonly fault: string }
+
 export interface CertificateSecretPlan {
   readonly kind: 'certificate';
   /** PEM, leaf first. */
   readonly chain: string;
   /** PEM, unencrypted. */
   readonly key: string;
-  readonly ocsp: Uint8Array | null;
+  readonly ocsp: StaplePlan | null;
+  /** It promises a staple (RFC 7633): servers treat it as MUST_STAPLE. */
+  readonly mustStaple: boolean;
   /** Names it is chosen by: DNS SANs, or the common name where there are none. Lower case. */
   readonly names: readonly string[];
   readonly keyType: 'rsa' | 'ec' | 'ed25519';

@@ -69,6 +69,8 @@ export interface SecretSource {
   /** Where its parts come from, for /certs. */
   paths: { readonly [part: string]: string };
   load(): unknown;
+  /** Of a certificate: why a server with this ocsp_staple_policy may not have what was loaded last; '' where it may. */
+  problem?(policy: 'LENIENT_STAPLING' | 'STRICT_STAPLING' | 'MUST_STAPLE'): string;
   /** Of one by discovery. */
   readonly discovery?: SecretDiscovery;
 }
@@ -94,6 +96,8 @@ export interface CompileContext {
   dataSource(source: ConfigMessage): Uint8Array | undefined;
   /** Registers a secret; gives what is wrong with it now, '' for nothing. */
   secret(source: SecretSource): string;
+  /** Why a server may not have a certificate that was registered; '' where it may. */
+  secretProblem(key: string, policy: 'LENIENT_STAPLING' | 'STRICT_STAPLING' | 'MUST_STAPLE'): string;
   /** A secret by name: of the bootstrap, or of a file (SdsSecretConfig). Gives its key; reports what it cannot. */
   sdsSecret(kind: SecretSource['kind'], config: ConfigMessage): string;
   /** A reference to be checked when everything is known: an unknown cluster is an error at this place. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { bootstrapYaml, certificateFiles, downstreamTls, trusting } from '../support/bootstrap.ts';
-import { certificates } from '../support/certificates.ts';
+import { certificates, type Pair } from '../support/certificates.ts';
 import { ENGINES } from '../support/tls-engines.ts';
 import { ask, freePort, runWeir, startWeir, until } from '../support/weir.ts';
 
@@ -108,6 +108,18 @@ test('what is wrong with a secret is an error of the configuration, at its place
     assert.match(stderr, message);
     assert.doesNotMatch(stderr, /PRIVATE KEY/);
   }
+  // All in one report.
+  const pair = (p: Pair, more: string): string => `tls_certificates: [{certificate_chain: {filename: ${p.certFile}}, private_key: {filename: ${p.keyFile}}, ${more}}]`, bytes = (b: Buffer): string => `{inline_bytes: ${b.toString('base64')}}`;
+  const together: readonly (readonly [string, RegExp])[] = [
+    [downstreamTls(pair(certs.server, `ocsp_staple: ${bytes(certs.ca.respond(60, certs.second))}`)), /OCSP response does not match its TLS certificate/],
+    [downstreamTls(pair(certs.server, 'ocsp_staple: {inline_string: x}')), /OCSP staple cannot be provided via inline_string/],
+    [downstreamTls(certificateFiles(certs.server), 'ocsp_staple_policy: MUST_STAPLE'), /Required OCSP response is missing from TLS context/],
+  ];
+  const all = join(dir, 'all.yaml');
+  writeFileSync(all, bootstrapYaml(together.map(([chain], i) => ({ port: i + 1, name: `l${i}`, chain, routes: says })), []));
+  const { code, stderr } = await runWeir(['--mode', 'validate', '-c', all]);
+  assert.equal(code, 1);
+  for (const [, message] of together) assert.match(stderr, message);
   rmSync(dir, { recursive: true, force: true });
 });
 

@@ -124,6 +124,24 @@ for (const engine of ENGINES) {
     }
   });
 
+  test(`${engine}: OCSP staples go to clients that ask, are counted, and stand in /certs; a client gets nothing of a certificate whose staple is too old`, async (t) => {
+    const ports = [await freePort(), await freePort()] as const, day = certs.ca.respond(1440, certs.server), endless = certs.ca.respond(0, certs.second);
+    const chain = (p: Pair, staple: Buffer): string => downstreamTls(`tls_certificates: [{certificate_chain: {filename: ${p.certFile}}, private_key: {filename: ${p.keyFile}}, ocsp_staple: {inline_bytes: ${staple.toString('base64')}}}]`, 'ocsp_staple_policy: STRICT_STAPLING');
+    const weir = await startWeir(bootstrapYaml([{ port: ports[0], name: 'good', chain: chain(certs.server, day), routes: says('ok') }, { port: ports[1], name: 'old', chain: chain(certs.second, endless), routes: says('ok') }], []), { args });
+    t.after(() => weir.stop());
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const s = connect({ port: ports[0], host: '127.0.0.1', ca: certs.ca.cert, servername: 'localhost', requestOCSP: true, maxVersion }), got = await new Promise<Buffer>((r) => s.once('OCSPResponse', r));
+      assert.deepEqual(got, day, maxVersion);
+      s.destroy();
+      await assert.rejects(open(ports[1], { requestOCSP: true, maxVersion, rejectUnauthorized: false }), { code: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE' });
+      assert.equal(await shown(ports[1], { maxVersion }), 'second');
+    }
+    const counted = await weir.stats('ocsp_staple');
+    assert.deepEqual(ports.map((p) => ['requests', 'responses', 'omitted', 'failed'].map((k) => counted[`listener.127.0.0.1_${p}.ssl.ocsp_staple_${k}`])), [[2, 2, 0, 0], [2, 0, 0, 2]]);
+    const details = (JSON.parse((await ask(weir.admin, '/certs')).body) as { certificates: { cert_chain: { ocsp_details: { valid_from: string; expiration: string } }[] }[] }).certificates[0]!.cert_chain[0]!.ocsp_details;
+    assert.equal(Date.parse(details.expiration) - Date.parse(details.valid_from), 86_400_000);
+  });
+
   test(`${engine}: keys are nowhere in what is shown`, async (t) => {
     const port = await freePort();
     const weir = await startWeir(bootstrapYaml([{ port, chain: downstreamTls(`tls_certificates: [{certificate_chain: {inline_string: ${JSON.stringify(certs.server.cert)}}, private_key: {inline_string: ${JSON.stringify(certs.server.key)}}}]`), routes: says('ok') }], []), { args });

@@ -1,13 +1,16 @@
 // Throw-away certificates for TLS tests, made once per process with openssl: an authority, servers, clients, and a client of another authority.
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export interface Pair { readonly cert: string; readonly key: string; readonly certFile: string; readonly keyFile: string }
+export interface Pair { readonly cert: string; readonly key: string; readonly certFile: string; readonly keyFile: string; /** An OCSP response (DER). */ readonly staple?: Buffer }
 export interface Authority extends Pair {
   /** A certificate signed by this authority. `san` as openssl takes it. */
   issue(name: string, san: string, options?: { readonly rsa?: boolean; readonly days?: number; readonly extension?: string }): Pair;
+  /** An OCSP response that all these are good, until `minutes` from now; 0: with no end. */
+  respond(minutes: number, ...pairs: readonly Pair[]): Buffer;
   /** PEM of a revocation list with these certificates in it. */
   revoke(...pairs: readonly Pair[]): string;
 }
@@ -35,6 +38,13 @@ export function authority(name: string): Authority {
       const days = o.days ?? 3650;
       run('x509', '-req', '-in', `${leaf}.csr`, '-CA', `${name}.pem`, '-CAkey', `${name}.key`, '-CAcreateserial', ...(days > 0 ? ['-days', String(days)] : ['-days', '-1']), '-copy_extensions', 'copyall', '-out', `${leaf}.pem`);
       return pair(leaf);
+    },
+    respond(minutes, ...pairs) {
+      const { writeFileSync } = process.getBuiltinModule('node:fs');
+      const base = join(folder(), `${name}-ocsp`);
+      writeFileSync(`${base}.txt`, pairs.map((p, i) => `V\t491231000000Z\t\t${new X509Certificate(p.cert).serialNumber}\tunknown\t/CN=${i}\n`).join(''));
+      run('ocsp', '-index', `${base}.txt`, '-rsigner', `${name}.pem`, '-rkey', `${name}.key`, '-CA', `${name}.pem`, '-issuer', `${name}.pem`, ...pairs.flatMap((p) => ['-cert', p.certFile]), '-noverify', '-respout', `${base}.der`, ...(minutes > 0 ? ['-nmin', String(minutes)] : []));
+      return readFileSync(`${base}.der`);
     },
     revoke(...pairs) {
       const { writeFileSync } = process.getBuiltinModule('node:fs');

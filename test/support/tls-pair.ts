@@ -3,6 +3,7 @@ import { createPrivateKey } from 'node:crypto';
 import { TurnQueue } from '../../engine/loop/later.ts';
 import { certificatesOf } from '../../engine/net/tls/certificate.ts';
 import type { ClientOptions, ContextSecrets, HandshakeFacts, TlsEngine, TlsFault, TlsSession, TlsSink } from '../../engine/net/tls/engine.ts';
+import { mustStaple, stapleOf, type StapleOutcome } from '../../engine/net/tls/ocsp.ts';
 import { NodeTlsEngine } from '../../engine/net/tls/node.ts';
 import { RustlsEngine } from '../../engine/net/tls/rustls.ts';
 import type { CertificateSecretPlan, DownstreamTlsPlan, TlsParamsPlan, UpstreamTlsPlan, ValidationPlan } from '../../engine/plan/tls-plan.ts';
@@ -16,18 +17,20 @@ export const engines: readonly TlsEngine[] = rustls === null ? [node] : [rustls,
 export const PARAMS: TlsParamsPlan = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: [], curves: [], signatures: [] };
 export const VALIDATION: ValidationPlan = { ca: '', crl: '', systemRoots: false, hashes: [], spki: [], sans: [], acceptUntrusted: false, allowExpired: false, onlyLeafCrl: false, maxDepth: -1, suppressCaList: false };
 const COMMON = { params: PARAMS, alpn: [], certificates: [], validation: [], keyLog: null } as const;
-export const SERVER: DownstreamTlsPlan = { ...COMMON, requireClientCertificate: false, requireSni: false, ticketKeys: '', statelessResumption: true, statefulResumption: true, sessionTimeoutS: 0, fullScan: false, preferClientCiphers: false };
+export const SERVER: DownstreamTlsPlan = { ...COMMON, requireClientCertificate: false, requireSni: false, ticketKeys: '', statelessResumption: true, statefulResumption: true, sessionTimeoutS: 0, fullScan: false, preferClientCiphers: false, staplePolicy: 'LENIENT_STAPLING' };
 export const CLIENT: UpstreamTlsPlan = { ...COMMON, sni: '', autoHostSni: false, autoSniSanValidation: false, maxSessionKeys: 1, allowRenegotiation: false };
 
 export function certificateSecret(p: Pair): CertificateSecretPlan {
   const leaf = certificatesOf(p.cert)[0]!, dns = leaf.sans('DNS');
   const kind = createPrivateKey(p.key).asymmetricKeyType;
-  return { kind: 'certificate', chain: p.cert, key: createPrivateKey(p.key).export({ type: 'pkcs8', format: 'pem' }) as string, ocsp: null, names: dns.length > 0 ? dns : [leaf.commonName], keyType: kind === 'rsa' ? 'rsa' : 'ec' };
+  return { kind: 'certificate', chain: p.cert, key: createPrivateKey(p.key).export({ type: 'pkcs8', format: 'pem' }) as string, ocsp: p.staple === undefined ? null : stapleOf(p.staple, leaf), mustStaple: mustStaple(leaf), names: dns.length > 0 ? dns : [leaf.commonName], keyType: kind === 'rsa' ? 'rsa' : 'ec' };
 }
 export function secrets(pairs: readonly Pair[], validation: Partial<ValidationPlan> | null, group = 'g'): ContextSecrets {
   return { certificates: pairs.map(certificateSecret), validation: validation === null ? null : { ...VALIDATION, ...validation }, ticketKeys: null, sessionGroup: group, ticketSeed: Buffer.alloc(32, group) };
 }
-export interface Side { readonly plan?: Partial<DownstreamTlsPlan> & Partial<UpstreamTlsPlan>; readonly pairs?: readonly Pair[]; readonly validation?: Partial<ValidationPlan> | null; readonly group?: string }
+/** The certificates of a test are of this day. */
+const NOW = new Date().getTime();
+export interface Side { readonly plan?: Partial<DownstreamTlsPlan> & Partial<UpstreamTlsPlan>; readonly pairs?: readonly Pair[]; readonly validation?: Partial<ValidationPlan> | null; readonly group?: string; readonly nowMs?: () => number }
 
 /** What a session told. */
 export class Recorder implements TlsSink {
@@ -36,8 +39,10 @@ export class Recorder implements TlsSink {
   facts: HandshakeFacts | null = null;
   fault: TlsFault | null = null;
   faultFacts: HandshakeFacts | null = null;
+  staple: StapleOutcome | '' = '';
   text = ''; closed = false; ended = ''; events = 0;
   onCiphertext(b: Uint8Array, start: number, end: number): void { this.events++; this.out.push(Buffer.from(b.subarray(start, end))); }
+  onStaple(o: StapleOutcome): void { this.events++; this.staple = o; }
   onSecured(f: HandshakeFacts): void { this.events++; this.facts = f; }
   onPlaintext(b: Buffer, start: number, end: number): void { this.events++; this.text += b.latin1Slice(start, end); }
   onCloseNotify(): void { this.events++; this.closed = true; }
@@ -64,7 +69,7 @@ export async function pump(a: Recorder, b: Recorder, piece = 1 << 20): Promise<v
 
 /** Contexts of both sides; `open` makes a connection between them and completes its handshake. */
 export function contexts(serverEngine: TlsEngine, clientEngine: TlsEngine, server: Side, client: Side): { open(options?: Partial<ClientOptions>, piece?: number): Promise<{ readonly server: Recorder; readonly client: Recorder }> } {
-  const s = serverEngine.server({ side: 'server', plan: { ...SERVER, ...server.plan }, secrets: secrets(server.pairs ?? [], server.validation ?? null, server.group), onKeyLines: () => {} });
+  const s = serverEngine.server({ side: 'server', plan: { ...SERVER, ...server.plan }, secrets: secrets(server.pairs ?? [], server.validation ?? null, server.group), nowMs: server.nowMs ?? ((): number => NOW), onKeyLines: () => {} });
   const c = clientEngine.client({ side: 'client', plan: { ...CLIENT, ...client.plan }, secrets: secrets(client.pairs ?? [], client.validation ?? null), onKeyLines: () => {} });
   return {
     async open(options = {}, piece) {

@@ -82,6 +82,7 @@ export class ResourceCompiler<L, C, R, E> {
       accessLog: (m) => compilers.accessLog(m, ctx),
       dataSource: (s) => { const bytes = readSource(s, this.environment); if (bytes !== undefined) this.filesRead += hash(bytes); return bytes; },
       secret: (s) => this.secrets.add(s),
+      secretProblem: (key, policy) => this.secrets.sources.get(key)?.problem?.(policy) ?? '',
       sdsSecret: (kind, m) => this.secrets.sds(kind, m, ctx),
       needsCluster: (name, at, field) => { if (!this.clusterNames.has(name)) this.references.push({ name, at, field, resource }); },
       source: (m) => compileSource(m),

@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { pack } from '../../plan/plan-wire.ts';
 import type { PlanRecord } from '../../plan/records.ts';
 import { seal } from '../../plan/sealed.ts';
-import type { SecretPlan } from '../../plan/tls-plan.ts';
+import type { SecretPlan, StaplePlan } from '../../plan/tls-plan.ts';
 import { UnreadableResources } from '../xds/resource-file.ts';
 import { SubscriptionStats, type SubscriptionStatsEnv } from '../xds/subscription-stats.ts';
 import type { SecretSource } from '../../proto/config-message.ts';
@@ -44,7 +44,7 @@ class Live {
 /** One certificate as /certs shows it. */
 export interface CertificateInfo { readonly path: string; readonly certificate: X509Certificate }
 /** Certificates of a TLS context: authorities of its validation context, and its own chain. */
-export interface SecretInfo { readonly name: string; /** Its resource name, '' for one that a configuration holds itself. */ readonly resource: string; readonly kind: SecretSource['kind']; readonly ca: readonly CertificateInfo[]; readonly chain: readonly CertificateInfo[] }
+export interface SecretInfo { readonly name: string; /** Its resource name, '' for one that a configuration holds itself. */ readonly resource: string; readonly kind: SecretSource['kind']; readonly ca: readonly CertificateInfo[]; readonly chain: readonly CertificateInfo[]; readonly staple: StaplePlan | null }
 
 export class SecretManager {
   private readonly env: SecretManagerEnv;
@@ -113,8 +113,8 @@ export class SecretManager {
       if (l.plan === null) return [];
       const read = (pem: string, path: string): CertificateInfo[] => (pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []).map((c) => ({ path, certificate: new X509Certificate(c) }));
       const base = { name: l.source.key, resource: l.source.name, kind: l.source.kind };
-      if (l.plan.kind === 'certificate') return [{ ...base, ca: [], chain: read(l.plan.chain, l.source.paths['chain'] ?? '') }];
-      if (l.plan.kind === 'validation') return [{ ...base, ca: read(l.plan.validation.ca, l.source.paths['ca'] ?? ''), chain: [] }];
+      if (l.plan.kind === 'certificate') return [{ ...base, ca: [], chain: read(l.plan.chain, l.source.paths['chain'] ?? ''), staple: l.plan.ocsp?.fault === '' ? l.plan.ocsp : null }];
+      if (l.plan.kind === 'validation') return [{ ...base, ca: read(l.plan.validation.ca, l.source.paths['ca'] ?? ''), chain: [], staple: null }];
       return [];
     });
   }

@@ -8,6 +8,9 @@ export class CertificateChoice {
   private readonly wildcard = new Map<string, number[]>();
   /** For a client that names no server: one of each key type. */
   readonly unnamed: readonly number[];
+  private readonly fullScan: boolean;
+  private readonly keyTypes: readonly CertificateSecretPlan['keyType'][];
+  private readonly all: readonly number[];
   /** For a name that no certificate has. */
   readonly unmatched: readonly number[];
 
@@ -21,6 +24,9 @@ export class CertificateChoice {
     const each: number[] = [];
     certificates.forEach((_c, i) => { if (!each.some((k) => type(k) === type(i))) each.push(i); });
     this.unnamed = each;
+    this.fullScan = fullScan;
+    this.keyTypes = certificates.map((c) => c.keyType);
+    this.all = certificates.map((_c, i) => i);
     this.unmatched = fullScan ? each : certificates.length > 0 ? [0] : [];
   }
 
@@ -32,10 +38,24 @@ export class CertificateChoice {
     return dot < 0 ? null : this.wildcard.get(n.slice(dot)) ?? null;
   }
 
-  /** For the addon. */
+  /**
+   * The one certificate for a client: by name, exact before wildcard, then the others, or the first one; of a set the first ECDSA (or Ed25519) one, else RSA.
+   * `can`: the client can check signatures of such a key. `may`: it may be shown to it. `name`: '' for none.
+   */
+  pick(name: string, can: (keyType: CertificateSecretPlan['keyType']) => boolean, may: (index: number) => boolean): number {
+    const best = (set: readonly number[]): number | undefined => {
+      const fit = set.filter((i) => can(this.keyTypes[i]!) && may(i));
+      return fit.find((i) => this.keyTypes[i] !== 'rsa') ?? fit[0];
+    };
+    if (name === '') return best(this.all) ?? 0;
+    const n = name.toLowerCase(), dot = n.indexOf('.');
+    return best(this.exact.get(n) ?? []) ?? best(dot < 0 ? [] : this.wildcard.get(n.slice(dot)) ?? []) ?? best(this.fullScan ? this.all : [0]) ?? 0;
+  }
+
+  /** For the addon, which looks at every certificate where no name leads to one. */
   table(): { exact: { name: string; certs: number[] }[]; wildcard: { name: string; certs: number[] }[]; unnamed: readonly number[]; unmatched: readonly number[] } {
     const rows = (m: Map<string, number[]>): { name: string; certs: number[] }[] => [...m].map(([name, certs]) => ({ name, certs }));
-    return { exact: rows(this.exact), wildcard: rows(this.wildcard), unnamed: this.unnamed, unmatched: this.unmatched };
+    return { exact: rows(this.exact), wildcard: rows(this.wildcard), unnamed: this.all, unmatched: this.fullScan ? this.all : this.unmatched };
   }
 
   get sets(): readonly (readonly number[])[] { return [...this.exact.values(), ...this.wildcard.values(), this.unnamed, this.unmatched]; }

@@ -1,7 +1,7 @@
 // DownstreamTlsContext and UpstreamTlsContext from configuration.
 import { compileStringMatcher } from '../../headers/config.ts';
 import type { CompileContext, ConfigMessage } from '../../proto/config-message.ts';
-import type { CommonTlsPlan, DownstreamTlsPlan, KeyLogPlan, SanMatcherPlan, SanType, TlsParamsPlan, TlsVersion, UpstreamTlsPlan, ValidationPlan } from '../../plan/tls-plan.ts';
+import type { CommonTlsPlan, DownstreamTlsPlan, KeyLogPlan, SanMatcherPlan, SanType, StaplePolicy, TlsParamsPlan, TlsVersion, UpstreamTlsPlan, ValidationPlan } from '../../plan/tls-plan.ts';
 import { compileCidr } from '../config.ts';
 import { compileCertificate, compileTickets, compileValidation, type ValidationRules } from './secret-config.ts';
 
@@ -69,7 +69,8 @@ export function compileDownstreamTls(m: ConfigMessage, ctx: CompileContext): Dow
   const common = compileCommon(m.msg('common_tls_context'), ctx, 'server');
   const c = m.msg('common_tls_context');
   if (c === undefined || c.list('tls_certificates').length + c.list('tls_certificate_sds_secret_configs').length === 0) m.error('', 'No TLS certificates found for server context');
-  if (m.enum('ocsp_staple_policy') !== 'LENIENT_STAPLING') m.unsupported('ocsp_staple_policy', 'staples are sent as they are');
+  const staplePolicy = m.enum('ocsp_staple_policy') as StaplePolicy;
+  for (const key of common.certificates) { const problem = ctx.secretProblem(key, staplePolicy); if (problem !== '') m.error('', problem); }
   let ticketKeys = '', statelessResumption = true;
   switch (m.oneof('session_ticket_keys_type')) {
     case 'session_ticket_keys': ticketKeys = compileTickets(m.msg('session_ticket_keys')!, ctx); break;
@@ -78,7 +79,7 @@ export function compileDownstreamTls(m: ConfigMessage, ctx: CompileContext): Dow
   }
   return {
     ...common, requireClientCertificate: m.bool('require_client_certificate', false), requireSni: m.bool('require_sni', false), ticketKeys, statelessResumption, statefulResumption: !m.bool('disable_stateful_session_resumption'),
-    sessionTimeoutS: Math.floor(Math.max(0, m.ms('session_timeout', 0)) / 1000), fullScan: m.bool('full_scan_certs_on_sni_mismatch', false), preferClientCiphers: m.bool('prefer_client_ciphers'),
+    sessionTimeoutS: Math.floor(Math.max(0, m.ms('session_timeout', 0)) / 1000), fullScan: m.bool('full_scan_certs_on_sni_mismatch', false), preferClientCiphers: m.bool('prefer_client_ciphers'), staplePolicy,
   };
 }
 

@@ -10,6 +10,7 @@ import type { WorkerEnv } from '../worker-env.ts';
 import type { ClientContext, ClientContextSpec, ClientOptions, ContextSecrets, HandshakeFacts, ServerContext, ServerContextSpec, TlsFault } from './engine.ts';
 import { SessionFacts } from './facts.ts';
 import { KeyLog } from './key-log.ts';
+import { stapleProblem, type StapleOutcome } from './ocsp.ts';
 import { TlsSocket, type TlsWatcher } from './tls-socket.ts';
 import { WriteStage } from './write-stage.ts';
 
@@ -32,6 +33,10 @@ export class TlsStats {
     if (f.resumed) this.ssl.inc(TLS.session_reused);
     if (!f.peerCertificatePresented) this.ssl.inc(TLS.no_certificate);
     this.named('ciphers', f.cipher); this.named('curves', f.curve); this.named('sigalgs', f.signature); this.named('versions', f.version);
+  }
+  stapled(outcome: StapleOutcome): void {
+    this.ssl.inc(TLS.ocsp_staple_requests);
+    this.ssl.inc(outcome === 'staple' ? TLS.ocsp_staple_responses : outcome === 'none' ? TLS.ocsp_staple_omitted : TLS.ocsp_staple_failed);
   }
   failed(f: TlsFault): void { if (f.stat !== '') this.ssl.inc(TLS[f.stat]); }
 
@@ -71,6 +76,13 @@ function gather(env: WorkerEnv, plan: CommonTlsPlan, ticketKeys: string, policy:
   return { certificates, validation, ticketKeys: tickets?.kind === 'tickets' ? tickets.keys : null, sessionGroup, ticketSeed: env.secrets.derive(`tickets:${sessionGroup}`) };
 }
 
+/** Why these secrets make no context: control refuses it in a configuration's own certificates, for those by discovery the context before stays. */
+function problemOf(spec: ServerContextSpec | ClientContextSpec): string {
+  if (spec.side === 'client') return '';
+  for (const c of spec.secrets.certificates) { const problem = stapleProblem(c, spec.plan.staplePolicy); if (problem !== '') return problem; }
+  return '';
+}
+
 /** Keeps one context up to date with its secrets. */
 class Current<C, S extends ServerContextSpec | ClientContextSpec> {
   private context: C | null = null;
@@ -101,7 +113,8 @@ class Current<C, S extends ServerContextSpec | ClientContextSpec> {
   }
 
   private build(spec: S): C | null {
-    const { tls, log, workerId } = this.env;
+    const { tls, log, workerId } = this.env, problem = problemOf(spec);
+    if (problem !== '') { log.log('connection', 'error', `${this.what}: ${problem}`); return null; }
     for (const engine of tls) {
       const cannot = engine.cannot(spec);
       if (cannot !== '') { if (workerId === 0) log.log('connection', 'warning', `${this.what}: TLS by node:tls, as ${engine.name} has no ${cannot}`); continue; }
@@ -135,6 +148,7 @@ class DownstreamHandshake implements TlsWatcher {
     this.facts.applicationProtocol = facts.alpn;
     this.stats.secured(facts);
   }
+  onStaple(outcome: StapleOutcome): void { this.stats.stapled(outcome); }
   onFault(_socket: TlsSocket, fault: TlsFault, facts: HandshakeFacts | null): void {
     this.facts.transportFailure = fault.reason;
     this.facts.tls ??= facts ?? UNFINISHED;
@@ -151,8 +165,8 @@ export class DownstreamTls implements DownstreamSocketFactory {
   constructor(plan: DownstreamTlsPlan, env: WorkerEnv, scope: string) {
     this.stats = new TlsStats(env, scope, 'server');
     this.stage = WriteStage.of(env.later);
-    const spec = (): ServerContextSpec | null => { const secrets = gather(env, plan, plan.ticketKeys, [plan.requireClientCertificate, plan.sessionTimeoutS, plan.ticketKeys]); return secrets === null ? null : { side: 'server', plan, secrets, onKeyLines }; };
-    const onKeyLines = keyLines(plan);
+    const spec = (): ServerContextSpec | null => { const secrets = gather(env, plan, plan.ticketKeys, [plan.requireClientCertificate, plan.sessionTimeoutS, plan.ticketKeys]); return secrets === null ? null : { side: 'server', plan, secrets, nowMs, onKeyLines }; };
+    const onKeyLines = keyLines(plan), nowMs = (): number => env.clock.wallMs();
     this.context = new Current(env, [...plan.certificates, ...plan.validation, ...(plan.ticketKeys === '' ? [] : [plan.ticketKeys])], scope, this.stats, spec, (engine, s) => engine.server(s));
   }
 
@@ -174,7 +188,7 @@ export interface UpstreamSocketFactory {
   options(hostname: string): ClientOptions;
 }
 
-const NO_WATCH: TlsWatcher = { onSecured() {}, onFault() {} };
+const NO_WATCH: TlsWatcher = { onSecured() {}, onFault() {}, onStaple() {} };
 
 export class UpstreamTls implements UpstreamSocketFactory {
   private readonly plan: UpstreamTlsPlan;

@@ -4,10 +4,10 @@ import { textOfIp6 } from '../cidr.ts';
 
 export interface AlternativeName { readonly type: 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME'; readonly value: string; /** Of an OTHER_NAME. */ readonly oid: string }
 
-interface Item { readonly tag: number; readonly start: number; readonly end: number }
+export interface Item { readonly tag: number; readonly start: number; readonly end: number }
 
 /** The item at `at`, or null where none fits before `limit`. */
-function item(b: Uint8Array, at: number, limit: number): Item | null {
+export function itemAt(b: Uint8Array, at: number, limit: number): Item | null {
   if (at + 2 > limit) return null;
   const tag = b[at]!;
   let length = b[at + 1]!, start = at + 2;
@@ -21,19 +21,19 @@ function item(b: Uint8Array, at: number, limit: number): Item | null {
   return start + length > limit ? null : { tag, start, end: start + length };
 }
 
-function* items(b: Uint8Array, from: Item): Generator<Item> {
+export function* itemsOf(b: Uint8Array, from: Item): Generator<Item> {
   for (let at = from.start; at < from.end;) {
-    const i = item(b, at, from.end);
+    const i = itemAt(b, at, from.end);
     if (i === null) return;
     yield i;
     at = i.end;
   }
 }
 
-function first(b: Uint8Array, from: Item, tag: number): Item | null { for (const i of items(b, from)) if (i.tag === tag) return i; return null; }
+function firstOf(b: Uint8Array, from: Item, tag: number): Item | null { for (const i of itemsOf(b, from)) if (i.tag === tag) return i; return null; }
 
 /** An object identifier as dotted numbers. */
-function oid(b: Uint8Array, i: Item): string {
+export function oidOf(b: Uint8Array, i: Item): string {
   const out: number[] = [];
   let n = 0;
   for (let at = i.start; at < i.end; at++) {
@@ -44,14 +44,17 @@ function oid(b: Uint8Array, i: Item): string {
   return out.join('.');
 }
 
+/** Value bytes of one extension, null for none. */
+export function extension(der: Uint8Array, id: string): Uint8Array | null { const i = extensions(der).get(id); return i === undefined ? null : der.subarray(i.start, i.end); }
+
 /** Value bytes of each extension (RFC 5280 4.2) by identifier. */
 export function extensions(der: Uint8Array): Map<string, Item> {
-  const out = new Map<string, Item>(), whole = item(der, 0, der.length), tbs = whole === null ? null : first(der, whole, 0x30);
-  const tagged = tbs === null ? null : first(der, tbs, 0xa3), list = tagged === null ? null : first(der, tagged, 0x30);
+  const out = new Map<string, Item>(), whole = itemAt(der, 0, der.length), tbs = whole === null ? null : firstOf(der, whole, 0x30);
+  const tagged = tbs === null ? null : firstOf(der, tbs, 0xa3), list = tagged === null ? null : firstOf(der, tagged, 0x30);
   if (list === null) return out;
-  for (const e of items(der, list)) {
-    const id = first(der, e, 6), value = first(der, e, 4);
-    if (e.tag === 0x30 && id !== null && value !== null) out.set(oid(der, id), value);
+  for (const e of itemsOf(der, list)) {
+    const id = firstOf(der, e, 6), value = firstOf(der, e, 4);
+    if (e.tag === 0x30 && id !== null && value !== null) out.set(oidOf(der, id), value);
   }
   return out;
 }
@@ -63,7 +66,7 @@ function ipText(b: Uint8Array, i: Item): string {
 
 /** Text of the value inside an otherName: any of ASN.1's string types; '' for what is none. */
 function otherValue(b: Uint8Array, i: Item): string {
-  const inner = first(b, i, 0xa0), v = inner === null ? null : item(b, inner.start, inner.end);
+  const inner = firstOf(b, i, 0xa0), v = inner === null ? null : itemAt(b, inner.start, inner.end);
   if (v === null) return '';
   if (v.tag === 2) return BigInt(`0x${Buffer.from(b.subarray(v.start, v.end)).toString('hex') || '0'}`).toString();
   if (v.tag === 1) return b[v.start] === 0 ? 'false' : 'true';
@@ -74,15 +77,15 @@ const latin1 = (b: Uint8Array, i: Item): string => Buffer.from(b.subarray(i.star
 
 /** Subject alternative names in the certificate's order. */
 export function alternativeNames(der: Uint8Array): AlternativeName[] {
-  const out: AlternativeName[] = [], value = extensions(der).get('2.5.29.17'), list = value === undefined ? null : first(der, value, 0x30);
+  const out: AlternativeName[] = [], value = extensions(der).get('2.5.29.17'), list = value === undefined ? null : firstOf(der, value, 0x30);
   if (list === null) return out;
-  for (const i of items(der, list)) {
+  for (const i of itemsOf(der, list)) {
     switch (i.tag) {
       case 0x81: out.push({ type: 'EMAIL', value: latin1(der, i), oid: '' }); break;
       case 0x82: out.push({ type: 'DNS', value: latin1(der, i), oid: '' }); break;
       case 0x86: out.push({ type: 'URI', value: latin1(der, i), oid: '' }); break;
       case 0x87: out.push({ type: 'IP_ADDRESS', value: ipText(der, i), oid: '' }); break;
-      case 0xa0: { const id = first(der, i, 6); if (id !== null) out.push({ type: 'OTHER_NAME', value: otherValue(der, i), oid: oid(der, id) }); break; }
+      case 0xa0: { const id = firstOf(der, i, 6); if (id !== null) out.push({ type: 'OTHER_NAME', value: otherValue(der, i), oid: oidOf(der, id) }); break; }
     }
   }
   return out;

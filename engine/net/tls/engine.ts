@@ -2,6 +2,7 @@
 // socket. Two engines: rustls (rustls.ts, where the addon is built) and node:tls (node.ts).
 import type { SecretPlan, DownstreamTlsPlan, UpstreamTlsPlan } from '../../plan/tls-plan.ts';
 import type { TlsFacts } from '../../observe/stream-facts.ts';
+import type { StapleOutcome } from './ocsp.ts';
 
 /**
  * What a session tells its owner: from within `receive`, `send`, `start` and `closeNotify`, or, by an engine that does not answer at once, later through the turn's queue.
@@ -10,6 +11,8 @@ import type { TlsFacts } from '../../observe/stream-facts.ts';
 export interface TlsSink {
   /** For the peer. */
   onCiphertext(bytes: Uint8Array, start: number, end: number): void;
+  /** A client asked for an OCSP staple, and this is what it gets. 'fail': onFault comes next. */
+  onStaple(outcome: StapleOutcome): void;
   /** The handshake is complete, and the peer's certificate is accepted. */
   onSecured(facts: HandshakeFacts): void;
   onPlaintext(bytes: Buffer, start: number, end: number): void;
@@ -51,7 +54,7 @@ export interface TlsSession {
 }
 
 /** Everything that a context is built of. `onKeyLines`: lines for key_log, called where the plan has one. Contexts are immutable: a changed secret makes a new one, and older connections keep theirs. */
-export interface ServerContextSpec { readonly side: 'server'; readonly plan: DownstreamTlsPlan; readonly secrets: ContextSecrets; onKeyLines(lines: readonly string[], sink: TlsSink): void }
+export interface ServerContextSpec { readonly side: 'server'; readonly plan: DownstreamTlsPlan; readonly secrets: ContextSecrets; /** Wall clock. */ nowMs(): number; onKeyLines(lines: readonly string[], sink: TlsSink): void }
 export interface ClientContextSpec { readonly side: 'client'; readonly plan: UpstreamTlsPlan; readonly secrets: ContextSecrets; onKeyLines(lines: readonly string[], sink: TlsSink): void }
 export interface ContextSecrets {
   readonly certificates: readonly Extract<SecretPlan, { kind: 'certificate' }>[];

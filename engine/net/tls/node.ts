@@ -1,6 +1,7 @@
 // The fallback engine: node:tls over an in-memory duplex. It answers in its own time, so what it says is told through the turn's queue; ciphertext goes out at once.
 // It does what rustls does not (TLS 1.0 and 1.1, CBC suites, RSA key exchange), at about 1.7 × the handshake cost and four times the memory. Where a peer's
-// certificate is refused the connection ends without an alert; a client's, after the handshake.
+// certificate is refused the connection ends without an alert; a client's, after the handshake. A server's engine begins once the hello is whole: what the hello asks
+// for decides which certificate and staple it is given.
 import { createHash } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
@@ -9,9 +10,11 @@ import type { CommonTlsPlan } from '../../plan/tls-plan.ts';
 import { Certificate, certificatesOf } from './certificate.ts';
 import type { ClientContext, ClientContextSpec, ClientOptions, ContextSecrets, ServerContext, ServerContextSpec, TlsEngine, TlsFault, TlsSession, TlsSink } from './engine.ts';
 import { SessionFacts } from './facts.ts';
+import { ClientHelloReader, type ClientHello } from './client-hello.ts';
 import { opensslReason, sslReason } from './failure-table.ts';
 import { DEFAULT_CIPHERS, flatCiphers } from './cipher-table.ts';
 import { CertificateChoice } from './certificate-choice.ts';
+import { stapleOutcome, type StapleOutcome } from './ocsp.ts';
 import { chainProblem, PeerPolicy } from './verify.ts';
 
 /** Bytes between the engine and the transport. */
@@ -24,6 +27,12 @@ class Pipe extends Duplex {
 
 /** What a context knows of the connections it makes. */
 interface Owner { readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean; readonly onKeyLines: ServerContextSpec['onKeyLines'] | null; localOf(sni: string): Certificate | null }
+/** What a server answers a hello with. `staple`: null for a client that asks for none. `local`: null where OpenSSL chooses by itself. */
+interface Greeting { readonly options: tls.TLSSocketOptions; readonly staple: StapleOutcome | null; readonly response: Uint8Array | null; readonly local: Certificate | null }
+/** A server's hello, until it is whole. */
+interface Arrival { readonly reader: ClientHelloReader; bytes: Buffer; greet(hello: ClientHello | null): Greeting }
+/** A plaintext alert handshake_failure. */
+const REJECTED = Buffer.from([21, 3, 3, 0, 2, 2, 40]);
 
 class NodeSession implements TlsSession {
   private readonly sink: TlsSink;
@@ -33,17 +42,25 @@ class NodeSession implements TlsSession {
   private socket: tls.TLSSocket;
   private state: 'new' | 'open' | 'over' = 'new';
   private readonly make: (pipe: Pipe) => tls.TLSSocket;
+  /** null: a client, or the hello was read. */
+  private arrival: Arrival | null;
+  private greeting: Greeting | null = null;
+  /** Plaintext written before the engine began. */
+  private early: Uint8Array[] | null = null;
+  private earlyBytes = 0;
 
-  constructor(sink: TlsSink, owner: Owner, names: readonly string[] | null, make: (pipe: Pipe) => tls.TLSSocket, atOnce: boolean) {
-    this.sink = sink; this.owner = owner; this.names = names; this.make = make;
-    this.pipe = new Pipe((chunk) => { if (this.state !== 'over' && (this.state !== 'new' || atOnce || !this.refuses())) sink.onCiphertext(chunk, 0, chunk.length); });
+  constructor(sink: TlsSink, owner: Owner, names: readonly string[] | null, arrival: Arrival | null, make: (pipe: Pipe) => tls.TLSSocket) {
+    this.sink = sink; this.owner = owner; this.names = names; this.make = make; this.arrival = arrival;
+    const server = arrival !== null;
+    this.pipe = new Pipe((chunk) => { if (this.state !== 'over' && (this.state !== 'new' || server || !this.refuses())) sink.onCiphertext(chunk, 0, chunk.length); });
     // Before the engine hears of it: whether it has seen close_notify by then.
     this.pipe.on('end', () => { const clean = (this.socket as unknown as { _readableState: { ended: boolean } } | null)?._readableState.ended === true; this.tell(() => this.sink.onTransportEnd(clean)); });
-    this.socket = atOnce ? this.attach() : (null as unknown as tls.TLSSocket);
+    this.socket = null as unknown as tls.TLSSocket;
   }
 
   private attach(): tls.TLSSocket {
-    const s = this.make(this.pipe);
+    const s = this.greeting === null ? this.make(this.pipe) : new tls.TLSSocket(this.pipe as never, this.greeting.options);
+    if (this.greeting?.staple === 'staple') (s as unknown as { _handle: { setOCSPResponse(der: Uint8Array): void } })._handle.setOCSPResponse(this.greeting.response!);
     s.on('secure', () => this.tell(() => this.secured()));
     s.on('data', (b: Buffer) => this.tell(() => this.sink.onPlaintext(b, 0, b.length)));
     s.on('end', () => this.tell(() => this.sink.onCloseNotify()));
@@ -76,7 +93,7 @@ class NodeSession implements TlsSession {
     return new SessionFacts({
       version: s.getProtocol() ?? '', cipher: (s.getCipher() as tls.CipherNameAndProtocol | undefined)?.name ?? '', sni, alpn: typeof s.alpnProtocol === 'string' ? s.alpnProtocol : '', sessionId: '', resumed: s.isSessionReused(),
       curve: CURVE_NAMES[ephemeral?.name ?? ''] ?? ephemeral?.name ?? '', signature: '',
-    }, chain, validated, this.owner.localOf(sni));
+    }, chain, validated, this.greeting?.local ?? this.owner.localOf(sni));
   }
 
   /** Through the turn's queue: never up the stack, and in order. */
@@ -103,11 +120,51 @@ class NodeSession implements TlsSession {
     this.sink.onSecured(facts);
   }
 
-  start(): void { if (this.socket === null) this.socket = this.attach(); }
-  receive(bytes: Buffer, start: number, end: number): void { if (this.state !== 'over') this.pipe.push(Buffer.from(bytes.subarray(start, end))); }
-  send(bytes: Uint8Array, start: number, end: number): void { if (this.state !== 'over') { if (this.socket === null) this.start(); this.socket.write(Uint8Array.prototype.slice.call(bytes, start, end)); } }
-  receiveEnd(): void { if (this.state !== 'over') this.pipe.push(null); }
-  closeNotify(): boolean { if (this.state === 'over' || this.socket === null) return true; this.socket.end(); return false; }
+  start(): void {
+    if (this.socket !== null || this.arrival !== null) return;
+    const s = this.socket = this.attach(), { early } = this;
+    this.early = null; this.earlyBytes = 0;
+    if (early !== null) for (const b of early) s.write(b);
+  }
+  receive(bytes: Buffer, start: number, end: number): void {
+    if (this.state === 'over') return;
+    if (this.arrival === null) { this.pipe.push(Buffer.from(bytes.subarray(start, end))); return; }
+    const a = this.arrival;
+    a.bytes = Buffer.concat([a.bytes, bytes.subarray(start, end)]);
+    const read = a.reader.read(a.bytes, 0, a.bytes.length);
+    if (read !== 'more') this.arrived(read === 'done' ? a.reader.hello : null);
+  }
+  /** `hello`: null for what is none; OpenSSL says what it thinks of it. */
+  private arrived(hello: ClientHello | null): void {
+    const a = this.arrival!, { staple } = this.greeting = a.greet(hello);
+    this.arrival = null;
+    if (staple !== null) this.sink.onStaple(staple);
+    if (staple === 'fail') {
+      this.sink.onCiphertext(REJECTED, 0, REJECTED.length);
+      this.tell(() => this.over({ stat: 'connection_error', reason: sslReason('CONNECTION_REJECTED') }, null));
+      return;
+    }
+    this.start();
+    if (a.bytes.length > 0) this.pipe.push(a.bytes);
+  }
+  send(bytes: Uint8Array, start: number, end: number): void {
+    if (this.state === 'over') return;
+    if (this.socket === null && this.arrival === null) this.start();
+    const kept = Uint8Array.prototype.slice.call(bytes, start, end);
+    if (this.socket !== null) { this.socket.write(kept); return; }
+    (this.early ??= []).push(kept);
+    this.earlyBytes += end - start;
+  }
+  receiveEnd(): void {
+    if (this.state === 'over') return;
+    if (this.arrival !== null) this.arrived(null);
+    this.pipe.push(null);
+  }
+  closeNotify(): boolean {
+    if (this.state === 'over' || this.socket === null) return true;
+    this.socket.end();
+    return false;
+  }
   close(): void {
     if (this.state === 'over') return;
     this.state = 'over';
@@ -117,7 +174,7 @@ class NodeSession implements TlsSession {
     s.destroy();
     this.pipe.destroy();
   }
-  get pendingBytes(): number { return this.state === 'over' || this.socket === null ? 0 : this.socket.writableLength; }
+  get pendingBytes(): number { return this.state === 'over' ? 0 : this.socket === null ? this.earlyBytes : this.socket.writableLength; }
 }
 
 /** max_verify_depth counts what stands between the leaf and the root. */
@@ -160,11 +217,16 @@ class NodeServer implements ServerContext, Owner {
   private readonly options: tls.TLSSocketOptions;
   private readonly choice: CertificateChoice;
   private readonly contexts = new Map<string, tls.SecureContext>();
+  private readonly spec: ServerContextSpec;
+  private readonly context: (indexes: readonly number[]) => tls.SecureContext;
+  /** Some certificate has a staple: which one is shown is then decided here, not by OpenSSL. */
+  private readonly staples: boolean;
   private readonly locals: readonly Certificate[];
 
   constructor(spec: ServerContextSpec, later: Later) {
     const { plan, secrets } = spec;
-    this.later = later;
+    this.later = later; this.spec = spec;
+    this.staples = secrets.certificates.some((c) => c.ocsp !== null);
     this.onKeyLines = plan.keyLog === null ? null : spec.onKeyLines;
     this.policy = new PeerPolicy(secrets.validation);
     this.demands = plan.requireClientCertificate;
@@ -184,6 +246,7 @@ class NodeServer implements ServerContext, Owner {
       this.contexts.set(key, made);
       return made;
     };
+    this.context = context;
     const first = context(this.choice.unnamed);
     // Node takes over one certificate of a context that is chosen by server name: ECDSA where there is one. The first context's own set stays as it is, of both types.
     const named = (set: readonly number[]): tls.SecureContext | null => (set.join() === this.choice.unnamed.join() ? null : context([set.find((i) => secrets.certificates[i]!.keyType !== 'rsa') ?? set[0]!]));
@@ -199,8 +262,25 @@ class NodeServer implements ServerContext, Owner {
     };
   }
   localOf(sni: string): Certificate { return this.locals[(sni === '' ? this.choice.unnamed : this.choice.find(sni) ?? this.choice.unmatched)[0]!]!; }
-  accept(sink: TlsSink): TlsSession { return new NodeSession(sink, this, null, (pipe) => new tls.TLSSocket(pipe as never, this.options), true); }
+  private greet(hello: ClientHello | null): Greeting {
+    const { plan, secrets, nowMs } = this.spec, asks = hello?.has(STATUS_REQUEST) === true, known = (name: string): boolean => this.choice.find(name) !== null;
+    if (hello === null || !this.staples || (plan.requireSni && hello.serverName !== '' && !known(hello.serverName))) return { options: this.options, staple: asks ? 'none' : null, response: null, local: null };
+    const now = nowMs(), outcome = (i: number): StapleOutcome => stapleOutcome(secrets.certificates[i]!, plan.staplePolicy, now);
+    const i = this.choice.pick(hello.serverName, (type) => checks(hello, type), (c) => !asks || outcome(c) !== 'fail');
+    return { options: { ...this.options, SNICallback: undefined as never, secureContext: this.context([i]) }, staple: asks ? outcome(i) : null, response: secrets.certificates[i]!.ocsp?.response ?? null, local: this.locals[i]! };
+  }
+  accept(sink: TlsSink): TlsSession { return new NodeSession(sink, this, null, { reader: new ClientHelloReader(), bytes: Buffer.alloc(0), greet: (h) => this.greet(h) }, (pipe) => new tls.TLSSocket(pipe as never, this.options)); }
 }
+/** RFC 6066 8. */
+const STATUS_REQUEST = 5;
+/** A client can check what a key of this type signs, by its signature algorithms and, where it is of TLS 1.2, its suites. */
+function checks(hello: ClientHello, type: 'rsa' | 'ec' | 'ed25519'): boolean {
+  const algorithms = hello.signatureAlgorithms(), of = type === 'rsa' ? [0x0401, 0x0501, 0x0601, 0x0201, 0x0804, 0x0805, 0x0806] : type === 'ec' ? [0x0403, 0x0503, 0x0603] : [0x0807];
+  if (algorithms.length > 0 && !algorithms.some((a) => of.includes(a))) return false;
+  const suites = hello.ciphers();
+  return suites.some((s) => (s >= 0x1301 && s <= 0x1303)) || type !== 'rsa' || suites.some((s) => ![0xc02b, 0xc02c, 0xcca9, 0xc009, 0xc00a].includes(s));
+}
+
 /** SSL_OP_NO_TICKET. */
 const NO_TICKET = 1 << 14;
 
@@ -223,12 +303,12 @@ class NodeClient implements ClientContext, Owner {
 
   connect(sink: TlsSink, o: ClientOptions): TlsSession {
     const alpn = o.alpn ?? this.spec.plan.alpn;
-    return new NodeSession(sink, this, o.sans, (pipe) => {
+    return new NodeSession(sink, this, o.sans, null, (pipe) => {
       const session = this.sessions.get(o.serverName);
       const s = tls.connect({ socket: pipe as never, secureContext: this.context, rejectUnauthorized: false, checkServerIdentity: () => undefined, ...(o.serverName === '' ? {} : { servername: o.serverName }), ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}), ...(session === undefined ? {} : { session }) });
       if (this.spec.plan.maxSessionKeys > 0) s.on('session', (kept: Buffer) => this.keep(o.serverName, kept));
       return s;
-    }, false);
+    });
   }
   private keep(name: string, session: Buffer): void {
     this.sessions.delete(name);

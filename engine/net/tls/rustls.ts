@@ -10,18 +10,21 @@ import type { ClientContext, ClientContextSpec, ClientOptions, ContextSecrets, S
 import { SessionFacts, type Negotiated } from './facts.ts';
 import { alertReason, sslReason } from './failure-table.ts';
 import { DEFAULT_CIPHERS, DEFAULT_CURVES, flatCiphers, NAMES, RUSTLS_GROUPS, RUSTLS_SUITES } from './cipher-table.ts';
+import { STAPLE_POLICIES, type StapleOutcome } from './ocsp.ts';
 import { PeerPolicy } from './verify.ts';
 
 interface Info { readonly alpn: string; readonly sni: string; readonly version: number; readonly suite: number; readonly group: number; readonly scheme: number; readonly resumed: boolean; readonly chosen: number; readonly peer: readonly Buffer[] }
 interface Addon {
   init(out: Buffer, plain: Buffer, status: Buffer, judge: (leaf: Buffer, problem: string) => number): void;
   serverContext(spec: object): number; clientContext(spec: object): number; freeContext(id: number): void;
-  accept(context: number): number; connect(context: number, name: string, alpn: readonly Buffer[]): number; close(id: number): void;
+  accept(context: number, nowS: number): number; connect(context: number, name: string, alpn: readonly Buffer[]): number; close(id: number): void;
   receive(id: number, bytes: Buffer, start: number, end: number): number; send(id: number, bytes: Uint8Array, start: number, end: number): number; end(id: number): number;
   fault(id: number): string; info(id: number): Info | null; keyLines(): string[];
 }
 
-const SECURED = 1, CLOSED = 2, FAULT = 4, KEY_LINES = 8;
+const SECURED = 1, CLOSED = 2, FAULT = 4, KEY_LINES = 8, STAPLE = 16;
+/** STATUS[3] of a client that asked for a staple. */
+const OUTCOMES: readonly StapleOutcome[] = ['staple', 'none', 'fail'];
 /** Plaintext of one call: its ciphertext must fit OUT. */
 const SEND_BYTES = 256 * 1024;
 const OUT = Buffer.allocUnsafeSlow(320 * 1024), PLAIN = Buffer.allocUnsafeSlow(128 * 1024), STATUS_BYTES = Buffer.allocUnsafeSlow(16);
@@ -92,6 +95,7 @@ class RustlsSession implements TlsSession {
       const plain = STATUS[1]!;
       if (STATUS[0]! > 0) this.sink.onCiphertext(OUT, 0, STATUS[0]!);
       if (flags !== 0) {
+        if ((flags & STAPLE) !== 0) this.sink.onStaple(OUTCOMES[STATUS[3]!]!);
         if ((flags & KEY_LINES) !== 0) this.owner.onKeyLines(this.owner.addon.keyLines(), this.sink);
         if ((flags & SECURED) !== 0) this.secured();
       }
@@ -188,9 +192,9 @@ function peerOf(v: ValidationPlan | null): object {
 function common(plan: CommonTlsPlan, secrets: ContextSecrets): object {
   const { params } = plan, ciphers = params.ciphers.length > 0 ? params.ciphers : DEFAULT_CIPHERS;
   return {
-    certs: secrets.certificates.map((c) => ({ chain: certificatesOf(c.chain).map((x) => x.raw), key: createPrivateKey(c.key).export({ type: 'pkcs8', format: 'der' }), ...(c.ocsp === null ? {} : { ocsp: Buffer.from(c.ocsp) }) })),
+    certs: secrets.certificates.map((c) => ({ chain: certificatesOf(c.chain).map((x) => x.raw), key: createPrivateKey(c.key).export({ type: 'pkcs8', format: 'der' }), must: c.mustStaple, ...(c.ocsp === null ? {} : { ocsp: Buffer.from(c.ocsp.response) }), stapleUntil: Math.floor((c.ocsp?.nextUpdateMs ?? 0) / 1000) })),
     tls12: params.minVersion !== 'TLSv1.3', tls13: params.maxVersion === 'TLSv1.3', suites: flatCiphers(ciphers).map((c) => RUSTLS_SUITES[c]!), grouped: ciphers.some((c) => c.startsWith('[')), groups: (params.curves.length > 0 ? params.curves : DEFAULT_CURVES).map((c) => RUSTLS_GROUPS[c]!),
-    alpn: plan.alpn.map((a) => Buffer.from(a)), mandatory: false, requireSni: false, preferClient: false, ticketSeeds: [], lifetime: 0, stateless: false, stateful: false, group: '', keyLog: plan.keyLog !== null, sessions: 0, ...EMPTY_CHOICE,
+    alpn: plan.alpn.map((a) => Buffer.from(a)), mandatory: false, requireSni: false, preferClient: false, ticketSeeds: [], lifetime: 0, stateless: false, stateful: false, group: '', keyLog: plan.keyLog !== null, sessions: 0, staple: 0, ...EMPTY_CHOICE,
   };
 }
 
@@ -198,19 +202,21 @@ class RustlsServer implements ServerContext, Owner {
   readonly addon: Addon; readonly policy: PeerPolicy; readonly server = true; readonly locals: readonly Certificate[];
   private readonly id: number;
   onKeyLines: Owner['onKeyLines'];
+  private readonly nowMs: () => number;
   constructor(addon: Addon, spec: ServerContextSpec) {
     const { plan, secrets } = spec, choice = new CertificateChoice(secrets.certificates, plan.fullScan), asks = plan.requireClientCertificate || secrets.validation !== null;
     this.addon = addon;
     this.policy = new PeerPolicy(secrets.validation);
     this.locals = secrets.certificates.map((c) => certificatesOf(c.chain)[0]!);
     this.onKeyLines = spec.onKeyLines;
+    this.nowMs = spec.nowMs;
     this.id = addon.serverContext({
-      ...common(plan, secrets), ...choice.table(), ...(asks ? { peer: peerOf(secrets.validation) } : {}), mandatory: plan.requireClientCertificate, requireSni: plan.requireSni, preferClient: plan.preferClientCiphers,
+      ...common(plan, secrets), ...choice.table(), ...(asks ? { peer: peerOf(secrets.validation) } : {}), staple: STAPLE_POLICIES.indexOf(plan.staplePolicy), mandatory: plan.requireClientCertificate, requireSni: plan.requireSni, preferClient: plan.preferClientCiphers,
       ticketSeeds: (secrets.ticketKeys ?? [secrets.ticketSeed]).map((k) => Buffer.concat([k, Buffer.from(secrets.ticketKeys === null ? '' : secrets.sessionGroup)])), lifetime: plan.sessionTimeoutS > 0 ? plan.sessionTimeoutS : 7200, stateless: plan.statelessResumption, stateful: plan.statefulResumption, group: secrets.sessionGroup,
     });
     released.register(this, { addon, id: this.id });
   }
-  accept(sink: TlsSink): TlsSession { return new RustlsSession(sink, this, this.addon.accept(this.id), null); }
+  accept(sink: TlsSink): TlsSession { return new RustlsSession(sink, this, this.addon.accept(this.id, Math.floor(this.nowMs() / 1000)), null); }
 }
 
 class RustlsClient implements ClientContext, Owner {

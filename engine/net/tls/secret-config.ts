@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import type { CompileContext, ConfigMessage, SecretSource } from '../../proto/config-message.ts';
 import type { CertificateSecretPlan, TicketSecretPlan, ValidationPlan, ValidationSecretPlan } from '../../plan/tls-plan.ts';
 import { certificatesOf, type Certificate } from './certificate.ts';
+import { mustStaple, stapleOf, stapleProblem } from './ocsp.ts';
 
 export class SecretFault extends Error {}
 
@@ -69,14 +70,17 @@ export function compileCertificate(m: ConfigMessage, ctx: CompileContext): strin
   const chain = part(m.msg('certificate_chain'), ctx), key = part(m.msg('private_key'), ctx), password = part(m.msg('password'), ctx), ocsp = part(m.msg('ocsp_staple'), ctx);
   if (chain === null) { m.error('', 'Server TlsCertificates must have a certificate specified'); return ''; }
   if (key === null) { m.error('', `Failed to load private key from ${chain.label}, Cause: no private_key is given`); return ''; }
+  if (m.msg('ocsp_staple')?.oneof('specifier') === 'inline_string') m.error('ocsp_staple', 'OCSP staple cannot be provided via inline_string');
   const parts = [chain, key, password, ocsp];
+  let last: CertificateSecretPlan | null = null;
   return register(m, ctx, {
     key: keyOf('certificate', parts, watched), kind: 'certificate', name: '', files: [...filesOf(parts), ...(watched === undefined ? [] : [watched])], paths: { chain: chain.label },
     load: (): CertificateSecretPlan => {
       const list = loadChain(chain), leaf = list[0]!, private_ = loadKey(key, password, leaf.x509);
       const dns = leaf.sans('DNS').map((n) => n.toLowerCase()), cn = leaf.commonName.toLowerCase();
-      return { kind: 'certificate', chain: list.map((c) => c.pem).join(''), key: private_.export({ type: 'pkcs8', format: 'pem' }) as string, ocsp: ocsp === null ? null : ocsp.read(), names: dns.length > 0 ? dns : cn === '' ? [] : [cn], keyType: keyTypeOf(private_) };
+      return last = { kind: 'certificate', chain: list.map((c) => c.pem).join(''), key: private_.export({ type: 'pkcs8', format: 'pem' }) as string, ocsp: ocsp === null ? null : stapleOf(ocsp.read(), leaf), mustStaple: mustStaple(leaf), names: dns.length > 0 ? dns : cn === '' ? [] : [cn], keyType: keyTypeOf(private_) };
     },
+    problem: (policy) => (last === null ? '' : stapleProblem(last, policy)),
   });
 }
 

@@ -6,12 +6,14 @@
 import { NO_SINK, type SocketOption, type SocketSink, type TcpKeepalive, type TransportSocket } from '../transport/transport.ts';
 import type { Address } from '../address.ts';
 import type { HandshakeFacts, TlsFault, TlsSession, TlsSink } from './engine.ts';
+import type { StapleOutcome } from './ocsp.ts';
 import type { WriteStage } from './write-stage.ts';
 
 /** Who counts what becomes of a handshake. */
 export interface TlsWatcher {
   onSecured(socket: TlsSocket, facts: HandshakeFacts): void;
   onFault(socket: TlsSocket, fault: TlsFault, facts: HandshakeFacts | null): void;
+  onStaple(outcome: StapleOutcome): void;
 }
 
 
@@ -123,6 +125,7 @@ export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
   // ---- from the session ------------------------------------------------------------------------------------------------------
 
   onCiphertext(bytes: Uint8Array, start: number, end: number): void { this.lower.write(bytes, start, end); }
+  onStaple(outcome: StapleOutcome): void { this.watcher.onStaple(outcome); }
   onSecured(facts: HandshakeFacts): void {
     if (this.state !== 'handshake') return;
     this.state = 'open';

@@ -1,6 +1,6 @@
 // JA3 and JA4 of a ClientHello, as Envoy writes them: GREASE values (RFC 8701) are left out.
 import { createHash } from 'node:crypto';
-import { isGrease, type ClientHello } from './client-hello.ts';
+import { isGrease, type ClientHello } from '../../../net/tls/client-hello.ts';
 
 const real = (list: readonly number[]): number[] => list.filter((n) => !isGrease(n));
 const hex4 = (n: number): string => n.toString(16).padStart(4, '0');

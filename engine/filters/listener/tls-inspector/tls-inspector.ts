@@ -4,7 +4,7 @@ import type { WorkerEnv } from '../../../net/worker-env.ts';
 import { TLS_INSPECTOR, TLS_INSPECTOR_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
 import { StatBlock } from '../../../observe/stats/stat-block.ts';
 import type { TlsInspectorPlan } from '../../../plan/listener-filter-plan.ts';
-import { ClientHelloReader, type ClientHello, type HelloFault } from './client-hello.ts';
+import { ClientHelloReader, type ClientHello, type HelloFault } from '../../../net/tls/client-hello.ts';
 import { ja3, ja4 } from './fingerprints.ts';
 
 const NAMESPACE = 'envoy.filters.listener.tls_inspector';

@@ -1,13 +1,16 @@
 // Handshakes in memory, every engine as server against every engine as client: what is negotiated, whose certificate is shown, who is refused and why.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { certificates } from '../../../support/certificates.ts';
+import { certificates, type Pair } from '../../../support/certificates.ts';
 import { Certificate, certificatesOf } from '../../../../engine/net/tls/certificate.ts';
-import type { SanMatcherPlan, SanType, TlsVersion } from '../../../../engine/plan/tls-plan.ts';
+import type { StapleOutcome } from '../../../../engine/net/tls/ocsp.ts';
+import type { SanMatcherPlan, SanType, StaplePolicy, TlsVersion } from '../../../../engine/plan/tls-plan.ts';
 import { contexts, engines, PARAMS, pump, type Recorder, type Side } from '../../../support/tls-pair.ts';
 
 const certs = certificates();
 const CA = { ca: certs.ca.cert };
+const mustStaple = certs.ca.issue('must', 'DNS:must.example.com', { extension: 'tlsfeature=status_request' });
+const server7d = certs.ca.respond(7 * 1440, certs.server), serverEndless = certs.ca.respond(0, certs.server), mustHour = certs.ca.respond(60, mustStaple), rsa7d = certs.ca.respond(7 * 1440, certs.rsa);
 const both = engines.flatMap((s) => engines.map((c) => [s, c] as const));
 const close = (...list: Recorder[]): void => { for (const r of list) r.session.close(); };
 const cn = (r: Recorder): string => r.facts?.peerSubject.replace(/^CN=|,.*$/g, '') ?? '';
@@ -116,6 +119,31 @@ for (const [serverEngine, clientEngine] of both) {
       assert.equal(server.fault === null, good, server.fault?.reason);
       if (!good) assert.match(server.fault!.reason, /certificate revoked|certificate has expired/);
       close(server, client);
+    }
+  });
+
+  test(name('OCSP staples: shown while they are good, and what each policy makes of one that is not there or too old'), async () => {
+    // A client of node:tls asks for none.
+    const asks = clientEngine.name === 'rustls', now = new Date().getTime(), later = (): number => now + 3 * 3_600_000;
+    const good = { ...certs.server, staple: server7d }, endless = { ...certs.server, staple: serverEndless }, must = { ...mustStaple, staple: mustHour };
+    const cases: readonly (readonly [string, Pair[], StaplePolicy, () => number, StapleOutcome, string, string?])[] = [
+      ['lenient, good', [good], 'LENIENT_STAPLING', () => now, 'staple', 'server'], ['lenient, none', [certs.server], 'LENIENT_STAPLING', () => now, 'none', 'server'],
+      ['lenient, old', [must, good], 'LENIENT_STAPLING', later, 'staple', 'server'], ['lenient, without an end', [endless], 'LENIENT_STAPLING', () => now, 'none', 'server'],
+      ['strict, good', [good], 'STRICT_STAPLING', () => now, 'staple', 'server'], ['strict, none', [certs.server], 'STRICT_STAPLING', () => now, 'none', 'server'], ['strict, without an end', [endless], 'STRICT_STAPLING', () => now, 'fail', 'server'],
+      ['must, good', [good], 'MUST_STAPLE', () => now, 'staple', 'server'], ['must, without an end', [endless], 'MUST_STAPLE', () => now, 'fail', 'server'],
+      ['a certificate that demands it, old', [must], 'LENIENT_STAPLING', later, 'fail', 'must', 'must.example.com'], ['the other key type has none that is too old', [endless, { ...certs.rsa, staple: rsa7d }], 'STRICT_STAPLING', () => now, 'staple', asks ? 'rsa' : 'server'],
+      ['the name is one of a certificate that may not be shown, and the first one has none', [certs.second, endless], 'STRICT_STAPLING', () => now, 'none', asks ? 'second' : 'server'],
+    ];
+    for (const [what, pairs, staplePolicy, nowMs, outcome, shown, serverName = 'example.com'] of cases) {
+      for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as TlsVersion[]) {
+        const { server, client } = await pair({ pairs, nowMs, plan: { staplePolicy, params: { ...PARAMS, maxVersion } } }).open({ serverName });
+        assert.equal(server.staple, asks ? outcome : '', what);
+        if (asks && outcome === 'fail') {
+          assert.match(server.fault!.reason, /268435589:SSL routines:OPENSSL_internal:CONNECTION_REJECTED/, what);
+          assert.match(client.fault!.reason, /268436496:SSL routines:OPENSSL_internal:SSLV3_ALERT_HANDSHAKE_FAILURE/, what);
+        } else { assert.equal(cn(client), shown, `${what} ${maxVersion}: ${server.fault?.reason}`); assert.match(server.facts!.localSubject, new RegExp(`^CN=${shown},`), what); }
+        close(server, client);
+      }
     }
   });
 

@@ -11,7 +11,7 @@ const certs = certificates();
 const LIMIT = { interruptAfterTimeLimit: 2500, markInterruptAsFailure: false } as const;
 
 for (const engine of engines) {
-  const server = engine.server({ side: 'server', plan: SERVER, secrets: secrets([certs.server], { ca: certs.ca.cert }), onKeyLines: () => {} });
+  const server = engine.server({ side: 'server', plan: SERVER, secrets: secrets([certs.server], { ca: certs.ca.cert }), nowMs: () => 0, onKeyLines: () => {} });
   const client = engine.client({ side: 'client', plan: CLIENT, secrets: secrets([], { ca: certs.ca.cert }), onKeyLines: () => {} });
   const accept = (): Recorder => { const r = new Recorder(); r.session = server.accept(r); return r; };
   const hello = async (): Promise<Buffer> => { const r = new Recorder(); r.session = client.connect(r, { serverName: 'example.com', alpn: null, sans: null }); r.session.start(); await settle(); r.session.close(); return Buffer.concat(r.out); };

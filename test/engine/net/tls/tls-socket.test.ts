@@ -19,7 +19,7 @@ class Session implements TlsSession {
 function made(turn = new TurnQueue(() => {})): { lower: FakeSocket; session: Session; socket: TlsSocket; told: string[] } {
   const lower = new FakeSocket(), session = new Session(), told: string[] = [];
   lower.highMark = 100;
-  const socket = new TlsSocket(lower, { onSecured: () => told.push('watcher secured'), onFault: (_s, f) => told.push(`watcher ${f.stat} ${f.reason}`) }, WriteStage.of(turn)).use(session);
+  const socket = new TlsSocket(lower, { onSecured: () => told.push('watcher secured'), onFault: (_s, f) => told.push(`watcher ${f.stat} ${f.reason}`), onStaple: (o) => told.push(`staple ${o}`) }, WriteStage.of(turn)).use(session);
   socket.sink = { onConnect: () => told.push('connect'), onData: (b, s, e) => told.push(`data ${b.latin1Slice(s, e)}`), onEnd: () => told.push('end'), onBlocked: () => told.push('blocked'), onDrained: () => told.push('drained'), onClose: (e) => told.push(`close ${e}`) };
   return { lower, session, socket, told };
 }

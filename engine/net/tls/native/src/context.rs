@@ -21,6 +21,9 @@ pub struct CertSpec {
   /// PKCS #8.
   pub key: Buffer,
   pub ocsp: Option<Buffer>,
+  /// Seconds since 1970.
+  pub staple_until: f64,
+  pub must: bool,
 }
 /// Certificates under a name, one of each key type; the indexes are those of `certs`.
 #[napi(object)]
@@ -65,6 +68,8 @@ pub struct ContextSpec {
   pub group: String,
   pub key_log: bool,
   pub sessions: u32,
+  /// 0 lenient, 1 strict, 2 must.
+  pub staple: u32,
 }
 
 fn bad<E: std::fmt::Display>(e: E) -> Error {
@@ -74,6 +79,8 @@ fn bad<E: std::fmt::Display>(e: E) -> Error {
 thread_local! {
   /// Index of the certificate that the last hello was answered with, -1: none.
   pub static CHOSEN: Cell<i32> = const { Cell::new(-1) };
+  /// The client whose hello is looked at asked for a staple; seconds since 1970.
+  pub static ASKED: Cell<Option<u64>> = const { Cell::new(None) };
   pub static KEYS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -86,50 +93,98 @@ impl KeyLog for KeyLines {
   }
 }
 
+/// A certificate with its staple, and the same without.
+#[derive(Debug)]
+struct Shown {
+  stapled: Arc<CertifiedKey>,
+  bare: Arc<CertifiedKey>,
+  /// The staple is good until then, in seconds since 1970; 0: there is none, or it has no end and is not shown.
+  until: u64,
+  must: bool,
+}
+
+/// What becomes of the staple that a client asked for; as STATUS[3] has it.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Staple {
+  Staple = 0,
+  None = 1,
+  Fail = 2,
+}
+
 #[derive(Debug)]
 struct Choice {
   tls13: bool,
-  keys: Vec<Arc<CertifiedKey>>,
+  keys: Vec<Shown>,
+  /// 0 lenient, 1 strict, 2 must.
+  policy: u32,
   exact: HashMap<String, Vec<u32>>,
   wildcard: HashMap<String, Vec<u32>>,
   unnamed: Vec<u32>,
   unmatched: Vec<u32>,
 }
 impl Choice {
-  fn find(&self, name: Option<&str>) -> &[u32] {
-    let Some(name) = name else { return &self.unnamed };
-    let lower = name.to_ascii_lowercase();
-    if let Some(v) = self.exact.get(&lower) {
-      return v;
-    }
-    lower.find('.').and_then(|i| self.wildcard.get(&lower[i..])).unwrap_or(&self.unmatched)
+  fn exact(&self, lower: &str) -> &[u32] {
+    self.exact.get(lower).map_or(&[], |v| v)
   }
-}
-impl ResolvesServerCert for Choice {
-  /// ECDSA (or Ed25519) for a client that can, else RSA.
-  fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-    let set = self.find(hello.server_name());
+  fn wildcard(&self, lower: &str) -> &[u32] {
+    lower.find('.').and_then(|i| self.wildcard.get(&lower[i..])).map_or(&[], |v| v)
+  }
+
+  fn staple(&self, i: usize, now: u64) -> Staple {
+    let k = &self.keys[i];
+    if k.until >= now && k.until > 0 {
+      Staple::Staple
+    } else if k.must || self.policy == 2 || (self.policy == 1 && k.stapled.ocsp.is_some()) {
+      Staple::Fail
+    } else {
+      Staple::None
+    }
+  }
+
+  /// Of a set, ECDSA (or Ed25519) for a client that can, else RSA; none that must not be shown without a staple that it lacks.
+  fn best(&self, set: &[u32], hello: &ClientHello<'_>, asked: Option<u64>) -> Option<usize> {
     let rsa = |s: SignatureScheme| matches!(u16::from(s), 0x0401 | 0x0501 | 0x0601 | 0x0201 | 0x0804..=0x0806);
     // What the suites let: those of TLS 1.2 name the kind of signature.
     let may = |of: [u16; 3]| hello.cipher_suites().iter().any(|s| of.contains(&u16::from(*s)));
     let any = self.tls13 && may([0x1301, 0x1302, 0x1303]);
     let (may_ec, may_rsa) = (any || may([0xc02b, 0xc02c, 0xcca9]), any || may([0xc02f, 0xc030, 0xcca8]));
-    let mut best: Option<(u32, bool)> = None;
-    for &i in set {
-      if let Some(signer) = self.keys[i as usize].key.choose_scheme(hello.signature_schemes()) {
+    let mut best = None;
+    for i in set.iter().map(|&i| i as usize) {
+      if asked.is_some_and(|now| self.staple(i, now) == Staple::Fail) {
+        continue;
+      }
+      if let Some(signer) = self.keys[i].bare.key.choose_scheme(hello.signature_schemes()) {
         let is_rsa = rsa(signer.scheme());
-        if !(if is_rsa { may_rsa } else { may_ec }) {
-          continue;
+        if !is_rsa && may_ec {
+          return Some(i);
         }
-        if best.is_none() || (best.is_some_and(|(_, r)| r) && !is_rsa) {
-          best = Some((i, is_rsa));
+        if is_rsa && may_rsa && best.is_none() {
+          best = Some(i);
         }
       }
     }
-    // None fits: rustls says so better with one at hand (handshake_failure) than without.
-    let i = best.map(|(i, _)| i).or(set.first().copied())?;
+    best
+  }
+
+  /// By name, exact before wildcard; then the others, or the first one. Where none fits rustls says so better with one at hand (handshake_failure) than without.
+  fn pick(&self, hello: &ClientHello<'_>, asked: Option<u64>) -> usize {
+    match hello.server_name() {
+      None => self.best(&self.unnamed, hello, asked),
+      Some(name) => {
+        let lower = name.to_ascii_lowercase();
+        self.best(self.exact(&lower), hello, asked).or_else(|| self.best(self.wildcard(&lower), hello, asked)).or_else(|| self.best(&self.unmatched, hello, asked))
+      }
+    }
+    .unwrap_or(0)
+  }
+}
+impl ResolvesServerCert for Choice {
+  fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    let asked = ASKED.get();
+    let i = self.pick(&hello, asked);
     CHOSEN.set(i as i32);
-    Some(self.keys[i as usize].clone())
+    let k = self.keys.get(i)?;
+    Some(if asked.is_some_and(|now| self.staple(i, now) == Staple::Staple) { &k.stapled } else { &k.bare }.clone())
   }
 }
 
@@ -175,7 +230,7 @@ fn versions(s: &ContextSpec) -> Vec<&'static rustls::SupportedProtocolVersion> {
   v
 }
 
-fn keys(s: &ContextSpec) -> Result<Vec<Arc<CertifiedKey>>> {
+fn keys(s: &ContextSpec) -> Result<Vec<Shown>> {
   let p = prov::default_provider();
   s.certs
     .iter()
@@ -184,7 +239,9 @@ fn keys(s: &ContextSpec) -> Result<Vec<Arc<CertifiedKey>>> {
       let key = PrivateKeyDer::Pkcs8(c.key.to_vec().into());
       let mut k = CertifiedKey::new(chain, p.key_provider.load_private_key(key).map_err(bad)?);
       k.ocsp = c.ocsp.as_ref().map(|o| o.to_vec());
-      Ok(Arc::new(k))
+      let mut bare = k.clone();
+      bare.ocsp = None;
+      Ok(Shown { stapled: Arc::new(k), bare: Arc::new(bare), until: c.staple_until as u64, must: c.must })
     })
     .collect()
 }
@@ -212,7 +269,7 @@ pub struct Server {
 impl Server {
   pub fn new(s: &ContextSpec) -> Result<Self> {
     let table = |l: &Vec<NameSpec>| l.iter().map(|n| (n.name.clone(), n.certs.clone())).collect::<HashMap<_, _>>();
-    let choice = Arc::new(Choice { tls13: s.tls13, keys: keys(s)?, exact: table(&s.exact), wildcard: table(&s.wildcard), unnamed: s.unnamed.clone(), unmatched: s.unmatched.clone() });
+    let choice = Arc::new(Choice { tls13: s.tls13, policy: s.staple, keys: keys(s)?, exact: table(&s.exact), wildcard: table(&s.wildcard), unnamed: s.unnamed.clone(), unmatched: s.unmatched.clone() });
     let verifier = verifier(s)?;
     let seeds: Vec<Vec<u8>> = s.ticket_seeds.iter().map(|b| b.to_vec()).collect();
     let storage: Arc<dyn StoresServerSessions> = if s.stateful {
@@ -263,7 +320,15 @@ impl Server {
   }
 
   pub fn knows(&self, name: Option<&str>) -> bool {
-    !std::ptr::eq(self.choice.find(name), &self.choice.unmatched[..]) && name.is_some()
+    name.is_some_and(|n| {
+      let lower = n.to_ascii_lowercase();
+      !self.choice.exact(&lower).is_empty() || !self.choice.wildcard(&lower).is_empty()
+    })
+  }
+
+  /// What a client that asks for a staple gets.
+  pub fn staple(&self, hello: &ClientHello<'_>, now: u64) -> Staple {
+    self.choice.staple(self.choice.pick(hello, Some(now)), now)
   }
 }
 
@@ -289,7 +354,7 @@ impl Client {
     let verifier = verifier(s)?.ok_or_else(|| bad("no verifier"))?;
     let b = ClientConfig::builder_with_provider(provider(s, None)).with_protocol_versions(&versions(s)).map_err(bad)?.dangerous().with_custom_certificate_verifier(verifier);
     let mut c = match keys(s)?.into_iter().next() {
-      Some(k) => b.with_client_cert_resolver(Arc::new(OwnCert(k))),
+      Some(k) => b.with_client_cert_resolver(Arc::new(OwnCert(k.bare))),
       None => b.with_no_client_auth(),
     };
     c.resumption = if s.sessions == 0 { Resumption::disabled() } else { Resumption::in_memory_sessions(s.sessions as usize) };

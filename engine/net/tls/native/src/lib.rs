@@ -2,15 +2,17 @@
 //! that the thread gave at `init` and that are referenced for its life. One call in, one answer out; nothing blocks, nothing calls back but the certificate policy.
 mod chain;
 mod context;
+mod hello;
 mod tickets;
 mod verify;
 
-use context::{Client, ContextSpec, Server, CHOSEN, KEYS};
+use context::{Client, ContextSpec, Server, Staple, ASKED, CHOSEN, KEYS};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use rustls::pki_types::ServerName;
 use rustls::server::Acceptor;
 use rustls::{ClientConnection, Connection, ServerConnection};
+use hello::asks_status;
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use verify::{JUDGE, SCHEME};
@@ -19,8 +21,8 @@ const OUT: usize = 320 * 1024;
 const PLAIN: usize = 128 * 1024;
 
 enum Inner {
-  /// A server that has not read the hello yet.
-  Hello(Box<Acceptor>, u32),
+  /// A server that has not read the hello yet, and what it has read of it.
+  Hello(Box<Acceptor>, u32, Vec<u8>),
   Open(Box<Connection>),
   Dead,
 }
@@ -29,6 +31,9 @@ struct Session {
   up: bool,
   chosen: i32,
   scheme: u16,
+  /// When the connection was accepted, seconds since 1970.
+  now: u64,
+  asked: bool,
   fault: String,
 }
 enum Context {
@@ -97,8 +102,8 @@ pub fn free_context(id: u32) {
 }
 
 impl Thread {
-  fn put(&mut self, inner: Inner) -> u32 {
-    let s = Some(Session { inner, up: false, chosen: -1, scheme: 0, fault: String::new() });
+  fn put(&mut self, inner: Inner, now: f64) -> u32 {
+    let s = Some(Session { inner, up: false, chosen: -1, scheme: 0, now: now as u64, asked: false, fault: String::new() });
     match self.free.pop() {
       Some(i) => {
         self.slab[i as usize] = s;
@@ -116,8 +121,8 @@ impl Thread {
 }
 
 #[napi(catch_unwind)]
-pub fn accept(context: u32) -> u32 {
-  T.with_borrow_mut(|t| t.put(Inner::Hello(Box::default(), context)))
+pub fn accept(context: u32, now_s: f64) -> u32 {
+  T.with_borrow_mut(|t| t.put(Inner::Hello(Box::default(), context, Vec::new()), now_s))
 }
 
 /// A client's session; its hello is in OUT, STATUS[0] bytes. `name` '' asks for no server.
@@ -133,7 +138,7 @@ pub fn connect(context: u32, name: String, alpn: Vec<Buffer>) -> Result<u32> {
     let mut conn = Connection::from(conn);
     let n = flush(&mut conn, t.out());
     unsafe { *t.status = n as i32 };
-    Ok(t.put(Inner::Open(Box::new(conn))))
+    Ok(t.put(Inner::Open(Box::new(conn)), 0.0))
   })
 }
 
@@ -153,6 +158,8 @@ const SECURED: i32 = 1;
 const CLOSED: i32 = 2;
 const FAULT: i32 = 4;
 const KEY_LINES: i32 = 8;
+/// A client asked for a staple: STATUS[3] is what it gets.
+const STAPLE: i32 = 16;
 
 /// Takes ciphertext from `start`: STATUS = [bytes in OUT, bytes in PLAIN, bytes taken]. What does not fit PLAIN is left: call again from where it stopped.
 #[napi(catch_unwind)]
@@ -166,9 +173,16 @@ pub fn receive(id: u32, data: BufferSlice, start: u32, end: u32) -> i32 {
     let all = data.get(start as usize..end as usize).unwrap_or(&[]);
     let mut rd = all;
     let (mut o, mut p, mut flags) = (0, 0, 0);
-    if let Inner::Hello(acceptor, context) = &mut s.inner {
+    if let Inner::Hello(acceptor, context, seen) = &mut s.inner {
       let Some(Context::Server(server)) = contexts.get(*context as usize) else { return FAULT };
-      match hello(acceptor, server, &mut rd, out, &mut o) {
+      let mut staple = None;
+      let opened = hello(acceptor, server, seen, s.now, &mut staple, &mut rd, out, &mut o);
+      if let Some(outcome) = staple {
+        s.asked = true;
+        status[3] = outcome as i32;
+        flags |= STAPLE;
+      }
+      match opened {
         Ok(None) => {}
         Ok(Some(c)) => {
           s.chosen = CHOSEN.get();
@@ -183,6 +197,8 @@ pub fn receive(id: u32, data: BufferSlice, start: u32, end: u32) -> i32 {
     }
     if let Inner::Open(c) = &mut s.inner {
       SCHEME.set(0);
+      // A second hello, after a retry, chooses again.
+      ASKED.set((s.asked && !s.up).then_some(s.now));
       loop {
         if p + 65_536 > PLAIN || flags & FAULT != 0 {
           break;
@@ -238,7 +254,9 @@ pub fn receive(id: u32, data: BufferSlice, start: u32, end: u32) -> i32 {
 }
 
 /// The first flight of a client: chooses the configuration once its hello is whole.
-fn hello(acceptor: &mut Acceptor, server: &Server, rd: &mut &[u8], out: &mut [u8], o: &mut usize) -> std::result::Result<Option<Box<Connection>>, String> {
+#[allow(clippy::too_many_arguments)]
+fn hello(acceptor: &mut Acceptor, server: &Server, seen: &mut Vec<u8>, now: u64, staple: &mut Option<Staple>, rd: &mut &[u8], out: &mut [u8], o: &mut usize) -> std::result::Result<Option<Box<Connection>>, String> {
+  let all = *rd;
   while !rd.is_empty() {
     if !matches!(acceptor.read_tls(rd), Ok(n) if n > 0) {
       return Err("EXCESSIVE_MESSAGE_SIZE".into());
@@ -251,10 +269,27 @@ fn hello(acceptor: &mut Acceptor, server: &Server, rd: &mut &[u8], out: &mut [u8
         return Err(reason(&e));
       }
     };
+    let read = &all[..all.len() - rd.len()];
+    let asks = if seen.is_empty() {
+      asks_status(read)
+    } else {
+      seen.extend_from_slice(read);
+      asks_status(seen)
+    };
     let (config, refused) = {
       let h = accepted.client_hello();
-      (server.config(&h), server.require_sni && !server.knows(h.server_name()))
+      let refused = server.require_sni && !server.knows(h.server_name());
+      if asks && !refused {
+        *staple = Some(server.staple(&h, now));
+      }
+      (server.config(&h), refused)
     };
+    if *staple == Some(Staple::Fail) {
+      // handshake_failure.
+      out[*o..*o + 7].copy_from_slice(&[21, 3, 3, 0, 2, 2, 40]);
+      *o += 7;
+      return Err("CONNECTION_REJECTED".into());
+    }
     if refused {
       // RFC 6066 3: unrecognized_name.
       out[*o..*o + 7].copy_from_slice(&[21, 3, 3, 0, 2, 2, 112]);
@@ -262,6 +297,7 @@ fn hello(acceptor: &mut Acceptor, server: &Server, rd: &mut &[u8], out: &mut [u8
       return Err("CLIENTHELLO_TLSEXT".into());
     }
     CHOSEN.set(-1);
+    ASKED.set(asks.then_some(now));
     return match accepted.into_connection(config) {
       Ok(mut c) => {
         c.set_buffer_limit(None);
@@ -273,6 +309,7 @@ fn hello(acceptor: &mut Acceptor, server: &Server, rd: &mut &[u8], out: &mut [u8
       }
     };
   }
+  seen.extend_from_slice(all);
   Ok(None)
 }
 

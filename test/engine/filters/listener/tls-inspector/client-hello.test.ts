@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import fc from 'fast-check';
-import { ClientHelloReader } from '../../../../../engine/filters/listener/tls-inspector/client-hello.ts';
+import { ClientHelloReader } from '../../../../../engine/net/tls/client-hello.ts';
 import { ja3, ja4 } from '../../../../../engine/filters/listener/tls-inspector/fingerprints.ts';
 
 interface Vector { readonly what: string; readonly hex: string; readonly name?: string; readonly ja3?: string; readonly ja4?: string; readonly fault?: string }
