@@ -3,9 +3,8 @@
 import type { PeerFault } from '../base/fault.ts';
 import type { CodecOutput, RequestSink, ServerCodec, ServerHost, ServerStream } from '../codec/codec.ts';
 import { H1ServerCodec, type H1CodecCounters } from '../codec/h1/server-codec.ts';
-import type { H2Owner } from '../codec/h2/connection.ts';
 import type { H2Stat } from '../codec/h2/faults.ts';
-import { H2ServerCodec } from '../codec/h2/server-codec.ts';
+import { H2ServerCodec, type H2ServerOwner } from '../codec/h2/server-codec.ts';
 import { runtimeNumber } from '../loop/runtime.ts';
 import { Timer } from '../loop/timer-wheel.ts';
 import { HCM, HTTP1, HTTP2 } from '../observe/stats/schemas.ts';
@@ -20,7 +19,7 @@ import { PrematureResets } from './premature-resets.ts';
 import { OVERLOADED, STREAM_FLAG } from './stream-replies.ts';
 import { Stream, type StreamOwner } from './stream.ts';
 
-export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, StreamOwner, H1CodecCounters, H2Owner {
+export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, StreamOwner, H1CodecCounters, H2ServerOwner {
   readonly runtime: HcmRuntime;
   private readonly connection: DownstreamConnection;
   readonly facts: ConnectionFacts;
@@ -155,7 +154,8 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     if (next >= 0) env.wheel.arm(this.pings!, Math.max(1, next));
   }
 
-  // H2Owner
+  // H2ServerOwner
+  nowMs(): number { return this.runtime.env.clock.nowMs(); }
   private flush: (() => void) | null = null;
   flushSoon(): void { this.runtime.env.later.soon(this.flush ??= () => this.h2!.flush()); }
   private cut = false;

@@ -29,6 +29,13 @@ export interface Http2OptionsPlan {
   readonly huffman: boolean;
   /** Bytes above 127 may stand in values. */
   readonly obsText: boolean;
+  /** Sent before our own settings, as [identifier, value]; for one of ours the later value is what counts. */
+  readonly customSettings: readonly (readonly [number, number])[];
+  /** Longest name or value that is taken, bytes as it lies on the wire. */
+  readonly maxHeaderFieldBytes: number;
+  /** RST_STREAMs that a client may send: so many at once, and so many more a second (CVE-2023-44487). */
+  readonly streamResetBurst: number;
+  readonly streamResetRate: number;
   readonly maxHeadersKb: number;
   readonly maxHeadersCount: number;
   readonly headersWithUnderscores: 'allow' | 'reject' | 'drop';
@@ -37,5 +44,5 @@ export interface Http2OptionsPlan {
 export const HTTP2_DEFAULTS: Http2OptionsPlan = {
   hpackTableSize: 4096, maxConcurrentStreams: 1024, initialStreamWindowSize: 16 << 20, initialConnectionWindowSize: 24 << 20, allowConnect: false,
   maxOutboundFrames: 10_000, maxOutboundControlFrames: 1000, maxConsecutiveInboundFramesWithEmptyPayload: 1, maxInboundPriorityFramesPerStream: 100, maxInboundWindowUpdateFramesPerDataFrameSent: 10,
-  streamErrorOnInvalidHttpMessage: false, keepalive: null, huffman: true, obsText: true, maxHeadersKb: 60, maxHeadersCount: 100, headersWithUnderscores: 'allow',
+  streamErrorOnInvalidHttpMessage: false, keepalive: null, huffman: true, obsText: true, customSettings: [], maxHeaderFieldBytes: 65_536, streamResetBurst: 1000, streamResetRate: 33, maxHeadersKb: 60, maxHeadersCount: 100, headersWithUnderscores: 'allow',
 };

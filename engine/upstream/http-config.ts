@@ -41,7 +41,7 @@ export function compileHttp(m: ConfigMessage, ctx: CompileContext, named: boolea
   const { common, names } = parts, header = (names?.str('override_auto_sni_header') ?? '').toLowerCase();
   const limits = { maxHeadersKb: common?.num('max_response_headers_kb', 60) ?? 60, maxHeadersCount: common?.num('max_headers_count', 100) ?? 100, headersWithUnderscores: underscores(common) };
   return {
-    protocol: parts.protocol, autoSni: names?.bool('auto_sni') ?? named ? { header } : null, autoSanValidation: names?.bool('auto_san_validation') ?? named, http1: shared(compileHttp1Options(parts.http1, limits)), http2: shared(compileHttp2Options(parts.http2, limits)), idleTimeoutMs: common?.ms('idle_timeout', 3_600_000) ?? 3_600_000,
+    protocol: parts.protocol, autoSni: names?.bool('auto_sni') ?? named ? { header } : null, autoSanValidation: names?.bool('auto_san_validation') ?? named, http1: shared(compileHttp1Options(parts.http1, limits)), http2: shared(compileHttp2Options(parts.http2, limits, common?.has('max_response_headers_kb') === true ? 'max_response_headers_kb' : '')), idleTimeoutMs: common?.ms('idle_timeout', 3_600_000) ?? 3_600_000,
     maxConnectionDurationMs: Math.max(0, common?.ms('max_connection_duration', 0) ?? 0), maxRequestsPerConnection: m.num('max_requests_per_connection', common?.num('max_requests_per_connection', 0) ?? 0), maxStreamDurationMs: common?.ms('max_stream_duration', -1) ?? -1, upstreamFilters: parts.filters, hashPolicies: shared(parts.hashes),
   };
 }

@@ -7,7 +7,8 @@ import type { ClientCodec, ClientHost, CodecOutput, ResponseSink } from '../code
 import { H2ClientStream } from './client-stream.ts';
 import { H2Connection, headReader, type H2Owner } from './connection.ts';
 import { H2_FAULT } from './faults.ts';
-import { ERROR, SETTING } from './frames.ts';
+import { ERROR } from './frames.ts';
+import { clientSettings, type Settings } from './own-settings.ts';
 import type { H2Stream } from './stream.ts';
 
 const OK = -1;
@@ -23,10 +24,7 @@ export class H2ClientCodec extends H2Connection implements ClientCodec {
 
   constructor(host: ClientHost, output: CodecOutput, options: Http2OptionsPlan, owner: H2Owner) { super(output, options, owner, false); this.host = host; }
 
-  protected settings(): [number, number][] {
-    const o = this.options;
-    return [[SETTING.HEADER_TABLE_SIZE, o.hpackTableSize], [SETTING.ENABLE_PUSH, 0], [SETTING.MAX_CONCURRENT_STREAMS, o.maxConcurrentStreams], [SETTING.INITIAL_WINDOW_SIZE, o.initialStreamWindowSize]];
-  }
+  protected settings(): Settings { return clientSettings(this.options); }
 
   override get activeStreams(): number { return this.exchanges; }
   /** Exchanges that the connection takes at a time, as far as is known by now. */

@@ -17,6 +17,7 @@ import { HeadReader } from './head-reader.ts';
 import { HeaderBlock } from './header-block.ts';
 import { isHop } from './header-names.ts';
 import { Keepalive } from './keepalive.ts';
+import { ownFrameSize, type Settings } from './own-settings.ts';
 import { PeerSettings } from './peer-settings.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { Sender } from './sender.ts';
@@ -44,7 +45,7 @@ export abstract class H2Connection implements FrameSink {
   readonly options: Http2OptionsPlan;
   protected readonly owner: H2Owner;
   /** @internal */ readonly writer: FrameWriter;
-  private readonly reader = new FrameReader(this);
+  private readonly reader: FrameReader;
   private readonly decoder: HpackDecoder;
   private readonly encoder: HpackEncoder;
   protected readonly guard: FloodGuard;
@@ -71,7 +72,8 @@ export abstract class H2Connection implements FrameSink {
     this.owner = owner;
     this.writer = new FrameWriter(output, () => this.owner.flushSoon());
     this.encoder = new HpackEncoder(options.hpackTableSize, options.huffman);
-    this.decoder = new HpackDecoder(options.hpackTableSize);
+    this.decoder = new HpackDecoder(options.hpackTableSize, options.maxHeaderFieldBytes);
+    this.reader = new FrameReader(this, ownFrameSize(options));
     this.guard = new FloodGuard(options);
     this.peer = new PeerSettings(client);
     this.sender = new Sender(this.writer);
@@ -81,7 +83,7 @@ export abstract class H2Connection implements FrameSink {
 
   protected abstract readonly side: 'downstream' | 'upstream';
   /** Our SETTINGS. */
-  protected abstract settings(): [number, number][];
+  protected abstract settings(): Settings;
   /** HEADERS that begin a stream, or belong to one that has ended; decoded already for the table's sake. */
   protected abstract onHead(id: number, stream: H2Stream | undefined, endStream: boolean): number;
   /** What kind of block comes for this stream. */
@@ -94,6 +96,8 @@ export abstract class H2Connection implements FrameSink {
   /** True for an id that nobody has used yet. */
   protected abstract isIdle(id: number): boolean;
   protected onSettingsSeen(): void { /* for the client's limits */ }
+  /** The peer sent an RST_STREAM; true: more of them than it may. */
+  protected manyResets(): boolean { return false; }
 
   get activeStreams(): number { return this.streams.size; }
   /** @internal The window that a new stream begins with. */
@@ -367,9 +371,12 @@ export abstract class H2Connection implements FrameSink {
     if (id === 0) return ERROR.PROTOCOL_ERROR;
     if (end - start !== 4) return ERROR.FRAME_SIZE_ERROR;
     const s = this.streams.get(id);
-    if (s === undefined) return this.isIdle(id) ? ERROR.PROTOCOL_ERROR : OK;
-    this.owner.count('rx_reset', 1);
-    this.onPeerReset(s, bytes.readUInt32BE(start));
+    if (s === undefined && this.isIdle(id)) return ERROR.PROTOCOL_ERROR;
+    if (s !== undefined) {
+      this.owner.count('rx_reset', 1);
+      this.onPeerReset(s, bytes.readUInt32BE(start));
+    }
+    if (this.manyResets()) return this.fail(H2_FAULT.resets);
     return this.state === 'closed' ? STOP : OK;
   }
 

@@ -32,6 +32,8 @@ export const H2_FAULT = {
   windowUpdates: both(ERROR.ENHANCE_YOUR_CALM, 'http2.inbound_window_update_frames_flood', 'inbound_window_update_frames_flood'),
   outboundFrames: both(ERROR.ENHANCE_YOUR_CALM, 'http2.outbound_frames_flood', 'outbound_flood'),
   outboundControl: both(ERROR.ENHANCE_YOUR_CALM, 'http2.outbound_control_frames_flood', 'outbound_control_flood'),
+  /** RST_STREAM frames beyond the budget. */
+  resets: both(ERROR.INTERNAL_ERROR, 'codec_error:The_user_callback_function_failed'),
   forcedResets: both(ERROR.ENHANCE_YOUR_CALM, 'http2.too_many_resets'),
   flowControl: both(ERROR.FLOW_CONTROL_ERROR, 'http2.flow_control_error'),
   frameSize: both(ERROR.FRAME_SIZE_ERROR, 'http2.frame_size_error'),

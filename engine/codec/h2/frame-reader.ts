@@ -1,6 +1,6 @@
-// Cuts the byte stream into frames. DATA is passed on as it comes, without being gathered; every other frame is given whole, at most FRAME_SIZE long, so what is
+// Cuts the byte stream into frames. DATA is passed on as it comes, without being gathered; every other frame is given whole, of a bounded length, so what is
 // held is bounded by one frame. Split at any byte, the calls are the same but for the pieces of DATA.
-import { FLAG, FRAME, FRAME_SIZE } from './frames.ts';
+import { FLAG, FRAME } from './frames.ts';
 
 export interface FrameSink {
   /** The head of a DATA frame: `length` counts padding. All calls return -1, or an HTTP/2 error code that ends the connection (0: it has ended already). */
@@ -24,7 +24,10 @@ export class FrameReader {
   private padding = 0;
   private held: Buffer | null = null;
 
-  constructor(sink: FrameSink) { this.sink = sink; }
+  /** Longest payload that is taken. */
+  private readonly most: number;
+
+  constructor(sink: FrameSink, most: number) { this.sink = sink; this.most = most; }
 
   /** Feeds bytes; an HTTP/2 error code ends the connection, -1 is well. */
   receive(bytes: Buffer, start: number, end: number): number {
@@ -109,7 +112,7 @@ export class FrameReader {
   }
 
   private begin(): number {
-    if (this.length > FRAME_SIZE) return 6;
+    if (this.length > this.most) return 6;
     this.left = this.length;
     if (this.type !== FRAME.DATA) { this.state = 'payload'; return -1; }
     this.padding = 0;

@@ -5,9 +5,13 @@ import type { Http2OptionsPlan } from '../../plan/http2-options-plan.ts';
 import type { CodecOutput, ServerCodec, ServerHost } from '../codec.ts';
 import { H2Connection, headReader, type H2Owner } from './connection.ts';
 import { H2_FAULT } from './faults.ts';
-import { ERROR, PREFACE, SETTING } from './frames.ts';
+import { ERROR, PREFACE } from './frames.ts';
+import { serverSettings, type Settings } from './own-settings.ts';
 import { H2ServerStream } from './server-stream.ts';
 import type { H2Stream } from './stream.ts';
+
+/** What a server's connection needs of its owner beside that. */
+export interface H2ServerOwner extends H2Owner { nowMs(): number }
 
 const ALL_STREAMS = 0x7fffffff;
 const OK = -1;
@@ -22,13 +26,11 @@ export class H2ServerCodec extends H2Connection implements ServerCodec {
   /** Highest stream of those. */
   private ignored = 0;
 
-  constructor(host: ServerHost, output: CodecOutput, options: Http2OptionsPlan, owner: H2Owner) { super(output, options, owner, true); this.host = host; }
+  private readonly clock: H2ServerOwner;
 
-  protected settings(): [number, number][] {
-    const o = this.options, list: [number, number][] = [[SETTING.HEADER_TABLE_SIZE, o.hpackTableSize], [SETTING.MAX_CONCURRENT_STREAMS, o.maxConcurrentStreams], [SETTING.INITIAL_WINDOW_SIZE, o.initialStreamWindowSize]];
-    if (o.allowConnect) list.push([SETTING.ENABLE_CONNECT_PROTOCOL, 1]);
-    return list;
-  }
+  constructor(host: ServerHost, output: CodecOutput, options: Http2OptionsPlan, owner: H2ServerOwner) { super(output, options, owner, true); this.host = host; this.clock = owner; }
+
+  protected settings(): Settings { return serverSettings(this.options); }
 
   receive(bytes: Buffer, start: number, end: number): PeerFault | null {
     let at = start;
@@ -118,6 +120,7 @@ export class H2ServerCodec extends H2Connection implements ServerCodec {
   protected deliver(s: H2Stream, bytes: Buffer, start: number, end: number, last: boolean): void { (s as H2ServerStream).sink!.onData(bytes, start, end, last); }
   protected onPeerGoAway(_lastStream: number, _code: number): void { this.host.onGoAway(); }
   protected onPeerReset(s: H2Stream, _code: number): void { s.lost('remote', null); }
+  protected override manyResets(): boolean { return this.guard.resetFrame(this.clock.nowMs()); }
   protected onFault(fault: PeerFault): void { this.host.onConnectionClose('flush', fault); }
   protected onRelease(_s: H2Stream): void { this.leaveIfDone(); }
 }

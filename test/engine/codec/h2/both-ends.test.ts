@@ -20,7 +20,7 @@ class Wire {
   readonly client: H2ClientCodec;
   constructor(onStream: (s: ServerStream) => RequestSink) {
     const output = (list: () => Buffer[]) => ({ writeLatin1: () => {}, write: (b: Uint8Array, s: number, e: number) => { list().push(Buffer.from(b.subarray(s, e))); }, pauseReading: () => {}, resumeReading: () => {} });
-    const owner = { flushSoon: () => {}, count: () => {} };
+    const owner = { flushSoon: () => {}, count: () => {}, nowMs: () => 0 };
     const end = (who: string) => (_how: string, fault: { detail: string } | null): void => { this.faults.push(`${who} ${fault?.detail}`); };
     this.server = new H2ServerCodec({ onStream, onGoAway: () => {}, onBadRequest: () => {}, onConnectionClose: end('server') }, output(() => this.toClient), OPTIONS, owner);
     this.client = new H2ClientCodec({ onStreamDone: () => {}, onGoAway: () => {}, onConnectionClose: end('client') }, output(() => this.toServer), OPTIONS, owner);

@@ -16,7 +16,8 @@ export abstract class CodecPeer {
   constructor(preface = false) { this.wire = new WireReader(preface); }
 
   protected readonly output = { writeLatin1: (): void => {}, write: (b: Uint8Array, s: number, e: number): void => { this.writes++; this.wire.feed(Buffer.from(b.subarray(s, e))); }, pauseReading: (): void => {}, resumeReading: (): void => {} };
-  protected readonly turn = { flushSoon: (): void => {}, count: (stat: string, by: number): void => { this.stats.set(stat, (this.stats.get(stat) ?? 0) + by); } };
+  nowMs = 0;
+  protected readonly turn = { flushSoon: (): void => {}, nowMs: (): number => this.nowMs, count: (stat: string, by: number): void => { this.stats.set(stat, (this.stats.get(stat) ?? 0) + by); } };
   protected readonly onConnectionClose = (how: string, fault: PeerFault | null): void => { this.closed ??= `${how}${fault === null ? '' : ` ${fault.detail}`}`; };
 
   /** Feeds frames, cut into pieces of `size` bytes; then the turn ends. */

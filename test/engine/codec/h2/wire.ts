@@ -48,6 +48,8 @@ export class WireReader {
   private readonly decoder = new HpackDecoder();
   private rest = Buffer.alloc(0);
   private readonly lines: string[] = [];
+  /** The first SETTINGS. */
+  settings: [number, number][] | null = null;
   private preface: boolean;
   constructor(preface = false) { this.preface = preface; }
 
@@ -72,7 +74,9 @@ export class WireReader {
         return `HEADERS ${stream}${end} ${bad ?? lines.join(' ')}`;
       }
       case T.RST: return `RST ${stream} ${p.readUInt32BE()}`;
-      case T.SETTINGS: return flags & 1 ? 'SETTINGS ack' : 'SETTINGS';
+      case T.SETTINGS:
+        if ((flags & 1) === 0) this.settings ??= Array.from({ length: p.length / 6 }, (_, i) => [p.readUInt16BE(i * 6), p.readUInt32BE(i * 6 + 2)]);
+        return flags & 1 ? 'SETTINGS ack' : 'SETTINGS';
       case T.PING: return `PING${flags & 1 ? ' ack' : ''}`;
       case T.GOAWAY: return `GOAWAY ${p.readUInt32BE()} ${p.readUInt32BE(4)}`;
       case T.WINDOW: return `WINDOW ${stream} ${p.readUInt32BE()}`;
