@@ -70,9 +70,9 @@ export class ClusterNames {
   }
 
   private take(i: number, addresses: readonly string[]): void {
-    const before = this.resolved.get(i);
+    const before = this.resolved.get(i), inOrder = this.of.discovery === 'logical-dns';
+    if (before !== undefined && before.length === addresses.length && addresses.every((a, n) => (inOrder ? before[n] === a : before.includes(a)))) { this.env.count('update_no_rebuild'); return; }
     this.resolved.set(i, addresses);
-    if (before !== undefined && before.length === addresses.length && addresses.every((a) => before.includes(a)) && (this.of.discovery !== 'logical-dns' || before[0] === addresses[0])) this.env.count('update_no_rebuild');
-    else this.env.changed();
+    this.env.changed();
   }
 }

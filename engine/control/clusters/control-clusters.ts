@@ -182,7 +182,7 @@ export class ControlClusters {
 
   private stays(c: LiveCluster, h: LiveHost): boolean {
     const { healthCheck, discovery, ignoreHealthOnRemoval } = c.compiled;
-    return healthCheck !== null && discovery !== 'static' && !ignoreHealthOnRemoval && !h.check.disabled && (this.env.hosts.flags(h.index) & HOST_FLAG.FAILED_ACTIVE_HC) === 0;
+    return healthCheck !== null && discovery !== 'static' && discovery !== 'logical-dns' && !ignoreHealthOnRemoval && !h.check.disabled && (this.env.hosts.flags(h.index) & HOST_FLAG.FAILED_ACTIVE_HC) === 0;
   }
 
   /** Checks or outlier detection moved flags of hosts. */
@@ -210,8 +210,8 @@ export class ControlClusters {
   private isReady(c: LiveCluster): boolean { return !c.waiting && c.names?.busy !== true && this.env.health.settled(c.compiled.cluster.name); }
 
   private keep(c: LiveCluster, next: Map<string, LiveHost>, e: EndpointPlan, at: EndpointPlan): void {
-    // The one host of a LOGICAL_DNS cluster stays the same as its address changes: new connections go there, those that are stay.
-    const key = c.compiled.discovery === 'logical-dns' ? '' : formatAddress(at.address);
+    // The one host of a LOGICAL_DNS cluster is another as soon as the name comes to anything else: the old one's connections are drained (Envoy since 1.39).
+    const key = c.compiled.discovery === 'logical-dns' ? [at.address, ...at.more ?? []].map(formatAddress).join() : formatAddress(at.address);
     if (next.has(key)) return;
     const known = c.hosts.get(key);
     const index = known?.index ?? this.hostRecords.allocate();

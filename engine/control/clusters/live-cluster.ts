@@ -43,7 +43,7 @@ export class LiveCluster {
   set hostRecord(record: number) { this.record = record; this.packedPlan = null; }
   get plan(): ClusterPlan { return { ...this.current.cluster, circuits: this.circuits, hostRecord: this.record }; }
 
-  /** By address; a LOGICAL_DNS cluster's one host by ''. */
+  /** By address; a LOGICAL_DNS cluster's one host by all of its addresses. */
   get hosts(): ReadonlyMap<string, LiveHost> { return this.awake ?? new Map(unpackHosts(this.packedHosts!).map((h) => [formatAddress(h.address), { ...h, check: NO_CHECK }])); }
   set hosts(hosts: ReadonlyMap<string, LiveHost>) { this.awake = hosts; this.packedHosts = null; }
   /** Unpacks hosts to stay so, for who is going to change them. */

@@ -1,6 +1,5 @@
 // The active health checks of one cluster: a session for each host, each with its own interval and time limit. Decides with HealthRecord, counts, writes events, and
 // tells its owner of every result. Ends with close(). Timing as Envoy's HealthCheckerImplBase.
-import { formatAddress } from '../../net/address.ts';
 import type { HostPlan } from '../../plan/cluster-plan.ts';
 import type { CheckTargetPlan, HealthCheckPlan } from '../../plan/health-plan.ts';
 import type { Random } from '../../loop/random.ts';
@@ -75,9 +74,8 @@ export class HealthChecker {
 
   /** The cluster's hosts are these now. */
   setHosts(hosts: readonly CheckedHost[]): void {
-    const now = new Map(hosts.map((h) => [h.index, formatAddress(h.address)]));
-    // The host of a LOGICAL_DNS cluster moves: it is checked anew at its new address.
-    for (const [index, s] of this.sessions) if (now.get(index) !== formatAddress(s.host.address)) { this.sessions.delete(index); s.close(); }
+    const now = new Set(hosts.map((h) => h.index));
+    for (const [index, s] of this.sessions) if (!now.has(index)) { this.sessions.delete(index); s.close(); }
     for (const h of hosts) if (!h.check.disabled && !this.sessions.has(h.index)) this.sessions.set(h.index, new Session(this, h));
     this.gauges();
   }
