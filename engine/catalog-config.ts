@@ -33,7 +33,7 @@ import { compileNetworkSetFilterState } from './filters/network/set-filter-state
 import { compileSniDynamicForwardProxy } from './filters/network/sni-dynamic-forward-proxy/config.ts';
 import { compileUdpProxy } from './filters/udp/udp-proxy/config.ts';
 import { compileNetworkRbac } from './filters/network/rbac/config.ts';
-import { compileLocalRateLimit } from './filters/http/local-ratelimit/config.ts';
+import { compileLocalRateLimit, compileLocalRateLimitPerRoute } from './filters/http/local-ratelimit/config.ts';
 import { compileHttpRbac, compileRbacPerRoute } from './filters/http/rbac/config.ts';
 import { compileOriginalSrc } from './filters/listener/original-src/config.ts';
 import { compileProxyProtocol } from './filters/listener/proxy-protocol/config.ts';
@@ -46,7 +46,7 @@ import { compileRouter } from './filters/http/router/config.ts';
 import { compileAccessLog, compileFileLog, compileStreamLog } from './observe/accesslog/config.ts';
 import type { ExtensionCompiler } from './proto/config-message.ts';
 
-export interface ExtensionEntry { readonly category: string; /** An HTTP filter's message that also stands at routes. */ readonly perRoute?: true; /** An HTTP filter that also stands in upstream chains. */ readonly upstream?: true; readonly compile: ExtensionCompiler }
+export interface ExtensionEntry { readonly category: string; /** An HTTP filter's message that also stands at routes; what compiles it there, where that is another. */ readonly perRoute?: true | ExtensionCompiler; /** An HTTP filter that also stands in upstream chains. */ readonly upstream?: true; readonly compile: ExtensionCompiler }
 
 export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, ExtensionEntry>([
   ['envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', { category: 'envoy.filters.network', compile: compileHcm }],
@@ -87,7 +87,7 @@ export const EXTENSIONS: ReadonlyMap<string, ExtensionEntry> = new Map<string, E
   ['envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute', { category: 'envoy.filters.http.per_route', compile: compileHeaderMutationPerRoute }],
   ['envoy.extensions.filters.http.header_to_metadata.v3.Config', { category: 'envoy.filters.http', perRoute: true, compile: compileHeaderToMetadata }],
   ['envoy.extensions.filters.http.health_check.v3.HealthCheck', { category: 'envoy.filters.http', compile: compileHealthCheckFilter }],
-  ['envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit', { category: 'envoy.filters.http', perRoute: true, compile: compileLocalRateLimit }],
+  ['envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit', { category: 'envoy.filters.http', perRoute: compileLocalRateLimitPerRoute, compile: compileLocalRateLimit }],
   ['envoy.extensions.filters.http.rbac.v3.RBAC', { category: 'envoy.filters.http', upstream: true, compile: compileHttpRbac }],
   ['envoy.extensions.filters.http.rbac.v3.RBACPerRoute', { category: 'envoy.filters.http.per_route', compile: compileRbacPerRoute }],
   ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession', { category: 'envoy.filters.http', compile: compileStatefulSession }],

@@ -50,4 +50,7 @@ export class TokenBucket {
     this.emptyMs = empty + n / this.perMs;
     return Math.max(0, tokens - n);
   }
+
+  /** Puts `n` tokens back, up to the bucket's size; returns those that are there. */
+  give(n: number, wallMs: number): number { return n === 0 ? this.left(0, wallMs) : Math.min(this.plan.maxTokens, this.left(-n, wallMs)); }
 }

@@ -201,7 +201,7 @@ export class RouteEntry implements Route {
   private limits: RouteRateLimits | null | undefined;
   get rateLimits(): RouteRateLimits | null {
     if (this.limits !== undefined) return this.limits;
-    const { forward, host } = this, of = (list: readonly RateLimitPlan[]): RateLimitPolicy[] => list.map((p) => new RateLimitPolicy(p));
+    const { forward, host } = this, of = (list: readonly RateLimitPlan[]): RateLimitPolicy[] => list.map((p) => new RateLimitPolicy(p, this.env));
     return this.limits = forward === null || forward.rateLimits.length + host.plan.rateLimits.length === 0 ? null : { route: of(forward.rateLimits), host: of(host.plan.rateLimits), includeHost: forward.includeHostRateLimits };
   }
   get answersItself(): boolean { return this.plan.action.kind !== 'forward'; }

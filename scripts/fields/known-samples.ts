@@ -10,6 +10,7 @@ const HCM_FILTER = { name: 'h', typed_config: { '@type': `${TYPE}filters.network
 const SOCKET = { address: '127.0.0.1', port_value: 1 };
 const ADDRESS = { socket_address: SOCKET };
 const SOURCE = { inline_string: 'x' };
+const BUCKET = { max_tokens: 1, fill_interval: '1s' };
 const REGEX = { google_re2: {}, regex: 'a+' };
 
 const PAIR = { certificate_chain: { inline_string: SAMPLE_CERTIFICATE }, private_key: { inline_string: SAMPLE_KEY } };
@@ -70,11 +71,18 @@ export const MINIMAL: Record<string, Json> = {
   'envoy.extensions.transport_sockets.tls.v3.Secret': { name: 's', tls_certificate: PAIR },
   'envoy.extensions.transport_sockets.tls.v3.TlsKeyLog': { path: '/dev/null' },
   'envoy.config.core.v3.TransportSocket': { name: 't', typed_config: { '@type': `${TYPE}transport_sockets.tls.v3.UpstreamTlsContext`, sni: 'x' } },
+  'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit': { stat_prefix: 's', token_bucket: BUCKET },
+  'envoy.extensions.common.ratelimit.v3.LocalRateLimitDescriptor': { entries: [{ key: 'k', value: 'v' }], token_bucket: BUCKET },
+  'envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry': { key: 'k', value: 'v' },
+  'envoy.config.route.v3.RateLimit.HitsAddend': { number: 2 },
+  'envoy.type.v3.HttpStatus': { code: 'NotFound' },
   'envoy.type.v3.Int64Range': { start: 1, end: 5 },
   'envoy.type.v3.DoubleRange': { start: 1, end: 5 },
   'envoy.type.v3.FractionalPercent': { numerator: 1 },
 };
 
+/** An extension of the type, under a name. */
+const extension = (type: string, fields: Json): Json => ({ name: 'x', typed_config: { '@type': `type.googleapis.com/${type}`, ...fields } });
 const BODY = [{ inline_string: 'a' }, { inline_string: 'b' }];
 export const VALUES: Record<string, readonly unknown[]> = {
   'envoy.config.core.v3.SocketAddress.address': ['127.0.0.1', '127.0.0.2'],
@@ -88,6 +96,8 @@ export const VALUES: Record<string, readonly unknown[]> = {
   'envoy.config.route.v3.RouteAction.RequestMirrorPolicy.cluster': ['c0', 'c1'],
   'envoy.config.route.v3.DirectResponseAction.body': BODY,
   'envoy.config.route.v3.DirectResponseAction.status': [200, 404],
+  'envoy.config.route.v3.RateLimit.Action.extension': ['x-a', 'x-b'].map((header_name) => extension('envoy.type.matcher.v3.HttpRequestHeaderMatchInput', { header_name })),
+  'envoy.config.route.v3.RateLimit.HitsAddend.format': ['%REQ(a)%', '%REQ(b)%'],
   'envoy.type.matcher.v3.RegexMatcher.regex': ['a+', 'b+'],
   'envoy.config.route.v3.RouteMatch.prefix': ['/a', '/b'], 'envoy.config.route.v3.RouteMatch.path': ['/a', '/b'], 'envoy.config.route.v3.RouteMatch.path_separated_prefix': ['/a', '/b'],
   'envoy.config.cluster.v3.Cluster.MaglevLbConfig.table_size': [101, 103],
@@ -107,7 +117,7 @@ export const VALUES: Record<string, readonly unknown[]> = {
 };
 
 /** Fields that may not stand beside another, though no oneof says so. */
-export const EXCLUDES: Record<string, readonly string[]> = { 'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.tls_certificate_sds_secret_configs': ['tls_certificates'], 'envoy.config.route.v3.WeightedCluster.ClusterWeight.cluster_header': ['name'] };
+export const EXCLUDES: Record<string, readonly string[]> = { 'envoy.config.route.v3.RateLimit.HitsAddend.format': ['number'], 'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.tls_certificate_sds_secret_configs': ['tls_certificates'], 'envoy.config.route.v3.WeightedCluster.ClusterWeight.cluster_header': ['name'] };
 
 /** Fields that are read, work, and change nothing of the plan in the sample, each with its reason. Anything else that is read without an effect is a fault. */
 export const CHECKED_ONLY: Record<string, string> = {

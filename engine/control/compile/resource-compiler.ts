@@ -22,7 +22,7 @@ export interface Compilers<L, C, R, E> {
   readonly accessLog: (m: ConfigMessage, ctx: CompileContext) => ExtensionPlan | null;
   readonly address: (m: ConfigMessage | undefined) => Address;
   readonly secret: SecretCompiler;
-  readonly extensions: ReadonlyMap<string, { readonly category: string; readonly perRoute?: true; readonly upstream?: true; readonly compile: ExtensionCompiler }>;
+  readonly extensions: ReadonlyMap<string, { readonly category: string; readonly perRoute?: true | ExtensionCompiler; readonly upstream?: true; readonly compile: ExtensionCompiler }>;
 }
 
 /** One resource: its plan, packed where it goes to workers as it is, or null where it has errors of its own. `needs`: route tables that it asks for by discovery. */
@@ -74,9 +74,10 @@ export class ResourceCompiler<L, C, R, E> {
         const known = compilers.extensions.get(config.typeName), skip = (message: string): null => { config.error('', message); (config as ConfigNode).readAll(); return null; };
         // Envoy has this type, so another name would be no help.
         if (known === undefined) return skip(`'${config.typeName}' is not supported yet`);
-        if (known.category !== category && !(known.perRoute === true && category === 'envoy.filters.http.per_route') && !(known.upstream === true && category === 'envoy.filters.http.upstream')) return skip(`'${config.typeName}' is not a ${category} extension`);
+        if (known.category !== category && !(known.perRoute !== undefined && category === 'envoy.filters.http.per_route') && !(known.upstream === true && category === 'envoy.filters.http.upstream')) return skip(`'${config.typeName}' is not a ${category} extension`);
         if (this.flags.disableExtensions.includes(`${category}/${extensionName(config.typeName)}`)) return skip(`'${extensionName(config.typeName)}' is disabled by --disable-extensions`);
-        return { kind: config.typeName, body: known.compile(config, ctx) };
+        const compile = category === 'envoy.filters.http.per_route' && typeof known.perRoute === 'function' ? known.perRoute : known.compile;
+        return { kind: config.typeName, body: compile(config, ctx) };
       },
       httpFilters: (list, chain) => compileHttpChain(list, chain, ctx.extension),
       accessLog: (m) => compilers.accessLog(m, ctx),

@@ -32,15 +32,21 @@ function extension(m: ConfigMessage | undefined, field: string): ConfigMessage |
 
 function compileInput(m: ConfigMessage, ctx: MatchContext): MatchInputPlan {
   const c = extension(m, 'input');
-  if (c === undefined) return NOTHING;
+  return c === undefined ? NOTHING : inputOf(c, m.msg('input')!, ctx.stream);
+}
+
+/** An input that looks at requests, given as an extension of its own; `at` is the TypedExtensionConfig. */
+export function compileHttpInput(c: ConfigMessage, at: ConfigMessage): MatchInputPlan { return inputOf(c, at, true); }
+
+function inputOf(c: ConfigMessage, at: ConfigMessage, stream: boolean): MatchInputPlan {
   const short = c.typeName.slice(c.typeName.lastIndexOf('.') + 1), network = c.typeName.includes('.matching.common_inputs.');
-  const kind = network ? NETWORK[short] : c.typeName.startsWith('envoy.type.matcher.v3.') && ctx.stream ? HTTP[short] : undefined;
+  const kind = network ? NETWORK[short] : c.typeName.startsWith('envoy.type.matcher.v3.') && stream ? HTTP[short] : undefined;
   if (kind === 'query') return { kind, name: toByteString(c.str('query_param')) };
   if (kind === 'request-header' || kind === 'request-trailer' || kind === 'response-header' || kind === 'response-trailer') { const name = c.str('header_name').toLowerCase(); return { kind, name: name === 'host' ? ':authority' : name }; }
   if (kind !== undefined) return { kind } as MatchInputPlan;
   if (network && short === 'FilterStateInput') { c.unsupported('field'); return { kind: 'filter-state', key: c.str('key') }; }
   if (network && short === 'DynamicMetadataInput') return { kind: 'metadata', filter: c.str('filter'), path: c.list('path').map((p) => p.str('key')) };
-  m.msg('input')!.unsupported('typed_config', c.typeName);
+  at.unsupported('typed_config', c.typeName);
   return NOTHING;
 }
 

@@ -37,7 +37,7 @@ export function makeInput(plan: MatchInputPlan): MatchInput {
 }
 
 /** First value of a query parameter, decoded. */
-function queryValue(path: string, name: string): string | undefined {
+export function queryValue(path: string, name: string): string | undefined {
   const q = path.indexOf('?');
   if (q < 0) return undefined;
   for (const part of path.slice(q + 1).split('&')) {

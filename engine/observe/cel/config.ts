@@ -1,6 +1,6 @@
 // Conditions from configuration: expressions that come parsed (google.api.expr.v1alpha1.Expr) and what they may use (CelExpressionConfig).
 import { fromJson, type JsonValue } from '@bufbuild/protobuf';
-import { unparse } from '@bufbuild/cel';
+import { parse, unparse } from '@bufbuild/cel';
 import { ExprSchema, type Expr } from '@bufbuild/cel-spec/cel/expr/syntax_pb.js';
 import { RE2JS } from 're2js';
 import type { ConfigMessage } from '../../proto/config-message.ts';
@@ -47,4 +47,17 @@ export function compileCondition(m: ConfigMessage, field: string, config: string
     const text = unparse(parsed), missing = CelExpression.faultOf(text, features);
     return missing === '' ? { text, features } : fail(missing);
   } catch (fault) { return fail((fault as Error).message); }
+}
+
+const PLAIN: CelFeatures = { conversion: false, concat: false, functions: false };
+
+/** An expression as text in field `text` or parsed in field `parsed`; '' after a fault was reported (`words` before what is wrong) and where there is none. */
+export function compileExpression(m: ConfigMessage, text: string, parsed: string, words: string): string {
+  const given = m.msg(parsed), fail = (field: string, why: string): string => { m.error(field, `${words}: ${why}`); return ''; };
+  if (given === undefined) {
+    const source = m.str(text);
+    if (source === '') return '';
+    try { const fault = faultOf(parse(source).expr, PLAIN) || CelExpression.faultOf(source, PLAIN); return fault === '' ? source : fail(text, fault); } catch (fault) { return fail(text, (fault as Error).message); }
+  }
+  try { const expr = fromJson(ExprSchema, m.json(parsed) as JsonValue, { ignoreUnknownFields: true }), fault = faultOf(expr, PLAIN), made = fault === '' ? unparse(expr) : ''; return fault === '' ? made : fail(parsed, fault); } catch (fault) { return fail(parsed, (fault as Error).message); }
 }

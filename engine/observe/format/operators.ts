@@ -184,7 +184,8 @@ function metadataOf(f: StreamFacts, kind: string): unknown {
 }
 
 /** An expression's value as Envoy prints it: a text. */
-function celText(v: unknown): string | undefined {
+/** An expression's value as text. */
+export function celText(v: unknown): string | undefined {
   if (v === undefined || v === null) return undefined;
   if (typeof v === 'string') return toByteString(v);
   return typeof v === 'object' ? toByteString(JSON.stringify(v, (_k, x: unknown) => (typeof x === 'bigint' ? Number(x) : x))) : String(v);

@@ -4,15 +4,15 @@ import type { Descriptor } from '../../../http/rate-limit/rate-limits.ts';
 import type { ConnectionFacts } from '../../../observe/stream-facts.ts';
 import type { LocalRateLimitPlan } from '../../../plan/rate-limit-plan.ts';
 
-/** What became of a request: `left` tokens of the bucket that decided (negative: missing). */
-export interface RateDecision { readonly allowed: boolean; readonly bucket: TokenBucket | null; readonly left: number }
-const FREE: RateDecision = { allowed: true, bucket: null, left: 0 };
+/** What became of a request: `left` tokens are in the bucket that decided. `tells`: whether answers tell of it, null: as the filter says. */
+export interface RateDecision { readonly allowed: boolean; readonly bucket: TokenBucket | null; readonly left: number; readonly tells: boolean | null }
+const FREE: RateDecision = { allowed: true, bucket: null, left: 0, tells: null };
 
 interface Limited { readonly bucket: TokenBucket; readonly shadow: boolean }
 interface Set { readonly fallback: TokenBucket | null; readonly byDescriptor: ReadonlyMap<string, Limited> }
 
-/** Entries in any order are the same descriptor. */
-const keyOf = (d: Descriptor): string => JSON.stringify([...d].sort((a, b) => (a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]) ? -1 : 1)));
+/** Entries are compared in order. */
+const keyOf = (entries: Descriptor['entries']): string => JSON.stringify(entries);
 
 export class RateBuckets {
   private readonly plan: LocalRateLimitPlan;
@@ -38,20 +38,26 @@ export class RateBuckets {
   /** Takes tokens for a request: the slowest bucket of its descriptors first, then the default one. */
   take(connection: ConnectionFacts, descriptors: readonly Descriptor[], wallMs: number): RateDecision {
     const { fallback, byDescriptor } = this.setOf(connection);
-    let last = FREE, matched = false;
+    let first: RateDecision | null = null;
     if (descriptors.length > 0) {
-      const found = descriptors.map((d) => byDescriptor.get(keyOf(d))).filter((x) => x !== undefined).sort((a, b) => rate(a.bucket) - rate(b.bucket));
-      for (const { bucket, shadow } of found) {
-        matched = true;
-        const left = bucket.left(1, wallMs);
-        if (left < 0 && !shadow) return { allowed: false, bucket, left };
-        last = { allowed: true, bucket, left: Math.max(0, left) };
+      const found = descriptors.map((d) => ({ d, limited: byDescriptor.get(keyOf(d.entries)) })).filter((x): x is { d: Descriptor; limited: Limited } => x.limited !== undefined).sort((a, b) => rate(a.limited.bucket) - rate(b.limited.bucket));
+      for (const { d, limited: { bucket, shadow } } of found) {
+        const made = takeFrom(bucket, d, wallMs);
+        if (!made.allowed && !shadow) return made;
+        first ??= { ...made, allowed: true };
       }
     }
-    if (fallback === null || (matched && !this.plan.alwaysDefault)) return last;
+    if (fallback === null || (first !== null && !this.plan.alwaysDefault)) return first ?? FREE;
     const left = fallback.left(1, wallMs);
-    return left < 0 || !matched ? { allowed: left >= 0, bucket: fallback, left } : last;
+    return left < 0 || first === null ? { allowed: left >= 0, bucket: fallback, left: left < 0 ? left + 1 : left, tells: null } : first;
   }
+}
+
+/** A descriptor's tokens. A request that takes none is refused, as in Envoy. */
+function takeFrom(bucket: TokenBucket, d: Descriptor, wallMs: number): RateDecision {
+  if (d.refill) return { allowed: true, bucket, left: bucket.give(d.hits, wallMs), tells: d.tells };
+  const left = bucket.left(d.hits, wallMs), missing = left < 0;
+  return { allowed: !missing && d.hits > 0, bucket, left: missing ? left + d.hits : left, tells: d.tells };
 }
 
 const rate = (b: TokenBucket): number => b.plan.tokensPerFill / b.plan.fillIntervalMs;

@@ -1,5 +1,5 @@
 // LocalRateLimit from configuration; a route's own is the same message.
-import { compileRateLimits } from '../../../http/rate-limit/config.ts';
+import { compileOwnRateLimits } from '../../../http/rate-limit/config.ts';
 import { compileRefusalStatus } from '../../../http/status-config.ts';
 import { compileTokenBucket } from '../../../net/limit-config.ts';
 import { compileHeaderAdd } from '../../../observe/format/config.ts';
@@ -11,11 +11,22 @@ import type { CompileContext, ConfigMessage } from '../../../proto/config-messag
 /** Without a share no request is of it. */
 const NONE = compilePercent(undefined);
 
+/** A route's own, which has to have a bucket. */
+export function compileLocalRateLimitPerRoute(m: ConfigMessage, ctx: CompileContext): LocalRateLimitPlan {
+  if (!m.has('token_bucket')) m.error('', 'local rate limit token bucket must be set for per filter configs');
+  return compileLocalRateLimit(m, ctx);
+}
+
 export function compileLocalRateLimit(m: ConfigMessage, ctx: CompileContext): LocalRateLimitPlan {
-  m.unsupported('local_cluster_rate_limit'); m.unsupported('enable_retry_after_header');
+  m.unsupported('local_cluster_rate_limit');
   m.noop('max_dynamic_descriptors', 'descriptors without a value are refused');
   const bucket = m.msg('token_bucket'), limits = m.list('rate_limits');
-  if (bucket === undefined && m.has('filter_enabled')) m.error('token_bucket', 'local rate limit token bucket must be set');
+  const seen = new Set<string>();
+  for (const d of m.list('descriptors')) {
+    const name = d.list('entries').map((e) => `${e.str('key')}=${e.str('value')}`).join(', ');
+    if (seen.has(name)) d.error('', `duplicate descriptor in the local rate descriptor: ${name}`);
+    seen.add(name);
+  }
   return {
     statPrefix: m.str('stat_prefix'), key: `${ctx.resource} ${m.path}`, bucket: bucket === undefined ? null : compileTokenBucket(bucket),
     descriptors: m.list('descriptors').map((d) => ({
@@ -24,8 +35,8 @@ export function compileLocalRateLimit(m: ConfigMessage, ctx: CompileContext): Lo
     })),
     enabled: compileFraction(m.msg('filter_enabled')) ?? NONE, enforced: compileFraction(m.msg('filter_enforced')) ?? NONE, status: compileRefusalStatus(m.msg('status'), 429),
     responseHeaders: { add: m.list('response_headers_to_add').map(compileHeaderAdd), remove: [] }, requestHeaders: { add: m.list('request_headers_to_add_when_not_enforced').map(compileHeaderAdd), remove: [] },
-    stage: m.num('stage'), perConnection: m.bool('local_rate_limit_per_downstream_connection'), rateLimitHeaders: m.enum('enable_x_ratelimit_headers') === 'DRAFT_VERSION_03',
+    stage: m.num('stage'), perConnection: m.bool('local_rate_limit_per_downstream_connection'), rateLimitHeaders: m.enum('enable_x_ratelimit_headers') === 'DRAFT_VERSION_03', retryAfter: m.bool('enable_retry_after_header'),
     hostLimits: m.enum('vh_rate_limits').toLowerCase() as 'override', alwaysDefault: m.bool('always_consume_default_token_bucket', true), resourceExhausted: m.bool('rate_limited_as_resource_exhausted'),
-    rateLimits: limits.length === 0 ? null : compileRateLimits(limits),
+    rateLimits: limits.length === 0 ? null : compileOwnRateLimits(limits),
   };
 }

@@ -37,7 +37,7 @@ class Limit {
     this.enabled = new RuntimeFraction(plan.enabled, env.runtime); this.enforced = new RuntimeFraction(plan.enforced, env.runtime);
     this.requestHeaders = new HeaderMutations(plan.requestHeaders, parts.operators, env.clock);
     this.reply = new LocalReply(plan.status, 'local_rate_limited', 'local_rate_limited', RL, responseHeaders.empty ? null : (h, s) => responseHeaders.apply(h, s.facts), plan.resourceExhausted ? RESOURCE_EXHAUSTED : -1);
-    this.own = plan.rateLimits === null ? null : plan.rateLimits.map((p) => new RateLimitPolicy(p));
+    this.own = plan.rateLimits === null ? null : plan.rateLimits.map((p) => new RateLimitPolicy(p, { runtime: env.runtime, clock: env.clock, operators: parts.operators }));
   }
 
   /** The request's descriptors: of the filter's own policies, else of its route's and virtual host's. */
@@ -59,6 +59,8 @@ class LocalRateLimitFilter implements HttpFilter {
   private readonly factory: LocalRateLimitFactory;
   private limit: Limit | null = null;
   private decision: RateDecision | null = null;
+  /** Answered here. */
+  private refused = false;
   constructor(factory: LocalRateLimitFactory) { this.factory = factory; }
 
   onRequestHeaders(s: StreamView, headers: RequestHeaders): Verdict {
@@ -71,16 +73,20 @@ class LocalRateLimitFilter implements HttpFilter {
     limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.rate_limited);
     if (!limit.enforced.has(env.random.u32())) { limit.requestHeaders.apply(headers, s.facts); return 'next'; }
     limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.enforced);
+    this.refused = true;
     return limit.reply;
   }
 
   onResponseHeaders(_s: StreamView, headers: ResponseHeaders): Verdict {
     const { limit, decision } = this;
-    if (limit === null || !limit.plan.rateLimitHeaders || decision === null || decision.bucket === null) return 'next';
-    const { plan } = decision.bucket, left = Math.max(0, Math.floor(decision.left + 1e-6)), perS = (plan.tokensPerFill * 1000) / plan.fillIntervalMs;
-    headers.set('x-ratelimit-limit', String(plan.maxTokens));
-    headers.set('x-ratelimit-remaining', String(left));
-    headers.set('x-ratelimit-reset', String(left > 0 ? 0 : Math.max(0, Math.ceil((1 - Math.max(0, decision.left)) / perS))));
+    if (limit === null || decision === null || decision.bucket === null) return 'next';
+    const { plan } = decision.bucket, left = Math.floor(decision.left + 1e-6), perS = (plan.tokensPerFill * 1000) / plan.fillIntervalMs, resetS = left > 0 ? 0 : Math.max(0, Math.ceil((1 - decision.left) / perS));
+    if (decision.tells ?? limit.plan.rateLimitHeaders) {
+      headers.set('x-ratelimit-limit', String(plan.maxTokens));
+      headers.set('x-ratelimit-remaining', String(left));
+      headers.set('x-ratelimit-reset', String(resetS));
+    }
+    if (limit.plan.retryAfter && this.refused) headers.set('retry-after', String(Math.max(1, resetS)));
     return 'next';
   }
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { RateBuckets } from '../../../../../engine/filters/http/local-ratelimit/buckets.ts';
+import type { Descriptor } from '../../../../../engine/http/rate-limit/rate-limits.ts';
 import { ConnectionFacts } from '../../../../../engine/observe/stream-facts.ts';
 import type { LocalRateLimitPlan } from '../../../../../engine/plan/rate-limit-plan.ts';
 import { SharedLimits } from '../../../../../engine/shm/shared-limits.ts';
@@ -9,7 +10,8 @@ import { SharedLimits } from '../../../../../engine/shm/shared-limits.ts';
 const hour = (maxTokens: number): NonNullable<LocalRateLimitPlan['bucket']> => ({ maxTokens, tokensPerFill: 1, fillIntervalMs: 3_600_000 });
 const PLAN = { statPrefix: 's', key: 'k', bucket: hour(3), descriptors: [], alwaysDefault: true, perConnection: false } as unknown as LocalRateLimitPlan;
 const limits = (): SharedLimits => new SharedLimits(new SharedArrayBuffer(SharedLimits.bytes(64)));
-const NOW = 1_790_000_000_000, bob = [['user', 'bob'], ['path', '/']] as const, amy = [['user', 'amy']] as const;
+const of = (entries: Descriptor['entries'], more: Partial<Descriptor> = {}): Descriptor => ({ entries, hits: 1, refill: false, tells: null, ...more });
+const NOW = 1_790_000_000_000, bob = of([['user', 'bob'], ['path', '/']]), amy = of([['user', 'amy']]);
 
 test('the default bucket is one for all workers, or one for each connection', () => {
   const shared = limits(), a = new RateBuckets(PLAN, shared), b = new RateBuckets(PLAN, shared), c = new ConnectionFacts();
@@ -18,15 +20,29 @@ test('the default bucket is one for all workers, or one for each connection', ()
   assert.deepEqual([c, c, c, c, other].map((x) => own.take(x, [], NOW).allowed), [true, true, true, false, true]);
 });
 
-test('a descriptor is matched by its entries in any order, and refuses before the default bucket does', () => {
-  const r = new RateBuckets({ ...PLAN, descriptors: [{ entries: [['path', '/'], ['user', 'bob']], bucket: hour(1), shadow: false }] } as LocalRateLimitPlan, limits()), c = new ConnectionFacts();
+test('a descriptor is matched by its entries in their order, and refuses before the default bucket does', () => {
+  const r = new RateBuckets({ ...PLAN, descriptors: [{ entries: bob.entries, bucket: hour(1), shadow: false }] } as LocalRateLimitPlan, limits()), c = new ConnectionFacts();
   assert.deepEqual([r.take(c, [bob], NOW).allowed, r.take(c, [bob], NOW).allowed], [true, false]);
-  assert.deepEqual([r.take(c, [amy], NOW).allowed, r.take(c, [amy], NOW).allowed, r.take(c, [amy], NOW).allowed], [true, true, false], 'bob took one of the default bucket');
+  const turned = of([['path', '/'], ['user', 'bob']]);
+  assert.equal(r.take(c, [turned], NOW).allowed, true, 'another descriptor');
+  assert.deepEqual([r.take(c, [amy], NOW).allowed, r.take(c, [amy], NOW).allowed], [true, false], 'bob and his turned descriptor took two of the default bucket');
 });
 
 test('a shadow descriptor refuses nobody; the default bucket may be left to those without a descriptor', () => {
-  const c = new ConnectionFacts(), shadow = new RateBuckets({ ...PLAN, descriptors: [{ entries: bob, bucket: hour(1), shadow: true }] } as LocalRateLimitPlan, limits());
+  const c = new ConnectionFacts(), shadow = new RateBuckets({ ...PLAN, descriptors: [{ entries: bob.entries, bucket: hour(1), shadow: true }] } as LocalRateLimitPlan, limits());
   assert.deepEqual([1, 2, 3, 4].map(() => shadow.take(c, [bob], NOW).allowed), [true, true, true, false]);
-  const apart = new RateBuckets({ ...PLAN, bucket: hour(1), alwaysDefault: false, descriptors: [{ entries: bob, bucket: hour(2), shadow: false }] } as LocalRateLimitPlan, limits());
+  const apart = new RateBuckets({ ...PLAN, bucket: hour(1), alwaysDefault: false, descriptors: [{ entries: bob.entries, bucket: hour(2), shadow: false }] } as LocalRateLimitPlan, limits());
   assert.deepEqual([apart.take(c, [bob], NOW).allowed, apart.take(c, [bob], NOW).allowed, apart.take(c, [amy], NOW).allowed, apart.take(c, [amy], NOW).allowed], [true, true, true, false]);
+});
+
+test('a request takes as many tokens as its descriptor says, or puts them back; one that takes none is refused', () => {
+  const c = new ConnectionFacts(), r = new RateBuckets({ ...PLAN, alwaysDefault: false, descriptors: [{ entries: bob.entries, bucket: hour(5), shadow: false }] } as LocalRateLimitPlan, limits());
+  const take = (hits: number, refill = false): unknown => { const d = r.take(c, [of(bob.entries, { hits, refill, tells: true })], NOW); return [d.allowed, Math.round(d.left), d.tells]; };
+  assert.deepEqual([take(3), take(3), take(1, true), take(3), take(9, true), take(0)], [[true, 2, true], [false, 2, true], [true, 3, true], [true, 0, true], [true, 5, true], [false, 5, true]]);
+});
+
+test('what answers tell of is the slowest bucket that a request took from', () => {
+  const c = new ConnectionFacts(), r = new RateBuckets({ ...PLAN, descriptors: [{ entries: amy.entries, bucket: { ...hour(9), tokensPerFill: 2 }, shadow: false }, { entries: bob.entries, bucket: hour(5), shadow: false }] } as LocalRateLimitPlan, limits());
+  const d = r.take(c, [amy, bob], NOW);
+  assert.deepEqual([d.allowed, d.bucket?.plan.maxTokens, Math.round(d.left)], [true, 5, 4]);
 });
