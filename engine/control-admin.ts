@@ -98,7 +98,7 @@ export class ControlAdmin implements AdminSource {
   configDump(): readonly DumpSection[] {
     const { engine } = this;
     const endpoints = engine.clusters.describe().map((c) => ({
-      cluster_name: c.name, policy: { overprovisioning_factor: c.plan.overprovisioning },
+      cluster_name: c.name, policy: { ...(c.compiled.drop === null ? {} : { drop_overloads: [{ category: c.compiled.drop.category, drop_percentage: { numerator: c.compiled.drop.millionths, denominator: 'MILLION' } }] }), overprovisioning_factor: c.plan.overprovisioning },
       ...(c.hosts.length === 0 ? {} : { endpoints: [...Map.groupBy(c.hosts, (h) => JSON.stringify([h.locality, h.priority])).values()].map((hosts) => ({
         locality: Object.fromEntries([['region', hosts[0]!.locality.region], ['zone', hosts[0]!.locality.zone], ['sub_zone', hosts[0]!.locality.subZone]].filter(([, v]) => v !== '')),
         lb_endpoints: hosts.map((h) => ({ endpoint: { address: addressJson(h.address), health_check_config: {}, ...(h.hostname === '' ? {} : { hostname: h.hostname }) }, health_status: h.health === 'UNKNOWN' ? 'HEALTHY' : h.health, ...(h.metadata === null ? {} : { metadata: { filter_metadata: h.metadata } }), load_balancing_weight: h.weight })),

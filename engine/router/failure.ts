@@ -6,7 +6,7 @@ import { LocalReply } from '../http/filter.ts';
 import { flagBit } from '../observe/response-flags.ts';
 import type { ResetKind } from './retry-policy.ts';
 
-export const FLAG = { NR: flagBit('NR'), NC: flagBit('NC'), UH: flagBit('UH'), UO: flagBit('UO'), UF: flagBit('UF'), UC: flagBit('UC'), UT: flagBit('UT'), UPE: flagBit('UPE'), UR: flagBit('UR'), LR: flagBit('LR'), URX: flagBit('URX'), UMSDR: flagBit('UMSDR') };
+export const FLAG = { NR: flagBit('NR'), NC: flagBit('NC'), UH: flagBit('UH'), UO: flagBit('UO'), UF: flagBit('UF'), UC: flagBit('UC'), UT: flagBit('UT'), UPE: flagBit('UPE'), UR: flagBit('UR'), LR: flagBit('LR'), URX: flagBit('URX'), UMSDR: flagBit('UMSDR'), DO: flagBit('DO'), UDO: flagBit('UDO') };
 const PREFIX = 'upstream connect error or disconnect/reset before headers. ';
 
 export interface Failure { readonly word: string; readonly kind: ResetKind; readonly flag: number; readonly status: number; /** What the transport says of a failed connection, ''. */ readonly transport: string }

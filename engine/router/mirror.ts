@@ -86,6 +86,7 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
     headers.set('x-envoy-internal', 'true');
     this.timeoutMs = timeoutMs;
     if (end) this.complete();
+    if (cluster.refusal() !== null) { cluster.onResponse(null, 503, true, false, -1); this.over(0); return; }
     const host = cluster.choose(this);
     if (host === null) { cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); cluster.onResponse(null, 503, true, false, -1); this.over(0); return; }
     const a = this.attempt = new Attempt(this, cluster, cluster.name, host, 1, false);

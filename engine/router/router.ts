@@ -4,6 +4,7 @@ import { LocalReply, type HttpFilter, type ResponseEntry, type StreamEnd, type S
 import { HCM } from '../observe/stats/schemas.ts';
 import { FLAG } from './failure.ts';
 import { replyOf } from './redirect.ts';
+import { refuse } from './refusal.ts';
 import { NO_ROUTE, invalidHeader } from './replies.ts';
 import type { RouteEntry } from './route-entry.ts';
 import { RoutedRequest } from './routed-request.ts';
@@ -28,6 +29,8 @@ export class RouterFilter implements HttpFilter {
     if (immediate !== null || action === null) { stats.inc(HCM.rq_direct_response); return immediate!; }
     const name = entry.clusterName(headers), cluster = s.facts.cluster = parts.clusters.get(name);
     if (cluster === null) { stats.inc(HCM.no_cluster); return new LocalReply(action.notFoundStatus, '', 'cluster_not_found', FLAG.NC); }
+    const refusal = cluster.refusal();
+    if (refusal !== null) return refuse(refusal, cluster, entry, headers, facts, router);
     return (this.routed = new RoutedRequest(this.s, router, entry, cluster)).begin(headers, name, end);
   }
 

@@ -1,12 +1,12 @@
 // One record per cluster and priority: what circuit breakers count, for the whole process, exactly. Layout: 16 words of 32 bits a record.
 //
-//   word 0..4: current {connections, pending, requests, retries, pools}   word 8..12: their limits
+//   word 0..4: current {connections, pending, requests, retries, pools}   word 5: share of requests to drop, in millionths   word 8..12: their limits
 //
 // Every worker adds and takes away, control sets limits. All writes are atomic; an acquire never overshoots the limit. Current values are balanced by whoever took
 // them (or taken back for a dead worker), so they outlive the cluster that the record stood for: zeroing them would let late releases fall below 0 and raise the limit.
 
 const STRIDE = 16;
-const LIMITS = 8;
+const DROP = 5, LIMITS = 8;
 export const CIRCUIT_KIND = { CX: 0, PENDING: 1, RQ: 2, RETRY: 3, POOL: 4 } as const;
 export type CircuitLimits = readonly [number, number, number, number, number];
 
@@ -34,8 +34,11 @@ export class CircuitTable {
   value(record: number, kind: number): number { return Atomics.load(this.words, record * STRIDE + kind); }
   limit(record: number, kind: number): number { return Atomics.load(this.words, record * STRIDE + LIMITS + kind); }
   setLimits(record: number, limits: CircuitLimits): void { for (let k = 0; k < 5; k++) Atomics.store(this.words, record * STRIDE + LIMITS + k, Math.min(limits[k]!, 0x7fffffff)); }
+  /** ClusterLoadAssignment.Policy.drop_overloads of the cluster (its record of default priority): requests of a million that are refused. */
+  dropped(record: number): number { return this.words[record * STRIDE + DROP]!; }
+  setDropped(record: number, millionths: number): void { Atomics.store(this.words, record * STRIDE + DROP, millionths); }
   /** Takes back what a dead worker held. */
   takeBack(record: number, kind: number, count: number): void { Atomics.sub(this.words, record * STRIDE + kind, count); }
   /** Makes a record fresh for another cluster: no limits, current values stay with those who hold them. */
-  reset(record: number): void { for (let k = 0; k < 5; k++) Atomics.store(this.words, record * STRIDE + LIMITS + k, 0); }
+  reset(record: number): void { for (let k = 0; k < 5; k++) Atomics.store(this.words, record * STRIDE + LIMITS + k, 0); this.setDropped(record, 0); }
 }

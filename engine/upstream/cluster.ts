@@ -4,6 +4,7 @@ import type { PeerFault } from '../base/fault.ts';
 import type { ResetReason } from '../codec/codec.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { hostOf } from '../headers/authority.ts';
+import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
 import { parseIp } from '../net/cidr.ts';
 import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HTTP1_SCHEMA, HTTP2_SCHEMA } from '../observe/stats/schemas.ts';
 import { recordSample, StatBlock } from '../observe/stats/stat-block.ts';
@@ -35,7 +36,7 @@ import type { PoolProtocol } from './pool/connection.ts';
 import { Pool } from './pool/pool.ts';
 import { RawConnection } from './pool/raw-connection.ts';
 import { OutlierVotes, type Vote } from './outlier/votes.ts';
-import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, Locality, PickContext, RawWaiter, Waiting } from './upstream.ts';
+import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, Locality, PickContext, RawWaiter, Refusal, Waiting } from './upstream.ts';
 
 /** What a worker tells control of its hosts. */
 export interface HostReports { /** A row of failures reached its threshold (outlier detection). */ vote: Vote; /** The host asked to be taken out (x-envoy-immediate-health-check-fail). */ failHealth(host: number): void }
@@ -85,6 +86,8 @@ export class ClusterEntry implements Cluster {
   readonly outlier: OutlierVotes | null;
   /** @internal */ readonly chooser: HostChooser | null;
   private readonly reports: HostReports;
+  private readonly maintenance: RuntimeCell;
+  private readonly dropLimit: RuntimeCell;
   /** @internal */
   readonly sockets: HostSockets;
   private hosts: HostEntry[] = [];
@@ -108,6 +111,8 @@ export class ClusterEntry implements Cluster {
     this.outlier = plan.outlier === null ? null : new OutlierVotes(plan.outlier, shared.hosts, reports.vote);
     this.plan = plan; this.env = env; this.shared = shared; this.shed = new LoadShed(shared.words, env); this.around = around;
     this.sockets = new HostSockets(plan, env);
+    this.maintenance = env.runtime.cell(`upstream.maintenance_mode.${plan.name}`);
+    this.dropLimit = env.runtime.cell('load_balancing_policy.drop_overload_limit');
     this.stats = new StatBlock(env.stats, CLUSTER_SCHEMA, `cluster.${plan.statName}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, `cluster.${plan.statName}.http1`);
     this.http2Stats = new StatBlock(env.stats, HTTP2_SCHEMA, `cluster.${plan.statName}.http2`);
@@ -163,6 +168,15 @@ export class ClusterEntry implements Cluster {
 
   /** The balancer is made anew at the next choice. */
   forget(): void { this.balancer = null; this.byAddress = null; this.predictor?.forget(); }
+
+  refusal(): Refusal | null {
+    if (this.maintenance.value !== undefined && this.env.random.u32() % 100 < runtimeNumber(this.maintenance, 0)) return 'maintenance';
+    const share = this.shared.circuits.dropped(this.plan.circuits[0]);
+    if (share === 0) return null;
+    const drop = Math.min(share, runtimeNumber(this.dropLimit, 100) * 10_000);
+    if (drop >= 1_000_000) return 'drop-all';
+    return this.env.random.u32() % 1_000_000 < drop ? 'drop' : null;
+  }
 
   choose(ctx: PickContext): Host | null {
     if (this.chooser !== null) return this.chooser.choose(ctx);

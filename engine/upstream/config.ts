@@ -5,7 +5,7 @@ import { compileKind } from './kinds/config.ts';
 import type { DnsCachePlan } from './kinds/dns-cache-config.ts';
 import { compileDns, type DnsPlan } from './dns-config.ts';
 import { compileHttp } from './http-config.ts';
-import { compileMetadataMatch } from '../observe/match/config.ts';
+import { compileMetadataMatch, compilePercent } from '../observe/match/config.ts';
 import { shared } from '../base/shared-data.ts';
 import { compileBalancer } from './balancer-config.ts';
 import type { Address } from '../net/address.ts';
@@ -30,6 +30,8 @@ export interface CompiledCluster {
   readonly limits: readonly [CircuitLimits, CircuitLimits];
   /** What remains of them is shown, by priority. */
   readonly trackRemaining: readonly [boolean, boolean];
+  /** Of its assignment; null: nothing is dropped. */
+  readonly drop: DropPlan | null;
   readonly healthCheck: HealthCheckPlan | null;
   readonly outlier: OutlierPlan | null;
   /** A host that discovery took away goes at once, though its checks pass. */
@@ -42,14 +44,16 @@ export interface CompiledCluster {
 
 const NO_LOCALITY = { region: '', zone: '', subZone: '' };
 
-/** A ClusterLoadAssignment: endpoints, how much the healthy ones of a priority can take on (percent), and whether health is a share of weights. */
-export interface AssignmentPlan { readonly endpoints: EndpointPlan[]; readonly overprovisioning: number; readonly weightedHealth: boolean }
+/** Requests that are refused for the sake of an overloaded service. */
+export interface DropPlan { readonly category: string; /** Of a million requests. */ readonly millionths: number }
+/** A ClusterLoadAssignment: endpoints, how much the healthy ones of a priority can take on (percent), whether health is a share of weights, and what is dropped (null: nothing). */
+export interface AssignmentPlan { readonly endpoints: EndpointPlan[]; readonly overprovisioning: number; readonly weightedHealth: boolean; readonly drop: DropPlan | null }
 /** An assignment that came by EDS. */
 export function compileAssignment(m: ConfigMessage): AssignmentPlan { return compileEndpoints(m, false); }
 
 function compileEndpoints(m: ConfigMessage | undefined, names: boolean): AssignmentPlan {
   const policy = m?.msg('policy');
-  policy?.unsupported('drop_overloads'); policy?.noop('endpoint_stale_after', 'endpoints of a file do not become stale');
+  policy?.noop('endpoint_stale_after', 'endpoints of a file do not become stale');
   m?.str('cluster_name');
   const endpoints = (m?.list('endpoints') ?? []).flatMap((l) => {
     for (const f of ['proximity', 'leds_cluster_locality_config', 'load_balancer_endpoints', 'metadata']) { if (f === 'metadata' || f === 'proximity') l.noop(f, 'locality metadata is not looked at'); else l.unsupported(f); }
@@ -63,7 +67,17 @@ function compileEndpoints(m: ConfigMessage | undefined, names: boolean): Assignm
       return { address, ...(more.length === 0 ? {} : { more }), hostname: inner?.str('hostname') || (names && address.kind === 'ip' ? address.ip : ''), weight: e.num('load_balancing_weight', 1), priority, locality, localityWeight, metadata: compileMetadata(e.msg('metadata')), health: e.enum('health_status') as HealthStatus, check: compileCheckTarget(inner?.msg('health_check_config')) };
     });
   });
-  return { endpoints, overprovisioning: policy?.num('overprovisioning_factor', 140) ?? 140, weightedHealth: policy?.bool('weighted_priority_health') ?? false };
+  return { endpoints, overprovisioning: policy?.num('overprovisioning_factor', 140) ?? 140, weightedHealth: policy?.bool('weighted_priority_health') ?? false, drop: policy === undefined ? null : compileDrop(policy) };
+}
+
+/** Envoy: ClusterImplBase::parseDropOverloadConfig. */
+function compileDrop(policy: ConfigMessage): DropPlan | null {
+  const all = policy.list('drop_overloads'), [first] = all;
+  if (first === undefined) return null;
+  if (all.length > 1) policy.error('drop_overloads', `Cluster drop_overloads config has ${all.length} categories. Envoy only support one.`);
+  const { numerator, denominator } = compilePercent(first.msg('drop_percentage')), ratio = numerator / denominator;
+  if (ratio > 1) first.error('drop_percentage', `Cluster drop_overloads config is invalid. drop_ratio=${ratio}(Numerator ${numerator} / Denominator ${denominator}). The valid range is 0~1.`);
+  return { category: first.str('category'), millionths: Math.round(ratio * 1_000_000) };
 }
 
 /** additional_addresses of an endpoint. A name has those that it resolves to, and no others. */
@@ -127,7 +141,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   const track = m.msg('track_cluster_stats');
   for (const f of ['timeout_budgets', 'request_response_sizes', 'per_endpoint_stats']) track?.noop(f, 'not recorded yet');
   const { discovery, dns, kind, dnsCache } = compileKind(m, ctx), eds = compileEds(m, ctx, discovery);
-  const { endpoints, overprovisioning, weightedHealth } = compileEndpoints(m.msg('load_assignment'), discovery === 'strict-dns' || discovery === 'logical-dns' || !m.readable('type'));
+  const { endpoints, overprovisioning, weightedHealth, drop } = compileEndpoints(m.msg('load_assignment'), discovery === 'strict-dns' || discovery === 'logical-dns' || !m.readable('type'));
   if (discovery === 'logical-dns' && endpoints.length !== 1) m.error('load_assignment', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
   const common = m.msg('common_lb_config');
   common?.noop('update_merge_window', 'endpoints change at once here');
@@ -141,7 +155,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   const healthCheck = compileHealthChecks(m, ctx), outlier = compileOutlier(m.msg('outlier_detection'));
   const connectTimeoutMs = m.ms('connect_timeout', 5000);
   return {
-    discovery, eds, endpoints, limits: shared(limits), trackRemaining: shared(remaining), dns: shared(compileDns(m, dns)), dnsCache, healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'), ignoreNewHosts: common?.bool('ignore_new_hosts_until_first_hc') ?? false, holdsStart: m.bool('wait_for_warm_on_init', true),
+    discovery, eds, endpoints, drop, limits: shared(limits), trackRemaining: shared(remaining), dns: shared(compileDns(m, dns)), dnsCache, healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'), ignoreNewHosts: common?.bool('ignore_new_hosts_until_first_hc') ?? false, holdsStart: m.bool('wait_for_warm_on_init', true),
     cluster: {
       name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: shared(compileBalancer(m, kind !== null)), kind, panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
       ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, closeOnHealthFailure: m.bool('close_connections_on_host_health_failure'), poolPerConnection: m.bool('connection_pool_per_downstream_connection'), preconnect: compilePreconnect(preconnect), eyeballs: shared(compileEyeballs(options?.msg('happy_eyeballs_config'))), preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,

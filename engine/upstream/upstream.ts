@@ -91,6 +91,9 @@ export interface RawUpstream {
 /** Who waits for a raw connection. Exactly one of the calls comes unless the wait is cancelled; never from inside `leaseRaw`. */
 export interface RawWaiter { onRawReady(upstream: RawUpstream): void; onRawFailure(why: 'overflow' | 'connect-failure' | 'connect-timeout', reason: string, host: Host): void }
 
+/** Why a cluster takes no requests, or not this one: runtime's upstream.maintenance_mode, or drop_overloads ('drop-all': all are dropped). */
+export type Refusal = 'maintenance' | 'drop' | 'drop-all';
+
 export interface Cluster {
   readonly name: string;
   /** Stat scope: alt_stat_name or the name. */
@@ -111,6 +114,8 @@ export interface Cluster {
   readonly usesHash: boolean;
   /** Of the hash, in place of the route's; empty: the route's. */
   readonly hashPolicies: readonly HashPolicyPlan[];
+  /** Asked for each request before a host is chosen. */
+  refusal(): Refusal | null;
   /** Picks a host; null: none healthy (503 UH). Rebuilds its balancer first if an epoch word moved. */
   choose(ctx: PickContext): Host | null;
   /** Takes an HTTP stream on a connection to `host`: at once, later, or not. Circuit breakers for connections, pending and pools are counted here; requests by the caller through `beginRequest`. */

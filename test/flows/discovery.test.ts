@@ -32,7 +32,7 @@ class Files {
   }
   rds(text: string): void { this.put('rds.yaml', `version_info: "${text}"\nresources:\n- "@type": ${TYPE}.config.route.v3.RouteConfiguration\n  name: table\n  virtual_hosts:\n  - {name: v, domains: ["*"], routes: [${says(text)}, {match: {prefix: "/"}, route: {cluster: dyn}}]}\n`); }
   cds(more = ''): void { this.put('cds.yaml', `version_info: c\nresources:\n- "@type": ${TYPE}.config.cluster.v3.Cluster\n  name: dyn\n  type: EDS\n  connect_timeout: 1s\n  eds_cluster_config: {service_name: service, eds_config: ${this.source('eds.yaml')}}\n${more}`); }
-  eds(ports: readonly number[]): void { this.put('eds.yaml', `version_info: e\nresources:\n- {"@type": ${TYPE}.config.endpoint.v3.ClusterLoadAssignment, cluster_name: service, endpoints: [{lb_endpoints: [${ports.map((p) => `{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: ${p}}}}}`).join(', ')}]}]}\n`); }
+  eds(ports: readonly number[], policy = ''): void { this.put('eds.yaml', `version_info: e\nresources:\n- {"@type": ${TYPE}.config.endpoint.v3.ClusterLoadAssignment, cluster_name: service, ${policy}endpoints: [{lb_endpoints: [${ports.map((p) => `{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: ${p}}}}}`).join(', ')}]}]}\n`); }
 }
 
 async function begin(t: TestContext, args: string[] = []): Promise<{ f: Files; port: number; weir: RunningWeir; a: Backend; b: Backend }> {
@@ -50,6 +50,12 @@ test('endpoints, routes, clusters and listeners follow their files; their stats 
   assert.equal((await ask(port, '/x')).body, 'a GET /x 0');
   f.eds([b.port]);
   await until('b serves', async () => (await ask(port, '/x')).body.startsWith('b '));
+  const before = (await weir.stats('cluster.dyn.upstream_cx_destroy'))['cluster.dyn.upstream_cx_destroy'];
+  f.eds([b.port], 'policy: {drop_overloads: [{category: c, drop_percentage: {numerator: 100}}]}, ');
+  await until('all is dropped', async () => (await ask(port, '/x')).body === 'unconditional drop overload');
+  f.eds([b.port]);
+  await until('b serves again', async () => (await ask(port, '/x')).body.startsWith('b '));
+  assert.equal((await weir.stats('cluster.dyn.upstream_cx_destroy'))['cluster.dyn.upstream_cx_destroy'], before, 'no connection ends with that');
   f.rds('two');
   await until('the second table', async () => (await version(port)) === 'two');
   const other = await freePort();
@@ -62,7 +68,7 @@ test('endpoints, routes, clusters and listeners follow their files; their stats 
   const s = await weir.stats('lds|cds|rds|cluster.dyn.(update|version|membership)|_manager.*(added|removed|modified|active|warming)');
   const of = (names: string[]): number[] => names.map((n) => s[n] ?? -1);
   assert.deepEqual(of(['listener_manager.lds.update_attempt', 'listener_manager.lds.update_success', 'listener_manager.lds.update_rejected', 'listener_manager.listener_added', 'listener_manager.listener_removed', 'listener_manager.total_listeners_active', 'listener_manager.total_listeners_warming']), [3, 3, 0, 2, 1, 1, 0]);
-  assert.deepEqual(of(['cluster_manager.cds.update_success', 'cluster_manager.cluster_added', 'cluster.dyn.update_success', 'cluster.dyn.membership_total', 'http.in.rds.table.update_success', 'http.in.rds.table.config_reload']), [2, 2, 2, 1, 2, 2]);
+  assert.deepEqual(of(['cluster_manager.cds.update_success', 'cluster_manager.cluster_added', 'cluster.dyn.update_success', 'cluster.dyn.membership_total', 'http.in.rds.table.update_success', 'http.in.rds.table.config_reload']), [2, 2, 4, 1, 2, 2]);
   assert.ok(s['listener_manager.lds.version']! > 0 && s['listener_manager.lds.update_time']! > 1.6e12);
 });
 

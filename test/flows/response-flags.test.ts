@@ -1,6 +1,6 @@
 // Response flags, each provoked by a request through the whole process and read from the access log.
 // WEIR_CHAOS=envoy runs the same table through the real Envoy, which agrees but in one row: it logs '-' for a route's max_stream_duration (DT). Elsewhere: OM (load-shed.test.ts). Not here, as what would set them is refused by name in a
-// configuration: UAEX (ext_authz), RLSE (the rate limit service), RFCF (caches), NFCF (config_discovery of filters), DO and UDO (drop_overloads).
+// configuration: UAEX (ext_authz), RLSE (the rate limit service), RFCF (caches), NFCF (config_discovery of filters).
 // LR: no way to it is known that Envoy logs so (headers over the limits from an HTTP/2 upstream, which the proxy resets itself, are UR there).
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -38,6 +38,8 @@ const ROWS: readonly { readonly flag: string; readonly route: string; readonly s
   { flag: 'DPE', route: 'route: {cluster: slow, timeout: 0s}', send: 'POST /DPE HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n' },
   { flag: 'IH', route: 'route: {cluster: a}', send: 'GET /IH HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 10.0.0.1\r\nx-envoy-upstream-rq-timeout-ms: soon\r\n\r\n' },
   { flag: 'UR', route: 'route: {cluster: h2}' },
+  { flag: 'DO', route: 'route: {cluster: drops}' },
+  { flag: 'UDO', route: 'route: {cluster: drops_all}' },
   { flag: 'DF', route: 'route: {cluster: forward}', send: 'GET /DF HTTP/1.1\r\nhost: no-such-name.invalid\r\n\r\n' },
   { flag: '-', route: 'route: {cluster: a}' },
 ];
@@ -73,6 +75,8 @@ test('what went wrong with a request stands in the access log as its flag', asyn
     clusterYaml('full', [a.port], 'circuit_breakers: {thresholds: [{max_requests: 0}]}'),
     clusterYaml('brief', [slow.port], 'typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, common_http_protocol_options: {max_stream_duration: 0.05s}, explicit_http_config: {http_protocol_options: {}}}}'),
     clusterYaml('h2', [h2.port], HTTP2),
+    // One of a million passes.
+    ...[['drops', 'numerator: 999999, denominator: MILLION'], ['drops_all', 'numerator: 100']].map(([name, share]) => `  - {name: ${name}, type: STATIC, connect_timeout: 1s, load_assignment: {cluster_name: ${name}, policy: {drop_overloads: [{category: c, drop_percentage: {${share}}}]}}}\n`),
     `  - {name: forward, connect_timeout: 1s, lb_policy: CLUSTER_PROVIDED, cluster_type: {name: envoy.clusters.dynamic_forward_proxy, typed_config: {"@type": type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig, ${DNS}}}}\n`,
   ]).replace('http_filters:\n', (m) => m + HTTP_FILTERS.map((f) => f.split(/: (.*)/)).map(([name, type]) => `          - {name: ${name}, typed_config: {"@type": ${FILTERS}.${type}}}\n`).join(''))
     .replace('router.v3.Router', (m) => `${m}, strict_check_headers: [x-envoy-upstream-rq-timeout-ms]`);

@@ -30,7 +30,7 @@ export interface ControlClustersEnv {
 
 const STATUS_FLAGS: Record<EndpointPlan['health'], number> = { HEALTHY: 0, UNKNOWN: 0, UNHEALTHY: HOST_FLAG.FAILED_EDS, TIMEOUT: HOST_FLAG.FAILED_EDS, DRAINING: HOST_FLAG.EDS_DRAINING, DEGRADED: HOST_FLAG.DEGRADED_EDS };
 
-const assigned = (c: CompiledCluster, a: AssignmentPlan | null): CompiledCluster => (a === null ? c : { ...c, endpoints: a.endpoints, cluster: { ...c.cluster, overprovisioning: a.overprovisioning, weightedHealth: a.weightedHealth } });
+const assigned = (c: CompiledCluster, a: AssignmentPlan | null): CompiledCluster => (a === null ? c : { ...c, endpoints: a.endpoints, drop: a.drop, cluster: { ...c.cluster, overprovisioning: a.overprovisioning, weightedHealth: a.weightedHealth } });
 
 export class ControlClusters {
   private readonly env: ControlClustersEnv;
@@ -61,6 +61,7 @@ export class ControlClusters {
     this.env.health.apply(name, compiled);
     this.env.circuits.setLimits(c.circuits[0], compiled.limits[0]);
     this.env.circuits.setLimits(c.circuits[1], compiled.limits[1]);
+    this.drop(c);
     const known = compiled.discovery === 'static' || c.assignment !== null;
     if (known) { this.update(c, false); c.rest(); }
     this.env.emit([c.planRecord(), ...(known ? [c.hostsRecord()] : [])]);
@@ -76,6 +77,7 @@ export class ControlClusters {
       const same = JSON.stringify(c.assignment) === JSON.stringify(assignment), { cluster } = c.compiled, anew = assignment.overprovisioning !== cluster.overprovisioning || assignment.weightedHealth !== cluster.weightedHealth;
       c.assignment = assignment;
       c.compiled = assigned(c.compiled, assignment);
+      this.drop(c);
       if (same) this.env.stat(`cluster.${cluster.statName}.update_no_rebuild`, 'counter', { add: 1 });
       else { if (anew) this.env.emit([c.planRecord()]); this.update(c, true); }
     }
@@ -149,6 +151,9 @@ export class ControlClusters {
     for (const hosts of byPriority.values()) if (updateWeights(hosts, orca, this.env.hosts, this.env.wallMs())) changed = true;
     return changed;
   }
+
+  /** A shared word, so that a share that moves with the load costs no connection. */
+  private drop(c: LiveCluster): void { this.env.circuits.setDropped(c.circuits[0], c.compiled.drop?.millionths ?? 0); }
 
   /** Makes the host set anew: a host that stays keeps its record. */
   private update(c: LiveCluster, emit: boolean): void {

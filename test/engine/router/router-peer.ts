@@ -21,7 +21,7 @@ import type { RouteEntry } from '../../../engine/router/route-entry.ts';
 import { TableOfRoutes } from '../../../engine/router/route-table.ts';
 import { RouterFactory, upstreamList } from '../../../engine/router/router-factory.ts';
 import type { RouterFilter } from '../../../engine/router/router.ts';
-import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, PickContext } from '../../../engine/upstream/upstream.ts';
+import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, PickContext, Refusal } from '../../../engine/upstream/upstream.ts';
 
 const NO_LEVEL = { request: { add: [], remove: [] }, response: { add: [], remove: [] } };
 export const RETRY: RetryPlan = {
@@ -83,6 +83,8 @@ export class FakeCluster {
   readonly reached: number[] = [];
   private at = 0;
   constructor(env: WorkerEnv, priorities: readonly number[] = [0, 0]) { this.stats = new StatBlock(env.stats, CLUSTER_SCHEMA, 'cluster.c'); this.hosts = priorities.map((p, i) => fakeHost(this as unknown as Cluster, i + 1, p)); }
+  refuses: Refusal | null = null;
+  refusal(): Refusal | null { return this.refuses; }
   choose(ctx: PickContext): Host | null {
     if (this.hosts.length === 0) return null;
     let host = this.hosts[this.at++ % this.hosts.length]!;

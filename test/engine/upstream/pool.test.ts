@@ -258,3 +258,22 @@ test('connections of a host that fails its checks are not used again; idle ones 
   w.answer(1);
   assert.deepEqual([idle.log, busy.log, w.sockets.map((s) => s.destroyed !== '')], [['waits', 'stream', '200 end'], ['waits', 'stream', '200 end'], [true, true]]);
 });
+
+test('drop_overloads refuses its share of requests, all of them apart from some; runtime sets a limit to it', () => {
+  const w = new PoolWorld(), share = (millionths: number): Record<string, number> => {
+    w.shared.circuits.setDropped(0, millionths);
+    const out: Record<string, number> = {};
+    for (let i = 0; i < 2000; i++) { const r = w.cluster.refusal() ?? 'none'; out[r] = (out[r] ?? 0) + 1; }
+    return out;
+  };
+  assert.deepEqual([share(0), share(1_000_000)], [{ none: 2000 }, { 'drop-all': 2000 }]);
+  const quarter = share(250_000).drop!;
+  assert.ok(quarter > 400 && quarter < 600, String(quarter)); // 5 deviations
+  w.env.runtime.install({ 'load_balancing_policy.drop_overload_limit': 25 });
+  const limited = share(1_000_000).drop!;
+  assert.ok(limited > 400 && limited < 600, String(limited));
+  w.env.runtime.install({ 'upstream.maintenance_mode.c': 100 });
+  assert.deepEqual(share(1_000_000), { maintenance: 2000 });
+  w.shared.circuits.reset(0);
+  assert.equal(w.shared.circuits.dropped(0), 0, 'another cluster does not inherit it');
+});
