@@ -15,6 +15,7 @@ import { SystemResolver } from './control/dns/resolver.ts';
 import { ServerState } from './control/server-state.ts';
 import { WorkerTakeBack } from './control/stats/take-back.ts';
 import { SecretManager } from './control/secrets/secret-manager.ts';
+import { TicketRotation } from './control/secrets/ticket-rotation.ts';
 import { ResourceCompiler } from './control/compile/resource-compiler.ts';
 import { ServedResources } from './control/served-resources.ts';
 import { FileWatches } from './control/watch/file-watches.ts';
@@ -97,6 +98,7 @@ export class ControlEngine {
   readonly health: ClusterHealth;
   readonly clusters: ControlClusters;
   readonly secrets: SecretManager;
+  private readonly tickets: TicketRotation;
   compiled: Compiled | null = null;
   /** What is served now, by name. */
   readonly served: ServedResources;
@@ -119,6 +121,7 @@ export class ControlEngine {
       emit: (records) => { this.probes.take(records); this.broadcast(records); }, watch: (path, onChange) => this.watches.watch(path, onChange), warn: (m) => host.log.log('config', 'warning', m), info: (m) => host.log.log('config', 'info', m),
       stat: (name, kind, change) => this.state.tell(name, kind, change), wallMs: () => this.state.wallMs(), after: (ms, task) => host.after(ms, task), key: host.secretKey,
     });
+    this.tickets = new TicketRotation({ emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), key: host.secretKey });
     const clock = new SystemClock();
     this.probes = new ProbeEnv({ after: (ms, task) => host.after(ms, task), log: host.log, secretKey: host.secretKey, tls: host.flags.tls }, clock, new SystemRandom());
     this.health = new ClusterHealth({
@@ -228,7 +231,7 @@ export class ControlEngine {
     this.takeBack.attach(id, column);
     this.unbind(id);
     if (this.compiled === null) return;
-    this.host.send(id, [{ kind: 'settings', body: this.settings() }, { kind: 'runtime', values: this.state.runtimeValues() }, ...this.secrets.records(), ...this.clusters.records(), ...this.served.routeRecords()]);
+    this.host.send(id, [{ kind: 'settings', body: this.settings() }, { kind: 'runtime', values: this.state.runtimeValues() }, ...this.secrets.records(), ...this.tickets.records(), ...this.clusters.records(), ...this.served.routeRecords()]);
     if (this.listenersOut && !this.draining) this.host.send(id, this.served.listenerRecords());
   }
 

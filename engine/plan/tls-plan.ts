@@ -90,5 +90,8 @@ export interface CertificateSecretPlan {
   readonly keyType: 'rsa' | 'ec' | 'ed25519';
 }
 export interface ValidationSecretPlan { readonly kind: 'validation'; readonly validation: ValidationPlan }
+/** Key of the secret with the process's own ticket keys. */
+export const PROCESS_TICKETS = 'tickets:process';
+/** The first key seals, all open. */
 export interface TicketSecretPlan { readonly kind: 'tickets'; readonly keys: readonly Uint8Array[] }
 export type SecretPlan = CertificateSecretPlan | ValidationSecretPlan | TicketSecretPlan;

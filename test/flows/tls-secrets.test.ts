@@ -1,7 +1,7 @@
 // Secrets by name and from files, ticket keys, key log, redirects to TLS, merged validation contexts: through the real process, on every engine.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -48,15 +48,24 @@ for (const engine of ENGINES) {
     assert.ok(stats[`listener.127.0.0.1_${port}.server_ssl_socket_factory.ssl_context_update_by_sds`]! >= 1);
   });
 
-  test(`${engine}: tickets under keys of the configuration outlive the process`, async (t) => {
-    const keys = Buffer.alloc(80, 7).toString('base64'), port = await freePort();
-    const yaml = bootstrapYaml([{ port, chain: downstreamTls(certificateFiles(certs.server), `session_ticket_keys: {keys: [{inline_bytes: ${keys}}]}`), routes: says }], []);
+  test(`${engine}: tickets under keys of the configuration outlive the process, and its keys are swapped with their file`, async (t) => {
+    const port = await freePort(), dir = mkdtempSync(join(tmpdir(), 'weir-tickets-')), file = join(dir, 'sds.yaml');
+    const put = (...keys: number[]): void => { writeFileSync(`${file}.new`, `resources: [{"@type": ${SECRET}, name: keys, session_ticket_keys: {keys: [${keys.map((k) => `{inline_bytes: ${Buffer.alloc(80, k).toString('base64')}}`).join(', ')}]}}]`); renameSync(`${file}.new`, file); };
+    put(7);
+    const yaml = bootstrapYaml([{ port, chain: downstreamTls(certificateFiles(certs.server), `session_ticket_keys_sds_secret_config: {name: keys, sds_config: {path_config_source: {path: ${file}}}}`), routes: says }], []).replace('static_resources:', 'node: {id: node, cluster: c}\nstatic_resources:');
     const first = await startWeir(yaml, { args });
     const { session } = await request(port);
     await first.stop();
     const second = await startWeir(yaml, { args });
-    t.after(() => second.stop());
+    t.after(async () => { await second.stop(); rmSync(dir, { recursive: true, force: true }); });
     assert.equal((await request(port, { session })).resumed, true);
+    put(9, 7);
+    await until('the other keys are in use', async () => (await second.stats('ssl_context_update_by_sds'))[`listener.127.0.0.1_${port}.server_ssl_socket_factory.ssl_context_update_by_sds`] === 1 || (await request(port), false));
+    const renewed = await request(port, { session });
+    assert.equal(renewed.resumed, true, 'the older key still opens');
+    put(9);
+    await until('the older key is gone', async () => !(await request(port, { session })).resumed);
+    assert.equal((await request(port, { session: renewed.session })).resumed, true, 'the renewed ticket is under the newer key');
   });
 
   test(`${engine}: without stateless and stateful resumption no session is resumed`, async (t) => {

@@ -2,7 +2,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { TurnQueue } from '../../engine/loop/later.ts';
 import { certificatesOf } from '../../engine/net/tls/certificate.ts';
-import type { ClientOptions, ContextSecrets, HandshakeFacts, TlsEngine, TlsFault, TlsSession, TlsSink } from '../../engine/net/tls/engine.ts';
+import type { ClientOptions, ContextSecrets, HandshakeFacts, ServerContext, TlsEngine, TlsFault, TlsSession, TlsSink } from '../../engine/net/tls/engine.ts';
 import { mustStaple, stapleOf, type StapleOutcome } from '../../engine/net/tls/ocsp.ts';
 import { NodeTlsEngine } from '../../engine/net/tls/node.ts';
 import { RustlsEngine } from '../../engine/net/tls/rustls.ts';
@@ -25,12 +25,12 @@ export function certificateSecret(p: Pair): CertificateSecretPlan {
   const kind = createPrivateKey(p.key).asymmetricKeyType;
   return { kind: 'certificate', chain: p.cert, key: createPrivateKey(p.key).export({ type: 'pkcs8', format: 'pem' }) as string, ocsp: p.staple === undefined ? null : stapleOf(p.staple, leaf), mustStaple: mustStaple(leaf), names: dns.length > 0 ? dns : [leaf.commonName], keyType: kind === 'rsa' ? 'rsa' : 'ec' };
 }
-export function secrets(pairs: readonly Pair[], validation: Partial<ValidationPlan> | null, group = 'g'): ContextSecrets {
-  return { certificates: pairs.map(certificateSecret), validation: validation === null ? null : { ...VALIDATION, ...validation }, ticketKeys: null, sessionGroup: group, ticketSeed: Buffer.alloc(32, group) };
+export function secrets(pairs: readonly Pair[], validation: Partial<ValidationPlan> | null, group = 'g', tickets: readonly string[] = [group]): ContextSecrets {
+  return { certificates: pairs.map(certificateSecret), validation: validation === null ? null : { ...VALIDATION, ...validation }, sessionGroup: group, ticketSeeds: tickets.map((t) => Buffer.alloc(32, t)) };
 }
 /** The certificates of a test are of this day. */
 const NOW = new Date().getTime();
-export interface Side { readonly plan?: Partial<DownstreamTlsPlan> & Partial<UpstreamTlsPlan>; readonly pairs?: readonly Pair[]; readonly validation?: Partial<ValidationPlan> | null; readonly group?: string; readonly nowMs?: () => number }
+export interface Side { readonly plan?: Partial<DownstreamTlsPlan> & Partial<UpstreamTlsPlan>; readonly pairs?: readonly Pair[]; readonly validation?: Partial<ValidationPlan> | null; readonly group?: string; readonly nowMs?: () => number; /** Names of its ticket keys. */ readonly tickets?: readonly string[] }
 
 /** What a session told. */
 export class Recorder implements TlsSink {
@@ -68,10 +68,12 @@ export async function pump(a: Recorder, b: Recorder, piece = 1 << 20): Promise<v
 }
 
 /** Contexts of both sides; `open` makes a connection between them and completes its handshake. */
-export function contexts(serverEngine: TlsEngine, clientEngine: TlsEngine, server: Side, client: Side): { open(options?: Partial<ClientOptions>, piece?: number): Promise<{ readonly server: Recorder; readonly client: Recorder }> } {
-  const s = serverEngine.server({ side: 'server', plan: { ...SERVER, ...server.plan }, secrets: secrets(server.pairs ?? [], server.validation ?? null, server.group), nowMs: server.nowMs ?? ((): number => NOW), onKeyLines: () => {} });
+export function contexts(serverEngine: TlsEngine, clientEngine: TlsEngine, server: Side, client: Side): { /** Another server for the connections that come. */ serve(side: Side): void; open(options?: Partial<ClientOptions>, piece?: number): Promise<{ readonly server: Recorder; readonly client: Recorder }> } {
+  const serve = (side: Side): ServerContext => serverEngine.server({ side: 'server', plan: { ...SERVER, ...side.plan }, secrets: secrets(side.pairs ?? [], side.validation ?? null, side.group, side.tickets), nowMs: side.nowMs ?? ((): number => NOW), onKeyLines: () => {} });
+  let s = serve(server);
   const c = clientEngine.client({ side: 'client', plan: { ...CLIENT, ...client.plan }, secrets: secrets(client.pairs ?? [], client.validation ?? null), onKeyLines: () => {} });
   return {
+    serve(side) { s = serve(side); },
     async open(options = {}, piece) {
       const a = new Recorder(), b = new Recorder();
       a.session = s.accept(a);

@@ -1,13 +1,14 @@
 // TLS contexts at work: a listener chain's or a cluster's plan with the secrets of the day. A changed secret makes a new context for the connections that come;
 // those that are there keep the old one. Counts what Envoy counts under ssl.
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import type { ConnectionFacts, TlsFacts } from '../../observe/stream-facts.ts';
 import { TLS, TLS_FACTORY, TLS_FACTORY_SCHEMA, TLS_SCHEMA } from '../../observe/stats/tls-schemas.ts';
 import { StatBlock } from '../../observe/stats/stat-block.ts';
-import type { CommonTlsPlan, DownstreamTlsPlan, UpstreamTlsPlan, ValidationPlan } from '../../plan/tls-plan.ts';
+import { PROCESS_TICKETS, type CommonTlsPlan, type DownstreamTlsPlan, type UpstreamTlsPlan, type ValidationPlan } from '../../plan/tls-plan.ts';
 import type { TransportSocket } from '../transport/transport.ts';
 import type { WorkerEnv } from '../worker-env.ts';
 import type { ClientContext, ClientContextSpec, ClientOptions, ContextSecrets, HandshakeFacts, ServerContext, ServerContextSpec, TlsFault } from './engine.ts';
+import { certificatesOf } from './certificate.ts';
 import { SessionFacts } from './facts.ts';
 import { KeyLog } from './key-log.ts';
 import { stapleProblem, type StapleOutcome } from './ocsp.ts';
@@ -63,17 +64,23 @@ function mergeValidation(list: readonly ValidationPlan[]): ValidationPlan | null
   return out;
 }
 
+/** By what Envoy tells apart servers whose sessions may be resumed at each other: a renewed certificate is the same, as is another replica's. */
+function identityOf(chain: string): unknown {
+  const leaf = certificatesOf(chain)[0]!;
+  return [leaf.commonName, leaf.alternatives.filter((a) => a.type === 'DNS' || a.type === 'URI' || a.type === 'IP_ADDRESS').map((a) => a.value), leaf.issuer];
+}
+
 /** The secrets of a plan, or null while one of them is not there yet. `policy`: what else a session must not outlive. */
 function gather(env: WorkerEnv, plan: CommonTlsPlan, ticketKeys: string, policy: unknown): ContextSecrets | null {
   const certificates: ContextSecrets['certificates'][number][] = [], validations: ValidationPlan[] = [];
   for (const name of plan.certificates) { const s = env.secrets.get(name); if (s?.kind !== 'certificate') return null; certificates.push(s); }
   for (const name of plan.validation) { const s = env.secrets.get(name); if (s?.kind !== 'validation') return null; validations.push(s.validation); }
-  const tickets = ticketKeys === '' ? null : env.secrets.get(ticketKeys);
+  const tickets = env.secrets.get(ticketKeys || PROCESS_TICKETS);
   if (ticketKeys !== '' && tickets?.kind !== 'tickets') return null;
   const validation = mergeValidation(validations);
-  const hash = createHash('sha256').update(JSON.stringify([certificates.map((c) => c.chain), validation, policy]));
-  const sessionGroup = hash.digest('hex');
-  return { certificates, validation, ticketKeys: tickets?.kind === 'tickets' ? tickets.keys : null, sessionGroup, ticketSeed: env.secrets.derive(`tickets:${sessionGroup}`) };
+  const hash = createHash('sha256').update(JSON.stringify([certificates.map((c) => identityOf(c.chain)), validation, policy]));
+  const sessionGroup = hash.digest('hex'), keys = tickets?.kind === 'tickets' ? tickets.keys : [env.secrets.derive('tickets')];
+  return { certificates, validation, sessionGroup, ticketSeeds: keys.map((k) => createHmac('sha256', k).update(sessionGroup).digest()) };
 }
 
 /** Why these secrets make no context: control refuses it in a configuration's own certificates, for those by discovery the context before stays. */
@@ -88,6 +95,8 @@ class Current<C, S extends ServerContextSpec | ClientContextSpec> {
   private context: C | null = null;
   private seen = 0;
   private versions = 'none';
+  /** Version of the process's own ticket keys: their rotation is nobody's update. */
+  private tickets = 0;
   private readonly env: WorkerEnv;
   private readonly names: readonly string[];
   private readonly spec: () => S | null;
@@ -102,12 +111,13 @@ class Current<C, S extends ServerContextSpec | ClientContextSpec> {
     const { secrets } = this.env;
     if (this.seen === secrets.version) return this.context;
     this.seen = secrets.version;
-    const versions = this.names.map((n) => secrets.versionOf(n)).join();
-    if (versions === this.versions) return this.context;
+    const versions = this.names.map((n) => secrets.versionOf(n)).join(), tickets = secrets.versionOf(PROCESS_TICKETS);
+    if (versions === this.versions && tickets === this.tickets) return this.context;
     const spec = this.spec();
     if (spec === null) return this.context;
-    if (this.versions !== 'none') this.stats.factory.inc(TLS_FACTORY.ssl_context_update_by_sds);
+    if (this.versions !== 'none' && this.versions !== versions) this.stats.factory.inc(TLS_FACTORY.ssl_context_update_by_sds);
     this.versions = versions;
+    this.tickets = tickets;
     this.context = this.build(spec) ?? this.context;
     return this.context;
   }

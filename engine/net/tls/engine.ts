@@ -59,14 +59,13 @@ export interface ClientContextSpec { readonly side: 'client'; readonly plan: Ups
 export interface ContextSecrets {
   readonly certificates: readonly Extract<SecretPlan, { kind: 'certificate' }>[];
   readonly validation: Extract<SecretPlan, { kind: 'validation' }>['validation'] | null;
-  readonly ticketKeys: readonly Uint8Array[] | null;
   /**
    * Names the policy for client certificates: a session made under one is resumed only under the same. It covers the certificates, the validation context, and
    * whether a client certificate is demanded.
    */
   readonly sessionGroup: string;
-  /** 32 bytes for tickets of this group, the same in all workers. */
-  readonly ticketSeed: Uint8Array;
+  /** For tickets of this group, 32 bytes each, the same in all workers: the first one seals, all open. */
+  readonly ticketSeeds: readonly Uint8Array[];
 }
 
 /** What one upstream connection asks for. */

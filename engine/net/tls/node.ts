@@ -2,7 +2,6 @@
 // It does what rustls does not (TLS 1.0 and 1.1, CBC suites, RSA key exchange), at about 1.7 × the handshake cost and four times the memory. Where a peer's
 // certificate is refused the connection ends without an alert; a client's, after the handshake. A server's engine begins once the hello is whole: what the hello asks
 // for decides which certificate and staple it is given.
-import { createHash } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { Later } from '../../loop/later.ts';
@@ -15,6 +14,7 @@ import { opensslReason, sslReason } from './failure-table.ts';
 import { DEFAULT_CIPHERS, flatCiphers } from './cipher-table.ts';
 import { CertificateChoice } from './certificate-choice.ts';
 import { stapleOutcome, type StapleOutcome } from './ocsp.ts';
+import { TicketKeys } from './node-tickets.ts';
 import { chainProblem, PeerPolicy } from './verify.ts';
 
 /** Bytes between the engine and the transport. */
@@ -233,16 +233,16 @@ class NodeServer implements ServerContext, Owner {
     this.choice = new CertificateChoice(secrets.certificates, plan.fullScan);
     this.locals = secrets.certificates.map((c) => certificatesOf(c.chain)[0]!);
     const base = common(plan, secrets);
-    const seed = secrets.ticketKeys === null ? secrets.ticketSeed : secrets.ticketKeys[0]!;
-    const tickets = createHash('sha384').update(seed).digest();
+    const tickets = new TicketKeys(secrets.ticketSeeds);
     const context = (indexes: readonly number[]): tls.SecureContext => {
       const key = indexes.join(), known = this.contexts.get(key);
       if (known !== undefined) return known;
       const certificates = indexes.map((i) => secrets.certificates[i]!);
       const made = tls.createSecureContext({
-        ...base, cert: certificates.map((c) => c.chain), key: certificates.map((c) => c.key), honorCipherOrder: !plan.preferClientCiphers, ticketKeys: tickets, sessionIdContext: secrets.sessionGroup.slice(0, 32),
+        ...base, cert: certificates.map((c) => c.chain), key: certificates.map((c) => c.key), honorCipherOrder: !plan.preferClientCiphers, sessionIdContext: secrets.sessionGroup.slice(0, 32),
         ...(plan.sessionTimeoutS > 0 ? { sessionTimeout: plan.sessionTimeoutS } : {}), ...(plan.statelessResumption ? {} : { secureOptions: NO_TICKET }),
       });
+      tickets.serve(made);
       this.contexts.set(key, made);
       return made;
     };
@@ -306,7 +306,11 @@ class NodeClient implements ClientContext, Owner {
     return new NodeSession(sink, this, o.sans, null, (pipe) => {
       const session = this.sessions.get(o.serverName);
       const s = tls.connect({ socket: pipe as never, secureContext: this.context, rejectUnauthorized: false, checkServerIdentity: () => undefined, ...(o.serverName === '' ? {} : { servername: o.serverName }), ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}), ...(session === undefined ? {} : { session }) });
-      if (this.spec.plan.maxSessionKeys > 0) s.on('session', (kept: Buffer) => this.keep(o.serverName, kept));
+      if (this.spec.plan.maxSessionKeys > 0) {
+        s.on('session', (kept: Buffer) => this.keep(o.serverName, kept));
+        // OpenSSL does not tell of a ticket that was renewed in a resumed handshake of TLS 1.2.
+        s.on('secure', () => { const kept = s.isSessionReused() && s.getProtocol() !== 'TLSv1.3' ? s.getSession() : undefined; if (kept !== undefined) this.keep(o.serverName, kept); });
+      }
       return s;
     });
   }

@@ -212,7 +212,7 @@ class RustlsServer implements ServerContext, Owner {
     this.nowMs = spec.nowMs;
     this.id = addon.serverContext({
       ...common(plan, secrets), ...choice.table(), ...(asks ? { peer: peerOf(secrets.validation) } : {}), staple: STAPLE_POLICIES.indexOf(plan.staplePolicy), mandatory: plan.requireClientCertificate, requireSni: plan.requireSni, preferClient: plan.preferClientCiphers,
-      ticketSeeds: (secrets.ticketKeys ?? [secrets.ticketSeed]).map((k) => Buffer.concat([k, Buffer.from(secrets.ticketKeys === null ? '' : secrets.sessionGroup)])), lifetime: plan.sessionTimeoutS > 0 ? plan.sessionTimeoutS : 7200, stateless: plan.statelessResumption, stateful: plan.statefulResumption, group: secrets.sessionGroup,
+      ticketSeeds: secrets.ticketSeeds.map((s) => Buffer.from(s)), lifetime: plan.sessionTimeoutS > 0 ? plan.sessionTimeoutS : 7200, stateless: plan.statelessResumption, stateful: plan.statefulResumption, group: secrets.sessionGroup,
     });
     released.register(this, { addon, id: this.id });
   }

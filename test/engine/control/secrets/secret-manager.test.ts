@@ -3,11 +3,14 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SecretManager } from '../../../../engine/control/secrets/secret-manager.ts';
 import { UnreadableResources } from '../../../../engine/control/xds/resource-file.ts';
+import { TicketRotation } from '../../../../engine/control/secrets/ticket-rotation.ts';
 import { SecretStore } from '../../../../engine/net/tls/secret-store.ts';
+import { PROCESS_TICKETS } from '../../../../engine/plan/tls-plan.ts';
 import type { PlanRecord } from '../../../../engine/plan/records.ts';
 import { unseal } from '../../../../engine/plan/sealed.ts';
 import type { SecretSource } from '../../../../engine/proto/config-message.ts';
 import { certificateSecret } from '../../../support/tls-pair.ts';
+import { ManualTimers } from '../../../support/manual-timers.ts';
 import { certificates } from '../../../support/certificates.ts';
 
 const certs = certificates(), KEY = Buffer.alloc(32, 9);
@@ -87,4 +90,21 @@ test('a secret of the bootstrap has no stats of a subscription', () => {
   const { manager, stats } = made();
   manager.apply([{ ...source(() => certificateSecret(certs.server)), name: 'pair' }]);
   assert.deepEqual([...stats.keys()], []);
+});
+
+test('the process\'s own ticket keys are rotated every two days: the one before opens for two more', () => {
+  const timers = new ManualTimers(), sent: PlanRecord[] = [], store = new SecretStore(KEY);
+  const rotation = new TicketRotation({ emit: (r) => sent.push(...r), after: timers.after, key: KEY });
+  const keys = (records: readonly PlanRecord[]): string[] => { const [r] = records; assert.ok(r?.kind === 'secret'); store.install(r.name, r.body); const s = store.get(PROCESS_TICKETS); assert.ok(s?.kind === 'tickets'); return s.keys.map((k) => Buffer.from(k).toString('hex')); };
+  const [first] = keys(rotation.records());
+  timers.advance(48 * 3_600_000 - 1);
+  assert.equal(sent.length, 0);
+  timers.advance(1);
+  const [second, before] = keys(sent.splice(0));
+  assert.equal(before, first);
+  assert.notEqual(second, first);
+  timers.advance(48 * 3_600_000);
+  const third = keys(sent.splice(0));
+  assert.deepEqual([third.length, third[1]], [2, second]);
+  assert.deepEqual(keys(rotation.records()), third);
 });

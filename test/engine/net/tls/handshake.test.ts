@@ -166,6 +166,16 @@ for (const [serverEngine, clientEngine] of both) {
       assert.equal(await once(shared), true, maxVersion);
     }
   });
+
+  test(name('ticket keys: the first seals, all open, and a ticket under an older one is renewed'), async () => {
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as TlsVersion[]) {
+      const params = { ...PARAMS, maxVersion }, side = (...tickets: string[]): Side => ({ pairs: [certs.server], tickets, plan: { params, statefulResumption: false } });
+      const p = pair(side('a'), { plan: { params } });
+      const resumed = async (...tickets: string[]): Promise<boolean> => { p.serve(side(...tickets)); const x = await p.open(); x.server.session.send(Buffer.from('t'), 0, 1); await pump(x.server, x.client); const r = x.server.facts!.resumed; close(x.server, x.client); return r; };
+      const seen = [await resumed('a'), await resumed('b', 'a'), await resumed('c', 'b'), await resumed('d'), await resumed('e', 'd'), await resumed('d')];
+      assert.deepEqual(seen, [false, true, true, false, true, false], maxVersion);
+    }
+  });
 }
 
 test('a certificate is known by its names in RFC 2253, its serial and its pins', () => {

@@ -256,6 +256,8 @@ fn verifier(s: &ContextSpec) -> Result<Option<Arc<PeerVerifier>>> {
 
 /// Sessions kept by the server, shared by all workers, one store a group.
 static STORES: OnceLock<Mutex<HashMap<String, Arc<ServerSessionMemoryCache>>>> = OnceLock::new();
+/// BoringSSL's of a session of TLS 1.3, in seconds; session_timeout is not for those.
+const TLS13_LIFETIME: u32 = 172_800;
 const STORED: usize = 10_240;
 
 pub struct Server {
@@ -278,8 +280,9 @@ impl Server {
     } else {
       Arc::new(NoServerSessionStorage {})
     };
-    let ticketer = if s.stateless { Ticketer::new(&seeds, s.lifetime).map(Arc::new) } else { None };
-    let make = |first: Option<&str>, server_order: bool, alpn: bool| -> Result<Arc<ServerConfig>> {
+    let ticketer = |lifetime: u32| if s.stateless { Ticketer::new(&seeds, lifetime).map(Arc::new) } else { None };
+    let (old, new) = (ticketer(s.lifetime), ticketer(TLS13_LIFETIME));
+    let make = |first: Option<&str>, server_order: bool, alpn: bool, ticketer: &Option<Arc<Ticketer>>| -> Result<Arc<ServerConfig>> {
       let b = ServerConfig::builder_with_provider(provider(s, first)).with_protocol_versions(&versions(s)).map_err(bad)?;
       let b = match &verifier {
         Some(v) => b.with_client_cert_verifier(v.clone()),
@@ -292,7 +295,7 @@ impl Server {
       c.ignore_client_order = server_order;
       c.send_tls13_tickets = usize::from(s.stateless);
       c.session_storage = storage.clone();
-      if let Some(t) = &ticketer {
+      if let Some(t) = ticketer {
         c.ticketer = t.clone();
       }
       if s.key_log {
@@ -300,9 +303,9 @@ impl Server {
       }
       Ok(Arc::new(c))
     };
-    let both = |first: Option<&str>, order: bool| -> Result<[Arc<ServerConfig>; 2]> { Ok([make(first, order, true)?, make(first, order, false)?]) };
+    let both = |first: Option<&str>, order: bool, t: &Option<Arc<Ticketer>>| -> Result<[Arc<ServerConfig>; 2]> { Ok([make(first, order, true, t)?, make(first, order, false, t)?]) };
     let order = !s.prefer_client;
-    Ok(Self { configs: [both(None, false)?, both(s.grouped.then_some("AES_128"), order)?, both(s.grouped.then_some("CHACHA20"), order)?], alpn: s.alpn.iter().map(|a| a.to_vec()).collect(), require_sni: s.require_sni, choice })
+    Ok(Self { configs: [both(None, false, &new)?, both(s.grouped.then_some("AES_128"), order, &old)?, both(s.grouped.then_some("CHACHA20"), order, &old)?], alpn: s.alpn.iter().map(|a| a.to_vec()).collect(), require_sni: s.require_sni, choice })
   }
 
   /// As BoringSSL: the client's order for TLS 1.3, ours for TLS 1.2 but for suites of equal preference; no common protocol is no ALPN, not an alert.
