@@ -47,6 +47,8 @@ export interface NetworkFilter {
   /** Bytes [start, end), lent until this returns. */
   onData?(bytes: Buffer, start: number, end: number): NetworkVerdict;
   onEnd?(): void;
+  /** TLS with the client stands; only of filters that have begun. */
+  onSecured?(): void;
   onBlocked?(): void;
   onDrained?(): void;
   /** Last call. `error`: errno name, '' orderly; `local`: we closed. */

@@ -147,7 +147,10 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
   }
 
   /** An accepted socket is connected: this is its transport socket's handshake. */
-  onConnect(): void { if (this.handshake !== null) { this.env.wheel.cancel(this.handshake); this.handshake = null; } }
+  onConnect(): void {
+    if (this.handshake !== null) { this.env.wheel.cancel(this.handshake); this.handshake = null; }
+    for (let i = 0; i < this.begun && !this.ended; i++) this.filters[i]!.onSecured?.();
+  }
   onData(bytes: Buffer, start: number, end: number): void {
     this.facts.bytesReceived += end - start;
     if (this.closing !== null) return;
@@ -197,6 +200,7 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
     this.held?.clear();
     if (this.closing !== null) this.env.wheel.cancel(this.closing);
     if (this.handshake !== null) this.env.wheel.cancel(this.handshake);
+    this.facts.endMs = this.env.clock.nowMs();
     for (const f of this.filters) f.onClose?.(error, local);
     const { stats, workerStats } = this.state;
     stats.inc(LISTENER.downstream_cx_destroy);

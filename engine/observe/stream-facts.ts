@@ -49,7 +49,7 @@ export function filterStateOf(facts: StreamFacts, key: string): MetadataValue | 
 
 export class ConnectionFacts {
   id = 0;
-  startMs = 0; startWallMs = 0;
+  startMs = 0; startWallMs = 0; endMs = -1;
   /** 'ip:port' of the peer as TCP (or PROXY protocol) says; the direct one stays the socket's. */
   remoteIp = ''; remotePort = 0; remoteText = '';
   directRemoteIp = ''; directRemotePort = 0; directRemoteText = '';

@@ -3,4 +3,4 @@ import type { FormatPlan } from '../observe/format/formatter.ts';
 
 export interface FilterStateValuePlan { readonly key: string; readonly format: FormatPlan; /** What stands for an absent value: '' with omit_empty_values, else '-'. */ readonly empty: string; readonly skipIfEmpty: boolean; /** shared_with_upstream: internal listeners are given it. */ readonly shared: 'NONE' | 'ONCE' | 'TRANSITIVE' }
 
-export interface SetFilterStatePlan { readonly onConnection: readonly FilterStateValuePlan[]; readonly onData: readonly FilterStateValuePlan[] }
+export interface SetFilterStatePlan { readonly onConnection: readonly FilterStateValuePlan[]; readonly onData: readonly FilterStateValuePlan[]; readonly onSecured: readonly FilterStateValuePlan[] }

@@ -44,6 +44,8 @@ export const MINIMAL: Record<string, Json> = {
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': HCM,
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter': ROUTER,
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': { stat_prefix: 's', cluster: 'c0' },
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig': { hostname: 'h', request_id_extension: { typed_config: { '@type': `${TYPE}request_id.uuid.v3.UuidRequestIdConfig` } } },
+  'envoy.config.core.v3.TlvEntry': { type: 1, value: 'YQ==' },
   'envoy.config.route.v3.Route': ROUTE,
   'envoy.config.route.v3.RouteMatch': { prefix: '/' },
   'envoy.config.route.v3.RouteAction': { cluster: 'c0' },

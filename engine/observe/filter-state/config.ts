@@ -4,7 +4,7 @@ import type { CompileContext, ConfigMessage } from '../../proto/config-message.t
 import { compileSubstitution } from '../format/config.ts';
 
 /** Objects that mean something here, or nothing but themselves. Others would be parsed and ignored. */
-const KNOWN = new Set(['envoy.string', 'envoy.hashable_string', 'envoy.tcp_proxy.cluster']);
+const KNOWN = new Set(['envoy.string', 'envoy.hashable_string', 'envoy.tcp_proxy.cluster', 'envoy.tcp_proxy.disable_tunneling', 'envoy.tcp_proxy.per_connection_idle_timeout_ms']);
 
 /** A list of FilterStateValue. */
 export function compileFilterState(list: readonly ConfigMessage[], ctx: CompileContext): FilterStateValuePlan[] {

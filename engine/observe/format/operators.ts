@@ -57,6 +57,7 @@ function queryParameter(path: string | undefined, name: string): string | undefi
 }
 
 const POINTS: Record<string, (f: StreamFacts) => number> = {
+  DS_CX_BEG: (f) => f.connection.startMs, DS_CX_END: (f) => f.connection.endMs,
   DS_RX_BEG: (f) => f.startMs, DS_RX_END: (f) => f.requestEndMs, US_CX_BEG: (f) => f.upstream?.connectStartMs ?? -1, US_CX_END: (f) => f.upstream?.connectEndMs ?? -1,
   US_TX_BEG: (f) => f.upstream?.firstTxMs ?? -1, US_TX_END: (f) => f.upstream?.lastTxMs ?? -1, US_RX_BEG: (f) => f.upstream?.firstRxMs ?? -1, US_RX_END: (f) => f.upstream?.lastRxMs ?? -1,
   DS_TX_BEG: (f) => f.firstTxMs, DS_TX_END: (f) => f.lastTxMs,

@@ -4,6 +4,5 @@ import type { SetFilterStatePlan } from '../../../plan/filter-state-plan.ts';
 import type { CompileContext, ConfigMessage } from '../../../proto/config-message.ts';
 
 export function compileNetworkSetFilterState(m: ConfigMessage, ctx: CompileContext): SetFilterStatePlan {
-  m.unsupported('on_downstream_tls_handshake');
-  return { onConnection: compileFilterState(m.list('on_new_connection'), ctx), onData: compileFilterState(m.list('on_downstream_data'), ctx) };
+  return { onConnection: compileFilterState(m.list('on_new_connection'), ctx), onData: compileFilterState(m.list('on_downstream_data'), ctx), onSecured: compileFilterState(m.list('on_downstream_tls_handshake'), ctx) };
 }

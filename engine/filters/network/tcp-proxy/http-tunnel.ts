@@ -2,15 +2,19 @@
 // an upstream connection like a raw one.
 //
 //   leasing ─▶ asked (the head is sent) ─▶ open ─▶ over      any ─▶ over by cancel, close, or the exchange's end
-import type { Headers, RequestHeaders, ResponseHeaders } from '../../../headers/headers.ts';
+import { fromByteString, ResponseHeaders, type Headers, type RequestHeaders } from '../../../headers/headers.ts';
 import type { ClientStream, ResponseSink } from '../../../codec/codec.ts';
 import { ipAddress, type Address } from '../../../net/address.ts';
 import { NO_SINK, type SocketSink, type TransportSocket } from '../../../net/transport/transport.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
-import type { ConnectionFacts, UpstreamFacts } from '../../../observe/stream-facts.ts';
+import { CLUSTER } from '../../../observe/stats/schemas.ts';
+import { UpstreamFacts, type ConnectionFacts } from '../../../observe/stream-facts.ts';
+import type { TunnelPlan } from '../../../plan/tcp-proxy-plan.ts';
 import type { Cluster, Host, LeaseContext, LeaseWaiter, RawUpstream, RawWaiter, Waiting } from '../../../upstream/upstream.ts';
 
 const NOTHING = Buffer.alloc(0);
+/** Filter state of the connection that the answer is kept in (propagate_response_headers, propagate_response_trailers), as Envoy writes it: its HeaderMap message. */
+const HEADERS_KEY = 'envoy.tcp_proxy.propagate_response_headers', TRAILERS_KEY = 'envoy.tcp_proxy.propagate_response_trailers';
 
 /** What the proxy writes to: the request's body. */
 class TunnelSocket implements TransportSocket {
@@ -39,8 +43,10 @@ export class HttpTunnel implements RawUpstream, Waiting, LeaseWaiter, ResponseSi
   sink: SocketSink = NO_SINK;
   readonly connectStartMs: number;
   connectEndMs = -1;
-  readonly facts: UpstreamFacts;
+  /** Of the connection that carries it; the log shows them when the tunnel stands. */
+  readonly facts = new UpstreamFacts();
   private readonly client: ConnectionFacts;
+  private readonly plan: TunnelPlan;
   private readonly request: RequestHeaders;
   /** @internal */
   stream: ClientStream | null = null;
@@ -50,11 +56,13 @@ export class HttpTunnel implements RawUpstream, Waiting, LeaseWaiter, ResponseSi
   private requestEnded = false;
   private responseEnded = false;
 
-  constructor(env: WorkerEnv, cluster: Cluster, host: Host, who: RawWaiter, request: RequestHeaders, facts: UpstreamFacts, client: ConnectionFacts) {
-    this.env = env; this.cluster = cluster; this.host = host; this.who = who; this.request = request; this.facts = facts; this.client = client;
+  constructor(env: WorkerEnv, plan: TunnelPlan, cluster: Cluster, host: Host, who: RawWaiter, request: RequestHeaders, client: ConnectionFacts) {
+    this.env = env; this.plan = plan; this.cluster = cluster; this.host = host; this.who = who; this.request = request; this.client = client;
     this.connectStartMs = env.clock.nowMs();
   }
   get id(): number { return this.facts.connectionId; }
+  /** The request went out and has no answer yet. */
+  get asking(): boolean { return this.state === 'asked'; }
 
   /** Goes for a stream. */
   begin(): Waiting | { readonly failed: 'overflow' } {
@@ -72,14 +80,22 @@ export class HttpTunnel implements RawUpstream, Waiting, LeaseWaiter, ResponseSi
     this.waiting = null;
     this.stream = stream;
     this.state = 'asked';
-    this.facts.protocol = stream.protocol;
     stream.headers(this.request, false);
   }
 
   /** Everything that is to be given back. */
   private finish(): void { if (this.state === 'over') return; this.state = 'over'; this.stream = null; this.cluster.endRequest(this.host, 'default'); }
 
-  cancel(): void { this.waiting?.cancel(); this.waiting = null; const { stream } = this; this.finish(); stream?.reset('local'); }
+  cancel(): void { this.waiting?.cancel(); this.waiting = null; this.abandon(); }
+
+  /** Ends it with what is still open of its stream. */
+  private abandon(): void {
+    const { stream } = this;
+    this.finish();
+    if (stream === null) return;
+    if (stream.protocol !== 'HTTP/1.1') this.cluster.stats.inc(CLUSTER.upstream_rq_tx_reset);
+    stream.reset('local');
+  }
 
   /** @internal The client has ended. */
   endRequest(): void {
@@ -94,9 +110,7 @@ export class HttpTunnel implements RawUpstream, Waiting, LeaseWaiter, ResponseSi
     if (this.state === 'over') return;
     // The host has ended: the request may end in good order too.
     if (how === 'flush' && this.responseEnded) { this.endRequest(); return; }
-    const { stream } = this;
-    this.finish();
-    stream?.reset('local');
+    this.abandon();
   }
 
   onLease(stream: ClientStream): void { if (this.state === 'leasing') this.ask(stream); else stream.reset('local'); }
@@ -106,7 +120,10 @@ export class HttpTunnel implements RawUpstream, Waiting, LeaseWaiter, ResponseSi
   onHeaders(headers: ResponseHeaders, end: boolean): void {
     const { stream } = this;
     if (this.state !== 'asked') return;
-    if (headers.status < 200 || headers.status > 299 || end) { this.finish(); if (!end) stream?.reset('local'); this.who.onRawFailure('connect-failure', '', this.host); return; }
+    if (this.plan.keepHeaders) this.keep(HEADERS_KEY, headers);
+    const { status } = headers, accepted = stream!.protocol === 'HTTP/2' ? status === 200 : status >= 200 && status <= 299;
+    // One that is whole at once is no tunnel; our side of it is open all the same.
+    if (!accepted || end) { this.abandon(); this.who.onRawFailure('connect-failure', `tunnel_response:${status}`, this.host); return; }
     this.state = 'open';
     this.connectEndMs = this.env.clock.nowMs();
     this.who.onRawReady(this);
@@ -116,7 +133,12 @@ export class HttpTunnel implements RawUpstream, Waiting, LeaseWaiter, ResponseSi
     if (end > start) this.sink.onData(Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), start, end);
     if (last) this.ended();
   }
-  onTrailers(_trailers: Headers): void { this.ended(); }
+  onTrailers(trailers: Headers): void { if (this.state === 'open' && this.plan.keepTrailers) this.keep(TRAILERS_KEY, trailers); this.ended(); }
+  private keep(key: string, from: Headers): void {
+    const headers = from instanceof ResponseHeaders ? [{ key: ':status', value: String(from.status) }] : [];
+    from.each((name, value) => headers.push({ key: fromByteString(name), value: fromByteString(value) }));
+    (this.client.filterState ??= new Map()).set(key, { headers });
+  }
   private ended(): void {
     if (this.state !== 'open' || this.responseEnded) return;
     this.responseEnded = true;

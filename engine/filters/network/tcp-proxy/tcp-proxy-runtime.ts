@@ -11,14 +11,18 @@ import { makeFormatter } from '../../../observe/format/make-formatter.ts';
 import type { OperatorEnv } from '../../../observe/format/operators.ts';
 import { TCP_PROXY_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
 import { StatBlock } from '../../../observe/stats/stat-block.ts';
-import type { StreamFacts } from '../../../observe/stream-facts.ts';
+import { setStreamMetadata, type ConnectionFacts, type StreamFacts } from '../../../observe/stream-facts.ts';
 import type { TcpProxyPlan } from '../../../plan/tcp-proxy-plan.ts';
 import { MetadataCriteria } from '../../../upstream/metadata-criteria.ts';
-import type { ClusterDirectory, PickContext } from '../../../upstream/upstream.ts';
+import type { Cluster, ClusterDirectory, Host, PickContext } from '../../../upstream/upstream.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
 /** Filter state that names the cluster of a connection (Envoy: PerConnectionCluster; sni_cluster and set_filter_state write it). */
 export const CLUSTER_KEY = 'envoy.tcp_proxy.cluster';
+/** Filter state that sets the idle timeout of a connection, 0: none; and that lets it go as raw bytes in spite of a tunneling_config. */
+const IDLE_KEY = 'envoy.tcp_proxy.per_connection_idle_timeout_ms', NO_TUNNEL_KEY = 'envoy.tcp_proxy.disable_tunneling';
+/** Dynamic metadata that request ids of tunnels are kept in. */
+const NAMESPACE = 'envoy.filters.network.tcp_proxy';
 
 /** The choice of a host for one connection. */
 export class TcpPick implements PickContext {
@@ -49,9 +53,11 @@ export class TcpProxyRuntime implements NetworkFilterFactory {
 
   private readonly tunnel: { readonly hostname: Formatter; readonly headers: HeaderMutations } | null;
   private readonly context = new MutableContext();
+  private readonly tlvs: readonly { readonly type: number; readonly value: Uint8Array | null; readonly format: Formatter | null; readonly empty: string }[];
 
   constructor(plan: TcpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[], operators: OperatorEnv, overload: OverloadWords) {
     this.tunnel = plan.tunnel === null ? null : { hostname: makeFormatter(plan.tunnel.hostname, operators), headers: new HeaderMutations(plan.tunnel.headers, operators, env.clock) };
+    this.tlvs = plan.tlvs.map((t) => ('value' in t ? { type: t.type, value: t.value, format: null, empty: '' } : { type: t.type, value: null, format: makeFormatter(t.format, operators), empty: t.empty }));
     this.plan = plan; this.env = env; this.clusters = clusters; this.logs = logs;
     this.overload = overload; this.shed = new LoadShed(overload, env);
     this.targets = plan.clusters.map((c) => ({ name: c.name, weight: c.weight, metadataMatch: c.metadataMatch === null ? null : MetadataCriteria.of(c.metadataMatch) }));
@@ -82,17 +88,41 @@ export class TcpProxyRuntime implements NetworkFilterFactory {
     }
   }
 
+  /** In ms, 0: none. */
+  idleTimeout(connection: DownstreamConnection): number {
+    const own = connection.facts.filterState?.get(IDLE_KEY);
+    return typeof own === 'string' && /^\d{1,15}$/.test(own) ? Number(own) : this.plan.idleTimeoutMs;
+  }
+
+  /** Adds our TLVs to those that upstream PROXY headers of the connection take theirs from. Envoy: static values first, then formats. */
+  addTlvs(facts: ConnectionFacts, stream: StreamFacts): void {
+    const { tlvs, plan: { tlvMerge } } = this, theirs = facts.proxyTlvs;
+    if (tlvs.length === 0 || (theirs !== null && tlvMerge === 'add-if-absent')) return;
+    const context = this.context.set(stream, this.env.clock);
+    const ours = [...tlvs.filter((t) => t.value !== null), ...tlvs.filter((t) => t.value === null)].map((t) => ({ type: t.type, value: t.value ?? Buffer.from(t.format!.format(context, t.empty), 'latin1') }));
+    if (theirs === null) facts.proxyTlvs = ours;
+    else facts.proxyTlvs = tlvMerge === 'append' ? [...theirs, ...ours] : [...ours, ...theirs.filter((t) => !ours.some((o) => o.type === t.type))];
+  }
+
   /** The head that a connection is carried behind; null: it goes as raw bytes. */
-  tunnelHead(facts: StreamFacts): RequestHeaders | null {
+  tunnelHead(facts: StreamFacts, cluster: Cluster, host: Host): RequestHeaders | null {
     const { tunnel } = this, plan = this.plan.tunnel;
-    if (tunnel === null || plan === null) return null;
+    if (tunnel === null || plan === null || isTrue(facts.connection.filterState?.get(NO_TUNNEL_KEY))) return null;
     const head = new RequestHeaders();
     head.method = plan.usePost ? 'POST' : 'CONNECT';
     head.authority = tunnel.hostname.format(this.context.set(facts, this.env.clock), '-');
-    if (plan.usePost) { head.path = plan.postPath; head.scheme = 'http'; }
+    if (plan.usePost) { head.path = plan.postPath; head.scheme = cluster.secured(host) ? 'https' : 'http'; }
     tunnel.headers.apply(head, facts);
+    if (plan.requestId !== null) {
+      const id = this.env.random.uuid();
+      head.set(plan.requestId.header, id);
+      setStreamMetadata(facts, NAMESPACE, { [plan.requestId.metadataKey]: id });
+    }
     return head;
   }
 
   log(facts: StreamFacts, type: AccessLogType): void { for (const l of this.logs) l.log(facts, type); }
 }
+
+/** Filter state that set_filter_state wrote is text; Envoy reads it as absl::SimpleAtob does. */
+function isTrue(value: unknown): boolean { return typeof value === 'string' && /^(true|t|yes|y|1)$/i.test(value); }

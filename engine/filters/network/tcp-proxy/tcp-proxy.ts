@@ -39,7 +39,9 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
   private upstreamEnded = false;
   /** Last time that bytes went either way; the idle timer looks at it when it fires, so bytes arm nothing. */
   private lastMs = 0;
+  private idleMs = 0;
   private idle: Timer | null = null;
+  private tunnel: HttpTunnel | null = null;
   private lifetime: Timer | null = null;
   private periodic: Timer | null = null;
   private retry: Timer | null = null;
@@ -59,13 +61,18 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
       const ms = plan.maxDurationMs * (1 + (plan.maxDurationJitterPercent > 0 ? env.random.unit() * plan.maxDurationJitterPercent / 100 : 0));
       this.lifetime = env.wheel.after(ms, () => { stats.inc(TCP_PROXY.max_downstream_connection_duration); this.facts.flags |= DT; connection.close('now'); });
     }
+    this.idleMs = this.runtime.idleTimeout(connection);
+    if (this.idleMs > 0) { this.idle = new Timer(() => this.idleFired()); env.wheel.arm(this.idle, this.idleMs); }
     if (plan.logIntervalMs > 0) { const t = this.periodic = new Timer(() => { this.log('TcpPeriodic'); env.wheel.arm(t, plan.logIntervalMs); }); env.wheel.arm(t, plan.logIntervalMs); }
     if (plan.logOnStart) this.log('TcpConnectionStart');
     // Without early data nothing is read before the upstream is there: it may never be.
     if (plan.maxEarlyDataBytes < 0) connection.pauseReading('upstream-wait');
-    if (plan.connectMode === 'immediate') this.connect();
+    if (plan.connectMode === 'immediate' || (plan.connectMode === 'on-tls-handshake' && this.handshakeOver())) this.connect();
     return 'stop';
   }
+
+  private handshakeOver(): boolean { const { facts } = this.connection; return !facts.tlsTerminated || facts.tls !== null; }
+  onSecured(): void { if (this.state === 'idle' && this.runtime.plan.connectMode === 'on-tls-handshake') this.connect(); }
 
   onData(bytes: Buffer, start: number, end: number): NetworkVerdict {
     if (this.sheds(OVERLOAD.tcp_proxy_on_data)) return 'stop';
@@ -79,24 +86,24 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
 
   private send(bytes: Uint8Array, start: number, end: number): void {
     // A tunnel's bytes are counted by the connection that carries it.
-    if (this.runtime.plan.tunnel === null) this.cluster!.stats.add(CLUSTER.upstream_cx_tx_bytes_total, end - start);
+    if (this.tunnel === null) this.cluster!.stats.add(CLUSTER.upstream_cx_tx_bytes_total, end - start);
     this.facts.upstream!.bytesSent += end - start;
     this.upstream!.socket.write(bytes, start, end);
   }
 
   private keepEarly(bytes: Buffer, start: number, end: number): void {
     if (this.state === 'over') return;
-    if (this.early === null) { this.early = new ByteQueue(); this.stats.inc(TCP_PROXY.early_data_received_count_total); }
-    this.early.pushCopy(bytes, start, end);
-    if (this.early.length > this.runtime.plan.maxEarlyDataBytes) this.connection.pauseReading('upstream-wait');
-    if (this.state === 'idle') this.connect();
+    this.stats.inc(TCP_PROXY.early_data_received_count_total);
+    (this.early ??= new ByteQueue()).pushCopy(bytes, start, end);
+    if (this.early.length >= this.runtime.plan.maxEarlyDataBytes) this.connection.pauseReading('upstream-wait');
+    if (this.state === 'idle' && this.runtime.plan.connectMode === 'on-data') this.connect();
   }
 
   onEnd(): void {
     if (this.downstreamEnded) return;
     this.downstreamEnded = true;
-    if (this.state === 'idle') { this.connect(); return; }
-    if (this.upstream === null) return; // passed on when it is there
+    // Passed on when it is there. A client that ends without a byte never makes it be there (on-data): the idle timeout ends its connection.
+    if (this.upstream === null) { if (this.runtime.plan.maxEarlyDataBytes >= 0) this.stats.inc(TCP_PROXY.early_data_received_count_total); return; }
     if (this.upstreamEnded) this.bothEnded(); else this.upstream.socket.end();
   }
 
@@ -107,7 +114,8 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
   onClose(_error: string, local: boolean): void {
     if (this.state === 'over') return;
     const { wheel } = this.runtime.env;
-    if (this.upstream === null && !local && this.state !== 'idle') this.facts.flags |= DC;
+    if (this.tunnel?.asking === true) this.facts.flags |= UF;
+    else if (this.upstream === null && !local && this.state !== 'idle') this.facts.flags |= DC;
     this.state = 'over';
     for (const t of [this.idle, this.lifetime, this.periodic, this.retry]) if (t !== null) wheel.cancel(t);
     this.waiting?.cancel();
@@ -151,8 +159,10 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     this.attempts++;
     up.attempts = this.attempts;
     hostFacts(up, host);
-    const head = runtime.tunnelHead(facts);
-    const leased = head === null ? cluster.leaseRaw(host, this, connection.facts) : new HttpTunnel(runtime.env, cluster, host, this, head, up, connection.facts).begin();
+    if (this.attempts === 1) runtime.addTlvs(connection.facts, facts);
+    const head = runtime.tunnelHead(facts, cluster, host);
+    this.tunnel = head === null ? null : new HttpTunnel(runtime.env, plan.tunnel!, cluster, host, this, head, connection.facts);
+    const leased = this.tunnel === null ? cluster.leaseRaw(host, this, connection.facts) : this.tunnel.begin();
     if ('failed' in leased) this.give('shed' in leased && leased.shed === true ? URX : UO); else this.waiting = leased;
   }
 
@@ -179,10 +189,10 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     up.connectionId = upstream.id;
     up.localText = formatAddress(local);
     if (local.kind === 'ip') { up.localIp = local.ip; up.localPort = local.port; }
+    if (this.tunnel !== null) up.tls = this.tunnel.facts.tls;
     if (upstream.reached) noteReached(up, upstream.reached);
     up.connectStartMs = upstream.connectStartMs; up.connectEndMs = up.poolReadyMs = upstream.connectEndMs;
     this.lastMs = env.clock.nowMs();
-    if (plan.idleTimeoutMs > 0) { this.idle = new Timer(() => this.idleFired()); env.wheel.arm(this.idle, plan.idleTimeoutMs); }
     if (plan.logOnConnected) this.log('TcpUpstreamConnected');
     for (let b = this.early?.shift(); b !== undefined; b = this.early!.shift()) this.send(b, 0, b.length);
     if (this.downstreamEnded) upstream.socket.end();
@@ -232,7 +242,7 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
   upstreamDrained(): void { this.stats.inc(TCP_PROXY.downstream_flow_control_resumed_reading_total); this.connection.resumeReading('upstream-full'); }
 
   private idleFired(): void {
-    const { env, plan } = this.runtime, left = this.lastMs + plan.idleTimeoutMs - env.clock.nowMs();
+    const { env } = this.runtime, left = this.lastMs + this.idleMs - env.clock.nowMs();
     if (left > 0) { env.wheel.arm(this.idle!, left); return; }
     this.stats.inc(TCP_PROXY.idle_timeout);
     this.connection.close('now');
