@@ -68,7 +68,7 @@ export interface EyeballsPlan { readonly family: 0 | 4 | 6; readonly count: numb
 /** predictive_preconnect_ratio (1: off), and the hosts that get connections ahead by their metadata (null: all). */
 export interface PreconnectPlan { readonly predictive: number; readonly enabled: MetadataMatchPlan | null }
 
-export interface RetryBudgetPlan { /** Percent of active and pending requests. */ readonly percent: number; readonly least: number }
+export interface RetryBudgetPlan { /** Percent of active and pending requests, or of those begun in the interval. */ readonly percent: number; readonly least: number; /** A tenth of budget_interval, ms; 0: none. */ readonly slotMs: number }
 
 export interface ClusterPlan {
   readonly name: string;

@@ -47,12 +47,16 @@ export interface Surroundings { readonly own: Locality | null; /** There is a lo
 
 /** Counts of one circuit record that this worker holds: given back if it dies. */
 class Breaker {
-  private readonly table: CircuitTable; readonly record: number; private readonly own: StatBlock;
-  constructor(table: CircuitTable, record: number, env: WorkerEnv) { this.table = table; this.record = record; this.own = new StatBlock(env.stats, CIRCUIT_SCHEMA, `circuit.${record}`); }
+  private readonly table: CircuitTable; readonly record: number; private readonly own: StatBlock; private readonly clock: WorkerEnv['clock'];
+  /** Of a retry budget over an interval; 0: requests need not be counted. */
+  private readonly slotMs: number;
+  constructor(table: CircuitTable, record: number, env: WorkerEnv, budget: RetryBudgetPlan | null) { this.table = table; this.record = record; this.clock = env.clock; this.slotMs = budget?.slotMs ?? 0; this.own = new StatBlock(env.stats, CIRCUIT_SCHEMA, `circuit.${record}`); }
+  /** An attempt has its stream. */
+  began(): void { if (this.slotMs > 0) this.table.countInSlot(this.record, Math.floor(this.clock.wallMs() / this.slotMs)); }
   tryAcquire(kind: number): boolean { if (!this.table.tryAcquire(this.record, kind)) return false; this.own.inc(kind); return true; }
-  /** A retry under a budget: a share of the process's active and pending requests, or at least so many. */
+  /** A retry under a budget: a share of the process's active and pending requests, or of those begun in the interval (ten slots, the one under way among them); or at least so many. */
   tryRetry(budget: RetryBudgetPlan): boolean {
-    const { table, record } = this, under = table.value(record, CIRCUIT_KIND.RQ) + table.value(record, CIRCUIT_KIND.PENDING);
+    const { table, record, slotMs } = this, under = slotMs > 0 ? table.countedInSlots(record, Math.floor(this.clock.wallMs() / slotMs), 10) : table.value(record, CIRCUIT_KIND.RQ) + table.value(record, CIRCUIT_KIND.PENDING);
     if (!table.tryAcquire(record, CIRCUIT_KIND.RETRY, Math.max(Math.floor((budget.percent / 100) * under), budget.least))) return false;
     this.own.inc(CIRCUIT_KIND.RETRY);
     return true;
@@ -117,7 +121,7 @@ export class ClusterEntry implements Cluster {
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, `cluster.${plan.statName}.http1`);
     this.http2Stats = new StatBlock(env.stats, HTTP2_SCHEMA, `cluster.${plan.statName}.http2`);
     this.lbStats = new StatBlock(env.stats, CLUSTER_LB_SCHEMA, `cluster.${plan.statName}`);
-    this.breakers = [new Breaker(shared.circuits, plan.circuits[0], env), new Breaker(shared.circuits, plan.circuits[1], env)];
+    this.breakers = [new Breaker(shared.circuits, plan.circuits[0], env, plan.retryBudgets[0]), new Breaker(shared.circuits, plan.circuits[1], env, plan.retryBudgets[1])];
     this.predictor = makePredictor(plan);
     this.preconnectGate = makeGate(plan.preconnect);
     this.orca = plan.balancer.orca === null ? null : new OrcaReports(plan.balancer.orca, shared.hosts, env.clock);

@@ -103,7 +103,7 @@ function compileLimits(m: ConfigMessage | undefined): { limits: [CircuitLimits, 
   const limits: [CircuitLimits, CircuitLimits] = [all(1024), all(1024)], remaining: [boolean, boolean] = [false, false];
   for (const t of m?.list('thresholds') ?? []) {
     const budget = t.msg('retry_budget');
-    if (budget !== undefined) budgets[t.enum('priority') === 'HIGH' ? 1 : 0] = { percent: budget.msg('budget_percent')?.num('value') ?? 20, least: budget.num('min_retry_concurrency', 3) };
+    if (budget !== undefined) budgets[t.enum('priority') === 'HIGH' ? 1 : 0] = { percent: budget.msg('budget_percent')?.num('value') ?? 20, least: budget.num('min_retry_concurrency', 3), slotMs: Math.floor(budget.ms('budget_interval', 0) / 10) };
     remaining[t.enum('priority') === 'HIGH' ? 1 : 0] = t.bool('track_remaining');
     limits[t.enum('priority') === 'HIGH' ? 1 : 0] = [t.num('max_connections', 1024), t.num('max_pending_requests', 1024), t.num('max_requests', 1024), t.num('max_retries', 3), t.num('max_connection_pools', 0x7fffffff)];
   }

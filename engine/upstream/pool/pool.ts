@@ -180,6 +180,7 @@ export class Pool {
   private streamBegins(): void {
     const { cluster, host } = this;
     this.active++;
+    this.breaker.began();
     cluster.stats.inc(CLUSTER.upstream_rq_total);
     cluster.stats.inc(CLUSTER.upstream_rq_active);
     host.stats.inc(HOST.rq_total);

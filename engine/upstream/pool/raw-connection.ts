@@ -94,6 +94,7 @@ export class RawConnection implements RaceOwner, Waiting, RawUpstream {
     this.connectEndMs = env.clock.nowMs();
     stats.record(CLUSTER.upstream_cx_connect_ms, this.connectEndMs - this.connectStartMs);
     this.state = 'given';
+    this.breaker.began();
     stats.dec(CLUSTER.upstream_rq_pending_active);
     stats.inc(CLUSTER.upstream_rq_total); stats.inc(CLUSTER.upstream_rq_active);
     host.stats.inc(HOST.rq_total); host.stats.inc(HOST.rq_active);

@@ -77,3 +77,14 @@ test('records are handed out once, come back, and a full table says so', () => {
   a.release(one);
   assert.equal(a.allocate(), one);
 });
+
+test('requests counted in slots of time are summed over the last slots; a word of an older slot begins anew', () => {
+  const table = new CircuitTable(new SharedArrayBuffer(CircuitTable.bytes(2)));
+  for (let slot = 1000; slot < 1030; slot++) for (let i = 0; i <= slot - 1000; i++) table.countInSlot(1, slot);
+  assert.equal(table.countedInSlots(1, 1029, 10), 21 + 22 + 23 + 24 + 25 + 26 + 27 + 28 + 29 + 30);
+  assert.equal(table.countedInSlots(1, 1037, 10), 29 + 30);
+  assert.equal(table.countedInSlots(1, 1045, 10), 0);
+  assert.equal(table.countedInSlots(0, 1029, 10), 0);
+  table.reset(1);
+  assert.equal(table.countedInSlots(1, 1029, 10), 0);
+});

@@ -219,7 +219,7 @@ test('a request ends at each step: what it held goes back', () => {
 });
 
 test('a retry budget lets as many retries be active as its share of what is under way, and at least its minimum', () => {
-  const w = new PoolWorld({ retryBudgets: [{ percent: 50, least: 1 }, null] });
+  const w = new PoolWorld({ retryBudgets: [{ percent: 50, least: 1, slotMs: 0 }, null] });
   w.shared.circuits.setLimits(1, [9, 9, 9, 3, 9]);
   assert.equal(w.cluster.beginRetry('default'), true, 'the minimum');
   assert.equal(w.cluster.beginRetry('default'), false);
@@ -228,6 +228,24 @@ test('a retry budget lets as many retries be active as its share of what is unde
   w.cluster.endRetry('default');
   assert.equal(w.cluster.beginRetry('default'), true);
   assert.deepEqual([1, 2, 3, 4].map(() => w.cluster.beginRetry('high')), [true, true, true, false], 'high priority has its max_retries');
+});
+
+test('a retry budget over an interval counts attempts that had a stream, under way or over, for nine to ten tenths of it', () => {
+  const w = new PoolWorld({ retryBudgets: [{ percent: 50, least: 0, slotMs: 100 }, null] }), run = (): void => { const r = w.ask(); if (r.waiting !== null) w.connect(w.sockets.length - 1); w.answer(w.sockets.length - 1); };
+  const retries = (): number => { let n = 0; while (w.cluster.beginRetry('default')) n++; for (let i = 0; i < n; i++) w.cluster.endRetry('default'); return n; };
+  w.ask(); w.close(0, 'ECONNREFUSED');
+  assert.equal(retries(), 0, 'one that found no connection was never there');
+  for (let i = 0; i < 6; i++) run();
+  assert.equal(retries(), 3);
+  w.env.clock.set(w.env.clock.nowMs() + 500);
+  run(); run();
+  assert.equal(retries(), 4);
+  w.env.clock.set(w.env.clock.nowMs() + 450);
+  assert.equal(retries(), 4, 'the first are still of the interval');
+  w.env.clock.set(w.env.clock.nowMs() + 100);
+  assert.equal(retries(), 1);
+  w.env.clock.set(w.env.clock.nowMs() + 500);
+  assert.equal(retries(), 0);
 });
 
 test('a host whose address or metadata change keeps its connections; new ones go to the new address', () => {
