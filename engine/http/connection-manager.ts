@@ -3,7 +3,7 @@
 import type { PeerFault } from '../base/fault.ts';
 import type { CodecOutput, RequestSink, ServerCodec, ServerHost, ServerStream } from '../codec/codec.ts';
 import { H1ServerCodec, type H1CodecCounters } from '../codec/h1/server-codec.ts';
-import type { H2Stat } from '../codec/h2/faults.ts';
+import { isFlood, type H2Stat } from '../codec/h2/faults.ts';
 import { H2ServerCodec, type H2ServerOwner } from '../codec/h2/server-codec.ts';
 import { runtimeNumber } from '../loop/runtime.ts';
 import { Timer } from '../loop/timer-wheel.ts';
@@ -222,7 +222,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     if (this.state === 'closed' || this.state === 'closing') return;
     this.state = 'closing';
     // A flood is no protocol error to Envoy: it has a counter of its own.
-    if (fault !== null && fault !== OVERLOADED && this.active === 0 && !fault.detail.endsWith('_flood')) this.runtime.stats.inc(HCM.downstream_cx_protocol_error);
+    if (fault !== null && fault !== OVERLOADED && this.active === 0 && !isFlood(fault)) this.runtime.stats.inc(HCM.downstream_cx_protocol_error);
     this.connection.close(how === 'now' ? 'now' : how === 'done' ? 'flush' : 'flush-delay', fault?.detail ?? '', this.runtime.plan.delayedCloseMs);
   }
   onGoAway(): void { /* a client that says it opens no more streams: it closes when it is done */ }

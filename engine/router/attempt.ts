@@ -233,7 +233,8 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
 
   onReset(reason: ResetReason, fault: PeerFault | null): void {
     if (this.state !== 'active') return;
-    if (reason === 'remote' || reason === 'refused') this.cluster.stats.inc(CLUSTER.upstream_rq_rx_reset);
+    if (reason === 'remote') this.cluster.stats.inc(CLUSTER.upstream_rq_rx_reset);
+    else if (reason === 'protocol-error' && this.stream?.protocol !== 'HTTP/1.1') this.cluster.stats.inc(CLUSTER.upstream_rq_tx_reset);
     const failure = resetFailure(reason, fault);
     this.noteBytes();
     this.stream = null;

@@ -25,8 +25,8 @@ const FAULTS: Record<string, { send: (c: RawH2) => Buffer[]; lax: string; strict
   'a pseudo header in trailers': { send: (c) => [c.heads.headers(1, lines('/tp', [], 'POST')), c.heads.headers(1, [[':path', '/x']], true)], lax: 'RST 1 1', strict: 'GOAWAY 1 1', log: 'HTTP/2 POST /tp 0 DPE http2.invalid.header.field' },
   'trailers that do not end': { send: (c) => [c.heads.headers(1, lines('/te', [], 'POST')), c.heads.headers(1, [['x', 'y']], false)], lax: 'RST 1 1', strict: 'GOAWAY 1 1', log: 'HTTP/2 POST /te 0 DPE http2.violation.of.messaging.rule' },
   'a reset by the client': { send: (c) => [c.heads.headers(1, lines('/wait'), true), rst(1, 8)], lax: '', strict: '', log: 'HTTP/2 GET /wait 0 DR http2.remote_reset' },
-  'DATA after the end': { send: (c) => [c.heads.headers(1, lines('/wait'), true), data(1, 'x')], lax: 'GOAWAY 1 5', strict: 'GOAWAY 1 5', log: 'HTTP/2 GET /wait 0 DPE http2.stream_closed' },
-  'a window of nothing': { send: (c) => [c.heads.headers(1, lines('/wait'), true), window(1, 0)], lax: 'GOAWAY 1 1', strict: 'GOAWAY 1 1', log: 'HTTP/2 GET /wait 0 DPE http2.protocol_error' },
+  'DATA after the end': { send: (c) => [c.heads.headers(1, lines('/wait'), true), data(1, 'x')], lax: 'GOAWAY 1 5', strict: 'GOAWAY 1 5', log: 'HTTP/2 GET /wait 0 DPE http2.unknown.nghttp2.error' },
+  'a window of nothing': { send: (c) => [c.heads.headers(1, lines('/wait'), true), window(1, 0)], lax: 'GOAWAY 1 1', strict: 'GOAWAY 1 1', log: 'HTTP/2 GET /wait 0 DPE http2.unknown.nghttp2.error' },
 };
 
 test(`${Object.keys(FAULTS).length} kinds of broken requests end as Envoy ends them, and are logged so`, async (t) => {

@@ -6,7 +6,7 @@ import type { Http2OptionsPlan } from '../../plan/http2-options-plan.ts';
 import type { ClientCodec, ClientHost, CodecOutput, ResponseSink } from '../codec.ts';
 import { H2ClientStream } from './client-stream.ts';
 import { H2Connection, headReader, type H2Owner } from './connection.ts';
-import { H2_FAULT } from './faults.ts';
+import { H2_FAULT, type H2Fault } from './faults.ts';
 import { ERROR } from './frames.ts';
 import { clientSettings, type Settings } from './own-settings.ts';
 import type { H2Stream } from './stream.ts';
@@ -64,15 +64,16 @@ export class H2ClientCodec extends H2Connection implements ClientCodec {
   protected isIdle(id: number): boolean { return (id & 1) === 0 || id >= this.nextId; }
 
   protected onHead(id: number, known: H2Stream | undefined, endStream: boolean): number {
-    if (known === undefined) return this.isIdle(id) ? ERROR.PROTOCOL_ERROR : this.ended.how(id) === 'theirs' ? ERROR.STREAM_CLOSED : OK;
+    if (known === undefined) return this.isIdle(id) ? ERROR.PROTOCOL_ERROR : OK; // of a stream that is over: Envoy lets it pass
     const s = known as H2ClientStream;
-    if (s.remoteOver) return ERROR.STREAM_CLOSED;
+    if (s.remoteOver) return this.fail(H2_FAULT.streamClosed, s);
     const { fault, headers, length } = headReader;
+    if (fault === H2_FAULT.headersTooLarge || fault === H2_FAULT.tooManyHeaders) return this.tooMuch(s, fault);
     if (fault !== null) return this.messageFault(s, fault);
     if (s.headed) {
       this.owner.count('trailers', 1);
       if (!endStream) return this.messageFault(s, H2_FAULT.message);
-      if (s.expected >= 0 && s.got !== s.expected) return this.streamFault(s, H2_FAULT.length);
+      if (s.expected >= 0 && s.got !== s.expected) return this.messageFault(s, H2_FAULT.message);
       this.endRemote(s);
       if (headers.size > 0) s.sink.onTrailers(headers); else s.sink.onData(EMPTY, 0, 0, true);
       this.settle(s);
@@ -95,13 +96,21 @@ export class H2ClientCodec extends H2Connection implements ClientCodec {
     return OK;
   }
 
+  /** A head beyond our limits: not the answer's fault in Envoy's eyes, it looks like a reset by the host. */
+  private tooMuch(s: H2ClientStream, fault: H2Fault): number {
+    this.owner.count(fault.stat!, 1);
+    s.lost('remote', null, fault.code);
+    return OK;
+  }
+
   protected deliver(s: H2Stream, bytes: Buffer, start: number, end: number, last: boolean): void { (s as H2ClientStream).sink.onData(bytes, start, end, last); }
 
   protected onPeerGoAway(lastStream: number, _code: number): void {
+    const first = !this.goneAway;
     this.goneAway = true;
     // What the peer has not seen may be sent again elsewhere (section 6.8).
     for (const s of [...this.streams.values()]) if (s.id > lastStream) s.lost('refused', null);
-    this.host.onGoAway();
+    if (first) this.host.onGoAway();
   }
 
   protected onPeerReset(s: H2Stream, code: number): void {

@@ -66,7 +66,6 @@ export abstract class H2Connection implements FrameSink {
   private broken: PeerFault | null = null;
   private started = false;
 
-  /** `client`: what the peer is. */
   constructor(output: CodecOutput, options: Http2OptionsPlan, owner: H2Owner, client: boolean) {
     this.options = options;
     this.owner = owner;
@@ -129,22 +128,19 @@ export abstract class H2Connection implements FrameSink {
     return this.broken;
   }
 
-  /** Ends the connection for what the peer did: GOAWAY, every stream is reset. */
-  fail(fault: H2Fault): number {
+  /** Ends the connection for what the peer did, on the stream `on` perhaps: GOAWAY, every stream is reset. */
+  fail(fault: H2Fault, on: H2Stream | null = null): number {
     if (this.state === 'closed') return STOP;
-    const peer = this.broken = fault[this.side];
+    const own = fault[this.side], peer = this.broken = this.side === 'downstream' ? fault.rest : own;
     if (fault.stat !== null) this.owner.count(fault.stat, 1);
-    this.sendGoAway(this.lastPeerStream, fault.code, peer.detail);
+    this.writer.goAway(this.lastPeerStream, fault.code, own.detail);
     if (this.streams.size > 0) this.owner.streamsCut?.();
+    this.state = 'closed';
+    on?.lost('protocol-error', own);
     this.endAll('protocol-error', peer);
     this.flush();
     this.onFault(peer);
     return STOP;
-  }
-
-  protected sendGoAway(last: number, code: number, debug = ''): void {
-    this.writer.goAway(last, code, debug);
-    this.owner.count('goaway_sent', 1);
   }
 
   protected endAll(reason: ResetReason, fault: PeerFault | null): void {
@@ -236,7 +232,7 @@ export abstract class H2Connection implements FrameSink {
   }
 
   /** A message that is none: the stream's end or the connection's, as configured. */
-  protected messageFault(s: H2Stream, fault: H2Fault): number { return this.options.streamErrorOnInvalidHttpMessage || fault.code === ERROR.INTERNAL_ERROR ? this.streamFault(s, fault) : this.fail(fault); }
+  protected messageFault(s: H2Stream, fault: H2Fault): number { return this.options.streamErrorOnInvalidHttpMessage || fault.code === ERROR.INTERNAL_ERROR ? this.streamFault(s, fault) : this.fail(fault, s); }
 
   private resetUnknown(id: number, code: number): number {
     this.writer.controlFrames++;
@@ -246,11 +242,10 @@ export abstract class H2Connection implements FrameSink {
 
   // ---- DATA ----------------------------------------------------------------------------------------------------------------------
 
-  onDataHead(id: number, length: number, flags: number): number {
+  onDataHead(id: number, length: number): number {
     if (this.state === 'opening' || this.partial !== null || id === 0) return ERROR.PROTOCOL_ERROR;
     // Every DATA frame counts for the connection, whatever became of its stream (section 6.9).
     if (!this.received.take(length)) return ERROR.FLOW_CONTROL_ERROR;
-    if (length === 0 && (flags & FLAG.END_STREAM) === 0) { if (this.guard.emptyFrame()) return this.fail(H2_FAULT.emptyFrames); } else this.guard.fullFrame();
     this.dataLength = length;
     this.dataTold = false;
     const s = this.streams.get(id);
@@ -260,11 +255,16 @@ export abstract class H2Connection implements FrameSink {
       const how = this.ended.how(id);
       return how === 'ours' ? OK : how === 'theirs' ? ERROR.STREAM_CLOSED : this.resetUnknown(id, ERROR.STREAM_CLOSED);
     }
-    if (s.remoteOver) return ERROR.STREAM_CLOSED;
+    if (s.remoteOver) return this.fail(H2_FAULT.streamClosed, s);
     s.bytesReceived += length + 9;
-    if (!s.takeWindow(length)) return this.streamFault(s, H2_FAULT.flowControl);
+    if (!s.takeWindow(length)) return this.streamFault(s, H2_FAULT.streamWindow);
     this.dataStream = s;
     return OK;
+  }
+
+  onDataContent(id: number, length: number, flags: number): number {
+    if (length > 0 || (flags & FLAG.END_STREAM) !== 0) { this.guard.fullFrame(); return OK; }
+    return this.guard.emptyFrame() ? this.fail(H2_FAULT.emptyFrames, this.streams.get(id)) : OK;
   }
 
   onDataPiece(bytes: Buffer, start: number, end: number, last: boolean): number { return this.passData(bytes, start, end, last); }
@@ -272,7 +272,7 @@ export abstract class H2Connection implements FrameSink {
   private passData(bytes: Buffer, start: number, end: number, last: boolean): number {
     const s = this.dataStream;
     if (s === null || s.state === 'closed') return OK;
-    if (!s.headed) return this.messageFault(s, H2_FAULT.message);
+    if (!s.headed) return this.fail(H2_FAULT.protocol);
     if (s.expected >= 0) {
       s.got += end - start;
       if (s.got > s.expected || (last && s.got !== s.expected)) return this.streamFault(s, H2_FAULT.length);
@@ -323,7 +323,7 @@ export abstract class H2Connection implements FrameSink {
         if (end - start < 8) return ERROR.FRAME_SIZE_ERROR;
         this.onPeerGoAway(bytes.readUInt32BE(start) & MAX_WINDOW, bytes.readUInt32BE(start + 4));
         return this.state as string === 'closed' ? STOP : OK;
-      case FRAME.PUSH_PROMISE: return ERROR.PROTOCOL_ERROR; // nobody may push to us (ENABLE_PUSH 0), and clients never may
+      case FRAME.PUSH_PROMISE: return this.fail(H2_FAULT.streamFrame, this.streams.get(id)); // nobody may push to us (ENABLE_PUSH 0), and clients never may
       default: return OK; // section 4.1: unknown types are ignored
     }
   }
@@ -337,7 +337,7 @@ export abstract class H2Connection implements FrameSink {
   /** A piece of a header block. Whole, it is decoded whatever becomes of it, for the table's sake. */
   private onBlock(block: HeaderBlock, code: number): number {
     if (code !== OK) return code;
-    if (block.fault !== null) return this.fail(block.fault);
+    if (block.fault !== null) return this.fail(block.fault, this.streams.get(block.stream));
     if (!block.whole) return OK;
     this.partial = null;
     const { bytes, start, end, endStream, stream: id } = block, s = this.streams.get(id);
@@ -355,13 +355,13 @@ export abstract class H2Connection implements FrameSink {
     if (this.guard.windowUpdate(this.writer.dataFrames)) return this.fail(H2_FAULT.windowUpdates);
     const increment = bytes.readUInt32BE(start) & MAX_WINDOW;
     // On a stream it would be that stream's error; whoever sends it wants us to reset (CVE-2025-8671), and Envoy ends the connection.
-    if (increment === 0) return ERROR.PROTOCOL_ERROR;
+    if (increment === 0) return this.fail(H2_FAULT.streamFrame, this.streams.get(id));
     if (id === 0) {
       if (!this.sender.grow(increment)) return ERROR.FLOW_CONTROL_ERROR;
     } else {
       const s = this.streams.get(id);
       if (s === undefined) return this.isIdle(id) ? ERROR.PROTOCOL_ERROR : OK;
-      if (!this.sender.growStream(s, increment)) return this.streamFault(s, H2_FAULT.flowControl);
+      if (!this.sender.growStream(s, increment)) return this.fail(H2_FAULT.streamOverflow, s);
       this.sender.pump();
     }
     return this.state === 'closed' ? STOP : OK;

@@ -3,8 +3,9 @@
 import { FLAG, FRAME } from './frames.ts';
 
 export interface FrameSink {
-  /** The head of a DATA frame: `length` counts padding. All calls return -1, or an HTTP/2 error code that ends the connection (0: it has ended already). */
-  onDataHead(stream: number, length: number, flags: number): number;
+  /** The head of a DATA frame: `length` counts padding, content does not; told one after the other. All calls return -1, or an HTTP/2 error code that ends the connection (0: it has ended already). */
+  onDataHead(stream: number, length: number): number;
+  onDataContent(stream: number, length: number, flags: number): number;
   /** A piece of its content; padding is told apart. `last`: the stream ends with this piece. */
   onDataPiece(bytes: Buffer, start: number, end: number, last: boolean): number;
   /** The frame is over. */
@@ -53,6 +54,8 @@ export class FrameReader {
           if (this.padding >= this.length) return 1;
           this.left = this.length - 1 - this.padding;
           this.state = 'data';
+          const error = this.sink.onDataContent(this.stream, this.left, this.flags);
+          if (error >= 0) return error;
           break;
         }
         case 'data': {
@@ -116,9 +119,10 @@ export class FrameReader {
     this.left = this.length;
     if (this.type !== FRAME.DATA) { this.state = 'payload'; return -1; }
     this.padding = 0;
-    const error = this.sink.onDataHead(this.stream, this.length, this.flags);
+    const error = this.sink.onDataHead(this.stream, this.length);
     if (error >= 0) return error;
-    if (this.flags & FLAG.PADDED) { if (this.length === 0) return 6; this.state = 'pad-length'; } else this.state = 'data';
-    return -1;
+    if (this.flags & FLAG.PADDED) { this.state = 'pad-length'; return this.length === 0 ? 6 : -1; }
+    this.state = 'data';
+    return this.sink.onDataContent(this.stream, this.length, this.flags);
   }
 }

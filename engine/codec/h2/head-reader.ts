@@ -64,8 +64,8 @@ export class HeadReader implements LineVisitor {
       case 'te': if (value.toLowerCase() !== 'trailers') return this.stop(H2_FAULT.name); break;
       case 'host': if (this.kind === 'request') { this.hosts++; this.host = value; return true; } break;
       case 'cookie':
-        // RFC 9113 section 8.2.3: crumbs are joined before they leave HTTP/2.
-        if (this.cookieAt >= 0) { this.headers.flat[this.cookieAt] += `; ${value}`; this.count--; return true; }
+        // RFC 9113 section 8.2.3: crumbs are joined before they leave HTTP/2. Each counts (CVE-2026-47774).
+        if (this.cookieAt >= 0) { this.headers.flat[this.cookieAt] += `; ${value}`; return true; }
         this.cookieAt = this.headers.flat.length + 1;
         break;
       case 'content-length': {

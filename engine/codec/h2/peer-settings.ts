@@ -2,6 +2,9 @@
 import type { HpackEncoder } from '../hpack/encoder.ts';
 import { DEFAULT_WINDOW, ERROR, FRAME_SIZE, MAX_WINDOW, SETTING } from './frames.ts';
 
+/** Entries of one frame; Envoy's codec takes no more either. */
+const MOST = 32;
+
 export class PeerSettings {
   /** Window of a new stream. */
   initialWindow = DEFAULT_WINDOW;
@@ -17,6 +20,7 @@ export class PeerSettings {
   /** Takes the payload of a SETTINGS frame; an HTTP/2 error code, or -1. */
   apply(bytes: Buffer, start: number, end: number, encoder: HpackEncoder): number {
     if ((end - start) % 6 !== 0) return ERROR.FRAME_SIZE_ERROR;
+    if (end - start > MOST * 6) return ERROR.ENHANCE_YOUR_CALM;
     for (let at = start; at < end; at += 6) {
       const value = bytes.readUInt32BE(at + 2);
       switch (bytes.readUInt16BE(at)) {

@@ -46,13 +46,14 @@ export class H2ServerCodec extends H2Connection implements ServerCodec {
   close(): void { this.lose(); }
 
   /** Says that the end is near: GOAWAY with the highest id, so that requests on their way are still served (section 6.8). */
-  announceShutdown(): void { if (this.state !== 'closed' && this.served === ALL_STREAMS) { this.start(); this.sendGoAway(ALL_STREAMS, ERROR.NO_ERROR); } }
+  announceShutdown(): void { if (this.state !== 'closed' && this.served === ALL_STREAMS) { this.start(); this.writer.goAway(ALL_STREAMS, ERROR.NO_ERROR); } }
 
   shutdown(): void {
     if (this.state === 'closed' || this.served !== ALL_STREAMS) return;
     this.start();
     this.served = this.lastPeerStream;
-    this.sendGoAway(this.lastPeerStream, ERROR.NO_ERROR);
+    this.writer.goAway(this.lastPeerStream, ERROR.NO_ERROR);
+    this.owner.count('goaway_sent', 1); // in Envoy neither the notice nor a fault counts
     this.leaveIfDone();
   }
 
@@ -105,11 +106,11 @@ export class H2ServerCodec extends H2Connection implements ServerCodec {
   }
 
   private onTrailersBlock(s: H2ServerStream, endStream: boolean): number {
-    if (s.remoteOver) return ERROR.STREAM_CLOSED;
+    if (s.remoteOver) return this.fail(H2_FAULT.streamClosed, s);
     this.owner.count('trailers', 1);
     if (headReader.fault !== null) return this.messageFault(s, headReader.fault);
     if (!endStream) return this.messageFault(s, H2_FAULT.message);
-    if (s.expected >= 0 && s.got !== s.expected) return this.streamFault(s, H2_FAULT.length);
+    if (s.expected >= 0 && s.got !== s.expected) return this.messageFault(s, H2_FAULT.message);
     const trailers = headReader.headers;
     this.endRemote(s);
     if (trailers.size > 0) s.sink!.onTrailers(trailers); else s.sink!.onData(EMPTY, 0, 0, true);

@@ -90,7 +90,7 @@ export const HTTP1 = http1Stats.index;
 /** HTTP/2 codec stats; prefix 'http2' for downstream, 'cluster.NAME.http2' for upstream. */
 const http2Stats = defineSchema(52, {
   dropped_headers_with_underscores: 'counter', goaway_sent: 'counter', header_list_size_too_large: 'counter', header_overflow: 'counter', headers_cb_no_stream: 'counter', inbound_empty_frames_flood: 'counter', inbound_priority_frames_flood: 'counter',
-  inbound_window_update_frames_flood: 'counter', keepalive_timeout: 'counter', metadata_empty_frames: 'counter', nghttp2_downstream_connections: 'counter', outbound_control_flood: 'counter', outbound_flood: 'counter',
+  inbound_window_update_frames_flood: 'counter', keepalive_timeout: 'counter', metadata_empty_frames: 'counter', nghttp2_downstream_connections: 'counter', nghttp2_upstream_connections: 'counter', outbound_control_flood: 'counter', outbound_flood: 'counter',
   requests_rejected_with_underscores_in_headers: 'counter', rx_messaging_error: 'counter', rx_reset: 'counter', stream_refused_errors: 'counter', trailers: 'counter', tx_flush_timeout: 'counter', tx_reset: 'counter',
   deferred_stream_close: 'gauge', outbound_control_frames_active: 'gauge', outbound_frames_active: 'gauge', pending_send_bytes: 'gauge', streams_active: 'gauge',
 });

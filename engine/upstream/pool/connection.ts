@@ -186,13 +186,15 @@ export class UpstreamConnection implements RaceOwner, ClientHost, CodecOutput {
     this.pool.host.stats.dec(HOST.cx_active);
   }
 
-  private end(local: boolean, how: 'flush' | 'now' | 'gone', error: string): void {
+  /** `cut`: exchanges under way end with it, and not before it. */
+  private end(local: boolean, how: 'flush' | 'now' | 'gone', error: string, cut = true): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
     const { stats } = this.pool.cluster, under = this.active;
     this.active = 0;
     if (how !== 'gone') this.socket.destroy(how);
-    if (under > 0) { stats.inc(CLUSTER.upstream_cx_destroy_with_active_rq); stats.inc(local ? CLUSTER.upstream_cx_destroy_local_with_active_rq : CLUSTER.upstream_cx_destroy_remote_with_active_rq); this.pool.streamOver(under); }
+    if (under > 0 && cut) { stats.inc(CLUSTER.upstream_cx_destroy_with_active_rq); stats.inc(local ? CLUSTER.upstream_cx_destroy_local_with_active_rq : CLUSTER.upstream_cx_destroy_remote_with_active_rq); }
+    if (under > 0) this.pool.streamOver(under);
     stats.record(CLUSTER.upstream_rq_per_cx, this.requests);
     this.letGo(local);
     this.pool.unlist(this);
@@ -228,6 +230,7 @@ export class UpstreamConnection implements RaceOwner, ClientHost, CodecOutput {
     const { stats, plan, http2Stats } = this.pool.cluster;
     this.codec = this.h2 = new H2ClientCodec(this, this, plan.http2, this);
     http2Stats.touch();
+    this.count('nghttp2_upstream_connections', 1); // Envoy's name for the codec that serves h2
     stats.inc(CLUSTER.upstream_cx_http2_total);
     this.h2.start();
     if (this.h2.keepalive.wanted) { this.pings = new Timer(() => this.ping()); this.ping(); }
@@ -277,7 +280,7 @@ export class UpstreamConnection implements RaceOwner, ClientHost, CodecOutput {
   }
   onConnectionClose(how: 'flush' | 'now', fault: PeerFault | null): void {
     if (fault !== null) this.pool.cluster.stats.inc(CLUSTER.upstream_cx_protocol_error);
-    this.end(!this.remoteEnded, how, '');
+    this.end(!this.remoteEnded, how, '', fault === null || this.h2 === null);
   }
   onGoAway(): void {
     this.pool.cluster.stats.inc(CLUSTER.upstream_cx_close_notify);

@@ -46,5 +46,5 @@ test('SETTINGS stand on the wire in Envoy\'s order, our own last; a larger frame
   large.feed(large.heads.headers(1, ask('/', [], 'POST')), data(1, 'x'.repeat(20_000)));
   assert.equal(large.closed, null);
   large.feed(data(1, 'x'.repeat(20_001)));
-  assert.equal(large.closed, 'flush http2.frame_size_error');
+  assert.equal(large.closed, 'flush codec_error:The_user_callback_function_failed');
 });

@@ -23,7 +23,7 @@ test('preface, settings, and a request in as many pieces as there are bytes', ()
 test('padding counts for both windows and is given back with the data', () => {
   const p = new ServerPeer({ initialStreamWindowSize: 65_535, initialConnectionWindowSize: 65_535 });
   p.feed(p.heads.headers(1, ask('/', [], 'POST')));
-  for (let i = 0; i < 128; i++) p.feed(data(1, '', false, 255));
+  for (let i = 0; i < 128; i++) p.feed(data(1, 'x', false, 254));
   assert.deepEqual(p.out(), ['WINDOW 0 32768', 'WINDOW 1 32768']);
   assert.equal(p.closed, null);
 });
@@ -167,12 +167,13 @@ test('heads that are none end the stream or the connection, as configured', () =
     const q = new ServerPeer();
     q.feed(q.heads.headers(1, lines, true), q.heads.headers(3, ask(), true));
     assert.deepEqual([q.out(), q.requests.length], [['GOAWAY 1 1'], 0], what);
-    assert.match(q.closed!, /^flush http2\./, what);
+    assert.equal(q.closed, 'flush codec_error:The_user_callback_function_failed', what);
+    assert.match(q.events[0]!, /^1 reset protocol-error http2\./, what);
   }
 });
 
 test('content-length and what comes must agree, with trailers too', () => {
-  const of = (...frames: Buffer[]): string[] => { const p = new ServerPeer({ streamErrorOnInvalidHttpMessage: true }); p.feed(p.heads.headers(1, ask('/', [['content-length', '4']], 'POST')), ...frames); return p.out(); };
+  const of = (...frames: Buffer[]): string[] => { const p = new ServerPeer({ streamErrorOnInvalidHttpMessage: true }); p.feed(p.heads.headers(1, ask('/', [['content-length', '4']], 'POST')), ...frames); assert.equal(p.stats.get('rx_messaging_error'), undefined); return p.out(); };
   assert.deepEqual(of(data(1, 'abcd', true)), [OK_HEAD(1)]);
   assert.deepEqual(of(data(1, 'abcde')), ['RST 1 1']);
   assert.deepEqual(of(data(1, 'abc', true)), ['RST 1 1']);
@@ -209,7 +210,9 @@ test('frames that break the rules end the connection with the right code', () =>
   assert.equal(code(raw(window(0, 0))), 'GOAWAY 1 1');
   assert.equal(code(raw(window(1, 0))), 'GOAWAY 1 1');
   assert.equal(code(raw(window(0, 0x7fffffff))), 'GOAWAY 1 3');
-  assert.equal(code(raw(window(1, 0x7fffffff))), 'RST 1 3');
+  assert.equal(code(raw(window(1, 0x7fffffff))), 'GOAWAY 1 3');
+  assert.equal(code(raw(settings(...Array.from({ length: 32 }, () => [4, 70_000] as [number, number])))), 'nothing');
+  assert.equal(code(raw(settings(...Array.from({ length: 33 }, () => [4, 70_000] as [number, number])))), 'GOAWAY 1 11');
   assert.equal(code(raw(settings([4, 0x80000000]))), 'GOAWAY 1 3');
   assert.equal(code(raw(settings([2, 2]))), 'GOAWAY 1 1');
   assert.equal(code(raw(settings([5, 100]))), 'GOAWAY 1 1');
