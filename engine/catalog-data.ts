@@ -60,7 +60,8 @@ import type { StatefulSessionPlan } from './plan/stateful-session-plan.ts';
 import { TlsInspectorFactory } from './filters/listener/tls-inspector/tls-inspector.ts';
 import { TcpProxyRuntime } from './filters/network/tcp-proxy/tcp-proxy-runtime.ts';
 import type { OverloadView } from './net/overload.ts';
-import type { WorkerEnv } from './net/worker-env.ts';
+import { ownedEnv, type WorkerEnv } from './net/worker-env.ts';
+import { listenerFilterScopes, networkFilterOwner } from './observe/stats/l4-schemas.ts';
 import type { AccessLogFilterPlan, AccessLogPlan } from './plan/accesslog-plan.ts';
 import type { BodyFormatPlan, HcmPlan } from './plan/hcm-plan.ts';
 import type { RouterConfig } from './plan/router-plan.ts';
@@ -147,14 +148,14 @@ export class WorkerCatalog implements DataCatalog {
   constructor(parts: CatalogParts) { this.parts = parts; }
 
   networkFilter(kind: string, body: unknown, env: WorkerEnv, listenerStatPrefix: string): NetworkFilterFactory {
-    return maker(NETWORK_FILTERS, kind)(body, { catalog: this, parts: this.parts, env, listenerStatPrefix });
+    return maker(NETWORK_FILTERS, kind)(body, { catalog: this, parts: this.parts, env: ownedEnv(env, networkFilterOwner(kind, body) ?? listenerStatPrefix), listenerStatPrefix });
   }
 
   listenerFilter(kind: string, body: unknown, env: WorkerEnv, listenerStatPrefix: string): ListenerFilterFactory {
-    return maker(LISTENER_FILTERS, kind)(body, { catalog: this, parts: this.parts, env, listenerStatPrefix });
+    return maker(LISTENER_FILTERS, kind)(body, { catalog: this, parts: this.parts, env: ownedEnv(env, listenerFilterScopes(kind, body)[0]?.[1] ?? listenerStatPrefix), listenerStatPrefix });
   }
 
-  udpFilter(kind: string, body: unknown, env: WorkerEnv): UdpFilter { return maker(UDP_FILTERS, kind)(body, { catalog: this, parts: this.parts, env, listenerStatPrefix: '' }); }
+  udpFilter(kind: string, body: unknown, env: WorkerEnv): UdpFilter { return maker(UDP_FILTERS, kind)(body, { catalog: this, parts: this.parts, env: ownedEnv(env, `udp.${(body as { readonly statPrefix?: string }).statPrefix ?? ''}`), listenerStatPrefix: '' }); }
 
   accessLog(_kind: string, body: unknown, _env: WorkerEnv): AccessLog { return makeAccessLog(body as AccessLogPlan, this.parts.logs); }
 
@@ -167,7 +168,7 @@ export class WorkerCatalog implements DataCatalog {
   /** @internal The filters of a cluster that has its own, one list a worker. */
   clusterFilters(cluster: Cluster, env: WorkerEnv): FilterList | null {
     let list = this.ofClusters.get(cluster);
-    if (list === undefined) { list = upstreamList(cluster.upstreamFilters!, this.filterMaker(env, { statPrefix: cluster.statName }, `cluster.${cluster.statName}`)); this.ofClusters.set(cluster, list); }
+    if (list === undefined) { list = upstreamList(cluster.upstreamFilters!, this.filterMaker({ ...env, stats: cluster.statStore }, { statPrefix: cluster.statName }, `cluster.${cluster.statName}`)); this.ofClusters.set(cluster, list); }
     return list;
   }
 

@@ -28,6 +28,8 @@ import { SystemRandom } from './loop/random.ts';
 import { formatAddress } from './net/address.ts';
 import type { Logger } from './observe/log.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
+import { unpack } from './plan/plan-wire.ts';
+import type { RouteTablePlan } from './plan/route-plan.ts';
 import type { PlanRecord, SettingsPlan } from './plan/records.ts';
 import type { Report } from './proto/config-message.ts';
 import { formatReport } from './proto/config-tree.ts';
@@ -139,7 +141,7 @@ export class ControlEngine {
   private makeServed(): { served: ServedResources; dynamic: DynamicResources } {
     const { host, state } = this;
     const served = new ServedResources({
-      broadcast: (records) => this.broadcast(records), clusters: this.clusters, count: (name) => state.change(name, 'counter', { add: 1 }), gauge: (name, set) => state.change(name, 'gauge', { set }), stamp: (kind, name) => state.stamp(kind, name),
+      broadcast: (records) => this.broadcast(records), clusters: this.clusters, count: (name) => state.change(name, 'counter', { add: 1 }), gauge: (name, set) => state.change(name, 'gauge', { set }), stamp: (kind, name) => state.stamp(kind, name), unstamp: (kind, name) => state.unstamp(kind, name), routesIn: (key, packed) => state.own.declareRoutes(key, packed === null ? [] : unpack<RouteTablePlan>(packed).counted),
       declareCluster: ({ cluster }) => state.own.declareCluster(cluster.statName, cluster.transportSocket !== null || cluster.transportSocketMatches.length > 0),
       clusterUp: (name, plan) => state.own.watchBreakers(plan.cluster.statName, this.clusters.circuitsOf(name), host.shared.circuits, plan.trackRemaining), retireCluster: (statName) => state.own.retireCluster(statName),
       out: () => this.listenersOut, routesSettled: (key) => this.dynamic.routesSettled(key), onListeners: () => this.onListeners(), onClusters: () => this.dynamic.syncEndpoints(this.clusters.discovered()),
@@ -245,6 +247,8 @@ export class ControlEngine {
   onWorkerEvent(id: number, event: EngineEvent | StatClaim | { readonly kind: 'hello'; readonly transport: string; readonly tls: string }): void {
     switch (event.kind) {
       case 'stat-block': case 'stat': case 'histogram': this.state.stats.claim(id, event); this.takeBack.claim(id, event); break;
+      case 'stat-gone': this.state.own.onLeave(id, event); this.takeBack.gone(id, event.claim); break;
+      case 'stats-left': this.state.own.onLeave(id, event); break;
       case 'hello': this.state.hello(id, event.transport, event.tls); break;
       case 'committed': this.committed.set(id, event.seq); break;
       case 'listener-bound': this.onBound(id, event); break;

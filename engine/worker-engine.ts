@@ -12,6 +12,8 @@ import { CpuProfile } from './observe/cpu-profile.ts';
 import { openNodeSink } from './observe/accesslog/node-file-sink.ts';
 import { FILESYSTEM_SCHEMA } from './observe/stats/schemas.ts';
 import { StatBlock } from './observe/stats/stat-block.ts';
+import { StatLeaves, type StatsTold } from './observe/stats/stat-leaves.ts';
+import type { OwnedStatStore } from './observe/stats/thread-stat-store.ts';
 import type { ListenerPlan } from './plan/listener-plan.ts';
 import { quickened, unpack } from './plan/plan-wire.ts';
 import type { PlanRecord, SettingsPlan, WorkerCommand } from './plan/records.ts';
@@ -27,6 +29,7 @@ export type EngineEvent =
   | { readonly kind: 'outlier-vote'; readonly host: number; readonly row: number }
   | { readonly kind: 'health-fail'; readonly host: number }
   | { readonly kind: 'dns-wanted'; readonly cache: string; readonly host: string }
+  | StatsTold
   | { readonly kind: 'drained' };
 
 /** The machine's own address, which stands for loopback peers in x-forwarded-for. */
@@ -43,12 +46,16 @@ export class WorkerEngine {
   private readonly listeners: ListenerSet;
   private readonly accounts: StreamAccounts;
   private readonly logFiles: LogFiles;
+  private readonly leaves: StatLeaves;
+  private readonly columns: OwnedStatStore;
   private settings: SettingsPlan | null = null;
   private started = false;
   private profile: CpuProfile | null = null;
 
-  constructor(env: WorkerEnv, shared: SharedTables, settings: SettingsPlan, environment: (name: string) => string | undefined, tell: (event: EngineEvent) => void) {
+  constructor(env: WorkerEnv & { readonly stats: OwnedStatStore }, shared: SharedTables, settings: SettingsPlan, environment: (name: string) => string | undefined, tell: (event: EngineEvent) => void) {
     this.env = env; this.tell = tell; this.settings = settings;
+    this.leaves = new StatLeaves(env.stats, env.wheel, tell);
+    this.columns = env.stats;
     if (settings.internalBufferBytes > 0) env.internal.bufferBytes = settings.internalBufferBytes;
     const operators = { hostname: hostname(), environment };
     this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
@@ -82,6 +89,8 @@ export class WorkerEngine {
         if (!this.started) { this.started = true; compactHeap(); }
         break;
       case 'command': this.command(r.command); break;
+      case 'stats-leave': this.leaves.asked(r.owner, r.ask); break;
+      case 'stats-free': this.columns.free(r.number); break;
       case 'log-format': case 'log-level': break; // the thread's host sets its logger
     }
   }

@@ -7,7 +7,7 @@ import { Ring } from '../engine/shm/ring.ts';
 import { SharedLimits } from '../engine/shm/shared-limits.ts';
 import { SharedRecords } from '../engine/shm/shared-records.ts';
 import { SharedWords } from '../engine/shm/shared-words.ts';
-import { COLUMN_SLOTS } from '../engine/observe/stats/thread-stat-store.ts';
+import { COLUMN_SLOTS } from '../engine/observe/stats/stat-column.ts';
 import type { Flags } from './flags.ts';
 
 /** Memory of the whole process, owned by the supervisor: it outlives every thread. */

@@ -13,6 +13,7 @@ import { createTransport } from '../engine/net/transport/choose.ts';
 import { SecretStore } from '../engine/net/tls/secret-store.ts';
 import { tlsEngines } from '../engine/net/tls/choose.ts';
 import type { WorkerEnv } from '../engine/net/worker-env.ts';
+import { COLUMN_SLOTS } from '../engine/observe/stats/stat-column.ts';
 import { ThreadStatStore } from '../engine/observe/stats/thread-stat-store.ts';
 import { pack, unpack } from '../engine/plan/plan-wire.ts';
 import type { PlanRecord } from '../engine/plan/records.ts';
@@ -34,7 +35,7 @@ let config = new Ring(data.memory.config), events = new Ring(data.memory.events)
 const clock = new SystemClock(), wheel = new TimerWheel(clock);
 const later = new TurnQueue(() => transport.wake());
 const tell = (event: unknown): void => events.write(pack(event));
-const stats = new ThreadStatStore(data.memory.column, tell);
+const stats = new ThreadStatStore(data.memory.column, tell, () => log.log('main', 'warning', `worker ${data.id}: no room for more statistics (${COLUMN_SLOTS} slots are used); what has none yet is not counted`));
 const containment = new Containment(clock, stats, (text) => log.log('main', 'critical', text));
 const quiet = new QuietCollector(wheel, collectGarbage);
 /** When the transport was last asked for a turn, on the clock; NaN: it must be asked again. */
@@ -54,7 +55,7 @@ const transport = createTransport(data.flags.transport, {
 // A wake may take the place of the turn that was asked for: ask again at the end of the one it brings.
 const wake = transport.wake.bind(transport);
 transport.wake = () => { askedMs = NaN; wake(); };
-const env: WorkerEnv = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log, stats, transport, internal: new InternalNetwork(later, wheel, clock), secrets: new SecretStore(data.process.secretKey), tls: tlsEngines(data.flags.tls, later), workerId: data.id };
+const env: WorkerEnv & { readonly stats: ThreadStatStore } = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log, stats, transport, internal: new InternalNetwork(later, wheel, clock), secrets: new SecretStore(data.process.secretKey), tls: tlsEngines(data.flags.tls, later), workerId: data.id };
 
 let engine: WorkerEngine | null = null;
 function take(record: PlanRecord): void {

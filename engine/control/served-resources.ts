@@ -25,10 +25,13 @@ export interface ServedEnv {
   routesSettled(key: string): boolean;
   /** A resource was changed: when, for dumps. */
   stamp(kind: 'listener' | 'cluster', name: string): void;
+  unstamp(kind: 'listener' | 'cluster', name: string): void;
   /** Stats of a cluster are made before it comes and let go after it went. */
   declareCluster(plan: CompiledCluster): void;
   clusterUp(name: string, plan: CompiledCluster): void;
   retireCluster(statName: string): void;
+  /** A route table is another one; null: it is gone. */
+  routesIn(key: string, packed: Uint8Array | null): void;
   /** The set of listeners, or of clusters, is another one. */
   onListeners(): void;
   onClusters(): void;
@@ -63,6 +66,7 @@ export class ServedResources {
       this.clusters.delete(name);
       const gone = this.env.clusters.remove(name);
       if (gone !== null) this.env.retireCluster(gone);
+      this.env.unstamp('cluster', name);
       this.env.count('cluster_manager.cluster_removed');
     }
     this.env.onClusters();
@@ -84,6 +88,7 @@ export class ServedResources {
       if (l.owner !== owner || there.has(name) || keep.has(name)) continue;
       if (this.listeners.delete(name)) { gone.push({ kind: 'listener-removed', name }); this.env.count('listener_manager.listener_removed'); }
       this.warming.delete(name);
+      this.env.unstamp('listener', name);
     }
     this.send(gone);
     this.env.onListeners();
@@ -102,9 +107,10 @@ export class ServedResources {
   setRoutes(key: string, version: string, packed: Uint8Array): void {
     if (this.routes.get(key)?.version === version) return;
     this.routes.set(key, { version, packed });
+    this.env.routesIn(key, packed);
     this.env.broadcast([{ kind: 'routes', name: key, version, body: packed }]);
   }
-  removeRoutes(key: string): void { if (this.routes.delete(key)) this.env.broadcast([{ kind: 'routes-removed', name: key }]); }
+  removeRoutes(key: string): void { if (!this.routes.delete(key)) return; this.env.routesIn(key, null); this.env.broadcast([{ kind: 'routes-removed', name: key }]); }
 
   /** Route tables that nothing asks for any more. */
   forgetRoutes(): void {

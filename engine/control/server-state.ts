@@ -2,6 +2,7 @@
 import { SystemClock } from '../loop/clock.ts';
 import type { CircuitTable } from '../shm/circuit-table.ts';
 import type { KeptCounters } from '../shm/kept-counters.ts';
+import type { PlanRecord } from '../plan/records.ts';
 import type { ProcessPlan } from './compile/process-config.ts';
 import { RuntimeLayers, type RuntimeValue } from './runtime/layers.ts';
 import { ProcessStats } from './stats/process-stats.ts';
@@ -11,6 +12,8 @@ import { StatView } from './stats/stat-view.ts';
 export interface StateHost {
   readonly flags: { readonly concurrency: number; readonly serviceCluster: string }; readonly startMs: number; readonly controlRestarts: number; readonly shared: { readonly circuits: CircuitTable }; /** Where totals outlive the control thread. */ readonly kept?: KeptCounters;
   after(ms: number, task: () => void): () => void;
+  send(worker: number, records: readonly PlanRecord[]): void;
+  workerIds(): readonly number[];
   readonly log: { log(component: 'runtime', level: 'warning', message: string): void };
 }
 export interface WorkerState { readonly id: number; readonly column: SharedArrayBuffer; restarts: number; transport: string; tls: string; up: boolean }
@@ -31,7 +34,7 @@ export class ServerState {
   onRuntime: () => void = () => undefined;
   private readonly watch: (path: string, onChange: () => void) => void;
 
-  constructor(host: StateHost, watch: (path: string, onChange: () => void) => void = () => undefined) { this.host = host; this.watch = watch; this.own = new ProcessStats(host.flags.concurrency, host.kept); this.view = new StatView(this.own.reader); }
+  constructor(host: StateHost, watch: (path: string, onChange: () => void) => void = () => undefined) { this.host = host; this.watch = watch; this.own = new ProcessStats(host.flags.concurrency, { send: (id, records) => host.send(id, records), workerIds: () => host.workerIds(), soon: (task) => { host.after(0, task); } }, host.kept); this.view = new StatView(this.own.reader); }
 
   useProcess(p: ProcessPlan): void {
     this.phase = 'INITIALIZING';
@@ -82,6 +85,8 @@ export class ServerState {
 
   /** A resource was put in place or replaced now. `kind`: 'bootstrap', 'cluster', 'listener'. */
   stamp(kind: string, name: string): void { this.changed.set(`${kind}/${name}`, new Date(this.wallMs()).toISOString()); }
+  /** It is gone: nothing is remembered of it. */
+  unstamp(kind: string, name: string): void { this.changed.delete(`${kind}/${name}`); }
   changedAt(kind: string, name: string): string { return this.changed.get(`${kind}/${name}`) ?? new Date(this.host.startMs).toISOString(); }
 
   /** A stat of the control thread's own, or a text that stands among the stats. */
@@ -112,7 +117,7 @@ export class ServerState {
   openRequests(): number { return this.own.openRequests(); }
 
   workerUp(id: number, column: SharedArrayBuffer, restarts: number): void { this.workers.set(id, { id, column, restarts, transport: '', tls: '', up: true }); this.stats.attach(id, column); }
-  workerDown(id: number): void { const w = this.workers.get(id); if (w !== undefined) w.up = false; this.stats.detach(id); }
+  workerDown(id: number): void { const w = this.workers.get(id); if (w !== undefined) w.up = false; this.own.workerDown(id); }
   hello(id: number, transport: string, tls: string): void { const w = this.workers.get(id); if (w !== undefined) { w.transport = transport; w.tls = tls; } }
 
   /** null before the configuration is known. */

@@ -76,7 +76,7 @@ export class HcmRuntime {
     this.overload = parts.overload;
     this.shed = new LoadShed(parts.overload, env);
     this.stats = new StatBlock(env.stats, HCM_SCHEMA, `http.${plan.statPrefix}`);
-    this.listenerStats = new StatBlock(env.stats, LISTENER_HTTP_SCHEMA, `${listenerStatPrefix}.http.${plan.statPrefix}`);
+    this.listenerStats = new StatBlock(env.stats.owned(listenerStatPrefix), LISTENER_HTTP_SCHEMA, `${listenerStatPrefix}.http.${plan.statPrefix}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, 'http1');
     this.http2Stats = new StatBlock(env.stats, HTTP2_SCHEMA, 'http2');
     this.resetLimit = env.runtime.cell('overload.premature_reset_total_stream_count');

@@ -22,7 +22,7 @@ import { NOT_HERE, optionsFor, type ListenerSocket, type TcpKeepalive, type Tran
 import type { DownstreamSocketFactory } from './tls/contexts.ts';
 import { downstreamSocket } from './transport-sockets.ts';
 import { UdpListener } from './udp-listener.ts';
-import type { WorkerEnv } from './worker-env.ts';
+import { ownedEnv, type WorkerEnv } from './worker-env.ts';
 
 /** The process-wide limit of downstream connections. */
 export interface ConnectionBudget { tryConnection(): boolean; releaseConnections(count: number): void; /** The process fails its health checks: connections are not kept. */ healthFailed(): boolean; /** Strength of an overload action, 0 to 1. */ overload(action: number): number; overloaded(): boolean }
@@ -67,12 +67,13 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     this.listenerFiltersTimeoutMs = plan.listenerFiltersTimeoutMs;
     this.continueOnTimeout = plan.continueOnTimeout;
     this.statPrefix = `listener.${listenerStatName(plan)}`;
-    this.stats = new StatBlock(env.stats, LISTENER_SCHEMA, this.statPrefix);
-    this.workerStats = new StatBlock(env.stats, LISTENER_WORKER_SCHEMA, `${this.statPrefix}.worker_${env.workerId}`);
+    const own = ownedEnv(env, this.statPrefix);
+    this.stats = new StatBlock(own.stats, LISTENER_SCHEMA, this.statPrefix);
+    this.workerStats = new StatBlock(own.stats, LISTENER_WORKER_SCHEMA, `${this.statPrefix}.worker_${env.workerId}`);
     this.bufferLimit = plan.bufferLimit;
     this.accessLogs = plan.accessLogs.map((l) => catalog.accessLog(l.kind, l.body, env));
     this.listenerFilters = plan.listenerFilters.map((f) => ({ factory: catalog.listenerFilter(f.filter.kind, f.filter.body, env, this.statPrefix), disabled: f.disabled === null ? null : makeFilterDisabled(f.disabled) }));
-    const build = (c: FilterChainPlan): Chain => ({ name: c.name, socket: downstreamSocket(c.transportSocket, env, this.statPrefix), connectTimeoutMs: c.connectTimeoutMs, metadata: c.metadata, factories: c.filters.map((f) => catalog.networkFilter(f.kind, f.body, env, this.statPrefix)) });
+    const build = (c: FilterChainPlan): Chain => ({ name: c.name, socket: downstreamSocket(c.transportSocket, own, this.statPrefix), connectTimeoutMs: c.connectTimeoutMs, metadata: c.metadata, factories: c.filters.map((f) => catalog.networkFilter(f.kind, f.body, env, this.statPrefix)) });
     this.matcher = new FilterChainMatcher(plan.chains.map((c) => ({ chain: build(c), match: c.match })), plan.defaultChain === null ? null : build(plan.defaultChain), plan.matcher);
   }
 

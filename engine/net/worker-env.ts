@@ -28,3 +28,6 @@ export interface WorkerEnv {
   /** 0-based number of this worker. */
   readonly workerId: number;
 }
+
+/** The same with the stats of what goes away together ('cluster.NAME', 'listener.ADDRESS', 'http.PREFIX'). */
+export function ownedEnv(env: WorkerEnv, owner: string): WorkerEnv { return { ...env, stats: env.stats.owned(owner) }; }

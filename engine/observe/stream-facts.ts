@@ -1,5 +1,6 @@
 // What is known of a connection and of a stream: filled in by whoever learns it, read by access logs, formatters, matchers and (later) tracing. Envoy: StreamInfo.
 // Times are the clock's monotonic ms of the event, -1 where it has not happened.
+import type { StatStore } from './stats/stat-block.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 
 export type SanType = 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME';
@@ -92,6 +93,8 @@ export class ConnectionFacts {
 /** What an attempt towards an upstream host left behind; the last attempt's is kept. */
 export class UpstreamFacts {
   hostText = ''; hostName = ''; cluster = ''; clusterRaw = '';
+  /** Where stats of the cluster are claimed. */
+  stats: StatStore | null = null;
   localText = ''; localIp = ''; localPort = 0;
   hostIp = ''; hostPort = 0;
   /** Which of several addresses of the host was connected to, '': it has but one. */

@@ -26,6 +26,10 @@ export type PlanRecord =
   /** Pattern of application log lines. */
   | { readonly kind: 'log-format'; readonly pattern: string }
   | { readonly kind: 'log-level'; readonly levels: { readonly [component: string]: string } }
+  /** Stat slots of an owner ('cluster.NAME') are to be let go of once nothing there is active; `ask` comes back with the answer. */
+  | { readonly kind: 'stats-leave'; readonly owner: string; readonly ask: number }
+  /** Those that were let go under that number may be used again. */
+  | { readonly kind: 'stats-free'; readonly number: number }
   /** Everything before this is one consistent update: workers install and acknowledge `seq`. */
   | { readonly kind: 'commit'; readonly seq: number }
   | { readonly kind: 'command'; readonly command: WorkerCommand };

@@ -26,6 +26,8 @@ export interface RouteTablePlan {
   readonly internalOnly: readonly string[];
   readonly filterConfigs: readonly FilterConfigPlan[];
   readonly mirrors: readonly MirrorPlan[];
+  /** Names of virtual hosts that have stats (vhost.NAME): virtual clusters, or routes with a stat_prefix. */
+  readonly counted: readonly string[];
   readonly virtualHosts: readonly { readonly domains: readonly string[]; readonly packed: Uint8Array }[];
 }
 

@@ -93,7 +93,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     this.startMs = owner.env.clock.nowMs();
     const up = this.facts = new UpstreamFacts();
     up.attempts = count;
-    up.cluster = cluster.statName; up.clusterRaw = clusterName; up.clusterMetadata = cluster.metadata;
+    up.stats = cluster.statStore; up.cluster = cluster.statName; up.clusterRaw = clusterName; up.clusterMetadata = cluster.metadata;
     up.hostText = host.text; up.hostName = host.hostname; up.metadata = host.metadata; up.locality = host.locality;
     if (owner.facts.schemeMatchesUpstream) owner.request.scheme = host.cluster.secured(host) ? 'https' : 'http';
     if (host.address.kind === 'ip') { up.hostIp = host.address.ip; up.hostPort = host.address.port; }
@@ -248,7 +248,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   charge(status: number, headers: ResponseHeaders | null, internal: boolean, more: RequestStats | null): void {
     const canary = headers !== null && headers.get('x-envoy-upstream-canary') === 'true', timeMs = headers === null ? -1 : this.facts.firstRxMs - this.startMs;
     this.cluster.onResponse(this.host, status, internal, canary, timeMs);
-    more?.charge(status, this.cluster.statName, internal, canary, timeMs);
+    more?.charge(status, this.cluster, internal, canary, timeMs);
   }
 
   private note(type: 'UpstreamPoolReady' | 'UpstreamEnd'): void { this.owner.upstreamLog!.log(type, this.owner.facts, this.facts, this.startMs, this.owner.env.clock.nowMs(), this.answer); }

@@ -143,8 +143,10 @@ export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext)
       seen.add(key);
     }
   }
+  const plans = hosts.map((h) => compileVirtualHost(h, inner));
   return {
     name: m.str('name'), level: compileLevel(m), mostSpecificWins: m.bool('most_specific_header_mutations_wins'), ignorePort: m.bool('ignore_port_in_host_matching'), hostHeader: m.str('vhost_header').toLowerCase(), ignorePathParameters: m.bool('ignore_path_parameters_in_path_matching'), internalOnly: m.strings('internal_only_headers').map((n) => n.toLowerCase()), filterConfigs: compileFilterConfigs(m, ctx), mirrors: compileMirrors(m, inner),
-    virtualHosts: hosts.map((h) => ({ domains: h.strings('domains'), packed: packVirtualHost(compileVirtualHost(h, inner)) })),
+    counted: plans.filter((p) => p.virtualClusters.length > 0 || p.routes.some((r) => r.statPrefix !== '')).map((p) => p.name),
+    virtualHosts: hosts.map((h, i) => ({ domains: h.strings('domains'), packed: packVirtualHost(plans[i]!) })),
   };
 }

@@ -17,6 +17,6 @@ export function refuse(why: Refusal, cluster: Cluster, entry: RouteEntry, header
   facts.virtualClusterName = entry.host.virtualCluster(headers);
   if (why === 'maintenance') cluster.stats.inc(CLUSTER.upstream_rq_maintenance_mode);
   cluster.onResponse(null, 503, facts.internal, false, -1);
-  entry.requestStats(facts.virtualClusterName, headers.get('x-envoy-upstream-alt-stat-name') ?? '', router.alternatives, router.parts.env.stats)?.charge(503, cluster.statName, facts.internal, false, -1);
+  entry.requestStats(facts.virtualClusterName, headers.get('x-envoy-upstream-alt-stat-name') ?? '', router.alternatives, router.parts.env.stats)?.charge(503, cluster, facts.internal, false, -1);
   return new LocalReply(503, body, body.replaceAll(' ', '_'), flag, router.plan.suppressEnvoyHeaders ? null : (h) => { h.set(header, 'true'); });
 }

@@ -1,5 +1,6 @@
 // Where else than at its cluster a request is counted (Envoy: VirtualCluster, Route.stat_prefix, x-envoy-upstream-alt-stat-name). Made only for requests that are.
 import { recordSample, type StatStore } from '../observe/stats/stat-block.ts';
+import type { Cluster } from '../upstream/upstream.ts';
 
 export type RequestCount = 'upstream_rq_total' | 'upstream_rq_timeout' | 'upstream_rq_retry' | 'upstream_rq_retry_success' | 'upstream_rq_retry_limit_exceeded' | 'upstream_rq_retry_overflow';
 const COUNTS: readonly RequestCount[] = ['upstream_rq_retry', 'upstream_rq_retry_limit_exceeded', 'upstream_rq_retry_overflow', 'upstream_rq_retry_success', 'upstream_rq_timeout', 'upstream_rq_total'];
@@ -11,6 +12,7 @@ export class CodeStats {
   protected readonly store: StatStore;
   protected readonly prefix: string;
   constructor(store: StatStore, prefix: string) { this.store = store; this.prefix = prefix; }
+  get released(): boolean { return this.store.released; }
 
   /** `timeMs` below 0: the answer is our own. */
   charge(status: number, timeMs: number): void {
@@ -30,23 +32,25 @@ export class ScopeStats extends CodeStats {
   count(what: RequestCount): void { this.store.column[this.counts[what]!]!++; }
 }
 
-/** Names that requests give themselves cost memory for ever: so many of a worker are counted. */
+/** Names that requests give themselves cost memory as long as their cluster is there: so many of a worker are counted. */
 const MAX_NAMES = 1000;
 
 /** cluster.NAME.ALT, where ALT is what an internal request's x-envoy-upstream-alt-stat-name says. */
 export class AlternativeStats {
   private readonly byName = new Map<string, CodeStats>();
-  private readonly store: StatStore;
-  constructor(store: StatStore) { this.store = store; }
-  private of(name: string): CodeStats | null {
+  private of(store: StatStore, name: string): CodeStats | null {
     let stats = this.byName.get(name) ?? null;
-    if (stats === null && this.byName.size < MAX_NAMES) { stats = new CodeStats(this.store, name); this.byName.set(name, stats); }
+    if (stats?.released === true) { this.byName.delete(name); stats = null; }
+    if (stats !== null) return stats;
+    if (this.byName.size >= MAX_NAMES) for (const [n, s] of this.byName) if (s.released) this.byName.delete(n);
+    if (this.byName.size < MAX_NAMES) { stats = new CodeStats(store, name); this.byName.set(name, stats); }
     return stats;
   }
-  charge(prefix: string, status: number, internal: boolean, canary: boolean, timeMs: number): void {
-    this.of(prefix)?.charge(status, timeMs);
-    this.of(`${prefix}.${internal ? 'internal' : 'external'}`)?.charge(status, timeMs);
-    if (canary) this.of(`${prefix}.canary`)?.charge(status, timeMs);
+  charge({ statName, statStore }: Pick<Cluster, 'statName' | 'statStore'>, alternative: string, status: number, internal: boolean, canary: boolean, timeMs: number): void {
+    const prefix = `cluster.${statName}.${alternative}`;
+    this.of(statStore, prefix)?.charge(status, timeMs);
+    this.of(statStore, `${prefix}.${internal ? 'internal' : 'external'}`)?.charge(status, timeMs);
+    if (canary) this.of(statStore, `${prefix}.canary`)?.charge(status, timeMs);
   }
 }
 
@@ -60,9 +64,9 @@ export class RequestStats {
   constructor(virtualCluster: ScopeStats | null, route: ScopeStats | null, alternative: string, alternatives: AlternativeStats) { this.virtualCluster = virtualCluster; this.route = route; this.alternative = alternative; this.alternatives = alternatives; }
 
   count(what: RequestCount): void { this.virtualCluster?.count(what); this.route?.count(what); }
-  charge(status: number, cluster: string, internal: boolean, canary: boolean, timeMs: number): void {
+  charge(status: number, cluster: Pick<Cluster, 'statName' | 'statStore'>, internal: boolean, canary: boolean, timeMs: number): void {
     this.virtualCluster?.charge(status, timeMs);
     this.route?.charge(status, timeMs);
-    if (this.alternative !== '') this.alternatives.charge(`cluster.${cluster}.${this.alternative}`, status, internal, canary, timeMs);
+    if (this.alternative !== '') this.alternatives.charge(cluster, this.alternative, status, internal, canary, timeMs);
   }
 }

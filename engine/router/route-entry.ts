@@ -194,7 +194,7 @@ export class RouteEntry implements Route {
   requestStats(virtualCluster: string, alternative: string, alternatives: AlternativeStats, store: StatStore): RequestStats | null {
     const { statPrefix } = this.plan;
     if (virtualCluster === '' && statPrefix === '' && alternative === '') return null;
-    if (statPrefix !== '') this.scope ??= new ScopeStats(store, `vhost.${this.virtualHostName}.route.${statPrefix}`);
+    if (statPrefix !== '') this.scope ??= new ScopeStats(store.owned(`vhost.${this.virtualHostName}`), `vhost.${this.virtualHostName}.route.${statPrefix}`);
     return new RequestStats(virtualCluster === '' ? null : this.host.scope(virtualCluster, store), this.scope, alternative, alternatives);
   }
 

@@ -112,7 +112,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   private noHost(cluster: Cluster, none = 1): LocalReply {
     cluster.stats.add(CLUSTER.upstream_cx_none_healthy, none);
     cluster.onResponse(null, 503, this.s.facts.internal, false, -1);
-    this.stats?.charge(503, cluster.statName, this.s.facts.internal, false, -1);
+    this.stats?.charge(503, cluster, this.s.facts.internal, false, -1);
     return this.counted(noHost(this.choice.overrideHost));
   }
 

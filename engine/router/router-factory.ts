@@ -36,7 +36,7 @@ export class RouterFactory implements HttpFilterFactory {
   constructor(name: string, plan: RouterConfig, parts: RouterParts, statPrefix: string) {
     this.name = name; this.plan = plan; this.parts = parts;
     this.upstreamLog = plan.upstreamLogs.length === 0 ? null : new UpstreamLog(plan.upstreamLogs.map((l) => parts.accessLog(l.kind, l.body)), plan.upstreamLogAtStart);
-    this.alternatives = new AlternativeStats(parts.env.stats);
+    this.alternatives = new AlternativeStats();
     this.upstreamFilters = plan.upstreamFilters === null ? null : upstreamList(plan.upstreamFilters, parts.upstreamFilter);
     this.stats = new StatBlock(parts.env.stats, HCM_SCHEMA, `http.${statPrefix}`);
   }

@@ -55,7 +55,7 @@ export class VirtualHost {
   private readonly scopes = new Map<string, ScopeStats>();
   /** vhost.NAME.vcluster.NAME of a virtual cluster; all their names are known once one of them counts. */
   scope(cluster: string, store: StatStore): ScopeStats {
-    if (this.scopes.size === 0) for (const name of [...this.clusters.map((x) => x.name), 'other']) this.scopes.set(name, new ScopeStats(store, `vhost.${this.plan.name}.vcluster.${name}`));
+    if (this.scopes.size === 0) for (const name of [...this.clusters.map((x) => x.name), 'other']) this.scopes.set(name, new ScopeStats(store.owned(`vhost.${this.plan.name}`), `vhost.${this.plan.name}.vcluster.${name}`));
     return this.scopes.get(cluster)!;
   }
 

@@ -1,11 +1,12 @@
 // Totals that must outlive the control thread: its own counters, and what workers that died had counted. The memory is the supervisor's; a control thread that takes the
 // place of one that died reads what stood there, so no counter goes back.
 //
-//   word 0: bytes used (8 at first)   then entries, each on a multiple of 8:  f64 value   u32 length of the name   name in UTF-8, padded
+//   word 0: bytes used (8 at first)   then entries, each of a multiple of 32 bytes:  f64 value   u32 length of the name   name in UTF-8, padded
 //
-// One writer. `used` is written after the entry, so a writer that dies in between leaves no torn one. A name that finds no room is not kept.
+// One writer. `used` is written after the entry, so a writer that dies in between leaves no torn one. An entry whose value is 0 says nothing: it is used again for a name
+// that fits it, the value written last. A name that finds no room is not kept.
 
-const HEADER = 8, VALUE = 8, LENGTH = 4;
+const HEADER = 8, VALUE = 8, LENGTH = 4, STEP = 32;
 
 export class KeptCounters {
   /** Bytes for some 50,000 names. */
@@ -15,6 +16,8 @@ export class KeptCounters {
   private readonly view: DataView;
   /** Offset of each name's value. */
   private readonly at = new Map<string, number>();
+  /** Offsets of entries that say nothing, by their size. */
+  private readonly free = new Map<number, number[]>();
 
   constructor(memory: SharedArrayBuffer) {
     this.used = new Uint32Array(memory, 0, 1);
@@ -23,8 +26,8 @@ export class KeptCounters {
     if (this.used[0] === 0) this.used[0] = HEADER;
     for (let at = HEADER; at < this.used[0]!;) {
       const length = this.view.getUint32(at + VALUE, true), from = at + VALUE + LENGTH;
-      this.at.set(Buffer.from(this.bytes.slice(from, from + length)).toString(), at);
-      at = padded(from + length);
+      if (this.view.getFloat64(at, true) === 0) this.release(at, sizeFor(length)); else this.at.set(Buffer.from(this.bytes.slice(from, from + length)).toString(), at);
+      at += sizeFor(length);
     }
   }
 
@@ -35,21 +38,31 @@ export class KeptCounters {
     let at = this.at.get(name);
     if (at === undefined) {
       if (value === 0) return;
-      const text = Buffer.from(name), end = padded(this.used[0]! + VALUE + LENGTH + text.length);
-      if (end > this.bytes.length) return;
-      at = this.used[0]!;
+      const text = Buffer.from(name), size = sizeFor(text.length), again = this.free.get(size)?.pop();
+      if (again === undefined && this.used[0]! + size > this.bytes.length) return;
+      at = again ?? this.used[0]!;
       this.view.setUint32(at + VALUE, text.length, true);
       this.bytes.set(text, at + VALUE + LENGTH);
       this.at.set(name, at);
       this.view.setFloat64(at, value, true);
-      this.used[0] = end;
+      if (again === undefined) this.used[0] = at + size;
       return;
     }
     this.view.setFloat64(at, value, true);
   }
 
-  /** What they belonged to is gone: they start from 0 should they come back. */
-  forget(prefix: string): void { for (const [name, at] of this.at) if (name.startsWith(prefix)) this.view.setFloat64(at, 0, true); }
+  /** What these names belonged to is gone: they start from 0 should they come back. */
+  drop(goes: (name: string) => boolean): void {
+    for (const [name, at] of this.at) {
+      if (!goes(name)) continue;
+      this.view.setFloat64(at, 0, true);
+      this.at.delete(name);
+      this.release(at, sizeFor(this.view.getUint32(at + VALUE, true)));
+    }
+  }
+
+  private release(at: number, size: number): void { const list = this.free.get(size); if (list === undefined) this.free.set(size, [at]); else list.push(at); }
 }
 
-const padded = (n: number): number => (n + 7) & ~7;
+/** Bytes of an entry whose name has `length` bytes. */
+const sizeFor = (length: number): number => Math.ceil((VALUE + LENGTH + length) / STEP) * STEP;

@@ -2,12 +2,12 @@
 import type { Headers, ResponseHeaders } from '../headers/headers.ts';
 import type { PeerFault } from '../base/fault.ts';
 import type { ResetReason } from '../codec/codec.ts';
-import type { WorkerEnv } from '../net/worker-env.ts';
+import { ownedEnv, type WorkerEnv } from '../net/worker-env.ts';
 import { hostOf } from '../headers/authority.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
 import { parseIp } from '../net/cidr.ts';
 import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HTTP1_SCHEMA, HTTP2_SCHEMA } from '../observe/stats/schemas.ts';
-import { recordSample, StatBlock } from '../observe/stats/stat-block.ts';
+import { recordSample, StatBlock, type StatStore } from '../observe/stats/stat-block.ts';
 import type { ClusterPlan, HostPlan, RetryBudgetPlan } from '../plan/cluster-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
 import { DEGRADED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
@@ -113,7 +113,7 @@ export class ClusterEntry implements Cluster {
   constructor(plan: ClusterPlan, hosts: readonly HostPlan[], env: WorkerEnv, shared: SharedTables, reports: HostReports, around: Surroundings) {
     this.reports = reports;
     this.outlier = plan.outlier === null ? null : new OutlierVotes(plan.outlier, shared.hosts, reports.vote);
-    this.plan = plan; this.env = env; this.shared = shared; this.shed = new LoadShed(shared.words, env); this.around = around;
+    this.plan = plan; this.env = env = ownedEnv(env, `cluster.${plan.statName}`); this.shared = shared; this.shed = new LoadShed(shared.words, env); this.around = around;
     this.sockets = new HostSockets(plan, env);
     this.maintenance = env.runtime.cell(`upstream.maintenance_mode.${plan.name}`);
     this.dropLimit = env.runtime.cell('load_balancing_policy.drop_overload_limit');
@@ -141,6 +141,7 @@ export class ClusterEntry implements Cluster {
 
   get name(): string { return this.plan.name; }
   get statName(): string { return this.plan.statName; }
+  get statStore(): StatStore { return this.env.stats; }
   get metadata(): ClusterPlan['metadata'] { return this.plan.metadata; }
   get perConnectionBufferLimit(): number { return this.plan.bufferLimit; }
   get maxRequestsPerConnection(): number { return this.plan.maxRequestsPerConnection; }

@@ -4,6 +4,7 @@ import type { PeerFault } from '../base/fault.ts';
 import type { HttpFilterPlan } from '../plan/hcm-plan.ts';
 import type { HashPolicyPlan } from '../plan/route-plan.ts';
 import type { Address } from '../net/address.ts';
+import type { StatStore } from '../observe/stats/stat-block.ts';
 import type { ConnectionFacts, ForClient, MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
 import type { MetadataCriteria } from './metadata-criteria.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
@@ -98,6 +99,8 @@ export interface Cluster {
   readonly name: string;
   /** Stat scope: alt_stat_name or the name. */
   readonly statName: string;
+  /** For stats below 'cluster.STATNAME'; they go when it goes. */
+  readonly statStore: StatStore;
   readonly metadata: { readonly [key: string]: MetadataValue } | null;
   readonly perConnectionBufferLimit: number;
   readonly maxRequestsPerConnection: number;

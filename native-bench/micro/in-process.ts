@@ -102,7 +102,7 @@ export async function inProcess(yaml: string, answer: (upstream: MemorySocket) =
   const memory = processMemory(), tables = tablesOf(memory);
   const log = { log: (_c: string, level: string, text: string) => { if (level === 'error' || level === 'critical') throw new Error(text); }, enabled: () => false } as unknown as ControlHost['log'];
   const clock = new SystemClock(), wheel = new TimerWheel(clock), later = new TurnQueue(() => {}), transport = new MemoryTransport(answer);
-  const env: WorkerEnv = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log: log as WorkerEnv['log'], stats: new ThreadStatStore(workerMemory().column, () => {}), transport, internal: new InternalNetwork(later, wheel, clock), secrets: new SecretStore(memory.secretKey), tls: tlsEngines('auto', later), workerId: 0 };
+  const env: WorkerEnv & { readonly stats: ThreadStatStore } = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log: log as WorkerEnv['log'], stats: new ThreadStatStore(workerMemory().column, () => {}), transport, internal: new InternalNetwork(later, wheel, clock), secrets: new SecretStore(memory.secretKey), tls: tlsEngines('auto', later), workerId: 0 };
   let worker: WorkerEngine | null = null;
   let bound: () => void = () => {};
   const ready = new Promise<void>((r) => { bound = r; });

@@ -8,10 +8,12 @@ import {
 } from '../../observe/stats/schemas.ts';
 import { TLS_FACTORY_SCHEMA, TLS_SCHEMA, TLS_SCHEMAS } from '../../observe/stats/tls-schemas.ts';
 import type { StatSchema } from '../../observe/stats/stat-block.ts';
+import type { StatsTold } from '../../observe/stats/stat-leaves.ts';
 import type { HcmPlan } from '../../plan/hcm-plan.ts';
 import type { ListenerPlan } from '../../plan/listener-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../../shm/circuit-table.ts';
 import type { KeptCounters } from '../../shm/kept-counters.ts';
+import { StatRetirement, type RetirementEnv } from './retirement.ts';
 import { StatReader } from './stat-reader.ts';
 
 /** 'circuit_breakers.PRIORITY.WHAT' → which record, which kind. */
@@ -27,12 +29,15 @@ const ALL = Object.values<unknown>(schemas).filter((s): s is StatSchema => typeo
 export class ProcessStats {
   readonly reader: StatReader;
   private readonly concurrency: number;
-  private listeners = new Set<string>();
+  private owners = new Set<string>();
+  /** Takes stats away with what they belong to. */
+  private readonly retirement: StatRetirement;
 
   /** `kept`: where totals outlive this thread. */
-  constructor(concurrency: number, kept: KeptCounters | null = null) {
+  constructor(concurrency: number, retirement: RetirementEnv, kept: KeptCounters | null = null) {
     this.concurrency = concurrency;
     this.reader = new StatReader([...ALL, ...L4_SCHEMAS, ...TLS_SCHEMAS], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id, LIMIT_SCHEMA.id], kept);
+    this.retirement = new StatRetirement(this.reader, retirement);
     const { reader } = this, threads = ['main_thread', ...Array.from({ length: concurrency }, (_, i) => `worker_${i}`)];
     reader.declare(SERVER_SCHEMA, 'server');
     reader.declare(LISTENER_MANAGER_SCHEMA, 'listener_manager');
@@ -55,12 +60,17 @@ export class ProcessStats {
     this.reader.declare(LISTENER_WORKER_SCHEMA, 'listener.admin.main_thread');
   }
 
+  /** What a worker says of slots that it lets go of. */
+  onLeave(worker: number, m: StatsTold): void { if (m.kind === 'stat-gone') this.reader.gone(worker, m.claim); else this.retirement.left(worker, m); }
+  workerDown(worker: number): void { this.reader.detach(worker); this.retirement.workerDown(worker); }
+
   declareCluster(statName: string, tls = false): void {
+    this.retirement.declare(`cluster.${statName}`);
     for (const s of [CLUSTER_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_CONTROL_SCHEMA]) this.reader.declare(s, `cluster.${statName}`);
     if (tls) this.declareTls(`cluster.${statName}`, 'client');
   }
   private declareTls(scope: string, side: 'server' | 'client'): void { this.reader.declare(TLS_SCHEMA, `${scope}.ssl`); this.reader.declare(TLS_FACTORY_SCHEMA, `${scope}.${side}_ssl_socket_factory`); }
-  retireCluster(statName: string): void { this.reader.retireScope(`cluster.${statName}`); }
+  retireCluster(statName: string): void { this.retirement.retire(`cluster.${statName}`); }
   /** Whether its breakers are open, and what remains where that is tracked, is looked at when it is asked. */
   watchBreakers(statName: string, circuits: readonly [number, number], table: CircuitTable, remaining: readonly [boolean, boolean]): void {
     this.reader.live(`cluster.${statName}`, (name) => {
@@ -75,25 +85,38 @@ export class ProcessStats {
   /** All listeners that there are now; scopes of those that went are retired. */
   declareListeners(listeners: readonly ListenerPlan[]): void {
     const now = new Set<string>();
+    const own = (schema: StatSchema, scope: string): void => { if (scope !== '') now.add(scope); this.reader.declare(schema, scope); };
     for (const l of listeners) {
       const prefix = `listener.${listenerStatName(l)}`;
       now.add(prefix);
       this.reader.declare(LISTENER_SCHEMA, prefix);
       for (let i = 0; i < this.concurrency; i++) this.reader.declare(LISTENER_WORKER_SCHEMA, `${prefix}.worker_${i}`);
-      if (l.udp !== null) { this.reader.declare(LISTENER_UDP_SCHEMA, prefix); this.reader.declare(UDP_PROXY_SCHEMA, `udp.${(l.udp.body as { readonly statPrefix?: string } | null)?.statPrefix ?? ''}`); }
-      for (const f of l.listenerFilters) for (const [schema, scope] of listenerFilterScopes(f.filter.kind, f.filter.body)) this.reader.declare(schema, scope);
+      if (l.udp !== null) { this.reader.declare(LISTENER_UDP_SCHEMA, prefix); own(UDP_PROXY_SCHEMA, `udp.${(l.udp.body as { readonly statPrefix?: string } | null)?.statPrefix ?? ''}`); }
+      for (const f of l.listenerFilters) for (const [schema, scope] of listenerFilterScopes(f.filter.kind, f.filter.body)) own(schema, scope);
       const chains = [...l.chains, ...(l.defaultChain === null ? [] : [l.defaultChain])];
       if (chains.some((c) => c.transportSocket !== null)) this.declareTls(prefix, 'server');
       for (const f of chains.flatMap((c) => c.filters)) {
         const { statPrefix } = f.body as HcmPlan;
-        if (typeof statPrefix === 'string' && f.kind.endsWith('HttpConnectionManager')) { this.reader.declare(HCM_SCHEMA, `http.${statPrefix}`); this.reader.declare(LISTENER_HTTP_SCHEMA, `${prefix}.http.${statPrefix}`); }
-        for (const [schema, scope] of networkFilterScopes(f.kind, f.body)) this.reader.declare(schema, scope);
+        if (typeof statPrefix === 'string' && f.kind.endsWith('HttpConnectionManager')) { own(HCM_SCHEMA, `http.${statPrefix}`); this.reader.declare(LISTENER_HTTP_SCHEMA, `${prefix}.http.${statPrefix}`); }
+        for (const [schema, scope] of networkFilterScopes(f.kind, f.body)) own(schema, scope);
       }
     }
-    for (const prefix of this.listeners) if (!now.has(prefix)) this.reader.retireScope(prefix);
-    this.listeners = now;
+    for (const owner of now) this.retirement.declare(owner);
+    for (const owner of this.owners) if (!now.has(owner)) this.retirement.retire(owner);
+    this.owners = now;
     this.change('listener_manager.total_listeners_active', 'gauge', { set: listeners.length });
   }
+
+  /** Virtual hosts of a route table that have stats; those of no table any more are retired. */
+  declareRoutes(key: string, hosts: readonly string[]): void {
+    const before = this.counted.get(key) ?? [];
+    if (hosts.length === 0) this.counted.delete(key); else this.counted.set(key, hosts);
+    for (const h of hosts) this.retirement.declare(`vhost.${h}`);
+    const gone = new Set(before);
+    for (const list of this.counted.values()) for (const h of list) gone.delete(h);
+    for (const h of gone) this.retirement.retire(`vhost.${h}`);
+  }
+  private readonly counted = new Map<string, readonly string[]>();
 
   openConnections(): number { return this.reader.total(LISTENER_SCHEMA, LISTENER_SCHEMA.names.indexOf('downstream_cx_active')); }
   openRequests(): number { return this.reader.total(HCM_SCHEMA, HCM_SCHEMA.names.indexOf('downstream_rq_active')); }

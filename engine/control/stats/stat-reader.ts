@@ -43,6 +43,10 @@ class Histogram implements HistogramView {
   get shown(): boolean { return !this.retired || this.cumulative.at.length > 0; }
 }
 
+function foldHistogram(h: Histogram, which: (p: Place) => boolean): void {
+  h.places = h.places.filter((p) => { if (!which(p)) return true; addBuckets(p.column, p.slot, h.kept ??= new Float64Array(HISTOGRAM_SLOTS)); return false; });
+}
+
 /** Envoy's sanitizing of stat names: ':' and NUL are not allowed in them. */
 export function sanitizeName(name: string): string { return /[:\0]/.test(name) ? name.replaceAll('://', '_').replaceAll(':/', '_').replace(/[:\0]/g, '_') : name; }
 const scopePrefix = (prefix: string): string => (prefix === '' ? '' : `${sanitizeName(prefix)}.`);
@@ -96,17 +100,29 @@ export class StatReader {
     if (s.retired) { s.retired = false; this.sortedScopes.stale(); }
   }
 
-  /**
-   * A scope's thing is gone, such as a removed cluster: `prefix` and all names below it are shown no more. Threads keep their slots (their claims come once), so a
-   * scope that is declared again starts from 0 in the same place.
-   */
-  retireScope(prefix: string): void {
-    const start = scopePrefix(prefix);
-    for (const [name, s] of this.scopes) if (name.startsWith(start)) { s.retired = true; s.forget(); }
-    for (const [name, s] of this.singles) if (name.startsWith(start)) { s.retired = true; s.reset = s.raw(); }
-    for (const [name, h] of this.histograms) if (name.startsWith(start)) { h.retired = true; h.base = h.merged(this.scratch); h.cumulative = h.interval = EMPTY; }
+  /** What a thread has let go of: its counts are kept, its slots are not read any more. */
+  gone(thread: number, claim: StatClaim): void {
+    const column = this.columns.get(thread);
+    if (column === undefined) return;
+    switch (claim.kind) {
+      case 'stat': { const name = sanitizeName(claim.name), s = this.singles.get(name); if (s !== undefined) this.foldSingle(name, s, (p) => p.column === column && p.slot === claim.slot); break; }
+      case 'histogram': { const h = this.histograms.get(sanitizeName(claim.name)); if (h !== undefined) foldHistogram(h, (p) => p.column === column && p.slot === claim.base); break; }
+      case 'stat-block': { const schema = this.schemas.get(claim.schema); if (schema !== undefined) this.scopes.get(scopePrefix(claim.prefix))?.gone(schema, column, claim.base, this.keep); }
+    }
+  }
+  private readonly keep = (name: string, value: number): void => this.kept?.set(name, value);
+  private foldSingle(name: string, s: Single, which: (p: Place) => boolean): void {
+    s.places = s.places.filter((p) => { if (!which(p)) return true; if (s.kind === 'counter') { s.kept += p.column[p.slot]!; this.keep(name, s.kept); } return false; });
+  }
+
+  /** Names whose thing is gone, such as a removed cluster, are shown no more. What a thread still writes into stays known, hidden until it counts again. */
+  drop(goes: (name: string) => boolean): void {
+    for (const [name, s] of this.scopes) if (goes(s.prefix)) { if (!s.written) this.scopes.delete(name); else { s.retired = true; s.forget(); } }
+    for (const [name, s] of this.singles) if (goes(name)) { if (s.places.length === 0) this.singles.delete(name); else { s.retired = true; s.reset = s.raw(); } }
+    for (const [name, h] of this.histograms) if (goes(name)) { if (h.places.length === 0) this.histograms.delete(name); else { h.retired = true; h.base = h.merged(this.scratch); h.cumulative = h.interval = EMPTY; } }
+    for (const name of this.texts.keys()) if (goes(name)) this.texts.delete(name);
     this.anyRetired = true;
-    this.kept?.forget(start);
+    this.kept?.drop(goes);
     this.sortedScopes.stale(); this.sortedSingles.stale(); this.sortedHistograms.stale();
   }
   private anyRetired = false;
@@ -116,9 +132,9 @@ export class StatReader {
     const column = this.columns.get(thread);
     if (column === undefined) return;
     this.columns.delete(thread);
-    for (const s of this.scopes.values()) s.detach(column, (name, value) => this.kept?.set(name, value));
-    for (const [name, s] of this.singles) s.places = s.places.filter((p) => { if (p.column !== column) return true; if (s.kind === 'counter') { s.kept += column[p.slot]!; this.kept?.set(name, s.kept); } return false; });
-    for (const h of this.histograms.values()) h.places = h.places.filter((p) => { if (p.column !== column) return true; addBuckets(column, p.slot, h.kept ??= new Float64Array(HISTOGRAM_SLOTS)); return false; });
+    for (const s of this.scopes.values()) s.detach(column, this.keep);
+    for (const [name, s] of this.singles) this.foldSingle(name, s, (p) => p.column === column);
+    for (const h of this.histograms.values()) foldHistogram(h, (p) => p.column === column);
   }
 
   /** Control's own value. Counters: the total so far. A name of a declared scope goes there. */

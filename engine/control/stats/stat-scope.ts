@@ -63,8 +63,12 @@ export class StatScope {
   claim(schema: StatSchema, column: Float64Array, base: number): void {
     this.declare(schema);
     const part = this.parts[this.layout.part(schema)] ??= new Part();
-    if (!part.rows.some((r) => r.column === column)) part.rows.push({ column, base });
+    if (!part.rows.some((r) => r.column === column && r.base === base)) part.rows.push({ column, base });
   }
+  /** A thread has let go of a row; what it counted is kept, as its gauges are at rest. */
+  gone(schema: StatSchema, column: Float64Array, base: number, tell: (name: string, own: number) => void): void { this.fold(this.layout.part(schema), (r) => r.column === column && r.base === base, tell); }
+  /** Whether any thread writes into it. */
+  get written(): boolean { return this.parts.some((p) => p !== undefined && p.rows.length > 0); }
 
   /** Sum over all threads since the start, whatever was reset. */
   raw(e: LayoutEntry): number {
@@ -85,13 +89,16 @@ export class StatScope {
 
   /** A thread is gone: its counts are kept (`tell` is given them), its gauges fall away. */
   detach(column: Float64Array, tell: (name: string, own: number) => void = () => undefined): void {
-    this.parts.forEach((part, p) => {
-      const row = part?.rows.find((r) => r.column === column);
-      if (part === undefined || row === undefined) return;
-      part.rows = part.rows.filter((r) => r !== row);
-      const schema = this.layout.schemas[p]!, own = part.own ??= new Float64Array(schema.names.length);
-      schema.kinds.forEach((kind, i) => { if (kind === 'counter' && column[row.base + i] !== 0) { own[i]! += column[row.base + i]!; tell(this.prefix + schema.names[i]!, own[i]!); } });
-    });
+    this.parts.forEach((_, p) => this.fold(p, (r) => r.column === column, tell));
+  }
+  private fold(p: number, which: (row: { readonly column: Float64Array; readonly base: number }) => boolean, tell: (name: string, own: number) => void): void {
+    const part = this.parts[p], schema = this.layout.schemas[p];
+    if (part === undefined || schema === undefined) return;
+    const rows = part.rows.filter(which);
+    if (rows.length === 0) return;
+    part.rows = part.rows.filter((r) => !which(r));
+    const own = part.own ??= new Float64Array(schema.names.length);
+    for (const { column, base } of rows) schema.kinds.forEach((kind, i) => { if (kind === 'counter' && column[base + i] !== 0) { own[i]! += column[base + i]!; tell(this.prefix + schema.names[i]!, own[i]!); } });
   }
 
   /** Counters start from 0 again and control's own gauges fall away. */

@@ -7,14 +7,14 @@ import type { HostTable } from '../../shm/host-table.ts';
 import type { SharedLimits } from '../../shm/shared-limits.ts';
 import type { SharedWords } from '../../shm/shared-words.ts';
 
-interface Held { readonly column: Float64Array; readonly hosts: Map<number, number>; readonly circuits: Map<number, number>; readonly listeners: number[]; readonly limits: Map<number, number> }
+interface Held { readonly column: Float64Array; readonly hosts: Map<number, number>; readonly circuits: Map<number, number>; readonly listeners: Set<number>; readonly limits: Map<number, number> }
 
 export class WorkerTakeBack {
   private readonly shared: { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly limits: SharedLimits };
   private readonly held = new Map<number, Held>();
   constructor(shared: WorkerTakeBack['shared']) { this.shared = shared; }
 
-  attach(worker: number, column: SharedArrayBuffer): void { this.held.set(worker, { column: new Float64Array(column), hosts: new Map(), circuits: new Map(), listeners: [], limits: new Map() }); }
+  attach(worker: number, column: SharedArrayBuffer): void { this.held.set(worker, { column: new Float64Array(column), hosts: new Map(), circuits: new Map(), listeners: new Set(), limits: new Map() }); }
 
   claim(worker: number, c: StatClaim): void {
     const h = this.held.get(worker);
@@ -23,7 +23,16 @@ export class WorkerTakeBack {
     if (c.schema === HOST_SCHEMA.id) h.hosts.set(record, c.base);
     else if (c.schema === CIRCUIT_SCHEMA.id) h.circuits.set(record, c.base);
     else if (c.schema === LIMIT_SCHEMA.id) h.limits.set(record, c.base);
-    else if (c.schema === LISTENER_WORKER_SCHEMA.id) h.listeners.push(c.base);
+    else if (c.schema === LISTENER_WORKER_SCHEMA.id) h.listeners.add(c.base);
+  }
+
+  /** The worker has let go of it. */
+  gone(worker: number, c: StatClaim): void {
+    const h = this.held.get(worker);
+    if (h === undefined || c.kind !== 'stat-block') return;
+    const record = Number(c.prefix.slice(c.prefix.lastIndexOf('.') + 1)), of = c.schema === HOST_SCHEMA.id ? h.hosts : c.schema === CIRCUIT_SCHEMA.id ? h.circuits : c.schema === LIMIT_SCHEMA.id ? h.limits : null;
+    // A record that was used again since stands for another claim.
+    if (of !== null) { if (of.get(record) === c.base) of.delete(record); } else if (c.schema === LISTENER_WORKER_SCHEMA.id) h.listeners.delete(c.base);
   }
 
   /** The worker is dead: its requests, connections and circuit counts go back. */

@@ -104,6 +104,12 @@ export function networkFilterScopes(kind: string, body: unknown): readonly (read
   }
 }
 
+/** Whom the slots of a network filter belong to: its first scope; null: it has none of its own. */
+export function networkFilterOwner(kind: string, body: unknown): string | null {
+  if (kind.endsWith('.HttpConnectionManager')) return `http.${(body as { readonly statPrefix: string }).statPrefix}`;
+  return networkFilterScopes(kind, body)[0]?.[1] ?? null;
+}
+
 /** The same of listener filters. */
 export function listenerFilterScopes(kind: string, body: unknown): readonly (readonly [StatSchema, string])[] {
   const { statPrefix = '' } = body as { readonly statPrefix?: string };

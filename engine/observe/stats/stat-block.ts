@@ -16,6 +16,8 @@ export interface StatSchema {
 export interface StatStore {
   /** This thread's column. Index = slot. One Float64 each, exact to 2^53. */
   readonly column: Float64Array;
+  /** What it belonged to is gone and nothing that is counted here is read any more. */
+  readonly released: boolean;
   /** Slots for a schema under a prefix; asking twice gives the same base. Reports it to control. */
   claim(schema: StatSchema, prefix: string): number;
   /** A single name (dynamic ones such as cluster.x.upstream_rq_404). Asking twice gives the same slot. */
@@ -24,6 +26,8 @@ export interface StatStore {
   claimHistogram(name: string): number;
   /** A run of slots for a part of what is known already; 0: no room. */
   extend(slots: number): number;
+  /** The store of what goes away together, by the prefix of its names ('cluster.NAME'). Its `column` changes when it does: read it anew each time. */
+  owned(name: string): StatStore;
 }
 
 /**
@@ -63,6 +67,8 @@ const DECADES = 11, DIGITS = 90;
 export const HISTOGRAM_SLOTS = 1 + DIGITS * DECADES;
 /** Slots of a directory. */
 export const HISTOGRAM_DIRECTORY = 1 + DECADES;
+/** Decades of a histogram, and slots of one. */
+export const HISTOGRAM_DECADES = DECADES, HISTOGRAM_RUN = DIGITS;
 
 /** Bucket of a value ≥ 0; negative values and NaN count as 0, larger than 9.9e10 as the last bucket. */
 export function histogramBucket(value: number): number {

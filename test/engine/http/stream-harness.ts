@@ -22,7 +22,8 @@ export function statStore(): StatStore {
   let next = 0;
   const column = new Float64Array(60_000);
   const take = (n: number): number => { const at = next; next += n; return at; };
-  return { column, claim: (schema) => take(schema.names.length), claimOne: () => take(1), claimHistogram: () => take(12), extend: (n) => take(n) };
+  const store: StatStore = { column, released: false, claim: (schema) => take(schema.names.length), claimOne: () => take(1), claimHistogram: () => take(12), extend: (n) => take(n), owned: () => store };
+  return store;
 }
 
 export const PLAN = {

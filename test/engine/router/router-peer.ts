@@ -10,7 +10,8 @@ import { Runtime } from '../../../engine/loop/runtime.ts';
 import { TimerWheel } from '../../../engine/loop/timer-wheel.ts';
 import type { WorkerEnv } from '../../../engine/net/worker-env.ts';
 import { CLUSTER_SCHEMA } from '../../../engine/observe/stats/schemas.ts';
-import { COLUMN_SLOTS, ThreadStatStore } from '../../../engine/observe/stats/thread-stat-store.ts';
+import { COLUMN_SLOTS } from '../../../engine/observe/stats/stat-column.ts';
+import { ThreadStatStore } from '../../../engine/observe/stats/thread-stat-store.ts';
 import { StatBlock } from '../../../engine/observe/stats/stat-block.ts';
 import { ConnectionFacts, StreamFacts } from '../../../engine/observe/stream-facts.ts';
 import type { HttpFilterPlan } from '../../../engine/plan/hcm-plan.ts';
@@ -137,7 +138,7 @@ export class RouterPeer {
       action: { ...FORWARD, retry: o.retry === undefined || o.retry === null ? null : { ...RETRY, ...o.retry }, ...o.forward },
     };
     const host: VirtualHostPlan = { name: 'v', level: NO_LEVEL, requireTls: 'NONE', routes: [route], matcher: null, includeAttemptCount: false, includeAttemptCountInResponse: false, metadata: null, filterConfigs: [], virtualClusters: [], bufferLimit: -1, includeTimeoutRetry: false, retry: null, hedge: null, mirrors: [], rateLimits: [], ...o.host };
-    const table: RouteTablePlan = { name: 't', level: NO_LEVEL, mostSpecificWins: false, ignorePort: false, hostHeader: '', ignorePathParameters: false, internalOnly: [], filterConfigs: [], mirrors: [], virtualHosts: [{ domains: ['*'], packed: packVirtualHost(host) }] };
+    const table: RouteTablePlan = { name: 't', counted: [], level: NO_LEVEL, mostSpecificWins: false, ignorePort: false, hostHeader: '', ignorePathParameters: false, internalOnly: [], filterConfigs: [], mirrors: [], virtualHosts: [{ domains: ['*'], packed: packVirtualHost(host) }] };
     Object.assign(this.request, { method: 'GET', path: '/', authority: 'h', scheme: 'http' });
     this.facts.protocol = 'HTTP/1.1';
     this.entry = new TableOfRoutes(table, { runtime: this.env.runtime, clock: this.clock, operators: {} as never }).match(this.request, this.facts, 0) as RouteEntry;

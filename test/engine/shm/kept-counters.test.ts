@@ -30,14 +30,24 @@ test('a cluster that was removed starts from 0 in the next life too', () => {
   const memory = new SharedArrayBuffer(KeptCounters.bytes), first = new StatReader([LISTENER_SCHEMA], [], new KeptCounters(memory));
   first.declare(LISTENER_SCHEMA, 'listener.x');
   first.set('listener.x.downstream_cx_total', 'counter', 7);
-  first.retireScope('listener.x');
+  first.drop((name) => name.startsWith('listener.x.'));
   const second = new StatReader([LISTENER_SCHEMA], [], new KeptCounters(memory));
   second.declare(LISTENER_SCHEMA, 'listener.x');
   assert.equal(second.value('listener.x.downstream_cx_total'), 0);
 });
 
 test('a full table keeps what it has', () => {
-  const memory = new SharedArrayBuffer(64), kept = new KeptCounters(memory);
+  const memory = new SharedArrayBuffer(96), kept = new KeptCounters(memory);
   for (const [name, n] of [['a', 1], ['b'.repeat(100), 2], ['c', 3], ['a', 4]] as const) kept.set(name, n);
   assert.deepEqual(new KeptCounters(memory).entries(), [['a', 4], ['c', 3]]);
+});
+
+test('names that come and go take no more room than those that are there at once', () => {
+  const memory = new SharedArrayBuffer(512), kept = new KeptCounters(memory);
+  for (let i = 0; i < 10_000; i++) {
+    kept.set(`cluster.c${i}.membership_change`, i + 1);
+    kept.set(`cluster.c${i}.update_success`, i + 1);
+    if (i < 9999) kept.drop((name) => name.startsWith(`cluster.c${i}.`));
+  }
+  assert.deepEqual(new KeptCounters(memory).entries().sort(), [['cluster.c9999.membership_change', 10_000], ['cluster.c9999.update_success', 10_000]]);
 });

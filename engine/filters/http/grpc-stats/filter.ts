@@ -49,8 +49,8 @@ class GrpcStatsFilter implements HttpFilter {
     const { plan, stats } = this.factory, up = s.facts.upstream;
     if (plan.emitFilterState) (s.facts.filterState ??= new Map()).set(STATE_KEY, { request_message_count: String(this.requests.count), response_message_count: String(this.responses.count) });
     if (up === null || up.cluster === '' || this.method === null) return;
-    if (this.status !== undefined) stats.charge(up.cluster, this.method, this.status);
-    const of = stats.of(up.cluster, this.method);
+    if (this.status !== undefined) stats.charge(up, this.method, this.status);
+    const of = stats.of(up, this.method);
     if (this.requests.count > 0) of.add('request_message_count', this.requests.count);
     if (this.responses.count > 0) of.add('response_message_count', this.responses.count);
     if (plan.upstreamTime && up.lastTxMs >= 0 && up.lastRxMs >= 0) of.record(Math.max(0, up.lastRxMs - up.lastTxMs));

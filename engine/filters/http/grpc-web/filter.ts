@@ -127,6 +127,6 @@ class GrpcWebFilter implements HttpFilter {
 
   onEnd(s: StreamView): void {
     const up = s.facts.upstream;
-    if (up !== null && up.cluster !== '' && this.status !== undefined && this.method !== '') this.factory.stats.charge(up.cluster, this.method, this.status);
+    if (up !== null && up.cluster !== '' && this.status !== undefined && this.method !== '') this.factory.stats.charge(up, this.method, this.status);
   }
 }

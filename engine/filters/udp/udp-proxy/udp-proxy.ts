@@ -9,7 +9,7 @@ import type { WorkerEnv } from '../../../net/worker-env.ts';
 import type { AccessLog } from '../../../observe/accesslog/access-log.ts';
 import { UDP_CLUSTER_SCHEMA, UDP_PROXY, UDP_PROXY_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
 import { CLUSTER } from '../../../observe/stats/schemas.ts';
-import { StatBlock } from '../../../observe/stats/stat-block.ts';
+import { StatBlock, type StatStore } from '../../../observe/stats/stat-block.ts';
 import { ConnectionFacts } from '../../../observe/stream-facts.ts';
 import type { UdpProxyPlan } from '../../../plan/udp-proxy-plan.ts';
 import type { Cluster, ClusterDirectory, Host, PickContext } from '../../../upstream/upstream.ts';
@@ -26,7 +26,7 @@ export class UdpProxy implements UdpFilter {
   private readonly logs: readonly AccessLog[];
   private readonly tree: MatchTree<string>;
   private readonly sessions = new Map<string, UdpSession>();
-  private readonly clusterStats = new Map<string, UdpClusterStats>();
+  private readonly clusterStats = new WeakMap<StatStore, UdpClusterStats>();
   private closed = false;
 
   constructor(plan: UdpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[]) {
@@ -69,8 +69,8 @@ export class UdpProxy implements UdpFilter {
   }
 
   private statsOf(cluster: Cluster): UdpClusterStats {
-    let s = this.clusterStats.get(cluster.statName);
-    if (s === undefined) { s = { block: new StatBlock(this.env.stats, UDP_CLUSTER_SCHEMA, `cluster.${cluster.statName}`) }; this.clusterStats.set(cluster.statName, s); }
+    let s = this.clusterStats.get(cluster.statStore);
+    if (s === undefined) { s = { block: new StatBlock(cluster.statStore, UDP_CLUSTER_SCHEMA, `cluster.${cluster.statName}`) }; this.clusterStats.set(cluster.statStore, s); }
     return s;
   }
 

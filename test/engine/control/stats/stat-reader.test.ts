@@ -4,6 +4,7 @@ import { quantiles, total } from '../../../../engine/control/stats/buckets.ts';
 import { sanitizeName, StatReader } from '../../../../engine/control/stats/stat-reader.ts';
 import { StatBlock, type StatSchema } from '../../../../engine/observe/stats/stat-block.ts';
 import { LISTENER, LISTENER_SCHEMA } from '../../../../engine/observe/stats/schemas.ts';
+import { SINK } from '../../../../engine/observe/stats/stat-column.ts';
 import { ThreadStatStore } from '../../../../engine/observe/stats/thread-stat-store.ts';
 
 function worker(reader: StatReader, id: number): StatBlock {
@@ -22,11 +23,13 @@ test('values of all workers are summed, and a dead worker leaves its counters bu
   assert.equal(reader.value('listener.127.0.0.1_80.downstream_cx_active'), 1);
 });
 
-test('a declared scope reads 0 and a retired one is gone', () => {
+const within = (prefix: string) => (name: string): boolean => name.startsWith(`${sanitizeName(prefix)}.`);
+
+test('a declared scope reads 0 and a dropped one is gone', () => {
   const reader = new StatReader([LISTENER_SCHEMA]);
   reader.declare(LISTENER_SCHEMA, 'listener.x');
   assert.equal(reader.value('listener.x.downstream_cx_total'), 0);
-  reader.retireScope('listener.x');
+  reader.drop(within('listener.x'));
   assert.equal(reader.value('listener.x.downstream_cx_total'), undefined);
 });
 
@@ -54,11 +57,11 @@ test('histograms show nothing before a flush, then the interval and the whole', 
   assert.ok(quantiles(view.interval)[0]! >= 20);
 });
 
-test('a scope that comes back after it was retired starts from 0 in the slots that threads already have', () => {
+test('a scope that comes back after it was dropped starts from 0 in slots that threads still have', () => {
   const reader = new StatReader([LISTENER_SCHEMA]), a = worker(reader, 0), prefix = 'listener.127.0.0.1:80', total_ = 'listener.127.0.0.1_80.downstream_cx_total';
   a.add(LISTENER.downstream_cx_total, 5); a.record(LISTENER.downstream_cx_length_ms, 10);
   flush(reader);
-  reader.retireScope(prefix);
+  reader.drop(within(prefix));
   assert.equal(reader.value(total_), undefined);
   const walk = reader.walk();
   assert.equal(walk.next(), false);
@@ -85,7 +88,7 @@ test('control sets names of declared scopes where they belong, and a walk shows 
 });
 
 test('a histogram takes room for the decades that it has seen, and loses samples for which there is none', () => {
-  const reader = new StatReader([LISTENER_SCHEMA]), memory = new SharedArrayBuffer(8 * (1 + LISTENER_SCHEMA.names.length + 12 + 90));
+  const reader = new StatReader([LISTENER_SCHEMA]), memory = new SharedArrayBuffer(8 * (SINK + LISTENER_SCHEMA.names.length + 12 + 90));
   reader.attach(0, memory);
   const store = new ThreadStatStore(memory, (c) => reader.claim(0, c)), block = new StatBlock(store, LISTENER_SCHEMA, 'listener.x');
   block.touch();

@@ -18,7 +18,8 @@ import { harness, type Harness } from '../../http/stream-harness.ts';
 function namedStats(): StatStore & { readonly all: () => Record<string, number> } {
   const names: string[] = [], column = new Float64Array(5000);
   const claim = (name: string, n = 1): number => { const at = names.length; for (let i = 0; i < n; i++) names.push(i === 0 ? name : ''); return at; };
-  return { column, claim: (s, p) => claim(p, s.names.length), claimOne: (n) => claim(n), claimHistogram: (n) => claim(n, 12), extend: (n) => claim('', n), all: () => Object.fromEntries(names.flatMap((n, i) => (n === '' || column[i] === 0 ? [] : [[n.replace('cluster.c.', ''), column[i]!]]))) };
+  const store: ReturnType<typeof namedStats> = { column, released: false, owned: () => store, claim: (s, p) => claim(p, s.names.length), claimOne: (n) => claim(n), claimHistogram: (n) => claim(n, 12), extend: (n) => claim('', n), all: () => Object.fromEntries(names.flatMap((n, i) => (n === '' || column[i] === 0 ? [] : [[n.replace('cluster.c.', ''), column[i]!]]))) };
+  return store;
 }
 
 const frame = (text: string, flags = 0): string => String.fromCharCode(flags, 0, 0, text.length >> 8, text.length & 255) + text;

@@ -22,6 +22,8 @@ class Store implements StatStore {
   claimOne(): number { return this.next++; }
   claimHistogram(): number { return 0; }
   extend(): number { return 0; }
+  readonly released = false;
+  owned(): this { return this; }
 }
 
 export const zone = (name: string): Locality => ({ region: '', zone: name, subZone: '' });
