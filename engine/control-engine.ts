@@ -193,7 +193,7 @@ export class ControlEngine {
 
   private watchOverload(plan: OverloadPlan | null): void {
     this.overload?.close();
-    const env = SYSTEM_MONITOR_ENV(this.host.flags.concurrency, (key) => this.state.runtimeValues()[key]), of = new Map(plan?.monitors.map((m) => [m.name, m.monitor]));
+    const env = SYSTEM_MONITOR_ENV(this.host.flags.concurrency, () => this.host.shared.words.connections(), (key) => this.state.runtimeValues()[key]), of = new Map(plan?.monitors.map((m) => [m.name, m.monitor]));
     this.overload = plan === null || plan.monitors.length === 0 ? null : new OverloadManager(plan, {
       after: (ms, task) => this.host.after(ms, task), words: this.host.shared.words, makeMonitor: (name) => makeMonitor(of.get(name)!, env), stat: (name, kind, change) => this.state.change(name, kind, change),
       onAction: (action, value) => {

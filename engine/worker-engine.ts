@@ -62,9 +62,10 @@ export class WorkerEngine {
     this.clusters = new ClusterSet(env, shared, { vote: (host, row) => tell({ kind: 'outlier-vote', host, row }), failHealth: (host) => tell({ kind: 'health-fail', host }) }, new DnsCaches((cache, host) => tell({ kind: 'dns-wanted', cache, host }), env.clock));
     this.clusters.settle(settings.nodeLocality, settings.localClusterName);
     this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators });
-    const catalog = new WorkerCatalog({ limits: shared.limits, records: shared.records, overload: new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []), healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, dns: this.clusters.dns, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), node: () => ({ id: toByteString(this.settings?.nodeId ?? ''), cluster: toByteString(this.settings?.nodeCluster ?? '') }) });
+    const overload = new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []);
+    const catalog = new WorkerCatalog({ limits: shared.limits, records: shared.records, overload, healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, dns: this.clusters.dns, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), node: () => ({ id: toByteString(this.settings?.nodeId ?? ''), cluster: toByteString(this.settings?.nodeCluster ?? '') }) });
     this.accounts = new StreamAccounts(env);
-    this.listeners = new ListenerSet(env, catalog, shared.words);
+    this.listeners = new ListenerSet(env, catalog, shared.words, overload);
     this.listeners.onBound = (name, addresses, error) => this.tell({ kind: 'listener-bound', name, addresses, error });
   }
 

@@ -17,7 +17,8 @@ import type { HcmRuntime } from './hcm-runtime.ts';
 import { PrefaceDetection } from './preface-detection.ts';
 import { PrematureResets } from './premature-resets.ts';
 import { OVERLOADED, STREAM_FLAG } from './stream-replies.ts';
-import { Stream, type StreamOwner } from './stream.ts';
+import { Stream } from './stream.ts';
+import type { StreamOwner } from './stream-owner.ts';
 
 export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, StreamOwner, H1CodecCounters, H2ServerOwner {
   readonly runtime: HcmRuntime;
@@ -282,7 +283,7 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   }
   /** reduce_timeouts has become stronger or weaker: idleness is looked at anew. */
   onTimersScaled(): void {
-    for (let s = this.first; s !== null; s = s.next) s.scaleIdle();
+    for (let s = this.first; s !== null; s = s.next) s.scaleTimers();
     this.armSweep();
     const { lifetime, runtime: { env } } = this;
     if (lifetime?.armed === true) env.wheel.arm(lifetime, Math.max(1, this.facts.startMs + this.maxDurationMs - env.clock.nowMs()));
@@ -290,8 +291,10 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
   /** Only HTTP/2 streams, as in Envoy: an HTTP/1 one cannot be reset without its connection. */
   collectAccounts(accounts: StreamAccounts): void { if (this.h2 !== null) for (let s = this.first; s !== null; s = s.next) accounts.add(s, s.heldBytes); }
   private get maxDurationMs(): number { return this.scaled('HTTP_DOWNSTREAM_CONNECTION_MAX', this.lifetimeMs); }
-  private scaled(timer: TimerScalePlan['timer'], ms: number): number { return this.connection.bypassOverload ? ms : this.runtime.overload.scaled(timer, ms); }
+  /** As in Envoy also where the listener bypasses the overload manager. */
+  private scaled(timer: TimerScalePlan['timer'], ms: number): number { return this.runtime.overload.scaled(timer, ms); }
   streamIdleMs(ms: number): number { return this.scaled('HTTP_DOWNSTREAM_STREAM_IDLE', ms); }
+  streamFlushMs(ms: number): number { return this.scaled('HTTP_DOWNSTREAM_STREAM_FLUSH', ms); }
   /** The connection's idle timeout under the present pressure. */
   private get idleTimeoutMs(): number { return this.scaled('HTTP_DOWNSTREAM_CONNECTION_IDLE', this.runtime.plan.idleTimeoutMs); }
   onDelayedClose(): void { this.runtime.stats.inc(HCM.downstream_cx_delayed_close_timeout); }

@@ -1,9 +1,9 @@
-// The clocks of one stream: the head, the whole request, the stream's life; idleness is only a number that the connection's sweep looks at, so activity arms nothing.
+// The clocks of one stream: the head, the whole request, the stream's life, the flush of a whole answer; idleness is only a number that the connection's sweep looks at, so activity arms nothing.
 import { Timer } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 
 /** What expires; called from the wheel. */
-export interface ClockOwner { onHeadersTimeout(): void; onRequestTimeout(): void; onMaxDuration(): void; onLogInterval(): void }
+export interface ClockOwner { onHeadersTimeout(): void; onRequestTimeout(): void; onMaxDuration(): void; onLogInterval(): void; onFlushTimeout(): void }
 
 export class StreamClock {
   private readonly env: WorkerEnv;
@@ -11,6 +11,7 @@ export class StreamClock {
   private request: Timer | null = null;
   private life: Timer | null = null;
   private log: Timer | null = null;
+  private flush: Timer | null = null;
   /** 0: never idle. */
   idleMs: number;
   private lastActivity: number;
@@ -27,7 +28,18 @@ export class StreamClock {
   armLife(ms: number): void { this.life = new Timer(() => this.owner.onMaxDuration()); this.env.wheel.arm(this.life, ms); }
   /** Every `ms` until the end. */
   armLog(ms: number): void { this.log = new Timer(() => { this.env.wheel.arm(this.log!, ms); this.owner.onLogInterval(); }); this.env.wheel.arm(this.log, ms); }
+  /** The whole answer waits for the client's window: of all clocks only this one goes on, and what the client takes does not begin it anew (as in Envoy's codec). `ms` 0: none. */
+  armFlush(ms: number): void {
+    this.stop();
+    this.idleMs = 0;
+    this.touch();
+    if (ms <= 0) return;
+    this.flush = new Timer(() => this.owner.onFlushTimeout());
+    this.env.wheel.arm(this.flush, ms);
+  }
+  /** The flush has another length than before, counted from its beginning. */
+  moveFlush(ms: number): void { if (this.flush !== null) this.env.wheel.arm(this.flush, Math.max(1, this.lastActivity + ms - this.env.clock.nowMs())); }
   /** The request (or its head) is there. */
   requestOver(): void { if (this.request !== null) { this.env.wheel.cancel(this.request); this.request = null; } }
-  stop(): void { this.requestOver(); if (this.life !== null) { this.env.wheel.cancel(this.life); this.life = null; } if (this.log !== null) { this.env.wheel.cancel(this.log); this.log = null; } }
+  stop(): void { this.requestOver(); if (this.life !== null) { this.env.wheel.cancel(this.life); this.life = null; } if (this.log !== null) { this.env.wheel.cancel(this.log); this.log = null; } if (this.flush !== null) { this.env.wheel.cancel(this.flush); this.flush = null; } }
 }

@@ -10,6 +10,8 @@ const DEADLINE_EXCEEDED = 4;
 
 export const REPLY = {
   overloaded: new LocalReply(503, 'envoy overloaded', 'overload'),
+  /** append_local_overload. */
+  overloadedHere: new LocalReply(503, 'envoy overloaded', 'overload', 0, (h) => h.add('x-envoy-local-overloaded', 'true')),
   missingHost: new LocalReply(400, '', 'missing_host_header'),
   queryWithoutType: new LocalReply(400, '', 'query_missing_content_type'),
   missingPath: new LocalReply(404, '', 'missing_path_rejected'),

@@ -8,37 +8,21 @@ import type { ByteQueue } from '../base/byte-queue.ts';
 import type { PeerFault } from '../base/fault.ts';
 import type { RequestSink, ResetReason, ServerStream, PauseReason } from '../codec/codec.ts';
 import { RequestHeaders, type Headers, type ResponseHeaders } from '../headers/headers.ts';
-import { HCM } from '../observe/stats/schemas.ts';
+import { HCM, HTTP2 } from '../observe/stats/schemas.ts';
 import { flagBit } from '../observe/response-flags.ts';
 import { StreamFacts, type ConnectionFacts } from '../observe/stream-facts.ts';
 import type { ChainOwner, Effects } from './filter-chain.ts';
 import type { FilterList } from './filter-list.ts';
 import type { DownstreamWatcher, HttpFilter, LocalReply, ResponseEntry, Side, StreamEnd, StreamView } from './filter.ts';
-import type { HcmRuntime } from './hcm-runtime.ts';
 import { buildLocalReply, isGrpc } from './local-reply.ts';
 import { checkRequest, upgradeToken, upgradeVerdict } from './request-checks.ts';
 import { countResponse, finishResponse, logTunnel } from './response-preparation.ts';
 import { RequestSide } from './request-side.ts';
 import { ResponseSide } from './response-side.ts';
 import type { Route, RouteFilterConfig } from './route.ts';
+import type { StreamOwner } from './stream-owner.ts';
 import { StreamClock, type ClockOwner } from './stream-clock.ts';
 import { faultReply, OVERLOADED, REPLY, STREAM_FLAG } from './stream-replies.ts';
-
-/** What a stream needs of its connection. */
-export interface StreamOwner {
-  readonly runtime: HcmRuntime;
-  readonly facts: ConnectionFacts;
-  readonly bufferLimit: number;
-  /** The overload manager refuses this request. */
-  refusesRequest(): boolean;
-  /** A stream idle timeout under the present pressure, ms. */
-  streamIdleMs(ms: number): number;
-  streamEnded(stream: Stream): void;
-  /** Another stream on the exchange of one that ends (internal redirects). */
-  recreateStream(codec: ServerStream): Stream;
-  /** A stream has another idle timeout than before. */
-  idleChanged(): void;
-}
 
 export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwner, ChainOwner {
   /** @internal The connection's list of streams. */
@@ -66,7 +50,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   private readonly clock: StreamClock;
   private upgraded = false;
   private limit: number;
-  /** The idle timeout as configured; the clock's may be shorter under pressure. */
+  /** The idle timeout as configured, or once the whole answer waits the flush timeout; the clock's may be shorter under pressure. */
   private idleMs: number;
 
   constructor(owner: StreamOwner, codec: ServerStream) {
@@ -91,7 +75,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   }
 
   /** The pressure that shortens timeouts has changed, or the timeout itself. */
-  scaleIdle(): void { this.clock.idleMs = this.owner.streamIdleMs(this.idleMs); }
+  scaleTimers(): void { if (this.state === 'done') this.clock.moveFlush(this.owner.streamFlushMs(this.idleMs)); else this.clock.idleMs = this.owner.streamIdleMs(this.idleMs); }
   get bufferLimit(): number { return this.limit; }
   setBufferLimit(bytes: number): void { this.limit = bytes; }
   get route(): Route | null { return this.matched === undefined ? this.findRoute() : this.matched; }
@@ -111,7 +95,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     if (route === null) return;
     this.facts.routeName = route.name;
     this.facts.virtualHostName = route.virtualHostName;
-    if (route.idleTimeoutMs >= 0 && route.idleTimeoutMs !== this.idleMs) { this.idleMs = route.idleTimeoutMs; this.scaleIdle(); this.owner.idleChanged(); }
+    if (route.idleTimeoutMs >= 0 && route.idleTimeoutMs !== this.idleMs) { this.idleMs = route.idleTimeoutMs; this.scaleTimers(); this.owner.idleChanged(); }
     if (route.bufferLimit >= 0) this.limit = route.bufferLimit;
   }
 
@@ -134,7 +118,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.clock.touch();
     if (plan.requestHeadersTimeoutMs > 0) { this.clock.requestOver(); if (plan.requestTimeoutMs > 0 && !end) this.clock.armRequest(plan.requestTimeoutMs); }
     if (end) this.requestEnded();
-    if (this.owner.refusesRequest()) { this.locally(REPLY.overloaded); return; }
+    if (this.owner.refusesRequest()) { this.locally(plan.appendLocalOverload ? REPLY.overloadedHere : REPLY.overloaded); return; }
     const refused = checkRequest(runtime, headers, facts);
     if (refused !== null) {
       if (refused.status === 400 && !plan.http1.streamErrorOnInvalidHttpMessage) this.codec.closeAfter();
@@ -340,6 +324,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.facts.responseBodyBytes += end - start;
     if (last) this.responseEnding();
     this.codec.data(bytes, start, end, last);
+    if (last) this.awaitFlush();
   }
 
   sendTrailers(trailers: Headers): void {
@@ -347,17 +332,26 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.facts.responseTrailers = trailers;
     this.responseEnding();
     this.codec.trailers(trailers);
+    this.awaitFlush();
   }
 
   responseTooLarge(): void { this.owner.runtime.stats.inc(HCM.rs_too_large); this.locally(REPLY.responseTooLarge); }
   /** The last bytes go out now; the rest of a request that is still coming reaches no filter. */
   private responseEnding(): void { this.state = 'done'; this.requestSide.close(); this.facts.lastTxMs = this.owner.runtime.env.clock.nowMs(); }
+  /** What of the answer still waits (HTTP/2) has so long to leave. A route's idle timeout is not looked at, in spite of Envoy's documentation. */
+  private awaitFlush(): void {
+    if (this.state !== 'done' || this.codec.queuedBytes === 0) return;
+    const own = this.matched?.flushTimeoutMs ?? -1;
+    this.idleMs = own >= 0 ? own : this.owner.runtime.plan.streamFlushTimeoutMs;
+    this.clock.armFlush(this.owner.streamFlushMs(this.idleMs));
+  }
   /** The connection ends with this stream's answer. */
   closeAfter(): void { this.codec.closeAfter(); }
 
   // ---- time --------------------------------------------------------------------------------------------------------------------
   onRequestTimeout(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_timeout); this.locally(REPLY.requestTimeout); }
   onHeadersTimeout(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_header_timeout); this.facts.protocol = this.codec.protocol; this.locally(REPLY.headersTimeout); }
+  onFlushTimeout(): void { this.owner.runtime.http2Stats.inc(HTTP2.tx_flush_timeout); this.end('complete'); this.codec.reset('local'); }
   onLogInterval(): void { for (const log of this.owner.runtime.accessLogs) log.log(this.facts, 'DownstreamPeriodic'); }
   onMaxDuration(): void { this.owner.runtime.stats.inc(HCM.downstream_rq_max_duration_reached); this.locally(this.requestComplete ? REPLY.maxDurationLate : REPLY.maxDuration); }
 

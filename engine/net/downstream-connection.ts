@@ -27,6 +27,8 @@ export interface ListenerState {
   readonly accessLogs: readonly AccessLog[];
   readonly draining: boolean;
   readonly plan: { readonly bypassOverload: boolean };
+  /** A transport socket's handshake timeout under the present pressure, ms. */
+  handshakeMs(ms: number): number;
   /** The connection has ended. */
   left(connection: AcceptedConnection): void;
 }
@@ -69,16 +71,21 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
     if (wrapped === null) { this.facts.transportFailure = 'TLS error: Secret is not supplied by SDS'; this.close('now'); return false; }
     this.transport = wrapped;
     wrapped.sink = this;
-    if (timeoutMs > 0) this.handshake = this.env.wheel.after(timeoutMs, () => { this.state.stats.inc(LISTENER.downstream_cx_transport_socket_connect_timeout); this.close('now', 'transport socket timeout was reached'); });
+    if (timeoutMs > 0) this.handshake = { ms: timeoutMs, since: this.env.clock.nowMs(), timer: this.env.wheel.after(this.state.handshakeMs(timeoutMs), () => this.onHandshakeTimeout()) };
     return true;
   }
-  private handshake: Timer | null = null;
+  private handshake: { readonly ms: number; readonly since: number; readonly timer: Timer } | null = null;
+  private onHandshakeTimeout(): void { this.state.stats.inc(LISTENER.downstream_cx_transport_socket_connect_timeout); this.close('now', 'transport socket timeout was reached'); }
 
   get bufferLimit(): number { return this.state.bufferLimit; }
   get listenerStatPrefix(): string { return this.state.statPrefix; }
   get draining(): boolean { return this.state.draining; }
   get bypassOverload(): boolean { return this.state.plan.bypassOverload; }
-  timersScaled(): void { for (const f of this.filters) f.onTimersScaled?.(); }
+  timersScaled(): void {
+    const { handshake: h, env: { wheel, clock } } = this;
+    if (h !== null) wheel.arm(h.timer, Math.max(1, h.since + this.state.handshakeMs(h.ms) - clock.nowMs()));
+    for (const f of this.filters) f.onTimersScaled?.();
+  }
   collectAccounts(accounts: StreamAccounts): void { for (const f of this.filters) f.collectAccounts?.(accounts); }
   get stream(): StreamFacts { return this.ownStream ??= addresses(new StreamFacts(this.facts)); }
   get live(): boolean { return !this.ended; }
@@ -148,7 +155,7 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
 
   /** An accepted socket is connected: this is its transport socket's handshake. */
   onConnect(): void {
-    if (this.handshake !== null) { this.env.wheel.cancel(this.handshake); this.handshake = null; }
+    if (this.handshake !== null) { this.env.wheel.cancel(this.handshake.timer); this.handshake = null; }
     for (let i = 0; i < this.begun && !this.ended; i++) this.filters[i]!.onSecured?.();
   }
   onData(bytes: Buffer, start: number, end: number): void {
@@ -199,7 +206,7 @@ export class AcceptedConnection implements DownstreamConnection, SocketSink {
     this.ended = true;
     this.held?.clear();
     if (this.closing !== null) this.env.wheel.cancel(this.closing);
-    if (this.handshake !== null) this.env.wheel.cancel(this.handshake);
+    if (this.handshake !== null) this.env.wheel.cancel(this.handshake.timer);
     this.facts.endMs = this.env.clock.nowMs();
     for (const f of this.filters) f.onClose?.(error, local);
     const { stats, workerStats } = this.state;

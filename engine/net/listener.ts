@@ -6,7 +6,7 @@ import { StatBlock } from '../observe/stats/stat-block.ts';
 import { ConnectionFacts, setStreamMetadata, StreamFacts } from '../observe/stream-facts.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
 import { LoadShed, strikes } from './overload.ts';
-import { OVERLOAD } from '../plan/overload-plan.ts';
+import { OVERLOAD, type TimerScalePlan } from '../plan/overload-plan.ts';
 import type { ExtensionPlan } from '../plan/extension-plan.ts';
 import type { AdditionalAddressPlan, FilterChainPlan, ListenerPlan } from '../plan/listener-plan.ts';
 import { formatAddress, ipAddress, type Address } from './address.ts';
@@ -28,6 +28,9 @@ import { ownedEnv, type WorkerEnv } from './worker-env.ts';
 export interface ConnectionBudget { tryConnection(): boolean; releaseConnections(count: number): void; /** The process fails its health checks: connections are not kept. */ healthFailed(): boolean; /** Strength of an overload action, 0 to 1. */ overload(action: number): number; overloaded(): boolean }
 
 interface Chain { readonly name: string; readonly socket: DownstreamSocketFactory | null; readonly connectTimeoutMs: number; readonly factories: readonly NetworkFilterFactory[]; readonly metadata: FilterChainPlan['metadata'] }
+
+/** What shortens timers under pressure (OverloadView). */
+interface TimerScale { scaled(timer: TimerScalePlan['timer'], ms: number): number }
 
 /** The listener for the address that a connection was meant for; null: none has it. */
 type HandOff = (facts: ConnectionFacts) => ListenerVersion | null;
@@ -58,12 +61,14 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
   private sequence: (() => boolean) | null = null;
 
   private readonly handOff: HandOff;
+  private readonly timers: TimerScale;
 
-  constructor(plan: ListenerPlan, env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget, handOff: HandOff) {
+  constructor(plan: ListenerPlan, env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget, timers: TimerScale, handOff: HandOff) {
     this.plan = plan;
     this.env = env;
     this.budget = budget;
     this.handOff = handOff;
+    this.timers = timers;
     this.listenerFiltersTimeoutMs = plan.listenerFiltersTimeoutMs;
     this.continueOnTimeout = plan.continueOnTimeout;
     this.statPrefix = `listener.${listenerStatName(plan)}`;
@@ -85,6 +90,7 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     this.sequence ??= gradual && durationMs > 0 ? () => random.unit() * durationMs < clock.nowMs() - since : () => true;
   }
   get size(): number { return this.connections.size + this.accepting.size; }
+  handshakeMs(ms: number): number { return this.timers.scaled('TRANSPORT_SOCKET_CONNECT', ms); }
 
   /** A socket within the limits: its chain is chosen now, or after the listener filters have seen enough. */
   accept(socket: TransportSocket, facts: ConnectionFacts, stream: StreamFacts | null = null, handedOff = false): void {
@@ -164,13 +170,14 @@ export class ListenerSet {
   onBound: (name: string, addresses: readonly string[], error: string) => void = () => {};
 
   private readonly shed: LoadShed;
-  constructor(env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget) { this.env = env; this.catalog = catalog; this.budget = budget; this.shed = new LoadShed(budget, env); }
+  private readonly timers: TimerScale;
+  constructor(env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget, timers: TimerScale) { this.env = env; this.catalog = catalog; this.budget = budget; this.timers = timers; this.shed = new LoadShed(budget, env); }
 
   /** Installs a listener, or a new version of one. Binding goes on in the background; `onBound` tells. */
   install(plan: ListenerPlan): void {
     if (plan.udp !== null) { this.installUdp(plan, plan.udp); return; }
     this.byAddress = null;
-    const version = new ListenerVersion(plan, this.env, this.catalog, this.budget, (facts) => this.listenerAt(facts));
+    const version = new ListenerVersion(plan, this.env, this.catalog, this.budget, this.timers, (facts) => this.listenerAt(facts));
     const known = this.listeners.get(plan.name);
     if (known !== undefined) {
       const before = known.version;

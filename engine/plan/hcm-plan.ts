@@ -85,6 +85,8 @@ export interface HcmPlan {
   readonly requestTimeoutMs: number;
   readonly requestHeadersTimeoutMs: number;
   readonly streamIdleTimeoutMs: number;
+  /** How long a whole answer may wait for the client's HTTP/2 window; 0: for ever. */
+  readonly streamFlushTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
   /** Up to so many percent are added to it, by chance; to drainTimeoutMs in the same way. */
@@ -93,6 +95,8 @@ export interface HcmPlan {
   /** An HTTP/1 connection past its duration ends with the next request's answer, not by the drain timer. */
   readonly safeConnectionDuration: boolean;
   readonly maxStreamDurationMs: number;
+  /** What the overload manager refuses says so by x-envoy-local-overloaded. */
+  readonly appendLocalOverload: boolean;
   readonly maxRequestsPerConnection: number;
   readonly drainTimeoutMs: number;
   readonly delayedCloseMs: number;

@@ -18,8 +18,17 @@ const ROOTS = { trusted_ca: { inline_string: SAMPLE_CERTIFICATE } };
 const TICKETS = { keys: [{ inline_bytes: Buffer.alloc(80, 1).toString('base64') }] };
 const SDS = { name: 's', sds_config: { path_config_source: { path: '/dev/null' } } };
 
+const MONITOR = { name: 'm', typed_config: { '@type': `${TYPE}resource_monitors.injected_resource.v3.InjectedResourceConfig`, filename: '/dev/null' } };
+const ACTION = { name: 'envoy.overload_actions.shrink_heap', triggers: [{ name: 'm', threshold: { value: 0.5 } }] };
+
 export const MINIMAL: Record<string, Json> = {
   'envoy.config.bootstrap.v3.Admin': { address: ADDRESS },
+  'envoy.config.overload.v3.OverloadManager': { resource_monitors: [MONITOR] },
+  'envoy.config.overload.v3.ResourceMonitor': MONITOR,
+  'envoy.config.overload.v3.OverloadAction': ACTION,
+  'envoy.config.overload.v3.LoadShedPoint': { name: 'envoy.load_shed_points.tcp_listener_accept', triggers: ACTION.triggers },
+  'envoy.config.overload.v3.Trigger': ACTION.triggers[0]!,
+  'envoy.config.overload.v3.ScaledTrigger': { scaling_threshold: 0.1, saturation_threshold: 0.9 },
   'envoy.config.listener.v3.Listener': { name: 'l', address: ADDRESS, filter_chains: [{ filters: [HCM_FILTER] }] },
   'envoy.config.listener.v3.FilterChain': { filters: [HCM_FILTER] },
   'envoy.config.listener.v3.Filter': HCM_FILTER,
@@ -87,6 +96,10 @@ export const MINIMAL: Record<string, Json> = {
 const extension = (type: string, fields: Json): Json => ({ name: 'x', typed_config: { '@type': `type.googleapis.com/${type}`, ...fields } });
 const BODY = [{ inline_string: 'a' }, { inline_string: 'b' }];
 export const VALUES: Record<string, readonly unknown[]> = {
+  'envoy.config.overload.v3.OverloadAction.name': ['envoy.overload_actions.shrink_heap', 'envoy.overload_actions.disable_http_keepalive'],
+  'envoy.config.overload.v3.LoadShedPoint.name': ['envoy.load_shed_points.tcp_listener_accept', 'envoy.load_shed_points.tcp_proxy_on_data'],
+  'envoy.config.overload.v3.Trigger.name': ['m', 'envoy.resource_monitors.global_downstream_max_connections'],
+  'envoy.config.overload.v3.ScaledTrigger.scaling_threshold': [0.2, 0.3], 'envoy.config.overload.v3.ScaledTrigger.saturation_threshold': [0.7, 0.8],
   'envoy.config.core.v3.SocketAddress.address': ['127.0.0.1', '127.0.0.2'],
   'envoy.config.core.v3.CidrRange.address_prefix': ['10.0.0.0', '11.0.0.0'],
   'envoy.config.core.v3.PathConfigSource.path': ['/dev/null', '/dev/zero'], 'envoy.config.core.v3.ConfigSource.path': ['/dev/null', '/dev/zero'],

@@ -6,8 +6,8 @@ import type { MonitorPlan } from '../../plan/overload-plan.ts';
 export interface Monitor { /** NaN: it cannot be read now. */ pressure(): number }
 
 /** The doors of the monitors, so that tests choose what they see. */
-export interface MonitorEnv { readFile(path: string): string; /** Resident bytes of this process. */ residentBytes(): number; cores(): number; /** Value of a runtime key. */ runtime(key: string): RuntimeCell['value'] }
-export const SYSTEM_MONITOR_ENV = (cores: number, runtime: (key: string) => RuntimeCell['value']): MonitorEnv => ({ runtime, readFile: (path) => readFileSync(path, 'utf8'), residentBytes: () => process.memoryUsage.rss(), cores: () => cores });
+export interface MonitorEnv { readFile(path: string): string; /** Resident bytes of this process. */ residentBytes(): number; cores(): number; /** Downstream connections of the process. */ connections(): number; /** Value of a runtime key. */ runtime(key: string): RuntimeCell['value'] }
+export const SYSTEM_MONITOR_ENV = (cores: number, connections: () => number, runtime: (key: string) => RuntimeCell['value']): MonitorEnv => ({ runtime, connections, readFile: (path) => readFileSync(path, 'utf8'), residentBytes: () => process.memoryUsage.rss(), cores: () => cores });
 
 /** What this process holds. Envoy measures its allocator's heap; here that is spread over many, so the resident size stands for it. */
 class FixedHeap implements Monitor {
@@ -68,11 +68,19 @@ class Cpu implements Monitor {
   }
 }
 
+/** Envoy's only proactive resource: its limit is kept where connections are accepted, and its pressure works actions as well. */
+class DownstreamConnections implements Monitor {
+  private readonly max: number; private readonly env: MonitorEnv;
+  constructor(max: number, env: MonitorEnv) { this.max = max; this.env = env; }
+  pressure(): number { return this.env.connections() / this.max; }
+}
+
 export function makeMonitor(plan: MonitorPlan, env: MonitorEnv): Monitor {
   switch (plan.kind) {
     case 'fixed-heap': return new FixedHeap(plan.maxBytes, plan.maxBytesKey, env);
     case 'injected': return new Injected(plan.file, env);
     case 'cgroup-memory': return new CgroupMemory(plan.maxBytes, env);
+    case 'downstream-connections': return new DownstreamConnections(plan.max, env);
     case 'cpu': return new Cpu(plan.mode, env);
   }
 }

@@ -9,7 +9,7 @@ export interface OverloadEnv {
   readonly words: SharedWords;
   makeMonitor(name: string): Monitor;
   stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
-  /** An action has become stronger or weaker. */
+  /** An action has become stronger or weaker, or has to act again. */
   onAction(action: OverloadAction, value: number): void;
 }
 
@@ -19,6 +19,8 @@ export function strength(t: TriggerPlan, pressure: number): number {
   return pressure <= t.from ? 0 : (pressure - t.from) / (t.to - t.from);
 }
 
+function isPoint(action: OverloadAction | null): boolean { return action === null || OVERLOAD[action] >= FIRST_POINT; }
+
 export class OverloadManager {
   private readonly plan: OverloadPlan;
   private readonly env: OverloadEnv;
@@ -26,21 +28,25 @@ export class OverloadManager {
   private readonly pressures = new Map<string, number>();
   private readonly values = new Map<string, number>();
   private cancel: () => void = () => {};
+  /** Milliseconds since the heap was shrunk. */
+  private shrunk = 0;
 
   constructor(plan: OverloadPlan, env: OverloadEnv) {
     this.plan = plan; this.env = env;
     this.monitors = new Map(plan.monitors.map((m) => [m.name, env.makeMonitor(m.name)]));
-    for (const m of plan.monitors) { env.stat(`overload.${m.name}.pressure`, 'gauge', { set: 0 }); for (const n of ['failed_updates', 'skipped_updates']) env.stat(`overload.${m.name}.${n}`, 'counter', { add: 0 }); }
+    for (const m of plan.monitors) { env.stat(`overload.${m.name}.pressure`, 'gauge', { set: 0 }); for (const n of m.monitor.kind === 'downstream-connections' ? ['failed_updates'] : ['failed_updates', 'skipped_updates']) env.stat(`overload.${m.name}.${n}`, 'counter', { add: 0 }); }
     // A control thread that died may have left them at work.
-    for (const a of plan.actions) { env.words.setOverload(OVERLOAD[a.action], 0); this.tell(a.name, a.action, 0); if (OVERLOAD[a.action] >= FIRST_POINT) env.stat(`overload.${a.name}.shed_load_count`, 'counter', { add: 0 }); }
+    for (const a of plan.actions) { this.write(a.action, 0); this.tell(a.name, a.action, 0); if (isPoint(a.action)) env.stat(`overload.${a.name}.shed_load_count`, 'counter', { add: 0 }); }
     this.refresh();
   }
 
   /** A load shed point has no `active`. */
-  private tell(name: string, action: OverloadAction, value: number): void {
-    if (OVERLOAD[action] < FIRST_POINT) this.env.stat(`overload.${name}.active`, 'gauge', { set: value === 1 ? 1 : 0 });
+  private tell(name: string, action: OverloadAction | null, value: number): void {
+    if (!isPoint(action)) this.env.stat(`overload.${name}.active`, 'gauge', { set: value === 1 ? 1 : 0 });
     this.env.stat(`overload.${name}.scale_percent`, 'gauge', { set: Math.round(value * 100) });
   }
+
+  private write(action: OverloadAction | null, value: number): void { if (action !== null) this.env.words.setOverload(OVERLOAD[action], value); }
 
   private refresh(): void {
     const { plan, env } = this;
@@ -54,14 +60,22 @@ export class OverloadManager {
     }
     for (const a of plan.actions) {
       const value = a.triggers.reduce((most, t) => Math.max(most, strength(t, this.pressures.get(t.resource) ?? 0)), 0);
-      if (value === (this.values.get(a.name) ?? 0)) continue;
+      if (value === (this.values.get(a.name) ?? 0)) { if (a.action === 'shrink_heap' && value === 1) this.shrinkAgain(); continue; }
       this.values.set(a.name, value);
-      env.words.setOverload(OVERLOAD[a.action], value);
+      if (a.action === 'shrink_heap') this.shrunk = 0;
+      this.write(a.action, value);
       this.tell(a.name, a.action, value);
-      env.onAction(a.action, value);
+      if (a.action !== null) env.onAction(a.action, value);
     }
     this.cancel = env.after(plan.refreshMs, () => this.refresh());
   }
 
-  close(): void { this.cancel(); for (const a of this.plan.actions) this.env.words.setOverload(OVERLOAD[a.action], 0); }
+  private shrinkAgain(): void {
+    this.shrunk += this.plan.refreshMs;
+    if (this.shrunk < this.plan.shrinkHeapMs) return;
+    this.shrunk = 0;
+    this.env.onAction('shrink_heap', 1);
+  }
+
+  close(): void { this.cancel(); for (const a of this.plan.actions) this.write(a.action, 0); }
 }

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Headers, ResponseHeaders } from '../../../engine/headers/headers.ts';
 import { LocalReply, type HttpFilter, type StreamView } from '../../../engine/http/filter.ts';
-import type { Route } from '../../../engine/http/route.ts';
-import { activeStreams, harness, queueOf, textOf } from './stream-harness.ts';
+import { activeStreams, harness, queueOf, textOf, route } from './stream-harness.ts';
 
 const trailersOf = (name: string, value: string): Headers => { const t = new Headers(); t.add(name, value); return t; };
 const forbid = new LocalReply(403, 'no', 'denied');
@@ -270,10 +269,6 @@ test('a held body can be looked at and changed', () => {
   h.stream.resume(f);
   assert.deepEqual(h.terminal.got.list, ['POST /a', 'changed end']);
 });
-
-function route(configs: readonly { disabled?: boolean; all: readonly unknown[] }[] | null, more: Partial<Route> = {}): Route {
-  return { name: 'n', answersItself: false, rateLimits: null, virtualHostName: 'v', clusterName: () => '', idleTimeoutMs: -1, flushTimeoutMs: -1, streamDurationMs: () => -1, bufferLimit: -1, upgradeAllowed: () => undefined, filterConfigs: () => configs?.map((c) => ({ disabled: c.disabled, all: c.all })) ?? null, finalizeResponse() {}, ...more };
-}
 
 test('per-route configuration by index: the most specific, all levels, switched off and on; matched again after the cache is cleared', () => {
   const seen: unknown[] = [];

@@ -5,7 +5,8 @@ import { RequestHeaders, ResponseHeaders, type Headers } from '../../../engine/h
 import { HcmRuntime } from '../../../engine/http/hcm-runtime.ts';
 import type { DownstreamWatcher, HttpFilter, ResponseEntry, StreamEnd, StreamView, Verdict } from '../../../engine/http/filter.ts';
 import type { Route } from '../../../engine/http/route.ts';
-import { Stream, type StreamOwner } from '../../../engine/http/stream.ts';
+import { Stream } from '../../../engine/http/stream.ts';
+import type { StreamOwner } from '../../../engine/http/stream-owner.ts';
 import { ManualClock } from '../../../engine/loop/clock.ts';
 import { SeededRandom } from '../../../engine/loop/random.ts';
 import { Runtime } from '../../../engine/loop/runtime.ts';
@@ -30,7 +31,7 @@ export const PLAN = {
   codec: 'AUTO', statPrefix: 'in', routesKey: 'r', scopes: null, filters: [], accessLogs: [], logOnStart: false, http1: HTTP1_DEFAULTS, useRemoteAddress: false, hops: 0, skipXffAppend: false, appendForwardedPort: false, internal: null,
   detection: [], schemeOverwrite: '', schemeMatchesUpstream: false, generateRequestId: false, preserveRequestId: false, requestIdInResponse: false, normalizePath: false, mergeSlashes: false, escapedSlashes: 'keep', stripPort: 'none', stripDot: false,
   serverHeader: 'pass', serverName: 'envoy', via: '', addUserAgent: false, logIntervalMs: 0, proxyStatus: null, runtimeHeadKb: false, runtimeHeadCount: false, safeConnectionDuration: false, proxy100: false, upgrades: [], clientCert: 'sanitize', earlyMutations: [], mappers: [], bodyFormat: null, requestTimeoutMs: 0, requestHeadersTimeoutMs: 0,
-  streamIdleTimeoutMs: 0, idleTimeoutMs: 0, maxConnectionDurationMs: 0, maxConnectionJitterPercent: 0, drainJitterPercent: 0, logOnTunnel: false, maxStreamDurationMs: 0, maxRequestsPerConnection: 0, drainTimeoutMs: 0, delayedCloseMs: 0,
+  streamIdleTimeoutMs: 0, streamFlushTimeoutMs: 0, appendLocalOverload: false, idleTimeoutMs: 0, maxConnectionDurationMs: 0, maxConnectionJitterPercent: 0, drainJitterPercent: 0, logOnTunnel: false, maxStreamDurationMs: 0, maxRequestsPerConnection: 0, drainTimeoutMs: 0, delayedCloseMs: 0,
 } as unknown as HcmPlan;
 
 export const bytesOf = (text: string): Uint8Array => Buffer.from(text, 'latin1');
@@ -75,6 +76,8 @@ class RecordingCodec implements ServerStream {
   readonly pauses = new Set<PauseReason>();
   sink: RequestSink | null = null;
   over = false; queuedBytes = 0;
+  /** The last bytes wait for the client. */
+  stuck = false;
   bytesReceived = 0; bytesSent = 0; headerBytesReceived = 0; headerBytesSent = 0;
   informational(h: ResponseHeaders): void { this.sent.note(String(h.status)); }
   headers(h: ResponseHeaders, end: boolean): void { this.check(); this.sent.head(String(h.status), end); if (end) this.complete(); }
@@ -85,7 +88,7 @@ class RecordingCodec implements ServerStream {
   resume(why: PauseReason): void { this.pauses.delete(why); }
   closeAfter(): void { /* nothing to see */ }
   private check(): void { if (this.over) throw new Error('written to after its end'); }
-  private complete(): void { this.over = true; this.sink!.onComplete(); }
+  private complete(): void { if (this.stuck) { this.queuedBytes = 1; return; } this.over = true; this.sink!.onComplete(); }
 }
 
 export interface Harness {
@@ -115,7 +118,7 @@ export function harness(filters: readonly HttpFilter[], options: { plan?: Partia
   }, 'listener.x');
   const codec = new RecordingCodec();
   let ended = 0, recreated: Stream | null = null;
-  const owner: StreamOwner = { runtime, facts: new ConnectionFacts(), bufferLimit: options.limit ?? 1000, streamEnded: () => { ended++; }, recreateStream: (c) => (recreated = new Stream(owner, c)), idleChanged() {}, refusesRequest: () => false, streamIdleMs: (ms) => ms };
+  const owner: StreamOwner = { runtime, facts: new ConnectionFacts(), bufferLimit: options.limit ?? 1000, streamEnded: () => { ended++; }, recreateStream: (c) => (recreated = new Stream(owner, c)), idleChanged() {}, refusesRequest: () => false, streamIdleMs: (ms) => ms, streamFlushMs: (ms) => ms };
   const stream = codec.sink = new Stream(owner, codec);
   return {
     stream, codec, clock, wheel, runtime,
@@ -128,3 +131,8 @@ export function harness(filters: readonly HttpFilter[], options: { plan?: Partia
 }
 
 export const activeStreams = (h: Harness): number => h.runtime.stats.own(HCM.downstream_rq_active);
+
+/** A route with these configs of the filters, by index. */
+export function route(configs: readonly { disabled?: boolean; all: readonly unknown[] }[] | null, more: Partial<Route> = {}): Route {
+  return { name: 'n', answersItself: false, rateLimits: null, virtualHostName: 'v', clusterName: () => '', idleTimeoutMs: -1, flushTimeoutMs: -1, streamDurationMs: () => -1, bufferLimit: -1, upgradeAllowed: () => undefined, filterConfigs: () => configs?.map((c) => ({ disabled: c.disabled, all: c.all })) ?? null, finalizeResponse() {}, ...more };
+}

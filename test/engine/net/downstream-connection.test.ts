@@ -19,7 +19,7 @@ class Recorder implements NetworkFilter {
 function connection(env: FakeEnv, make: readonly ((c: DownstreamConnection) => NetworkFilter)[], bufferLimit = 10): { socket: FakeSocket; c: AcceptedConnection; stats: StatBlock; left: () => number } {
   const socket = new FakeSocket(), stats = new StatBlock(env.stats, LISTENER_SCHEMA, 'listener.x');
   let left = 0;
-  const state: ListenerState = { stats, workerStats: new StatBlock(env.stats, LISTENER_WORKER_SCHEMA, 'listener.x.worker_0'), statPrefix: 'listener.x', bufferLimit, accessLogs: [], draining: false, plan: { bypassOverload: false }, left: () => { left++; } };
+  const state: ListenerState = { stats, workerStats: new StatBlock(env.stats, LISTENER_WORKER_SCHEMA, 'listener.x.worker_0'), statPrefix: 'listener.x', bufferLimit, accessLogs: [], draining: false, plan: { bypassOverload: false }, handshakeMs: (ms) => ms, left: () => { left++; } };
   const c = new AcceptedConnection(socket, factsOf(socket), state, env);
   c.start(make.map((create) => ({ terminal: false, create })));
   return { socket, c, stats, left: () => left };

@@ -62,8 +62,7 @@ function requestId(m: ConfigMessage): void {
 /** Fields that change nothing while what they belong to is not there. */
 function harmless(m: ConfigMessage): void {
   m.noop('http3_protocol_options', 'HTTP/3 is not served yet');
-  m.noop('append_local_overload', 'there are no overload actions');
-  for (const f of ['represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'tracing', 'stream_flush_timeout', 'forward_client_cert_matcher']) m.unsupported(f);
+  for (const f of ['represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'tracing', 'forward_client_cert_matcher']) m.unsupported(f);
 }
 
 function accessLogOptions(m: ConfigMessage): { logOnStart: boolean; logOnTunnel: boolean; logIntervalMs: number } {
@@ -131,7 +130,7 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
     serverHeader: serverHeader === 'APPEND_IF_ABSENT' ? 'absent' : serverHeader === 'PASS_THROUGH' ? 'pass' : 'overwrite', serverName: toByteString(m.str('server_name') || 'envoy'), via: toByteString(m.str('via')), addUserAgent: m.bool('add_user_agent'), proxy100: m.bool('proxy_100_continue'),
     upgrades: compileUpgrades(m, ctx), runtimeHeadKb: !m.has('max_request_headers_kb'), runtimeHeadCount: !(common?.has('max_headers_count') ?? false), safeConnectionDuration: m.bool('http1_safe_max_connection_duration'),
     clientCert: compileClientCert(m), earlyMutations: compileEarly(m), mappers, bodyFormat: format,
-    requestTimeoutMs: m.ms('request_timeout', 0), requestHeadersTimeoutMs: m.ms('request_headers_timeout', 0), streamIdleTimeoutMs: m.ms('stream_idle_timeout', 300_000), idleTimeoutMs: common?.ms('idle_timeout', 3_600_000) ?? 3_600_000,
+    appendLocalOverload: m.bool('append_local_overload'), requestTimeoutMs: m.ms('request_timeout', 0), requestHeadersTimeoutMs: m.ms('request_headers_timeout', 0), streamIdleTimeoutMs: m.ms('stream_idle_timeout', 300_000), streamFlushTimeoutMs: m.ms(m.has('stream_flush_timeout') ? 'stream_flush_timeout' : 'stream_idle_timeout', 300_000), idleTimeoutMs: common?.ms('idle_timeout', 3_600_000) ?? 3_600_000,
     maxConnectionDurationMs: Math.max(0, common?.ms('max_connection_duration', 0) ?? 0), maxStreamDurationMs: Math.max(0, common?.ms('max_stream_duration', 0) ?? 0), maxRequestsPerConnection: common?.num('max_requests_per_connection', 0) ?? 0, drainTimeoutMs: m.ms('drain_timeout', 5000), maxConnectionJitterPercent: common?.msg('max_connection_duration_jitter')?.num('value') ?? 0, drainJitterPercent: m.msg('drain_timeout_jitter')?.num('value') ?? 0, delayedCloseMs: m.ms('delayed_close_timeout', 1000),
   };
 }
