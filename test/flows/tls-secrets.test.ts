@@ -9,7 +9,8 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { bootstrapYaml, certificateFiles, downstreamTls, trusting } from '../support/bootstrap.ts';
 import { certificates, type Pair } from '../support/certificates.ts';
 import { ENGINES } from '../support/tls-engines.ts';
-import { ask, freePort, runWeir, startWeir, until } from '../support/weir.ts';
+import { validated } from '../support/validated.ts';
+import { ask, freePort, startWeir, until } from '../support/weir.ts';
 
 const certs = certificates();
 const SECRET = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
@@ -112,10 +113,10 @@ test('what is wrong with a secret is an error of the configuration, at its place
   for (const [chain, message] of cases) {
     const file = join(dir, 'envoy.yaml');
     writeFileSync(file, bootstrapYaml([{ port: 1, chain, routes: says }], []));
-    const { code, stderr } = await runWeir(['--mode', 'validate', '-c', file]);
-    assert.equal(code, 1);
-    assert.match(stderr, message);
-    assert.doesNotMatch(stderr, /PRIVATE KEY/);
+    const { ok, text } = validated('-c', file);
+    assert.ok(!ok);
+    assert.match(text, message);
+    assert.doesNotMatch(text, /PRIVATE KEY/);
   }
   // All in one report.
   const pair = (p: Pair, more: string): string => `tls_certificates: [{certificate_chain: {filename: ${p.certFile}}, private_key: {filename: ${p.keyFile}}, ${more}}]`, bytes = (b: Buffer): string => `{inline_bytes: ${b.toString('base64')}}`;
@@ -126,9 +127,9 @@ test('what is wrong with a secret is an error of the configuration, at its place
   ];
   const all = join(dir, 'all.yaml');
   writeFileSync(all, bootstrapYaml(together.map(([chain], i) => ({ port: i + 1, name: `l${i}`, chain, routes: says })), []));
-  const { code, stderr } = await runWeir(['--mode', 'validate', '-c', all]);
-  assert.equal(code, 1);
-  for (const [, message] of together) assert.match(stderr, message);
+  const { ok, text } = validated('-c', all);
+  assert.ok(!ok);
+  for (const [, message] of together) assert.match(text, message);
   rmSync(dir, { recursive: true, force: true });
 });
 

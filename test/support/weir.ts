@@ -49,7 +49,7 @@ export function ask(port: number, path: string, options: { method?: string; head
 }
 
 /** Polls until `check` gives something truthy; fails with `what` after `ms`. */
-export async function until<T>(what: string, check: () => Promise<T> | T, ms = 10_000): Promise<NonNullable<T>> {
+export async function until<T>(what: string, check: () => Promise<T> | T, ms = 30_000): Promise<NonNullable<T>> {
   const end = Date.now() + ms;
   for (;;) {
     const value = await check();
@@ -114,7 +114,7 @@ export async function startWeir(config: string, options: { command?: readonly st
     await until(`ready; its log: ${weir.log}`, async () => {
       if (weir.child.exitCode !== null) throw new Error(`ended with ${weir.child.exitCode}: ${weir.log}`);
       return (await weir.admitted('/ready').catch(() => null))?.status === 200;
-    }, options.readyMs ?? 20_000);
+    }, options.readyMs ?? 60_000);
   } catch (e) { await weir.stop(); throw new Error(`${(e as Error).message}\n${weir.log}`); }
   return weir;
 }
