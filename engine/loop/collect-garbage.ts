@@ -1,6 +1,6 @@
 // The door to the collector: frees now what would be freed some time (overload action shrink_heap), or gives back what a large configuration needed while it was
 // compiled. Each thread has a heap of its own.
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 type Collect = (options?: { readonly type: 'major'; readonly execution: 'sync'; readonly flavor: 'last-resort' }) => void;
@@ -9,6 +9,9 @@ function door(): Collect {
   if (collect === null) { setFlagsFromString('--expose-gc'); collect = runInNewContext('gc') as Collect; }
   return collect;
 }
+
+/** Bytes of this thread's heap that are in use or garbage, with what its buffers hold outside. */
+export function heapBytes(): number { const s = getHeapStatistics(); return s.used_heap_size + s.external_memory; }
 
 export function collectGarbage(): void { door()(); }
 

@@ -11,7 +11,7 @@ import { PROXY_CORE, listening, start, stopAll, usage } from './processes.ts';
 import { WORKS, startBackend, type Work } from './works.ts';
 
 const { values: o } = parseArgs({ options: { rounds: { type: 'string', default: '20' }, seconds: { type: 'string', default: '1' }, works: { type: 'string', default: '' }, proxies: { type: 'string', default: 'weir,envoy' } } });
-const WARM_REQUESTS = 60_000, WARM_BURSTS = 12;
+const WARM_REQUESTS = 120_000, WARM_BURSTS = 20;
 const root = new URL('../..', import.meta.url).pathname;
 let port = 25_000 + (process.pid % 5000);
 

@@ -4,10 +4,10 @@ import { ManualClock } from '../../../engine/loop/clock.ts';
 import { QuietCollector } from '../../../engine/loop/quiet-collector.ts';
 import { TimerWheel } from '../../../engine/loop/timer-wheel.ts';
 
-test('the heap is collected once after work, when the thread has been quiet, and not while it works or without work', () => {
+test('the heap is collected once after work, when the thread has been quiet, and not while it works, without work or for little', () => {
   const clock = new ManualClock(), wheel = new TimerWheel(clock);
-  let collected = 0;
-  const quiet = new QuietCollector(wheel, () => { collected++; });
+  let collected = 0, used = 8 << 20;
+  const quiet = new QuietCollector(wheel, () => { collected++; used -= 5 << 20; }, () => used);
   const turns = (n: number, ms: number): void => { for (let i = 0; i < n; i++) { clock.set(clock.nowMs() + ms); wheel.advance(); quiet.onTurn(); } };
   turns(100, 1);
   turns(3, 2000);
@@ -18,6 +18,11 @@ test('the heap is collected once after work, when the thread has been quiet, and
   assert.equal(collected, 1);
   turns(100, 800);
   assert.equal(collected, 1, 'once');
+  used += 3 << 20;
+  turns(600, 1);
+  turns(3, 800);
+  assert.equal(collected, 1, 'too little to collect');
+  used += 3 << 20;
   turns(600, 1);
   turns(3, 800);
   assert.equal(collected, 2);
