@@ -123,6 +123,9 @@ test('what is wrong with a secret is an error of the configuration, at its place
   const together: readonly (readonly [string, RegExp])[] = [
     [downstreamTls(pair(certs.server, `ocsp_staple: ${bytes(certs.ca.respond(60, certs.second))}`)), /OCSP response does not match its TLS certificate/],
     [downstreamTls(pair(certs.server, 'ocsp_staple: {inline_string: x}')), /OCSP staple cannot be provided via inline_string/],
+    [downstreamTls(`tls_certificates: [{pkcs12: ${bytes(certs.ca.store(certs.server, 'secret'))}, password: {inline_string: other}}]`), /Failed to load pkcs12 from <inline>/],
+    [downstreamTls(`tls_certificates: [{pkcs12: ${bytes(certs.ca.store(certs.server, 'secret', '-nokeys'))}, password: {inline_string: secret}}]`), /Failed to load certificate from <inline>/],
+    [downstreamTls(pair(certs.server, `pkcs12: ${bytes(certs.ca.store(certs.server, 'secret'))}`)), /Certificate configuration can't have both pkcs12 and private_key/],
     [downstreamTls(certificateFiles(certs.server), 'ocsp_staple_policy: MUST_STAPLE'), /Required OCSP response is missing from TLS context/],
   ];
   const all = join(dir, 'all.yaml');

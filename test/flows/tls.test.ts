@@ -65,14 +65,19 @@ for (const engine of ENGINES) {
     assert.equal(stats[`listener.127.0.0.1_${port}.ssl.handshake`], 1);
   });
 
-  test(`${engine}: certificate and key from inline text, a file, and the environment`, async (t) => {
-    const ports = [await freePort(), await freePort()] as const;
+  test(`${engine}: certificate and key from inline text, a file, the environment, and a PKCS #12 file that is replaced`, async (t) => {
+    const ports = [await freePort(), await freePort(), await freePort()] as const, file = join(certs.ca.certFile, `../store-${engine}`);
+    writeFileSync(file, certs.ca.store(certs.wildcard, 'secret'));
     const inline = `tls_certificates: [{certificate_chain: {inline_string: ${JSON.stringify(certs.second.cert)}}, private_key: {inline_bytes: ${Buffer.from(certs.second.key).toString('base64')}}}]`;
     const environment = `tls_certificates: [{certificate_chain: {filename: ${certs.server.certFile}}, private_key: {environment_variable: WEIR_TEST_KEY}}]`;
-    const weir = await startWeir(bootstrapYaml([{ port: ports[0], name: 'i', chain: downstreamTls(inline), routes: says('i') }, { port: ports[1], name: 'e', chain: downstreamTls(environment), routes: says('e') }], []), { args, env: { WEIR_TEST_KEY: certs.server.key } });
+    const weir = await startWeir(bootstrapYaml([{ port: ports[0], name: 'i', chain: downstreamTls(inline), routes: says('i') }, { port: ports[1], name: 'e', chain: downstreamTls(environment), routes: says('e') }, { port: ports[2], name: 'p', chain: downstreamTls(`tls_certificates: [{pkcs12: {filename: ${file}}, password: {inline_string: secret}}]`), routes: says('p') }], []), { args, env: { WEIR_TEST_KEY: certs.server.key } });
     t.after(() => weir.stop());
     assert.equal(await shown(ports[0]), 'second');
     assert.equal(await shown(ports[1]), 'server');
+    assert.equal(await shown(ports[2]), 'wildcard');
+    writeFileSync(`${file}.new`, certs.ca.store(certs.second, 'secret'));
+    renameSync(`${file}.new`, file);
+    await until('the other store', async () => (await shown(ports[2])) === 'second');
   });
 
   test(`${engine}: files replaced in place, by rename and by symbolic link are shown to new connections; old ones live on; a key that does not fit keeps the old pair`, async (t) => {

@@ -11,6 +11,8 @@ export interface Authority extends Pair {
   issue(name: string, san: string, options?: { readonly rsa?: boolean; readonly days?: number; readonly extension?: string }): Pair;
   /** An OCSP response that all these are good, until `minutes` from now; 0: with no end. */
   respond(minutes: number, ...pairs: readonly Pair[]): Buffer;
+  /** A PKCS #12 file of a pair with this authority's certificate; `more`: for openssl. */
+  store(p: Pair, password: string, ...more: readonly string[]): Buffer;
   /** PEM of a revocation list with these certificates in it. */
   revoke(...pairs: readonly Pair[]): string;
 }
@@ -45,6 +47,11 @@ export function authority(name: string): Authority {
       writeFileSync(`${base}.txt`, pairs.map((p, i) => `V\t491231000000Z\t\t${new X509Certificate(p.cert).serialNumber}\tunknown\t/CN=${i}\n`).join(''));
       run('ocsp', '-index', `${base}.txt`, '-rsigner', `${name}.pem`, '-rkey', `${name}.key`, '-CA', `${name}.pem`, '-issuer', `${name}.pem`, ...pairs.flatMap((p) => ['-cert', p.certFile]), '-noverify', '-respout', `${base}.der`, ...(minutes > 0 ? ['-nmin', String(minutes)] : []));
       return readFileSync(`${base}.der`);
+    },
+    store(p, password, ...more) {
+      const file = join(folder(), 'store.p12');
+      run('pkcs12', '-export', '-in', p.certFile, ...(more.includes('-nokeys') ? [] : ['-inkey', p.keyFile]), '-certfile', `${name}.pem`, '-passout', `pass:${password}`, ...more, '-out', file);
+      return readFileSync(file);
     },
     revoke(...pairs) {
       const { writeFileSync } = process.getBuiltinModule('node:fs');

@@ -44,6 +44,29 @@ export function oidOf(b: Uint8Array, i: Item): string {
   return out.join('.');
 }
 
+/** Bytes that are not what they should be. */
+export class DerFault extends Error {}
+function fault(message: string): never { throw new DerFault(message); }
+
+/** Reads the items of a constructed item one behind the other; throws DerFault. For what configuration brings, not for peers' bytes. */
+export class DerReader {
+  private readonly b: Uint8Array;
+  private at: number;
+  private readonly end: number;
+  constructor(b: Uint8Array, from: Item) { this.b = b; this.at = from.start; this.end = from.end; }
+  /** The next item if it has this tag. */
+  optional(tag: number): Item | null {
+    if (this.at === this.end) return null;
+    const i = itemAt(this.b, this.at, this.end);
+    if (i === null) fault('Failed to parse ASN.1 element tag');
+    if (i.tag !== tag) return null;
+    this.at = i.end;
+    return i;
+  }
+  take(tag: number, otherwise: string): Item { return (this.at === this.end ? null : this.optional(tag)) ?? fault(otherwise); }
+  get next(): number { return this.at < this.end ? this.b[this.at]! : 0; }
+}
+
 /** Value bytes of one extension, null for none. */
 export function extension(der: Uint8Array, id: string): Uint8Array | null { const i = extensions(der).get(id); return i === undefined ? null : der.subarray(i.start, i.end); }
 

@@ -2,33 +2,13 @@
 // until when it may be shown. Signatures are not looked at, as in Envoy: whoever configures a response is trusted with it. The words of the faults are Envoy's.
 import type { CertificateSecretPlan, StaplePlan, StaplePolicy } from '../../plan/tls-plan.ts';
 import type { Certificate } from './certificate.ts';
-import { extension, itemAt, itemsOf, oidOf, type Item } from './der.ts';
+import { DerFault, DerReader, extension, itemAt, itemsOf, oidOf, type Item } from './der.ts';
 
 export interface OcspResponse { /** Lower-case hex without leading zeros. */ readonly serial: string; readonly thisUpdateMs: number; /** null: newer information may be had at any time; such a response is not shown. */ readonly nextUpdateMs: number | null }
 
-class OcspFault extends Error {}
-function fault(message: string): never { throw new OcspFault(message); }
+function fault(message: string): never { throw new DerFault(message); }
 
 const SEQUENCE = 0x30, OCTETS = 4, INTEGER = 2, OBJECT = 6, ENUMERATED = 10, TIME = 0x18, BASIC = '1.3.6.1.5.5.7.48.1.1';
-
-/** Reads the items of a sequence one behind the other. */
-class Cursor {
-  private readonly b: Uint8Array;
-  private at: number;
-  private readonly end: number;
-  constructor(b: Uint8Array, from: Item) { this.b = b; this.at = from.start; this.end = from.end; }
-  /** The next item if it has this tag. */
-  optional(tag: number): Item | null {
-    if (this.at === this.end) return null;
-    const i = itemAt(this.b, this.at, this.end);
-    if (i === null) fault('Failed to parse ASN.1 element tag');
-    if (i.tag !== tag) return null;
-    this.at = i.end;
-    return i;
-  }
-  take(tag: number, otherwise: string): Item { return (this.at === this.end ? null : this.optional(tag)) ?? fault(otherwise); }
-  get next(): number { return this.at < this.end ? this.b[this.at]! : 0; }
-}
 
 function hexOf(b: Uint8Array, i: Item): string { return Buffer.from(b.subarray(i.start, i.end)).toString('hex').replace(/^0+(?=.)/, ''); }
 
@@ -40,18 +20,18 @@ function timeOf(b: Uint8Array, i: Item): number {
 }
 
 function single(b: Uint8Array, from: Item): OcspResponse {
-  const c = new Cursor(b, from), id = new Cursor(b, c.take(SEQUENCE, 'OCSP CertID is not a well-formed ASN.1 SEQUENCE'));
+  const c = new DerReader(b, from), id = new DerReader(b, c.take(SEQUENCE, 'OCSP CertID is not a well-formed ASN.1 SEQUENCE'));
   for (const tag of [SEQUENCE, OCTETS, OCTETS]) id.take(tag, 'Failed to parse ASN.1 element');
   const serial = hexOf(b, id.take(INTEGER, 'Input is not a well-formed ASN.1 INTEGER'));
   if ((c.optional(0x80) ?? c.optional(0xa1) ?? c.optional(0x82)) === null) fault(`Unknown OcspCertStatus tag: ${c.next}`);
   const thisUpdateMs = timeOf(b, c.take(TIME, 'Input is not a well-formed ASN.1 GENERALIZEDTIME')), next = c.optional(0xa0);
-  return { serial, thisUpdateMs, nextUpdateMs: next === null ? null : timeOf(b, new Cursor(b, next).take(TIME, 'Input is not a well-formed ASN.1 GENERALIZEDTIME')) };
+  return { serial, thisUpdateMs, nextUpdateMs: next === null ? null : timeOf(b, new DerReader(b, next).take(TIME, 'Input is not a well-formed ASN.1 GENERALIZEDTIME')) };
 }
 
 function basic(b: Uint8Array, octets: Item): OcspResponse[] {
-  const whole = new Cursor(b, new Cursor(b, octets).take(SEQUENCE, 'OCSP BasicOCSPResponse is not a wellf-formed ASN.1 SEQUENCE')), data = new Cursor(b, whole.take(SEQUENCE, 'OCSP ResponseData is not a well-formed ASN.1 SEQUENCE'));
+  const whole = new DerReader(b, new DerReader(b, octets).take(SEQUENCE, 'OCSP BasicOCSPResponse is not a wellf-formed ASN.1 SEQUENCE')), data = new DerReader(b, whole.take(SEQUENCE, 'OCSP ResponseData is not a well-formed ASN.1 SEQUENCE'));
   const version = data.optional(0xa0);
-  if (version !== null) { const v = hexOf(b, new Cursor(b, version).take(INTEGER, 'Input is not a well-formed ASN.1 INTEGER')).padStart(2, '0'); if (v !== '00') fault(`OCSP ResponseData version 0x${v} is not supported`); }
+  if (version !== null) { const v = hexOf(b, new DerReader(b, version).take(INTEGER, 'Input is not a well-formed ASN.1 INTEGER')).padStart(2, '0'); if (v !== '00') fault(`OCSP ResponseData version 0x${v} is not supported`); }
   if ((data.optional(0xa1) ?? data.optional(0xa2)) === null) fault(`Unknown choice for Responder ID: ${data.next}`);
   data.take(TIME, 'Failed to parse ASN.1 element');
   return [...itemsOf(b, data.take(SEQUENCE, 'Expected sequence of ASN.1 elements.'))].map((i) => (i.tag === SEQUENCE ? single(b, i) : fault('OCSP SingleResponse is not a well-formed ASN.1 SEQUENCE')));
@@ -61,12 +41,12 @@ function read(der: Uint8Array): OcspResponse {
   const whole = itemAt(der, 0, der.length);
   // Envoy's word for whatever is no single sequence.
   if (whole?.tag !== SEQUENCE || whole.end !== der.length) fault('Data contained more than a single OCSP response');
-  const c = new Cursor(der, whole), status = c.take(ENUMERATED, 'OCSP ResponseStatus is not a well-formed ASN.1 ENUMERATED'), code = der[status.start] ?? -1;
+  const c = new DerReader(der, whole), status = c.take(ENUMERATED, 'OCSP ResponseStatus is not a well-formed ASN.1 ENUMERATED'), code = der[status.start] ?? -1;
   if (![0, 1, 2, 3, 5, 6].includes(code)) fault(`Unknown OCSP Response Status variant: ${code}`);
   const tagged = c.optional(0xa0);
   let list: OcspResponse[] | null = null;
   if (tagged !== null) {
-    const bytes = new Cursor(der, new Cursor(der, tagged).take(SEQUENCE, 'OCSP ResponseBytes is not a well-formed SEQUENCE')), type = oidOf(der, bytes.take(OBJECT, 'Input is not a well-formed ASN.1 OBJECT')), body = bytes.take(OCTETS, 'Expected ASN.1 OCTETSTRING for response');
+    const bytes = new DerReader(der, new DerReader(der, tagged).take(SEQUENCE, 'OCSP ResponseBytes is not a well-formed SEQUENCE')), type = oidOf(der, bytes.take(OBJECT, 'Input is not a well-formed ASN.1 OBJECT')), body = bytes.take(OCTETS, 'Expected ASN.1 OCTETSTRING for response');
     if (type !== BASIC) fault(`Unknown OCSP Response type with OID: ${type}`);
     list = basic(der, body);
   }
@@ -77,7 +57,7 @@ function read(der: Uint8Array): OcspResponse {
 
 /** The response in `der`, or what is wrong with it. */
 export function readOcspResponse(der: Uint8Array): OcspResponse | string {
-  try { return read(der); } catch (e) { if (e instanceof OcspFault) return e.message; throw e; }
+  try { return read(der); } catch (e) { if (e instanceof DerFault) return e.message; throw e; }
 }
 
 const TLS_FEATURE = '1.3.6.1.5.5.7.1.24', STATUS_REQUEST = Buffer.from([SEQUENCE, 3, INTEGER, 1, 5]);

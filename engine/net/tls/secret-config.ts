@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import type { CompileContext, ConfigMessage, SecretSource } from '../../proto/config-message.ts';
 import type { CertificateSecretPlan, TicketSecretPlan, ValidationPlan, ValidationSecretPlan } from '../../plan/tls-plan.ts';
 import { certificatesOf, type Certificate } from './certificate.ts';
+import { readPkcs12 } from './pkcs12.ts';
 import { mustStaple, stapleOf, stapleProblem } from './ocsp.ts';
 
 export class SecretFault extends Error {}
@@ -43,9 +44,22 @@ function loadChain(p: Part): Certificate[] {
   return list;
 }
 
+interface Pair { /** Leaf first. */ readonly list: readonly Certificate[]; readonly key: KeyObject }
+
+function loadPair(chain: Part, key: Part, password: Part | null): Pair { const list = loadChain(chain); return { list, key: loadKey(key, password, list[0]!.x509) }; }
+
+function loadStore(p: Part, password: Part | null): Pair {
+  const store = readPkcs12(p.read(), passwordOf(password));
+  if (store === null) throw new SecretFault(`Failed to load pkcs12 from ${p.label}`);
+  if (store.leaf === null) throw new SecretFault(`Failed to load certificate from ${p.label}`);
+  return { list: [store.leaf, ...store.chain], key: store.key! };
+}
+
+const passwordOf = (p: Part | null): string => p?.read().toString('utf8').replace(/\r?\n$/, '') ?? '';
+
 function loadKey(p: Part, password: Part | null, leaf: X509Certificate): KeyObject {
   let key: KeyObject;
-  try { key = createPrivateKey({ key: p.read(), format: 'pem', ...(password === null ? {} : { passphrase: password.read().toString('utf8').replace(/\r?\n$/, '') }) }); } catch (e) {
+  try { key = createPrivateKey({ key: p.read(), format: 'pem', ...(password === null ? {} : { passphrase: passwordOf(password) }) }); } catch (e) {
     if (e instanceof SecretFault) throw e;
     throw new SecretFault(`Failed to load private key from ${p.label}, Cause: ${password === null ? 'the key is not PEM, or is encrypted and no password is given' : 'the key cannot be decrypted'}`);
   }
@@ -65,18 +79,21 @@ function keyTypeOf(key: KeyObject): CertificateSecretPlan['keyType'] {
 
 /** envoy TlsCertificate; gives the secret's key. */
 export function compileCertificate(m: ConfigMessage, ctx: CompileContext): string {
-  for (const f of ['private_key_provider', 'signed_certificate_timestamp', 'pkcs12', 'tls_params']) m.unsupported(f);
+  m.unsupported('tls_params');
+  m.noop('signed_certificate_timestamp', 'Envoy does not send it either');
   const watched = m.msg('watched_directory')?.str('path');
-  const chain = part(m.msg('certificate_chain'), ctx), key = part(m.msg('private_key'), ctx), password = part(m.msg('password'), ctx), ocsp = part(m.msg('ocsp_staple'), ctx);
-  if (chain === null) { m.error('', 'Server TlsCertificates must have a certificate specified'); return ''; }
-  if (key === null) { m.error('', `Failed to load private key from ${chain.label}, Cause: no private_key is given`); return ''; }
+  const chain = part(m.msg('certificate_chain'), ctx), key = part(m.msg('private_key'), ctx), store = part(m.msg('pkcs12'), ctx), password = part(m.msg('password'), ctx), ocsp = part(m.msg('ocsp_staple'), ctx);
+  if (store !== null) for (const other of ['private_key', 'certificate_chain', 'private_key_provider']) if (m.msg(other) !== undefined) { m.error('pkcs12', `Certificate configuration can't have both pkcs12 and ${other}`); return ''; }
+  m.unsupported('private_key_provider');
+  if (store === null && chain === null) { m.error('', 'Server TlsCertificates must have a certificate specified'); return ''; }
+  if (store === null && key === null) { m.error('', `Failed to load private key from ${chain!.label}, Cause: no private_key is given`); return ''; }
   if (m.msg('ocsp_staple')?.oneof('specifier') === 'inline_string') m.error('ocsp_staple', 'OCSP staple cannot be provided via inline_string');
-  const parts = [chain, key, password, ocsp];
+  const parts = [chain, key, store, password, ocsp];
   let last: CertificateSecretPlan | null = null;
   return register(m, ctx, {
-    key: keyOf('certificate', parts, watched), kind: 'certificate', name: '', files: [...filesOf(parts), ...(watched === undefined ? [] : [watched])], paths: { chain: chain.label },
+    key: keyOf('certificate', parts, watched), kind: 'certificate', name: '', files: [...filesOf(parts), ...(watched === undefined ? [] : [watched])], paths: { chain: (store ?? chain!).label },
     load: (): CertificateSecretPlan => {
-      const list = loadChain(chain), leaf = list[0]!, private_ = loadKey(key, password, leaf.x509);
+      const { list, key: private_ } = store === null ? loadPair(chain!, key!, password) : loadStore(store, password), leaf = list[0]!;
       const dns = leaf.sans('DNS').map((n) => n.toLowerCase()), cn = leaf.commonName.toLowerCase();
       return last = { kind: 'certificate', chain: list.map((c) => c.pem).join(''), key: private_.export({ type: 'pkcs8', format: 'pem' }) as string, ocsp: ocsp === null ? null : stapleOf(ocsp.read(), leaf), mustStaple: mustStaple(leaf), names: dns.length > 0 ? dns : cn === '' ? [] : [cn], keyType: keyTypeOf(private_) };
     },
