@@ -47,6 +47,7 @@ export class Recorder implements TlsSink {
   onPlaintext(b: Buffer, start: number, end: number): void { this.events++; this.text += b.latin1Slice(start, end); }
   onCloseNotify(): void { this.events++; this.closed = true; }
   onTransportEnd(clean: boolean): void { this.events++; this.ended = clean ? 'clean' : 'cut'; }
+  onWritten(): void { this.events++; }
   onFlushed(): void { this.events++; }
   onFault(f: TlsFault, facts: HandshakeFacts | null): void { this.events++; this.fault = f; this.faultFacts = facts; }
 }

@@ -20,6 +20,8 @@ export interface TlsSink {
   onCloseNotify(): void;
   /** The transport has ended; `clean`: after close_notify, so nobody has cut the stream. */
   onTransportEnd(clean: boolean): void;
+  /** What `pendingBytes` counted after the handshake has come out: by an engine that encrypts in its own time. */
+  onWritten(): void;
   /** Everything that was sent, and close_notify, has come out: `closeNotify` had said that it would take time. */
   onFlushed(): void;
   /** The session is over; `facts`: what is known of it, where a certificate was refused. An alert, where one is due, was given to onCiphertext before. */

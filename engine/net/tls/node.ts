@@ -65,6 +65,7 @@ class NodeSession implements TlsSession {
     s.on('data', (b: Buffer) => this.tell(() => this.sink.onPlaintext(b, 0, b.length)));
     s.on('end', () => this.tell(() => this.sink.onCloseNotify()));
     if (this.owner.onKeyLines !== null) s.on('keylog', (line: Buffer) => this.owner.onKeyLines?.([line.toString('latin1').trimEnd()], this.sink));
+    s.on('drain', () => this.tell(() => this.sink.onWritten()));
     s.on('finish', () => this.tell(() => this.sink.onFlushed()));
     s.on('error', (e: NodeJS.ErrnoException) => this.failed(e));
     s.on('_tlsError', (e: NodeJS.ErrnoException) => this.failed(e));

@@ -26,7 +26,9 @@ export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
   private state: 'handshake' | 'open' | 'flushing' | 'closed' = 'handshake';
   private readEnded = false;
   private writeEnded = false;
+  /** Those above were told to wait: the transport has enough (`lowerBlocked`), or the session. */
   private blocked = false;
+  private lowerBlocked = false;
   facts: HandshakeFacts | null = null;
 
   /** `lower` is connected, or will say so; its sink is this socket from now on. */
@@ -110,8 +112,19 @@ export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
     if (this.state === 'handshake') { this.fail(NOTHING_SAID, null); return; }
     this.gone('ECONNRESET', 'flush');
   }
-  onBlocked(): void { if (this.state !== 'closed' && !this.blocked) { this.blocked = true; this.sink.onBlocked(); } }
-  onDrained(): void { if (this.state !== 'closed' && this.blocked && this.session.pendingBytes <= this.lower.highMark) { this.blocked = false; this.sink.onDrained(); } }
+  onBlocked(): void {
+    this.lowerBlocked = true;
+    if (this.state === 'closed' || this.blocked) return;
+    this.blocked = true;
+    this.sink.onBlocked();
+  }
+  onDrained(): void { this.lowerBlocked = false; this.release(); }
+  /** Whoever has enough last lets those above go on: the transport may have drained while the session still had much, and what that lets go may block nobody. */
+  private release(): void {
+    if (this.state === 'closed' || !this.blocked || this.lowerBlocked || this.session.pendingBytes > this.lower.highMark) return;
+    this.blocked = false;
+    this.sink.onDrained();
+  }
   onClose(error: string): void {
     if (this.state === 'closed') return;
     const early = this.state === 'handshake';
@@ -132,7 +145,7 @@ export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
     this.facts = facts;
     this.watcher.onSecured(this, facts);
     this.sink.onConnect();
-    this.onDrained();
+    this.release();
   }
   onPlaintext(bytes: Buffer, start: number, end: number): void { if (this.state === 'open' && !this.readEnded) this.sink.onData(bytes, start, end); }
   onCloseNotify(): void {
@@ -142,6 +155,7 @@ export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
   }
   onFault(fault: TlsFault, facts: HandshakeFacts | null): void { this.fail(fault, facts); }
 
+  onWritten(): void { this.release(); }
   onFlushed(): void {
     if (this.state === 'flushing') { this.state = 'closed'; this.session.close(); this.lower.destroy('flush'); } else if (this.state === 'open' && this.writeEnded) this.lower.end();
   }
