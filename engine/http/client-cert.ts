@@ -9,9 +9,23 @@ export function forwardClientCert(plan: ClientCertPlan, headers: RequestHeaders,
   if (plan.mode === 'always-forward-only') return;
   if (plan.mode === 'sanitize' || tls?.peerCertificatePresented !== true) { headers.remove(NAME); return; }
   if (plan.mode === 'forward-only') return;
-  const value = describe(plan, tls);
-  if (plan.mode === 'append-forward') headers.append(NAME, value, ','); else headers.set(NAME, value);
+  const given = plan.mode === 'append-forward' ? headers.get(NAME) ?? '' : '';
+  if (given === '') { headers.set(NAME, plan.json ? `[${asJson(plan, tls)}]` : describe(plan, tls)); return; }
+  // An array grows by an element; what is none stays text, whatever the format, as in Envoy.
+  if (plan.json && given.startsWith('[') && given.endsWith(']')) headers.set(NAME, `${given.slice(0, -1)}${given === '[]' ? '' : ','}${asJson(plan, tls)}]`);
+  else headers.append(NAME, describe(plan, tls), ',');
 }
+
+/** Lists that are empty are left out. */
+function asJson(plan: ClientCertPlan, tls: TlsFacts): string {
+  const of = (list: readonly string[]): readonly string[] | undefined => (list.length === 0 ? undefined : list);
+  return JSON.stringify({
+    by: of(tls.localSans('URI')), hash: tls.peerFingerprint256 === '' ? undefined : tls.peerFingerprint256, cert: plan.cert ? decodeURIComponent(tls.peerPem) : undefined, chain: plan.chain ? of(certificates(decodeURIComponent(tls.peerChainPem))) : undefined,
+    subject: plan.subject ? tls.peerSubject : undefined, uri: plan.uri ? of(tls.peerSans('URI')) : undefined, dns: plan.dns ? of(tls.peerSans('DNS')) : undefined, issuer: plan.issuer ? tls.peerIssuer : undefined,
+  });
+}
+
+const certificates = (pem: string): string[] => pem.match(/-----BEGIN[^]*?-----END CERTIFICATE-----\n?/g) ?? [];
 
 function describe(plan: ClientCertPlan, tls: TlsFacts): string {
   const out = tls.localSans('URI').map((u) => `By=${u}`);

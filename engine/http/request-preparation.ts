@@ -3,7 +3,8 @@
 import { portOf, hostOf } from '../headers/authority.ts';
 import { hasEscapedSlash, mergeSlashes, normalizePath, unescapeSlashes } from '../headers/path.ts';
 import type { RequestHeaders } from '../headers/headers.ts';
-import type { HcmPlan } from '../plan/hcm-plan.ts';
+import { MatchTree } from '../net/match/match-tree.ts';
+import type { ClientCertPlan, HcmPlan } from '../plan/hcm-plan.ts';
 import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import type { Random } from '../loop/random.ts';
 import { forwardClientCert } from './client-cert.ts';
@@ -29,11 +30,14 @@ export class RequestPreparation {
   private readonly machineAddress: string;
   private readonly random: Random;
   private readonly node: NodeNames;
+  /** Whom to say what of the client's certificate; null: all the same. */
+  private readonly certTree: MatchTree<ClientCertPlan> | null;
 
   /** `machineAddress`: stands in x-forwarded-for for loopback peers, as in Envoy. */
   constructor(plan: HcmPlan, random: Random, machineAddress: string, node: NodeNames) {
     this.plan = plan; this.random = random; this.machineAddress = machineAddress; this.node = node;
     this.detector = new AddressDetector(plan);
+    this.certTree = plan.clientCertTree === null ? null : new MatchTree(plan.clientCertTree, (action) => action as ClientCertPlan);
   }
 
   /** Changes the request in place; a reply refuses it. */
@@ -81,7 +85,7 @@ export class RequestPreparation {
   }
 
   private trust(headers: RequestHeaders, facts: StreamFacts, connection: ConnectionFacts, plan: HcmPlan): LocalReply | null {
-    const scheme = connection.tls === null ? 'http' : 'https';
+    const scheme = connection.localRestored ? this.protoOf(connection) : connection.tls === null ? 'http' : 'https';
     this.detector.find(headers, connection.remoteIp, client);
     if (client.rejectStatus !== 0) return new LocalReply(client.rejectStatus, '', 'rejected_by_ip_detection');
     if (plan.useRemoteAddress) {
@@ -102,8 +106,14 @@ export class RequestPreparation {
     this.envoyHeaders(headers, facts, internal, edge);
     this.requestId(headers, facts, edge);
     if (plan.via !== '') headers.append('via', plan.via, ', ');
-    forwardClientCert(plan.clientCert, headers, connection.tls);
+    forwardClientCert(this.certTree?.match(connection, facts) ?? plan.clientCert, headers, connection.tls);
     return null;
+  }
+
+  /** forward_proto_config: by the port that the client asked for. */
+  private protoOf(connection: ConnectionFacts): 'http' | 'https' {
+    const { https, http } = this.plan.protoPorts, port = connection.localPort;
+    return https.includes(port) ? 'https' : http.includes(port) || connection.tls === null ? 'http' : 'https';
   }
 
   private forwardedAs(ip: string): string { return ip.startsWith('127.') || ip === '::1' ? this.machineAddress : ip; }

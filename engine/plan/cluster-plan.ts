@@ -6,7 +6,7 @@ import type { MetadataMatchPlan } from './match-plan.ts';
 import type { OutlierVotingPlan } from './health-plan.ts';
 import type { ExtensionPlan } from './extension-plan.ts';
 import type { HttpFilterPlan } from './hcm-plan.ts';
-import type { HashPolicyPlan } from './route-plan.ts';
+import type { HashPolicyPlan, MirrorPlan, RetryPlan } from './route-plan.ts';
 import type { Http1OptionsPlan } from './http1-options-plan.ts';
 import type { Http2OptionsPlan } from './http2-options-plan.ts';
 
@@ -104,6 +104,10 @@ export interface ClusterPlan {
   readonly maxStreamDurationMs: number;
   /** In place of the route's, where there are any. */
   readonly hashPolicies: readonly HashPolicyPlan[];
+  /** In place of the route's and its virtual host's; null: theirs. */
+  readonly retryPolicy: RetryPlan | null;
+  /** In place of the route's and those around it, where there are any. */
+  readonly mirrors: readonly MirrorPlan[];
   /** HTTP filters of each attempt at its hosts, in place of the router's; null: it has none. */
   readonly upstreamFilters: readonly HttpFilterPlan[] | null;
   readonly preconnectRatio: number;

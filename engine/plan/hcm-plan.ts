@@ -5,6 +5,7 @@ import type { Http1OptionsPlan } from './http1-options-plan.ts';
 import type { Http2OptionsPlan } from './http2-options-plan.ts';
 import type { HeaderMutationPlan } from './header-mutation-plan.ts';
 import type { CidrPlan } from './listener-plan.ts';
+import type { MatchTreePlan } from './match-plan.ts';
 
 export interface HttpFilterPlan { readonly name: string; readonly filter: ExtensionPlan; readonly disabled: boolean }
 
@@ -28,7 +29,7 @@ export interface ReplyMapperPlan {
 export interface ProxyStatusPlan { readonly name: string; readonly recommendedCode: boolean; readonly details: boolean; readonly terminationDetails: boolean; readonly responseFlags: boolean }
 
 /** x-forwarded-client-cert: what is done with it, and which details are added. */
-export interface ClientCertPlan { readonly mode: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only'; readonly subject: boolean; readonly issuer: boolean; readonly cert: boolean; readonly chain: boolean; readonly dns: boolean; readonly uri: boolean }
+export interface ClientCertPlan { /** JSON in place of text. */ readonly json: boolean; readonly mode: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only'; readonly subject: boolean; readonly issuer: boolean; readonly cert: boolean; readonly chain: boolean; readonly dns: boolean; readonly uri: boolean }
 
 /** One part of a scope's key: of a header's elements the one at `index`, or the value of the one named `key`. */
 export interface ScopeFragmentPlan { readonly header: string; readonly separator: string; readonly index: number; readonly key: string | null; readonly keySeparator: string }
@@ -79,6 +80,10 @@ export interface HcmPlan {
   /** `filters`: the chain of requests for that upgrade; null: `filters` of the manager. */
   readonly upgrades: readonly { readonly type: string; readonly enabled: boolean; readonly filters: readonly HttpFilterPlan[] | null }[];
   readonly clientCert: ClientCertPlan;
+  /** Whose actions are ClientCertPlans, in place of `clientCert` where one is found; null: there is none. */
+  readonly clientCertTree: MatchTreePlan | null;
+  /** Ports that say what x-forwarded-proto is of connections whose destination was restored. */
+  readonly protoPorts: { readonly https: readonly number[]; readonly http: readonly number[] };
   readonly earlyMutations: readonly HeaderMutationPlan[];
   readonly mappers: readonly ReplyMapperPlan[];
   readonly bodyFormat: BodyFormatPlan | null;

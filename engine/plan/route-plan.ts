@@ -100,7 +100,7 @@ export type HashPolicyPlan = { readonly terminal: boolean } & (
 
 export interface ForwardPlan {
   readonly kind: 'forward';
-  readonly target: { readonly kind: 'cluster'; readonly name: string } | { readonly kind: 'header'; readonly name: string } | { readonly kind: 'weighted'; readonly clusters: readonly WeightedPlan[]; readonly total: number; readonly headerName: string; /** The route's hash policies choose. */ readonly byHash: boolean };
+  readonly target: { readonly kind: 'cluster'; readonly name: string } | /** The tree's actions are names of clusters. */ { readonly kind: 'matcher'; readonly tree: MatchTreePlan } | { readonly kind: 'header'; readonly name: string } | { readonly kind: 'weighted'; readonly clusters: readonly WeightedPlan[]; readonly total: number; readonly headerName: string; /** The route's hash policies choose. */ readonly byHash: boolean };
   readonly notFoundStatus: number;
   readonly prefixRewrite: string; readonly regexRewrite: RewritePlan | null; readonly templateRewrite: string; readonly pathFormat: FormatPlan | null;
   readonly hostLiteral: string; readonly hostHeader: string; readonly hostRegex: RewritePlan | null; readonly hostFormat: FormatPlan | null; readonly autoHost: boolean; readonly appendForwardedHost: boolean;
@@ -138,7 +138,7 @@ export type RetryHostPlan = { readonly kind: 'previous' } | { readonly kind: 'ca
 
 /** A retry policy. Times in ms, 0: none. */
 export interface RetryPlan {
-  /** Bit set of router/retry-on.ts. */
+  /** Bit set of http/retry-on.ts. */
   readonly on: number;
   readonly retries: number; readonly perTryTimeoutMs: number; readonly perTryIdleTimeoutMs: number;
   readonly statusCodes: readonly number[]; readonly headers: readonly HeaderMatcherPlan[]; readonly requestHeaders: readonly HeaderMatcherPlan[];

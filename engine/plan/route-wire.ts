@@ -10,7 +10,8 @@ const HOST: Partial<VirtualHostPlan> = {
 };
 const ROUTE: Partial<RoutePlan> = { name: '', level: LEVEL, metadata: null, filterConfigs: [], bufferLimit: -1, statPrefix: '' };
 const MATCH: Partial<RouteMatchPlan> = { headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [], cookies: [], filterState: [] };
-const FORWARD: Partial<ForwardPlan> = {
+/** A route action of which nothing but its target is said. */
+export const FORWARD_DEFAULTS: Omit<ForwardPlan, 'target'> = {
   kind: 'forward', notFoundStatus: 503, prefixRewrite: '', regexRewrite: null, templateRewrite: '', pathFormat: null, hostLiteral: '', hostHeader: '', hostRegex: null, hostFormat: null, autoHost: false, appendForwardedHost: false,
   timeoutMs: -1, idleTimeoutMs: -1, flushTimeoutMs: -1, maxStreamDurationMs: -1, maxGrpcTimeoutMs: -1, grpcTimeoutOffsetMs: 0, newTimeouts: false, grpcHeaderMaxMs: -1, grpcHeaderOffsetMs: 0, priority: 'default', hashPolicies: [], metadataMatch: null, upgrades: [],
   connectTerminate: 'no', retry: null, hedge: null, mirrors: [], redirects: null, rateLimits: [], includeHostRateLimits: false,
@@ -29,12 +30,12 @@ export function packVirtualHost(plan: VirtualHostPlan): Uint8Array {
   const { routes, ...host } = plan;
   const rows = routes.map((r): Row => {
     const { match, action, ...rest } = r, whole = action.kind !== 'forward';
-    return [differing(rest, ROUTE as Partial<typeof rest>), differing(match, MATCH), whole ? action : differing(action, FORWARD), whole];
+    return [differing(rest, ROUTE as Partial<typeof rest>), differing(match, MATCH), whole ? action : differing(action, FORWARD_DEFAULTS), whole];
   });
   return pack([differing(host, HOST as Partial<typeof host>), rows]);
 }
 
 export function unpackVirtualHost(bytes: Uint8Array): VirtualHostPlan {
   const [host, rows] = unpack<readonly [Partial<VirtualHostPlan>, readonly Row[]]>(bytes);
-  return { ...HOST, ...host, routes: rows.map(([rest, match, action, whole]) => ({ ...ROUTE, ...rest, match: { ...MATCH, ...match }, action: whole ? action : { ...FORWARD, ...action } }) as RoutePlan) } as VirtualHostPlan;
+  return { ...HOST, ...host, routes: rows.map(([rest, match, action, whole]) => ({ ...ROUTE, ...rest, match: { ...MATCH, ...match }, action: whole ? action : { ...FORWARD_DEFAULTS, ...action } }) as RoutePlan) } as VirtualHostPlan;
 }

@@ -110,6 +110,8 @@ export interface CompileContext {
   discoveredRoutes(name: string, source: DiscoverySource, statPrefix: string, filters: readonly string[]): string;
   /** Whether clusters of a route configuration are looked for where it does not say. */
   readonly validateClusters: boolean;
+  /** cluster_specifier_plugins of the route configuration, compiled (ForwardPlan's target), by name; null: an optional one that is not known, whose routes are passed over. */
+  readonly clusterSpecifiers: ReadonlyMap<string, unknown>;
   /** max_direct_response_body_size_bytes of the route configuration. */
   readonly maxDirectBody: number;
   /** Name of the resource being compiled, unique within its kind. */

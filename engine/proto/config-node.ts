@@ -138,7 +138,8 @@ export class ConfigNode implements ConfigMessage {
       if (of === undefined) return this.unmade(item, `unknown type '${innerName}'${suggestion(innerName, typeNames())}`, [...more, 'type_url']);
       return new ConfigNode(this.tree, of, rest['value'] ?? {}, [...keys, 'value'], path);
     }
-    return new ConfigNode(this.tree, desc, short(desc) === '' ? rest : { value: rest['value'] }, keys, path);
+    const known = short(desc); // proto JSON puts what these mean under `value`, but an Empty needs none
+    return new ConfigNode(this.tree, desc, known === '' ? rest : known === 'Empty' ? rest['value'] ?? rest : { value: rest['value'] }, keys, path);
   }
 
   // ---- rules ---------------------------------------------------------------------------------------------------------------

@@ -10,11 +10,12 @@ import type { StringMatcherPlan } from '../headers/string-matcher.ts';
 import type { FormatPlan } from '../observe/format/formatter.ts';
 import type { DirectPlan, FilterConfigPlan, LevelPlan, PathMatchPlan, RewritePlan, RouteMatchPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../plan/route-plan.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
-import { compileForward } from './forward-config.ts';
-import { compileMirrors } from './mirror-config.ts';
+import { NOWHERE, compileForward } from './forward-config.ts';
+import { compileSpecifiers } from './cluster-specifier-config.ts';
+import { compileMirrors } from '../http/mirror-config.ts';
 import { compileRateLimits } from '../http/rate-limit/config.ts';
 import { PathTemplate, TemplateError } from './match/path-template.ts';
-import { compileHedge, compileRetry } from './retry-config.ts';
+import { compileHedge, compileRetry } from '../http/retry-config.ts';
 
 export function compileLevel(m: ConfigMessage): LevelPlan {
   return { request: compileMutation(m, 'request_headers_to_add', 'request_headers_to_remove'), response: compileMutation(m, 'response_headers_to_add', 'response_headers_to_remove') };
@@ -49,9 +50,10 @@ function compilePath(m: ConfigMessage): PathMatchPlan {
     case 'path_match_policy': {
       const p = m.msg('path_match_policy')!, c = p.any('typed_config');
       p.str('name');
-      if (!c?.typeName.endsWith('.uri_template.v3.UriTemplateMatchConfig')) { p.unsupported('typed_config', c?.typeName ?? ''); return { kind: 'connect' }; }
+      if (c === undefined) return { kind: 'connect' };
+      if (!c.typeName.endsWith('.uri_template.v3.UriTemplateMatchConfig')) { p.error('typed_config', `Didn't find a registered implementation for '${p.str('name')}' with type URL: '${c.typeName}'`); return { kind: 'connect' }; }
       const template = c.str('path_template');
-      try { new PathTemplate(template); } catch (e) { if (!(e instanceof TemplateError)) throw e; c.error('path_template', e.message); return { kind: 'connect' }; }
+      try { new PathTemplate(template); } catch (e) { if (!(e instanceof TemplateError)) throw e; c.error('path_template', `path_match_policy.path_template ${template} is invalid: ${e.message}`); return { kind: 'connect' }; }
       return { kind: 'template', template };
     }
     default: return { kind: 'connect' };
@@ -76,9 +78,10 @@ function compileMatch(m: ConfigMessage): RouteMatchPlan {
 
 const REDIRECT_CODES: Record<string, number> = { MOVED_PERMANENTLY: 301, FOUND: 302, SEE_OTHER: 303, TEMPORARY_REDIRECT: 307, PERMANENT_REDIRECT: 308 };
 
-function compileAction(m: ConfigMessage, ctx: CompileContext): RoutePlan['action'] {
+/** null: the route is passed over. */
+function compileAction(m: ConfigMessage, ctx: CompileContext, pattern: PathMatchPlan): RoutePlan['action'] | null {
   const kind = m.oneof('action');
-  if (kind === 'route') return compileForward(m.msg('route')!, ctx);
+  if (kind === 'route') return compileForward(m.msg('route')!, ctx, pattern);
   if (kind === 'redirect') {
     const r = m.msg('redirect')!, regex = r.msg('regex_rewrite');
     return {
@@ -87,6 +90,8 @@ function compileAction(m: ConfigMessage, ctx: CompileContext): RoutePlan['action
     };
   }
   if (kind === 'direct_response') return compileDirect(m.msg('direct_response')!, ctx);
+  // Envoy takes these for routes to no cluster.
+  if (kind === 'filter_action' || kind === 'non_forwarding_action') { m.json(kind); return NOWHERE; }
   if (kind !== '') m.unsupported(kind);
   return { kind: 'direct', status: 500, body: '', format: null };
 }
@@ -98,21 +103,26 @@ function compileDirect(d: ConfigMessage, ctx: CompileContext): DirectPlan {
   return { kind: 'direct', status: d.num('status'), body: bytes === undefined ? '' : Buffer.from(bytes).toString('utf8'), format: format === undefined ? null : compileSubstitution(format, ctx) };
 }
 
-function compileRoute(m: ConfigMessage, ctx: CompileContext): RoutePlan {
+/** null: an optional extension that it needs is not known. */
+function compileRoute(m: ConfigMessage, ctx: CompileContext): RoutePlan | null {
   const match = m.msg('match');
   const decorator = m.msg('decorator');
   if (decorator !== undefined) { decorator.str('operation'); decorator.bool('propagate'); m.noop('decorator', 'nothing is traced yet'); }
-  for (const f of ['tracing', 'route_stats_config']) { m.unsupported(f); }
-  return {
+  m.unsupported('tracing'); m.unsupported('route_specifiers');
+  const plan: Omit<RoutePlan, 'action'> = {
     name: m.str('name'), match: match === undefined ? { path: { kind: 'connect' }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [], cookies: [], filterState: [] } : compileMatch(match), level: compileLevel(m), metadata: compileMetadata(m.msg('metadata')),
-    filterConfigs: compileFilterConfigs(m, ctx), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)), statPrefix: m.str('stat_prefix'), action: compileAction(m, ctx),
+    filterConfigs: compileFilterConfigs(m, ctx), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)), statPrefix: m.str('stat_prefix'),
   };
+  const action = compileAction(m, ctx, plan.match.path);
+  return action === null ? null : { ...plan, action };
 }
+
+function compileRoutes(list: readonly ConfigMessage[], ctx: CompileContext): RoutePlan[] { return list.map((r) => compileRoute(r, ctx)).filter((r) => r !== null); }
 
 /** An action of a virtual host's matcher tree: a Route, or a RouteList. */
 function compileRouteAction(c: ConfigMessage, at: ConfigMessage, ctx: CompileContext): RoutePlan[] {
-  if (c.typeName === 'envoy.config.route.v3.Route') return [compileRoute(c, ctx)];
-  if (c.typeName === 'envoy.config.route.v3.RouteList') return c.list('routes').map((r) => compileRoute(r, ctx));
+  if (c.typeName === 'envoy.config.route.v3.Route') return compileRoutes([c], ctx);
+  if (c.typeName === 'envoy.config.route.v3.RouteList') return compileRoutes(c.list('routes'), ctx);
   at.unsupported('action', c.typeName);
   return [];
 }
@@ -120,9 +130,10 @@ function compileRouteAction(c: ConfigMessage, at: ConfigMessage, ctx: CompileCon
 function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): VirtualHostPlan {
   const matcher = m.msg('matcher');
   if (matcher !== undefined && m.has('routes')) m.error('matcher', "cannot set both matcher and routes on virtual host");
-  for (const f of ['retry_policy_typed_config', 'cors']) m.unsupported(f);
+  m.unsupported('cors'); m.unsupported('route_specifiers');
+  m.noop('retry_policy_typed_config', 'Envoy has no effect for it either');
   return {
-    name: m.str('name'), level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE', routes: m.list('routes').map((r) => compileRoute(r, ctx)),
+    name: m.str('name'), level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE', routes: compileRoutes(m.list('routes'), ctx),
     matcher: matcher === undefined ? null : compileMatchTree(matcher, { stream: true, action: (c, at) => compileRouteAction(c, at, ctx) }), includeAttemptCount: m.bool('include_request_attempt_count'), includeAttemptCountInResponse: m.bool('include_attempt_count_in_response'),
     metadata: compileMetadata(m.msg('metadata')), filterConfigs: compileFilterConfigs(m, ctx), virtualClusters: m.list('virtual_clusters').map((c) => ({ name: c.str('name'), headers: c.list('headers').map(compileHeaderMatcher) })), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)),
     includeTimeoutRetry: m.bool('include_is_timeout_retry_header'), retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), rateLimits: compileRateLimits(m.list('rate_limits')),
@@ -130,11 +141,11 @@ function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): VirtualHostP
 }
 
 export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext): RouteTablePlan {
-  for (const f of ['vhds', 'cluster_specifier_plugins']) m.unsupported(f);
+  m.unsupported('vhds'); m.unsupported('route_specifiers');
   m.noop('metadata', 'nothing here reads it');
   const validate = m.bool('validate_clusters', ctx.validateClusters);
   const hosts = m.list('virtual_hosts');
-  const inner: CompileContext = Object.create(ctx, { maxDirectBody: { value: m.num('max_direct_response_body_size_bytes', 4096) }, ...(validate ? {} : { needsCluster: { value: () => {} } }) }) as CompileContext;
+  const inner: CompileContext = Object.create(ctx, { maxDirectBody: { value: m.num('max_direct_response_body_size_bytes', 4096) }, clusterSpecifiers: { value: compileSpecifiers(m.list('cluster_specifier_plugins')) }, ...(validate ? {} : { needsCluster: { value: () => {} } }) }) as CompileContext;
   const seen = new Set<string>();
   for (const h of hosts) {
     for (const d of h.strings('domains')) {

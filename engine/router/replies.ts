@@ -4,6 +4,8 @@ import { flagBit } from '../observe/response-flags.ts';
 import type { OverrideHost } from '../upstream/upstream.ts';
 import { FLAG } from './failure.ts';
 
+/** reject_connect_request_early_data */
+export const EARLY_CONNECT = new LocalReply(400, '', 'early_connect_data');
 export const NO_ROUTE = new LocalReply(404, '', 'route_not_found', FLAG.NR);
 const NO_HOST = new LocalReply(503, 'no healthy upstream', 'no_healthy_upstream', FLAG.UH);
 /** No host could be chosen; `asked`: the one that the request wanted. */

@@ -5,7 +5,7 @@ import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/header
 import type { RetryHostPlan, RetryPlan } from '../plan/route-plan.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { Host } from '../upstream/upstream.ts';
-import { GRPC_ANY, GRPC_BIT, RETRY_ON, parseRetryGrpcOn, parseRetryOn } from './retry-on.ts';
+import { GRPC_ANY, GRPC_BIT, RETRY_ON, parseRetryGrpcOn, parseRetryOn } from '../http/retry-on.ts';
 
 /** How an attempt without an answer ended, as far as retries look at it. */
 export type ResetKind = 'overflow' | 'connect' | 'refused' | 'other';

@@ -8,6 +8,8 @@ import type { MetadataValue, StreamFacts } from '../observe/stream-facts.ts';
 import type { Formatter, FormatPlan } from '../observe/format/formatter.ts';
 import { MutableContext } from '../observe/format/header-mutation.ts';
 import { makeFormatter } from '../observe/format/make-formatter.ts';
+import { MatchTree } from '../net/match/match-tree.ts';
+import type { MatchTreePlan } from '../plan/match-plan.ts';
 import type { FilterConfigPlan, ForwardPlan, RedirectPolicyPlan, RoutePlan, WeightedPlan } from '../plan/route-plan.ts';
 import type { StatStore } from '../observe/stats/stat-block.ts';
 import { MetadataCriteria } from '../upstream/metadata-criteria.ts';
@@ -44,6 +46,8 @@ export class RouteEntry implements Route {
   private readonly metadataMatch: MetadataCriteria | null;
   private readonly level: Level;
   private readonly weighted: readonly Weighted[];
+  /** A matcher that chooses the cluster: a variant of the route for each; `nowhere` where it chooses none. */
+  private readonly chooser: { readonly tree: MatchTree<RouteEntry>; readonly nowhere: RouteEntry } | null;
   private readonly ofCluster: { readonly plan: WeightedPlan; readonly level: Level } | null;
   private readonly regexRewrite: RegexRewrite | null;
   private readonly hostRegex: RegexRewrite | null;
@@ -52,7 +56,7 @@ export class RouteEntry implements Route {
   private readonly pathFormat: Formatter | null;
   private readonly hostFormat: Formatter | null;
   readonly redirectPath: Formatter | null;
-  private readonly env: RouteEnv;
+  readonly env: RouteEnv;
   /** typed_per_filter_config of all levels, the least specific first. */
   private readonly configs: readonly FilterConfigPlan[];
   private readonly upgrades: ReadonlyMap<string, boolean>;
@@ -84,6 +88,7 @@ export class RouteEntry implements Route {
     this.redirectPath = formatter(plan.action.kind === 'redirect' ? plan.action.pathFormat : null);
     this.weighted = ofCluster === null && forward?.target.kind === 'weighted'
       ? forward.target.clusters.map((c) => ({ plan: c, level: new Level(c.level, env), cell: c.runtimeKey === '' ? null : env.runtime.cell(c.runtimeKey), route: new RouteEntry(plan, host, env, c) })) : [];
+    this.chooser = forward?.target.kind === 'matcher' ? this.chooserOf(forward, forward.target.tree) : null;
     this.configs = [...host.table.plan.filterConfigs, ...host.plan.filterConfigs, ...plan.filterConfigs, ...(ofCluster?.filterConfigs ?? [])];
     const retry = forward?.retry ?? host.plan.retry;
     this.retryPolicy = forward === null || retry === null ? null : new RetryPolicy(retry);
@@ -91,6 +96,11 @@ export class RouteEntry implements Route {
     this.mirrors = [forward?.mirrors ?? [], forward === null ? [] : host.plan.mirrors, forward === null ? [] : host.table.plan.mirrors].find((l) => l.length > 0)?.map((m) => new MirrorPolicy(m, env)) ?? [];
     this.redirects = forward?.redirects ?? null;
     this.upgrades = new Map((forward?.upgrades ?? []).map((u) => [u.type.toLowerCase(), u.enabled]));
+  }
+
+  private chooserOf(forward: ForwardPlan, tree: MatchTreePlan): RouteEntry['chooser'] {
+    const to = (name: string): RouteEntry => new RouteEntry({ ...this.plan, action: { ...forward, target: { kind: 'cluster', name } } }, this.host, this.env);
+    return { tree: new MatchTree(tree, (name) => to(name as string)), nowhere: to('') };
   }
 
   get name(): string { return this.plan.name; }
@@ -128,6 +138,7 @@ export class RouteEntry implements Route {
 
   /** The route itself, or the variant of the weighted cluster that the stream's number falls on. */
   pick(i: MatchInput): RouteEntry {
+    if (this.chooser !== null) return this.chooser.tree.match(i.facts.connection, i.facts) ?? this.chooser.nowhere;
     if (this.weighted.length === 0) return this;
     const target = this.forward!.target;
     let random = i.random;
@@ -169,6 +180,7 @@ export class RouteEntry implements Route {
   clusterName(headers: RequestHeaders): string {
     if (this.forward === null) return '';
     const { target } = this.forward;
+    if (target.kind === 'matcher') return ''; // each of its variants has a name
     if (target.kind === 'cluster') return target.name;
     if (target.kind === 'header') return headers.get(target.name) ?? '';
     const chosen = this.ofCluster!.plan;

@@ -17,6 +17,7 @@ import { redirects } from './internal-redirect.ts';
 import { startMirrors, type Mirrors } from './mirror.ts';
 import { FLAG, LOCAL_RESET, NO_POOL, failureDetails, failureReply, type Failure } from './failure.ts';
 import { addCookies } from './hash-policy.ts';
+import { mirrorsOf, retryPolicyOf } from './cluster-policies.ts';
 import { HostChoice } from './host-choice.ts';
 import { BODY_TOO_LARGE, noHost, durationReply, timeoutReply, withAttempts } from './replies.ts';
 import type { RequestCount, RequestStats } from './request-stats.ts';
@@ -76,16 +77,16 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   begin(headers: RequestHeaders, name: string, end: boolean): Verdict {
     const { entry, cluster, router: { plan }, s: { facts } } = this;
     if (cluster.usesHash) this.cookies = this.choice.hash(cluster);
-    const steered = hasSteering(headers);
-    settleTimeouts(entry.forward!, entry.retryPolicy, entry.hedge, headers, steered, plan.respectExpectedTimeout, this.limits);
+    const steered = hasSteering(headers), retryPolicy = retryPolicyOf(cluster, entry), mirrors = mirrorsOf(cluster, entry);
+    settleTimeouts(entry.forward!, retryPolicy, entry.hedge, headers, steered, plan.respectExpectedTimeout, this.limits);
     tellTimeout(headers, expectedTimeout(this.limits, 0), plan.suppressEnvoyHeaders);
     this.attempts = 1;
     if (entry.host.plan.includeAttemptCount) headers.set('x-envoy-attempt-count', '1');
     facts.virtualClusterName = entry.host.virtualCluster(headers);
     this.stats = entry.requestStats(facts.virtualClusterName, steered ? headers.get('x-envoy-upstream-alt-stat-name') ?? '' : '', this.router.alternatives, this.env.stats);
     entry.finalizeRequest(headers, facts, !plan.suppressEnvoyHeaders);
-    if (entry.retryPolicy !== null || steered || entry.addsRequestHeaders) {
-      this.retry = RetryState.of(this.env, entry.retryPolicy, headers, cluster, this.priority, this.limits.hedge, this);
+    if (retryPolicy !== null || steered || entry.addsRequestHeaders) {
+      this.retry = RetryState.of(this.env, retryPolicy, headers, cluster, this.priority, this.limits.hedge, this);
       this.keeping = this.retry !== null;
       dropSteering(headers); // what steers retries ends at this hop
     }
@@ -93,7 +94,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     const host = cluster.choose(this.choice);
     if (host === null) return this.noHost(cluster);
     if (entry.forward!.autoHost && host.hostname !== '') entry.setHost(headers, host.hostname, !plan.suppressEnvoyHeaders);
-    if (entry.mirrors.length > 0) this.mirrors = startMirrors(entry.mirrors, this.s, this.router.parts, end, this.limits.globalMs);
+    if (mirrors.length > 0) this.mirrors = startMirrors(mirrors, this.s, this.router.parts, end, this.limits.globalMs);
     if (end) this.requestComplete();
     return this.attempt(cluster, name, host, false) ?? 'taken';
   }

@@ -5,7 +5,7 @@ import { HCM } from '../observe/stats/schemas.ts';
 import { FLAG } from './failure.ts';
 import { replyOf } from './redirect.ts';
 import { refuse } from './refusal.ts';
-import { NO_ROUTE, invalidHeader } from './replies.ts';
+import { EARLY_CONNECT, NO_ROUTE, invalidHeader } from './replies.ts';
 import type { RouteEntry } from './route-entry.ts';
 import { RoutedRequest } from './routed-request.ts';
 import type { RouterFactory } from './router-factory.ts';
@@ -34,7 +34,11 @@ export class RouterFilter implements HttpFilter {
     return (this.routed = new RoutedRequest(this.s, router, entry, cluster)).begin(headers, name, end);
   }
 
-  onRequestData(_s: StreamView, bytes: Uint8Array, start: number, end: number, last: boolean): Verdict { return this.routed === null ? 'taken' : this.routed.data(bytes, start, end, last); }
+  onRequestData(s: StreamView, bytes: Uint8Array, start: number, end: number, last: boolean): Verdict {
+    if (this.routed === null) return 'taken';
+    if (this.router.plan.rejectEarlyConnect && end > start && s.request.method === 'CONNECT' && s.facts.response === null) { this.routed.finish(); return EARLY_CONNECT; }
+    return this.routed.data(bytes, start, end, last);
+  }
   onRequestTrailers(_s: StreamView, trailers: Headers): Verdict { return this.routed === null ? 'taken' : this.routed.trailers(trailers); }
   heldBytes(): number { return this.routed?.heldBytes ?? 0; }
   onEnd(_s: StreamView, _how: StreamEnd): void { this.routed?.finish(); }

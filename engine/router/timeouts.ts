@@ -4,7 +4,7 @@ import type { RequestHeaders } from '../headers/headers.ts';
 import type { ForwardPlan } from '../plan/route-plan.ts';
 import { isGrpc } from '../http/local-reply.ts';
 import type { RetryPolicy } from './retry-policy.ts';
-import { unknownGrpc, unknownHttp } from './retry-on.ts';
+import { unknownGrpc, unknownHttp } from '../http/retry-on.ts';
 
 const DEFAULT_TIMEOUT_MS = 15_000;
 /** What steers timeouts and retries of this hop; taken off before the request goes on. (x-envoy-upstream-rq-timeout-ms and its per-try kin go only when they are understood, as in Envoy.) */

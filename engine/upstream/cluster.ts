@@ -147,6 +147,8 @@ export class ClusterEntry implements Cluster {
   get maxRequestsPerConnection(): number { return this.plan.maxRequestsPerConnection; }
   get maxStreamDurationMs(): number { return this.plan.maxStreamDurationMs; }
   get hashPolicies(): ClusterPlan['hashPolicies'] { return this.plan.hashPolicies; }
+  get retryPolicy(): ClusterPlan['retryPolicy'] { return this.plan.retryPolicy; }
+  get mirrors(): ClusterPlan['mirrors'] { return this.plan.mirrors; }
   get usesHash(): boolean { const { balancer: { kind }, kind: own } = this.plan; return kind === 'ring-hash' || kind === 'maglev' || own?.kind === 'aggregate'; }
   get upstreamFilters(): ClusterPlan['upstreamFilters'] { return this.plan.upstreamFilters; }
   get maxResponseHeadersCount(): number { return this.plan.http1.maxHeadersCount; }

@@ -2,7 +2,7 @@
 import type { ClientStream, HttpProtocol, ResetReason } from '../codec/codec.ts';
 import type { PeerFault } from '../base/fault.ts';
 import type { HttpFilterPlan } from '../plan/hcm-plan.ts';
-import type { HashPolicyPlan } from '../plan/route-plan.ts';
+import type { HashPolicyPlan, MirrorPlan, RetryPlan } from '../plan/route-plan.ts';
 import type { Address } from '../net/address.ts';
 import type { StatStore } from '../observe/stats/stat-block.ts';
 import type { ConnectionFacts, ForClient, MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
@@ -117,6 +117,8 @@ export interface Cluster {
   readonly usesHash: boolean;
   /** Of the hash, in place of the route's; empty: the route's. */
   readonly hashPolicies: readonly HashPolicyPlan[];
+  /** Its own, in place of the route's; null, or empty: the route's. */
+  readonly retryPolicy: RetryPlan | null; readonly mirrors: readonly MirrorPlan[];
   /** Asked for each request before a host is chosen. */
   refusal(): Refusal | null;
   /** Picks a host; null: none healthy (503 UH). Rebuilds its balancer first if an epoch word moved. */

@@ -86,6 +86,8 @@ export const MINIMAL: Record<string, Json> = {
   'envoy.extensions.common.ratelimit.v3.LocalRateLimitDescriptor': { entries: [{ key: 'k', value: 'v' }], token_bucket: BUCKET },
   'envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry': { key: 'k', value: 'v' },
   'envoy.config.route.v3.RateLimit.HitsAddend': { number: 2 },
+  'envoy.config.core.v3.KeyValueMutation': { append: { record: { key: 'k', value: 'v' } } },
+  'envoy.config.core.v3.KeyValueAppend': { record: { key: 'k', value: 'v' } },
   'envoy.type.v3.HttpStatus': { code: 'NotFound' },
   'envoy.type.v3.Int64Range': { start: 1, end: 5 },
   'envoy.type.v3.DoubleRange': { start: 1, end: 5 },
@@ -94,6 +96,7 @@ export const MINIMAL: Record<string, Json> = {
 
 /** An extension of the type, under a name. */
 const extension = (type: string, fields: Json): Json => ({ name: 'x', typed_config: { '@type': `type.googleapis.com/${type}`, ...fields } });
+const SPECIFIER = (cluster: string): Json => extension('envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier', { cluster_matcher: { on_no_match: { action: extension('envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction', { cluster }) } } });
 const BODY = [{ inline_string: 'a' }, { inline_string: 'b' }];
 export const VALUES: Record<string, readonly unknown[]> = {
   'envoy.config.overload.v3.OverloadAction.name': ['envoy.overload_actions.shrink_heap', 'envoy.overload_actions.disable_http_keepalive'],
@@ -113,6 +116,11 @@ export const VALUES: Record<string, readonly unknown[]> = {
   'envoy.config.route.v3.DirectResponseAction.status': [200, 404],
   'envoy.config.route.v3.RateLimit.Action.extension': ['x-a', 'x-b'].map((header_name) => extension('envoy.type.matcher.v3.HttpRequestHeaderMatchInput', { header_name })),
   'envoy.config.route.v3.RateLimit.HitsAddend.format': ['%REQ(a)%', '%REQ(b)%'],
+  'envoy.config.route.v3.RouteMatch.path_match_policy': ['/{a}', '/{b}'].map((path_template) => extension('envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig', { path_template })),
+  'envoy.config.route.v3.RouteAction.inline_cluster_specifier_plugin': ['c0', 'c1'].map((c) => ({ extension: SPECIFIER(c) })),
+  'envoy.config.route.v3.RouteAction.early_data_policy': [extension('envoy.extensions.early_data.v3.DefaultEarlyDataPolicy', {})],
+  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.forward_client_cert_matcher': ['SANITIZE', 'FORWARD_ONLY'].map((d) => ({ on_no_match: { action: extension('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig', { forward_client_cert_details: d }) } })),
+  'envoy.config.core.v3.KeyValuePair.value': ['a', 'b'],
   'envoy.type.matcher.v3.RegexMatcher.regex': ['a+', 'b+'],
   'envoy.config.route.v3.RouteMatch.prefix': ['/a', '/b'], 'envoy.config.route.v3.RouteMatch.path': ['/a', '/b'], 'envoy.config.route.v3.RouteMatch.path_separated_prefix': ['/a', '/b'],
   'envoy.config.cluster.v3.Cluster.MaglevLbConfig.table_size': [101, 103],

@@ -69,7 +69,7 @@ export class ResourceCompiler<L, C, R, E> {
     const { compilers, tree } = this;
     let routeCount = 0;
     const ctx: CompileContext = {
-      resource, maxDirectBody: 4096, validateClusters: !discovered, bootstrap: { concurrency: this.concurrency, nodeId: this.flags.serviceNode, nodeCluster: this.flags.serviceCluster, ...this.facts },
+      resource, maxDirectBody: 4096, clusterSpecifiers: new Map(), validateClusters: !discovered, bootstrap: { concurrency: this.concurrency, nodeId: this.flags.serviceNode, nodeCluster: this.flags.serviceCluster, ...this.facts },
       extension: (category, config) => {
         const known = compilers.extensions.get(config.typeName), skip = (message: string): null => { config.error('', message); (config as ConfigNode).readAll(); return null; };
         // Envoy has this type, so another name would be no help.

@@ -24,16 +24,21 @@ export function compileJsonFormat(json: unknown, at: ConfigMessage, field: strin
   return walk(json);
 }
 
+/** `formatters` of a message: their operators are always there, so only their types are looked at. */
+export function checkFormatters(m: ConfigMessage): void {
+  for (const f of m.list('formatters')) {
+    const type = f.any('typed_config')?.typeName ?? '', name = f.str('name');
+    if (type === '' || /\.(req_without_query\.v3\.ReqWithoutQuery|metadata\.v3\.Metadata)$/.test(type)) continue;
+    if (type.startsWith('envoy.extensions.formatter.')) f.unsupported('typed_config', type); else f.error('typed_config', `Formatter not found: ${name}`);
+  }
+}
+
 export type SubstitutionPlan = BodyFormatPlan & { readonly omitEmpty: boolean };
 
 /** envoy.config.core.v3.SubstitutionFormatString. */
 export function compileSubstitution(m: ConfigMessage, ctx: CompileContext): SubstitutionPlan {
   const omitEmpty = m.bool('omit_empty_values'), given = m.str('content_type');
-  for (const f of m.list('formatters')) {
-    const type = f.any('typed_config')?.typeName ?? '';
-    f.str('name');
-    if (type !== '' && !/\.(req_without_query\.v3\.ReqWithoutQuery|metadata\.v3\.Metadata)$/.test(type)) f.unsupported('typed_config', type);
-  }
+  checkFormatters(m);
   if (m.has('json_format_options')) m.msg('json_format_options')!.bool('sort_properties');
   switch (m.oneof('format')) {
     case 'json_format': return { kind: 'json', json: compileJsonFormat(m.json('json_format'), m, 'json_format', true), contentType: given || 'application/json', omitEmpty };
@@ -52,7 +57,7 @@ const ACTIONS: Record<string, HeaderAddPlan['action']> = { APPEND_IF_EXISTS_OR_A
 export function compileHeaderAdd(m: ConfigMessage): HeaderAddPlan {
   const h = m.msg('header');
   const name = (h?.str('key') ?? '').toLowerCase();
-  if (h?.has('raw_value')) h.unsupported('raw_value');
+  h?.noop('raw_value', 'Envoy heeds value alone here');
   if (name === 'host' || name === ':authority' || name === ':path' || name === ':method' || name === ':scheme') m.error('header', `:-prefixed or host headers may not be modified`);
   const action = m.has('append') ? (m.bool('append', true) ? 'append' : 'overwrite-or-add') : ACTIONS[m.enum('append_action')] ?? 'append';
   return { name: toByteString(name), format: compileFormat(h?.str('value') ?? '', h ?? m, 'value'), action, keepEmpty: m.bool('keep_empty_value') };

@@ -1,64 +1,107 @@
-// URI templates (Envoy: uri_template): '*' one segment, '**' the rest, '{name}', '{name=pattern}'. Compiled to a linear walk over segments, no regex.
+// URI templates (Envoy: uri_template): '/a/*/{name}/{rest=**}.jpg'. '*' is one segment, not empty; '**' any text; '{name=pattern}' is a variable, of '*' where there is no
+// pattern. Made into one regular expression: it is linear, as segments hold no '/', and '**' is followed by literals alone.
 
-type Segment = { readonly kind: 'literal'; readonly text: string } | { readonly kind: 'one' | 'rest'; readonly name: string; readonly prefix: string; readonly suffix: string };
+/** What a literal may hold (RFC 3986 pchar but '*'). */
+const LITERAL = "a-zA-Z0-9\\-._~%!$&'()+,;:@=";
+const VALID = new RegExp(`^[${LITERAL}]+$`), VALID_REWRITE = new RegExp(`^[${LITERAL}/]+$`), NAME = /^[a-zA-Z][a-zA-Z0-9_]*$/;
+const ONE = `[${LITERAL}*]+`, ANY = `[${LITERAL}*/]*`;
+const MAX_VARIABLES = 5, MAX_NAME = 16;
 
+/** With Envoy's words for what is wrong. */
 export class TemplateError extends Error {}
 
-export class PathTemplate {
-  private readonly segments: readonly Segment[];
-  constructor(text: string) {
-    if (!text.startsWith('/')) throw new TemplateError(`path template '${text}' must start with '/'`);
-    this.segments = split(text.slice(1)).map(parseSegment);
-    if (this.segments.some((s, i) => s.kind === 'rest' && i !== this.segments.length - 1)) throw new TemplateError(`path template '${text}': '**' must be last`);
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
+class Parser {
+  /** What is left of the text. */
+  private text: string;
+  readonly names = new Set<string>();
+  private textGlob = false;
+  constructor(text: string) { this.text = text; }
+
+  /** The text up to the next '/'. */
+  private literal(): string {
+    const end = this.text.indexOf('/'), text = end < 0 ? this.text : this.text.slice(0, end);
+    if (!VALID.test(text)) throw new TemplateError(`Invalid literal: "${text}"`);
+    this.text = this.text.slice(text.length);
+    return escaped(text);
   }
 
-  /** Variables of a path (without query), or null for no match. */
-  match(path: string): Map<string, string> | null {
-    const parts = path.slice(1).split('/');
-    const found = new Map<string, string>();
-    for (let i = 0; i < this.segments.length; i++) {
-      const s = this.segments[i]!;
-      if (s.kind === 'rest') {
-        if (i > parts.length - 1) return null;
-        let rest = parts.slice(i).join('/');
-        if (!rest.endsWith(s.suffix)) return null;
-        rest = rest.slice(0, rest.length - s.suffix.length);
-        if (s.name !== '') found.set(s.name, rest);
-        return found;
-      }
-      const part = parts[i];
-      if (part === undefined) return null;
-      if (s.kind === 'literal') { if (part !== s.text) return null; continue; }
-      if (!part.startsWith(s.prefix) || !part.endsWith(s.suffix)) return null;
-      const value = part.slice(s.prefix.length, part.length - s.suffix.length);
-      if (value === '') return null;
-      if (s.name !== '') found.set(s.name, value);
+  private operator(): string {
+    const any = this.text.startsWith('**');
+    if (this.textGlob) throw new TemplateError('Glob after text glob.');
+    this.textGlob = any;
+    this.text = this.text.slice(any ? 2 : 1);
+    return any ? ANY : ONE;
+  }
+
+  private variable(): string {
+    const whole = this.text, end = whole.indexOf('}');
+    if (end < 0) throw new TemplateError(`Unmatched variable bracket in mixed pattern: "${whole}"`);
+    const inner = whole.slice(1, end), eq = inner.indexOf('='), name = eq < 0 ? inner : inner.slice(0, eq);
+    if (!NAME.test(name)) throw new TemplateError(`Invalid variable name: "${name}"`);
+    if (this.names.size >= MAX_VARIABLES) throw new TemplateError(`Exceeded variable count limit (${MAX_VARIABLES})`);
+    if (name.length > MAX_NAME) throw new TemplateError(`Invalid variable name length (length of "${name}" should be at least 1 and no more than ${MAX_NAME})`);
+    if (this.names.has(name)) throw new TemplateError(`Repeated variable name: "${name}"`);
+    this.names.add(name);
+    if (eq < 0 && this.textGlob) throw new TemplateError('Implicit variable path glob after text glob.');
+    this.text = inner.slice(eq + 1);
+    const pattern = eq < 0 ? ONE : this.pattern();
+    this.text = whole.slice(end + 1);
+    return `(?<${name}>${pattern})`;
+  }
+
+  /** What stands after a variable's '='. */
+  private pattern(): string {
+    if (this.text === '') throw new TemplateError('Empty variable match');
+    let out = '';
+    for (;;) {
+      out += this.text.startsWith('*') ? this.operator() : this.literal();
+      if (this.text === '') return out;
+      if (this.text[0] !== '/' || this.text.length === 1) throw new TemplateError(`Invalid variable match: "${this.text}"`);
+      this.text = this.text.slice(1);
+      out += '/';
     }
-    return parts.length === this.segments.length ? found : null;
+  }
+
+  whole(): string {
+    const given = this.text;
+    if (!/^\/[\x21-\x7e]*$/.test(given)) throw new TemplateError(`Invalid pattern: "${given}"`);
+    let out = '/';
+    this.text = given.slice(1);
+    while (this.text !== '') {
+      const first = this.text[0];
+      out += first === '*' ? this.operator() : first === '{' ? this.variable() : this.literal();
+      if (this.text === '') break;
+      if (this.text[0] === '/') { this.text = this.text.slice(1); out += '/'; continue; }
+      const suffix = this.text.split('/')[0]!;
+      if (!VALID.test(suffix)) throw new TemplateError(`Invalid suffix literal: "${suffix}"`);
+      if (suffix !== this.text) throw new TemplateError('Prefix match not supported.');
+      return out + escaped(suffix);
+    }
+    return out;
   }
 }
 
-/** Splits at '/' outside of braces. */
-function split(text: string): string[] {
-  const out: string[] = [''];
-  let depth = 0;
-  for (const c of text) {
-    if (c === '{') depth++;
-    if (c === '}') depth--;
-    if (c === '/' && depth === 0) out.push(''); else out[out.length - 1] += c;
-  }
-  return out;
+export class PathTemplate {
+  private readonly regex: RegExp;
+  /** Throws a TemplateError. */
+  constructor(text: string) { this.regex = new RegExp(`^${new Parser(text).whole()}$`); }
+  /** Of a path without its query. */
+  matches(path: string): boolean { return this.regex.test(path); }
+  /** Its variables; null for no match. */
+  match(path: string): { readonly [name: string]: string } | null { const m = this.regex.exec(path); return m === null ? null : m.groups ?? {}; }
 }
 
-function parseSegment(text: string): Segment {
-  if (text === '*') return { kind: 'one', name: '', prefix: '', suffix: '' };
-  if (text.startsWith('**')) return { kind: 'rest', name: '', prefix: '', suffix: text.slice(2) };
-  const m = /^([^{}]*)\{([A-Za-z][A-Za-z0-9_]*)(?:=([^{}]*))?\}([^{}]*)$/.exec(text);
-  if (m === null) { if (/[{}*]/.test(text)) throw new TemplateError(`bad segment '${text}' in a path template`); return { kind: 'literal', text }; }
-  const [, prefix = '', name = '', pattern = '*', suffix = ''] = m;
-  if (pattern !== '*' && pattern !== '**') throw new TemplateError(`pattern '${pattern}' in a path template is not supported`);
-  return { kind: pattern === '**' ? 'rest' : 'one', name, prefix, suffix };
+/** The names of a template's variables; none of one that is wrong. */
+export function variablesOf(text: string): ReadonlySet<string> { const p = new Parser(text); try { p.whole(); } catch (e) { if (!(e instanceof TemplateError)) throw e; } return p.names; }
+
+/** The variables that a rewrite template uses; null: it is none. */
+export function rewriteVariables(text: string): readonly string[] | null {
+  if (!text.startsWith('/') || text.includes('//')) return null;
+  const parts = text.split(/\{([^{}]*)\}/), names = parts.filter((_, i) => i % 2 === 1);
+  return parts.every((p, i) => (i % 2 === 1 ? NAME.test(p) : p === '' || VALID_REWRITE.test(p))) ? names : null;
 }
 
 /** Fills a rewrite template. */
-export function fillTemplate(template: string, values: ReadonlyMap<string, string>): string { return template.replace(/\{([A-Za-z][A-Za-z0-9_]*)\}/g, (_, name: string) => values.get(name) ?? ''); }
+export function fillTemplate(template: string, values: { readonly [name: string]: string }): string { return template.replace(/\{([^{}]*)\}/g, (_, name: string) => values[name] ?? ''); }

@@ -37,7 +37,7 @@ function pathMatcher(plan: PathMatchPlan): PathMatcher {
   switch (plan.kind) {
     case 'connect': return { matches: (i) => i.headers.method === 'CONNECT' };
     case 'regex': { const m = makeStringMatcher({ kind: 'regex', text: plan.regex, ignoreCase: false }); return { matches: (i) => m.matches(i.path) }; }
-    case 'template': { const t = new PathTemplate(plan.template); return { matches: (i) => t.match(i.path) !== null }; }
+    case 'template': { const t = new PathTemplate(plan.template); return { matches: (i) => t.matches(i.path) }; }
     default: {
       const text = plan.ignoreCase ? plan.text.toLowerCase() : plan.text, { ignoreCase } = plan;
       if (plan.kind === 'path') return ignoreCase ? { matches: (i) => i.lowerPath === text } : { matches: (i) => i.path === text };

@@ -30,7 +30,7 @@ export function statStore(): StatStore {
 export const PLAN = {
   codec: 'AUTO', statPrefix: 'in', routesKey: 'r', scopes: null, filters: [], accessLogs: [], logOnStart: false, http1: HTTP1_DEFAULTS, useRemoteAddress: false, hops: 0, skipXffAppend: false, appendForwardedPort: false, internal: null,
   detection: [], schemeOverwrite: '', schemeMatchesUpstream: false, generateRequestId: false, preserveRequestId: false, requestIdInResponse: false, normalizePath: false, mergeSlashes: false, escapedSlashes: 'keep', stripPort: 'none', stripDot: false,
-  serverHeader: 'pass', serverName: 'envoy', via: '', addUserAgent: false, logIntervalMs: 0, proxyStatus: null, runtimeHeadKb: false, runtimeHeadCount: false, safeConnectionDuration: false, proxy100: false, upgrades: [], clientCert: 'sanitize', earlyMutations: [], mappers: [], bodyFormat: null, requestTimeoutMs: 0, requestHeadersTimeoutMs: 0,
+  serverHeader: 'pass', serverName: 'envoy', clientCertTree: null, protoPorts: { https: [], http: [] }, via: '', addUserAgent: false, logIntervalMs: 0, proxyStatus: null, runtimeHeadKb: false, runtimeHeadCount: false, safeConnectionDuration: false, proxy100: false, upgrades: [], clientCert: 'sanitize', earlyMutations: [], mappers: [], bodyFormat: null, requestTimeoutMs: 0, requestHeadersTimeoutMs: 0,
   streamIdleTimeoutMs: 0, streamFlushTimeoutMs: 0, appendLocalOverload: false, idleTimeoutMs: 0, maxConnectionDurationMs: 0, maxConnectionJitterPercent: 0, drainJitterPercent: 0, logOnTunnel: false, maxStreamDurationMs: 0, maxRequestsPerConnection: 0, drainTimeoutMs: 0, delayedCloseMs: 0,
 } as unknown as HcmPlan;
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import type { RetryPlan } from '../../../engine/plan/route-plan.ts';
 import type { ClusterPlan, HostPlan } from '../../../engine/plan/cluster-plan.ts';
 import { BALANCER_DEFAULTS, packCluster, packHosts, same, unpackCluster, unpackHosts } from '../../../engine/plan/cluster-wire.ts';
 import { HTTP1_DEFAULTS } from '../../../engine/plan/http1-options-plan.ts';
@@ -8,7 +9,7 @@ import { HTTP2_DEFAULTS } from '../../../engine/plan/http2-options-plan.ts';
 
 const PLAN: ClusterPlan = {
   name: 'c', statName: 's', connectTimeoutMs: 5000, balancer: BALANCER_DEFAULTS, kind: null, panicPercent: 50, overprovisioning: 140, weightedHealth: false, overrideStatus: ['UNKNOWN', 'HEALTHY', 'DEGRADED'], bufferLimit: 1 << 20, protocol: 'http1', http1: HTTP1_DEFAULTS, http2: HTTP2_DEFAULTS,
-  autoSni: null, autoSanValidation: false, closeOnHostSetChange: false, closeOnHealthFailure: false, poolPerConnection: false, idleTimeoutMs: 3_600_000, maxConnectionDurationMs: 0, maxRequestsPerConnection: 0, maxStreamDurationMs: -1, upstreamFilters: null, hashPolicies: [], preconnectRatio: 1, preconnect: null, eyeballs: { family: 0, count: 1 }, keepalive: null, bind: null, socketOptions: [], metadata: null,
+  autoSni: null, autoSanValidation: false, closeOnHostSetChange: false, closeOnHealthFailure: false, poolPerConnection: false, idleTimeoutMs: 3_600_000, maxConnectionDurationMs: 0, maxRequestsPerConnection: 0, maxStreamDurationMs: -1, upstreamFilters: null, hashPolicies: [], retryPolicy: null, mirrors: [], preconnectRatio: 1, preconnect: null, eyeballs: { family: 0, count: 1 }, keepalive: null, bind: null, socketOptions: [], metadata: null,
   circuits: [4, 5], retryBudgets: [null, null], hostRecord: -1, perHostMaxConnections: 0, outlier: null, healthChecked: false, transportSocket: null, transportSocketMatches: [],
 };
 
@@ -22,7 +23,7 @@ test('every field that differs from its default arrives', () => {
   const other: ClusterPlan = {
     name: 'd', statName: 't', connectTimeoutMs: 1, balancer: { ...BALANCER_DEFAULTS, kind: 'maglev' }, kind: { kind: 'aggregate', clusters: ['x'] }, panicPercent: 0, overprovisioning: 1, weightedHealth: true, overrideStatus: [], bufferLimit: 0, protocol: 'auto',
     http1: { ...HTTP1_DEFAULTS, acceptHttp10: true }, http2: { ...HTTP2_DEFAULTS, maxConcurrentStreams: 7 }, autoSni: { header: '' }, autoSanValidation: true, closeOnHostSetChange: true, closeOnHealthFailure: true, poolPerConnection: true, idleTimeoutMs: 0, maxConnectionDurationMs: 1, maxRequestsPerConnection: 1, maxStreamDurationMs: 0, upstreamFilters: [], hashPolicies: [{ kind: 'source-ip', terminal: true }], preconnectRatio: 2, preconnect: { predictive: 2, enabled: null }, eyeballs: { family: 6, count: 2 },
-    keepalive: { idleS: 1, intervalS: 2, probes: 3 }, bind: { sources: [{ address: { kind: 'ip', family: 4, ip: '1.1.1.1', port: 0 }, options: [{ level: 1, name: 2, value: 4 }] }], freebind: true }, socketOptions: [{ level: 1, name: 2, value: 3 }], metadata: { a: 1 }, circuits: [1, 2], retryBudgets: [{ percent: 1, least: 2, slotMs: 3 }, null], hostRecord: 3, perHostMaxConnections: 9, outlier: { consecutive5xx: 1, consecutiveGatewayFailure: 2, consecutiveLocalOriginFailure: 3, splitLocalOrigin: true, detectDegraded: true },
+    keepalive: { idleS: 1, intervalS: 2, probes: 3 }, bind: { sources: [{ address: { kind: 'ip', family: 4, ip: '1.1.1.1', port: 0 }, options: [{ level: 1, name: 2, value: 4 }] }], freebind: true }, retryPolicy: { on: 1 } as RetryPlan, mirrors: [{ cluster: 'm', header: '', fraction: null, suffix: true, host: '', mutations: [] }], socketOptions: [{ level: 1, name: 2, value: 3 }], metadata: { a: 1 }, circuits: [1, 2], retryBudgets: [{ percent: 1, least: 2, slotMs: 3 }, null], hostRecord: 3, perHostMaxConnections: 9, outlier: { consecutive5xx: 1, consecutiveGatewayFailure: 2, consecutiveLocalOriginFailure: 3, splitLocalOrigin: true, detectDegraded: true },
     healthChecked: true, transportSocket: { kind: 'k', body: null }, transportSocketMatches: [{ match: {}, socket: null }],
   };
   for (const key of Object.keys(PLAN) as (keyof ClusterPlan)[]) {

@@ -26,3 +26,38 @@ test('rate limits of a filter: fields that only a rate limit service heeds, hits
   assert.deepEqual([local({ descriptors: [bucket, bucket] }), local({ filter_enabled: { default_value: { numerator: 100 } } })].flat(), ['duplicate descriptor in the local rate descriptor: u=v, w=x']);
   assert.deepEqual(faults({ route: { typed_per_filter_config: { l: { '@type': `${TYPE}.http.local_ratelimit.v3.LocalRateLimit`, stat_prefix: 'l' } } } }), ['local rate limit token bucket must be set for per filter configs']);
 });
+
+const EXT = 'type.googleapis.com/envoy.extensions', EMPTY = { name: 'm', typed_config: { '@type': 'type.googleapis.com/google.protobuf.Empty' } };
+
+test('URI templates and rewrites by them, in the words for each fault', () => {
+  const policy = (type: string, fields: Json): Json => ({ name: 't', typed_config: { '@type': `${EXT}.path.${type}`, ...fields } });
+  const of = (path: string, to?: string): string => faults({ route: { match: { path_match_policy: policy('match.uri_template.v3.UriTemplateMatchConfig', { path_template: path }) }, ...(to === undefined ? {} : { direct_response: undefined, route: { cluster_header: 'x', path_rewrite_policy: policy('rewrite.uri_template.v3.UriTemplateRewriteConfig', { path_template_rewrite: to }) } }) } }).join('; ');
+  const wrong: Record<string, string> = {
+    '/a//b': 'Invalid literal: ""', '/{1a}': 'Invalid variable name: "1a"', '/{a}/{a}': 'Repeated variable name: "a"', '/{a}/{b}/{c}/{d}/{e}/{f}': 'Exceeded variable count limit (5)', '/{abcdefghijklmnopq}': 'Invalid variable name length (length of "abcdefghijklmnopq" should be at least 1 and no more than 16)',
+    '/**/*': 'Glob after text glob.', '/{a=**}/{b}': 'Implicit variable path glob after text glob.', '/a^b': 'Invalid literal: "a^b"', '/{a': 'Unmatched variable bracket in mixed pattern: "{a"', '/{a}-{b}': 'Invalid suffix literal: "-{b}"', '/*.x/y': 'Prefix match not supported.', a: 'Invalid pattern: "a"', '/a b': 'Invalid pattern: "/a b"', '/{a=}': 'Empty variable match', '/{a=x/}': 'Invalid variable match: "/"',
+  };
+  for (const [path, fault] of Object.entries(wrong)) assert.equal(of(path), `path_match_policy.path_template ${path} is invalid: ${fault}`);
+  for (const to of ['x{a}', '/{a', '/^', '/{}', '/x//{a}', '/a}']) assert.equal(of('/{a}', to), `path_rewrite_policy.path_template_rewrite ${to} is invalid`);
+  assert.equal(of('/{a}', '/{b}'), 'mismatch between variables in path_match_policy /{a} and path_rewrite_policy /{b}');
+  assert.equal(of('/{a}/{b}', '/{a}'), '');
+  assert.deepEqual(faults({ route: { direct_response: undefined, route: { cluster_header: 'x', path_rewrite_policy: policy('rewrite.uri_template.v3.UriTemplateRewriteConfig', { path_template_rewrite: '/x' }) } } }), ['unable to use envoy.path.rewrite.uri_template.uri_template_rewriter extension without envoy.path.match.uri_template.uri_template_matcher extension']);
+});
+
+test('cluster specifiers: an unknown name, an unknown type, which may be optional, one that is not there yet', () => {
+  const route = (action: Json, table: Json = {}): string[] => faults({ route: { direct_response: undefined, route: action }, table });
+  assert.deepEqual(route({ cluster_specifier_plugin: 'z' }), ['Unknown cluster specifier plugin name: z is used in the route']);
+  assert.deepEqual(route({ inline_cluster_specifier_plugin: { extension: EMPTY } }), ["Didn't find a registered implementation for 'm' with type URL: 'google.protobuf.Empty'"]);
+  assert.deepEqual(route({ cluster_specifier_plugin: 'm' }, { cluster_specifier_plugins: [{ extension: EMPTY, is_optional: true }] }), []);
+  assert.equal(route({ inline_cluster_specifier_plugin: { extension: { name: 'l', typed_config: { '@type': `${EXT}.router.cluster_specifiers.lua.v3.LuaConfig`, source_code: { inline_string: 'x' } } }, is_optional: true } }).length, 1);
+});
+
+test('mirrors name a cluster or a header that does, not both', () => {
+  const mirror = (fields: Json): string[] => faults({ route: { direct_response: undefined, route: { cluster_header: 'x', request_mirror_policies: [fields] } } });
+  assert.deepEqual([mirror({ cluster_header: 'h' }), mirror({}), mirror({ cluster: 'a', cluster_header: 'h' })].map((x) => x.at(-1)), [undefined, 'Exactly one of cluster or cluster_header in request mirror policy need to be specified', "Only one of cluster 'a' or cluster_header 'h' in request mirror policy can be specified"]);
+});
+
+test('mutations of query parameters say what of which', () => {
+  const mutate = (m: Json): string[] => faults({ filters: [{ name: 'm', typed_config: { '@type': `${TYPE}.http.header_mutation.v3.HeaderMutation`, mutations: { query_parameter_mutations: [m] } } }] });
+  assert.deepEqual([{}, { remove: 'x', append: { record: { key: 'z', value: 'a' } } }, { append: { entry: { key: 'k', value: 'YQ==' } } }, { append: { record: { key: 'z', value: 5 } } }, { append: { record: { key: 'z', value: 'a' } } }].map((m) => mutate(m)[0]),
+    ["One of 'append'/'remove' must be specified.", "Only one of 'append'/'remove can be specified.", 'No record specified for append mutation.', 'Only string value is allowed for record value.', undefined]);
+});

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { RequestHeaders, ResponseHeaders } from '../../../engine/headers/headers.ts';
-import { parseRetryGrpcOn, parseRetryOn, unknownRetryOn } from '../../../engine/router/retry-on.ts';
+import { parseRetryGrpcOn, parseRetryOn, unknownRetryOn } from '../../../engine/http/retry-on.ts';
 import { rejectedBy, RetryPolicy, RetryRules, type ResetKind } from '../../../engine/router/retry-policy.ts';
 import type { RetryPlan } from '../../../engine/plan/route-plan.ts';
 import type { Host } from '../../../engine/upstream/upstream.ts';

@@ -17,7 +17,7 @@ import { ConnectionFacts, StreamFacts } from '../../../engine/observe/stream-fac
 import type { HttpFilterPlan } from '../../../engine/plan/hcm-plan.ts';
 import type { ForwardPlan, RetryPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../../../engine/plan/route-plan.ts';
 import { packVirtualHost } from '../../../engine/plan/route-wire.ts';
-import { RETRY_ON } from '../../../engine/router/retry-on.ts';
+import { RETRY_ON } from '../../../engine/http/retry-on.ts';
 import type { RouteEntry } from '../../../engine/router/route-entry.ts';
 import { TableOfRoutes } from '../../../engine/router/route-table.ts';
 import { RouterFactory, upstreamList } from '../../../engine/router/router-factory.ts';
@@ -67,7 +67,7 @@ function fakeHost(cluster: Cluster, index: number, priority: number): Host {
 export class FakeCluster {
   readonly name = 'c'; readonly statName = 'c'; readonly metadata = null; readonly perConnectionBufferLimit = 0; readonly maxRequestsPerConnection = 0; readonly maxResponseHeadersCount = 100; readonly trackSizes = false; readonly trackBudgets = false;
   upstreamFilters: readonly HttpFilterPlan[] | null = null;
-  readonly usesHash = true; readonly hashPolicies = [];
+  readonly usesHash = true; readonly hashPolicies = []; readonly retryPolicy = null; readonly mirrors = [];
   maxStreamDurationMs = -1; removed = false; readonly healthChecked = false;
   active = 0; retries = 0; maxRetries = 3;
   readonly streams: UpstreamStream[] = [];
@@ -146,7 +146,7 @@ export class RouterPeer {
     const plans = [...(o.upstream ?? []).map((_f, i) => ({ name: `f${i}`, filter: { kind: 'f', body: null }, disabled: false })), { name: 'codec', filter: { kind: 'codec', body: null }, disabled: false }];
     const make: MakeHttpFilter = (_kind, _body, name, index) => ({ name, create: () => o.upstream![index]! });
     if (o.ofCluster === true) this.cluster.upstreamFilters = plans;
-    this.router = new RouterFactory('router', { suppressEnvoyHeaders: false, respectExpectedTimeout: false, strictHeaders: o.strict ?? [], upstreamLogs: [], upstreamLogAtStart: false, upstreamFilters: o.upstream === undefined || o.ofCluster === true ? null : plans }, { upstreamFilter: make, clusterFilters: () => upstreamList(plans, make), accessLog: () => ({ log: () => undefined }), env: this.env, clusters: { get: () => this.cluster as unknown as Cluster, has: () => true }, renderBody: () => null, machineAddress: '10.1.1.1' }, 'in');
+    this.router = new RouterFactory('router', { suppressEnvoyHeaders: false, rejectEarlyConnect: false, respectExpectedTimeout: false, strictHeaders: o.strict ?? [], upstreamLogs: [], upstreamLogAtStart: false, upstreamFilters: o.upstream === undefined || o.ofCluster === true ? null : plans }, { upstreamFilter: make, clusterFilters: () => upstreamList(plans, make), accessLog: () => ({ log: () => undefined }), env: this.env, clusters: { get: () => this.cluster as unknown as Cluster, has: () => true }, renderBody: () => null, machineAddress: '10.1.1.1' }, 'in');
     this.filter = this.router.create(this.view(o.bufferLimit ?? 1000)) as RouterFilter;
   }
 

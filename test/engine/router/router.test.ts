@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { formatFlags } from '../../../engine/observe/response-flags.ts';
 import type { MirrorPlan } from '../../../engine/plan/route-plan.ts';
-import { RETRY_ON } from '../../../engine/router/retry-on.ts';
+import { RETRY_ON } from '../../../engine/http/retry-on.ts';
 import { RouterPeer } from './router-peer.ts';
 
 const NOTHING = '0 requests, 0 retries, 0 timers';

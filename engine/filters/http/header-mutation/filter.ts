@@ -15,16 +15,27 @@ interface Mutations {
   readonly query: readonly { readonly plan: QueryMutationPlan; readonly value: Formatter }[];
 }
 
-/** A query with one parameter changed; null: none is left. Other parameters stay as they are. */
-export function mutateQuery(query: string | null, m: QueryMutationPlan, value: string): string | null {
-  const parts = query === null ? [] : query.split('&'), name = m.remove !== '' ? m.remove : m.name;
-  const is = (part: string): boolean => (part.includes('=') ? part.slice(0, part.indexOf('=')) : part) === name, there = parts.some(is), made = `${name}=${encodeURIComponent(value)}`;
-  const others = (): string[] => parts.filter((p) => !is(p));
-  let out = parts;
-  if (m.remove !== '') out = others();
-  else if (m.action === 'append' || (m.action === 'add-if-absent' && !there)) out = [...parts, made];
-  else if ((m.action === 'overwrite-or-add') || (m.action === 'overwrite-if-exists' && there)) out = [...others(), made];
-  return out.length === 0 ? null : out.join('&');
+/** A query's parameters, escapes as they are. */
+function parametersOf(query: string): Map<string, string[]> {
+  const out = new Map<string, string[]>();
+  if (query !== '') for (const part of (query.endsWith('&') ? query.slice(0, -1) : query).split('&')) { const eq = part.indexOf('='); add(out, eq < 0 ? part : part.slice(0, eq), eq < 0 ? '' : part.slice(eq + 1)); }
+  return out;
+}
+function add(params: Map<string, string[]>, name: string, value: string): void { const list = params.get(name); if (list === undefined) params.set(name, [value]); else list.push(value); }
+
+/** As a form has it, but a space: letters, digits and '-._*' stay. */
+const escaped = (value: string): string => value.replace(/[^A-Za-z0-9\-._*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
+
+/** A query changed by mutations and their values, in the order of its names, as in Envoy; '' where nothing is left. */
+export function mutateQuery(query: string, mutations: readonly (readonly [QueryMutationPlan, string])[]): string {
+  const params = parametersOf(query);
+  for (const [m, value] of mutations) {
+    const there = params.has(m.name);
+    if (m.remove !== '') params.delete(m.remove);
+    else if (m.action === 'append' || (m.action === 'add-if-absent' && !there)) add(params, m.name, escaped(value));
+    else if (m.action === 'overwrite-or-add' || (m.action === 'overwrite-if-exists' && there)) params.set(m.name, [escaped(value)]);
+  }
+  return [...params].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([name, values]) => values.map((v) => `${name}=${v}`)).join('&');
 }
 
 export class HeaderMutationFactory implements HttpFilterFactory, HttpFilter {
@@ -69,8 +80,7 @@ export class HeaderMutationFactory implements HttpFilterFactory, HttpFilter {
   }
   private mutatePath(m: Mutations, headers: RequestHeaders, facts: StreamFacts): void {
     const q = headers.path.indexOf('?');
-    let query = q < 0 ? null : headers.path.slice(q + 1);
-    for (const x of m.query) query = mutateQuery(query, x.plan, x.value.format(this.context.set(facts, this.clock), ''));
-    headers.path = (q < 0 ? headers.path : headers.path.slice(0, q)) + (query === null ? '' : `?${query}`);
+    const query = mutateQuery(q < 0 ? '' : headers.path.slice(q + 1), m.query.map((x) => [x.plan, x.value.format(this.context.set(facts, this.clock), '')] as const));
+    headers.path = (q < 0 ? headers.path : headers.path.slice(0, q)) + (query === '' ? '' : `?${query}`);
   }
 }

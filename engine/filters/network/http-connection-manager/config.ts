@@ -5,6 +5,8 @@ import { compileHttp2Options } from '../../../codec/h2/config.ts';
 import { compileHeaderAdd, compileMutations, compileSubstitution } from '../../../observe/format/config.ts';
 import { compileLogFilter } from '../../../observe/accesslog/config.ts';
 import { compileCidr } from '../../../net/config.ts';
+import { compileMatchTree } from '../../../net/match/config.ts';
+import type { MatchTreePlan } from '../../../plan/match-plan.ts';
 import { toByteString } from '../../../headers/headers.ts';
 import type { BodyFormatPlan, HcmPlan, HttpFilterPlan, IpDetectionPlan, ProxyStatusPlan, ReplyMapperPlan } from '../../../plan/hcm-plan.ts';
 import type { HeaderMutationPlan } from '../../../plan/header-mutation-plan.ts';
@@ -62,7 +64,7 @@ function requestId(m: ConfigMessage): void {
 /** Fields that change nothing while what they belong to is not there. */
 function harmless(m: ConfigMessage): void {
   m.noop('http3_protocol_options', 'HTTP/3 is not served yet');
-  for (const f of ['represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'tracing', 'forward_client_cert_matcher']) m.unsupported(f);
+  for (const f of ['represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'tracing']) m.unsupported(f);
 }
 
 function accessLogOptions(m: ConfigMessage): { logOnStart: boolean; logOnTunnel: boolean; logIntervalMs: number } {
@@ -90,9 +92,15 @@ function compileUpgrades(m: ConfigMessage, ctx: CompileContext): HcmPlan['upgrad
   });
 }
 
+/** Of the manager, or an action of its forward_client_cert_matcher: their fields have the same names. */
 function compileClientCert(m: ConfigMessage): HcmPlan['clientCert'] {
   const d = m.msg('set_current_client_cert_details');
-  return { mode: m.enum('forward_client_cert_details').toLowerCase().replaceAll('_', '-') as HcmPlan['clientCert']['mode'], subject: d?.bool('subject', false) ?? false, issuer: d?.bool('issuer') ?? false, cert: d?.bool('cert') ?? false, chain: d?.bool('chain') ?? false, dns: d?.bool('dns') ?? false, uri: d?.bool('uri') ?? false };
+  return { json: d?.enum('format') === 'JSON', mode: m.enum('forward_client_cert_details').toLowerCase().replaceAll('_', '-') as HcmPlan['clientCert']['mode'], subject: d?.bool('subject', false) ?? false, issuer: d?.bool('issuer') ?? false, cert: d?.bool('cert') ?? false, chain: d?.bool('chain') ?? false, dns: d?.bool('dns') ?? false, uri: d?.bool('uri') ?? false };
+}
+
+const CLIENT_CERT_ACTION = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig';
+function compileClientCertTree(m: ConfigMessage | undefined): MatchTreePlan | null {
+  return m === undefined ? null : compileMatchTree(m, { stream: true, action: (c, at) => { if (c.typeName === CLIENT_CERT_ACTION) return compileClientCert(c); at.unsupported('action', c.typeName); return null; } });
 }
 
 /** rds: the key of a table that is asked for by name. */
@@ -114,7 +122,7 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   const filters = ctx.httpFilters(m.list('http_filters'), 'http');
   const { mappers, format } = compileMappers(m, ctx);
   const internal = m.msg('internal_address_config');
-  const scheme = m.msg('scheme_header_transformation');
+  const scheme = m.msg('scheme_header_transformation'), protos = m.msg('forward_proto_config');
   const limits = { maxHeadersKb: m.num('max_request_headers_kb', 60), maxHeadersCount: common?.num('max_headers_count', 100) ?? 100, headersWithUnderscores: underscores(common) };
   const streamErrors = m.bool('stream_error_on_invalid_http_message');
   const stripAny = m.bool('strip_any_host_port');
@@ -129,7 +137,7 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
     normalizePath: m.bool('normalize_path'), mergeSlashes: m.bool('merge_slashes'), escapedSlashes: ESCAPED[m.enum('path_with_escaped_slashes_action')] ?? 'keep', stripPort: stripAny ? 'any' : m.bool('strip_matching_host_port') ? 'matching' : 'none', stripDot: m.bool('strip_trailing_host_dot'),
     serverHeader: serverHeader === 'APPEND_IF_ABSENT' ? 'absent' : serverHeader === 'PASS_THROUGH' ? 'pass' : 'overwrite', serverName: toByteString(m.str('server_name') || 'envoy'), via: toByteString(m.str('via')), addUserAgent: m.bool('add_user_agent'), proxy100: m.bool('proxy_100_continue'),
     upgrades: compileUpgrades(m, ctx), runtimeHeadKb: !m.has('max_request_headers_kb'), runtimeHeadCount: !(common?.has('max_headers_count') ?? false), safeConnectionDuration: m.bool('http1_safe_max_connection_duration'),
-    clientCert: compileClientCert(m), earlyMutations: compileEarly(m), mappers, bodyFormat: format,
+    clientCert: compileClientCert(m), clientCertTree: compileClientCertTree(m.msg('forward_client_cert_matcher')), protoPorts: { https: protos?.nums('https_destination_ports') ?? [], http: protos?.nums('http_destination_ports') ?? [] }, earlyMutations: compileEarly(m), mappers, bodyFormat: format,
     appendLocalOverload: m.bool('append_local_overload'), requestTimeoutMs: m.ms('request_timeout', 0), requestHeadersTimeoutMs: m.ms('request_headers_timeout', 0), streamIdleTimeoutMs: m.ms('stream_idle_timeout', 300_000), streamFlushTimeoutMs: m.ms(m.has('stream_flush_timeout') ? 'stream_flush_timeout' : 'stream_idle_timeout', 300_000), idleTimeoutMs: common?.ms('idle_timeout', 3_600_000) ?? 3_600_000,
     maxConnectionDurationMs: Math.max(0, common?.ms('max_connection_duration', 0) ?? 0), maxStreamDurationMs: Math.max(0, common?.ms('max_stream_duration', 0) ?? 0), maxRequestsPerConnection: common?.num('max_requests_per_connection', 0) ?? 0, drainTimeoutMs: m.ms('drain_timeout', 5000), maxConnectionJitterPercent: common?.msg('max_connection_duration_jitter')?.num('value') ?? 0, drainJitterPercent: m.msg('drain_timeout_jitter')?.num('value') ?? 0, delayedCloseMs: m.ms('delayed_close_timeout', 1000),
   };
