@@ -8,6 +8,10 @@ node=node_modules/node/bin/node
 # Test files share their compiled modules, as Weir's threads do (bin/weir).
 export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE-$PWD/node_modules/.cache/weir}"
 step() { printf '== %s\n' "$1"; }
+# The rustls engine is built beside the checks: it takes about as long as they do.
+engine= log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if [ $# -eq 0 ]; then sh scripts/build-tls.sh --if-possible >"$log" 2>&1 & engine=$!; fi
 if [ "${1-}" = check ] || [ $# -eq 0 ]; then
   step 'import walls'; $node scripts/check-rooms.ts
   step 'file sizes'; $node scripts/check-size.ts
@@ -15,7 +19,7 @@ if [ "${1-}" = check ] || [ $# -eq 0 ]; then
   step 'lint'; $node node_modules/eslint/bin/eslint.js --cache --cache-location node_modules/.cache/eslint engine workers native-bench scripts test
   [ "${1-}" = check ] && exit 0
 fi
-if [ $# -eq 0 ]; then step 'rustls engine'; sh scripts/build-tls.sh --if-possible; fi
+if [ -n "$engine" ]; then step 'rustls engine'; wait "$engine" || { cat "$log"; exit 1; }; cat "$log"; fi
 # shellcheck disable=SC2086
 run() { at_once=$1; shift; $node --disable-warning=ExperimentalWarning --test --test-concurrency="$at_once" --test-timeout=600000 --test-reporter=./scripts/brief-reporter.mjs "$@"; }
 if [ $# -gt 0 ]; then step 'tests'; run 2 "$@"; exit; fi
