@@ -46,6 +46,10 @@ export interface FaultPlan {
   /** KiB per second. */
   readonly rate: { readonly kbps: number; readonly byHeader: boolean; readonly share: FractionPlan } | null;
   readonly cluster: string; readonly headers: readonly HeaderMatcherPlan[]; readonly nodes: readonly string[];
+  /** Faults at a time in the whole process; -1: no limit. */
+  readonly maxActive: number;
+  /** Dynamic metadata of a request that is delayed or aborted. */
+  readonly metadata: { readonly [key: string]: MetadataValue };
   /** Runtime keys of shares and values. */
-  readonly keys: { readonly delay: string; readonly abort: string; readonly rate: string; readonly delayMs: string; readonly status: string; readonly grpc: string };
+  readonly keys: { readonly maxActive: string; readonly delay: string; readonly abort: string; readonly rate: string; readonly delayMs: string; readonly status: string; readonly grpc: string };
 }

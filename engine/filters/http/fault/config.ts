@@ -27,10 +27,11 @@ function compileRate(m: ConfigMessage | undefined): FaultPlan['rate'] {
 export function compileFault(m: ConfigMessage): FaultPlan {
   const key = (field: string, name: string): string => m.str(field) || name;
   m.noop('disable_downstream_cluster_stats', 'faults are not counted by downstream cluster');
-  for (const f of ['max_active_faults', 'max_active_faults_runtime', 'filter_metadata']) m.unsupported(f);
   return {
+    maxActive: m.has('max_active_faults') ? m.num('max_active_faults') : -1, metadata: (m.json('filter_metadata') ?? {}) as FaultPlan['metadata'],
     delay: compileDelay(m.msg('delay')), abort: compileAbort(m.msg('abort')), rate: compileRate(m.msg('response_rate_limit')), cluster: m.str('upstream_cluster'), headers: m.list('headers').map(compileHeaderMatcher), nodes: m.strings('downstream_nodes'),
     keys: {
+      maxActive: key('max_active_faults_runtime', 'fault.http.max_active_faults'),
       delay: key('delay_percent_runtime', 'fault.http.delay.fixed_delay_percent'), abort: key('abort_percent_runtime', 'fault.http.abort.abort_percent'), rate: key('response_rate_limit_percent_runtime', 'fault.http.rate_limit.response_percent'),
       delayMs: key('delay_duration_runtime', 'fault.http.delay.fixed_duration_ms'), status: key('abort_http_status_runtime', 'fault.http.abort.http_status'), grpc: key('abort_grpc_status_runtime', 'fault.http.abort.grpc_status'),
     },

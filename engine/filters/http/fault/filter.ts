@@ -5,8 +5,12 @@ import { LocalReply, type HttpFilter, type HttpFilterFactory, type StreamEnd, ty
 import { StreamRateLimiter } from '../../../http/stream-rate-limiter.ts';
 import { runtimeNumber, type RuntimeCell } from '../../../loop/runtime.ts';
 import type { Timer } from '../../../loop/timer-wheel.ts';
+import type { ProcessLimits } from '../../../net/shared-limits.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
 import { flagBit } from '../../../observe/response-flags.ts';
+import { LIMIT_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
+import { StatBlock } from '../../../observe/stats/stat-block.ts';
+import { setStreamMetadata } from '../../../observe/stream-facts.ts';
 import type { FractionPlan } from '../../../plan/match-plan.ts';
 import type { FaultPlan } from '../../../plan/http-filter-plans.ts';
 
@@ -19,12 +23,12 @@ class Faults {
   readonly plan: FaultPlan;
   private readonly matchers: readonly HeaderMatcher[];
   private readonly env: WorkerEnv;
-  private readonly cells: { readonly delay: RuntimeCell; readonly abort: RuntimeCell; readonly rate: RuntimeCell; readonly delayMs: RuntimeCell; readonly status: RuntimeCell; readonly grpc: RuntimeCell };
+  private readonly cells: { readonly maxActive: RuntimeCell; readonly delay: RuntimeCell; readonly abort: RuntimeCell; readonly rate: RuntimeCell; readonly delayMs: RuntimeCell; readonly status: RuntimeCell; readonly grpc: RuntimeCell };
   constructor(plan: FaultPlan, env: WorkerEnv) {
     this.plan = plan; this.env = env;
     this.matchers = plan.headers.map((h) => new HeaderMatcher(h));
     const { keys } = plan, cell = (key: string): RuntimeCell => env.runtime.cell(key);
-    this.cells = { delay: cell(keys.delay), abort: cell(keys.abort), rate: cell(keys.rate), delayMs: cell(keys.delayMs), status: cell(keys.status), grpc: cell(keys.grpc) };
+    this.cells = { maxActive: cell(keys.maxActive), delay: cell(keys.delay), abort: cell(keys.abort), rate: cell(keys.rate), delayMs: cell(keys.delayMs), status: cell(keys.status), grpc: cell(keys.grpc) };
   }
 
   concerns(s: StreamView, headers: RequestHeaders): boolean {
@@ -33,6 +37,9 @@ class Faults {
     if (nodes.length > 0 && !nodes.includes(headers.get('x-envoy-downstream-service-node') ?? '')) return false;
     return matchesAll(this.matchers, headers);
   }
+
+  /** How many may be at a time; Infinity: no limit. */
+  get maxActive(): number { const n = this.plan.maxActive; return runtimeNumber(this.cells.maxActive, n < 0 ? Infinity : n); }
 
   private happens(share: FractionPlan, cell: RuntimeCell, percent: string | undefined): boolean {
     let numerator = runtimeNumber(cell, share.numerator);
@@ -70,16 +77,35 @@ export class FaultFactory implements HttpFilterFactory {
   readonly index: number;
   readonly env: WorkerEnv;
   readonly base: Faults;
-  private readonly slots: Readonly<Record<'aborts_injected' | 'delays_injected' | 'response_rl_injected' | 'active_faults', number>>;
-  constructor(name: string, index: number, plan: FaultPlan, env: WorkerEnv, statPrefix: string) {
+  private readonly slots: Readonly<Record<'aborts_injected' | 'delays_injected' | 'response_rl_injected' | 'active_faults' | 'faults_overflow', number>>;
+  /** The count of the process's active faults; -1: no room, this worker counts its own. */
+  private readonly record: number;
+  private readonly limits: ProcessLimits;
+  /** What this worker holds: given back if it dies. */
+  private readonly own: StatBlock;
+  constructor(name: string, index: number, plan: FaultPlan, env: WorkerEnv, limits: ProcessLimits, statPrefix: string) {
     this.name = name; this.index = index; this.env = env;
     this.base = new Faults(plan, env);
     const slot = (n: string, kind: 'counter' | 'gauge' = 'counter'): number => env.stats.claimOne(`${statPrefix}.fault.${n}`, kind);
-    this.slots = { aborts_injected: slot('aborts_injected'), delays_injected: slot('delays_injected'), response_rl_injected: slot('response_rl_injected'), active_faults: slot('active_faults', 'gauge') };
-    slot('faults_overflow');
+    this.slots = { aborts_injected: slot('aborts_injected'), delays_injected: slot('delays_injected'), response_rl_injected: slot('response_rl_injected'), active_faults: slot('active_faults', 'gauge'), faults_overflow: slot('faults_overflow') };
+    // As Envoy's gauge: one count for all fault filters of a stat prefix.
+    this.limits = limits;
+    this.record = limits.claim(`faults ${statPrefix}`);
+    this.own = new StatBlock(env.stats, LIMIT_SCHEMA, `limit.${this.record}`);
   }
   create(): HttpFilter { return new FaultFilter(this); }
   routeConfig(plan: unknown): Faults { return new Faults(plan as FaultPlan, this.env); }
+  /** One more active fault, if there may be; counted where not. */
+  tryBegin(max: number): boolean {
+    if (!(this.record < 0 ? this.env.stats.column[this.slots.active_faults]! < max : this.limits.tryHold(this.record, max))) { this.count('faults_overflow'); return false; }
+    if (this.record >= 0) this.own.inc(0);
+    this.count('active_faults');
+    return true;
+  }
+  over(): void {
+    this.count('active_faults', -1);
+    if (this.record >= 0) { this.limits.release(this.record); this.own.dec(0); }
+  }
   count(what: keyof FaultFactory['slots'], by = 1): void { this.env.stats.column[this.slots[what]]! += by; }
 }
 
@@ -94,31 +120,37 @@ class FaultFilter implements HttpFilter {
     const faults = (s.routeConfig(this.factory.index) as Faults | undefined) ?? this.factory.base;
     if (!faults.concerns(s, headers)) return 'next';
     const kbps = faults.rate(headers), delay = faults.delay(headers);
-    if (kbps > 0) { this.limiter = new StreamRateLimiter(this.factory.env, s, this, 'response', kbps); this.began('response_rl_injected'); }
-    if (delay > 0) {
-      this.began('delays_injected');
+    if (kbps > 0 && this.mayBegin(faults)) { this.limiter = new StreamRateLimiter(this.factory.env, s, this, 'response', kbps); this.factory.count('response_rl_injected'); }
+    if (delay > 0 && this.mayBegin(faults)) {
+      this.factory.count('delays_injected');
       s.facts.flags |= DI;
+      this.mark(s, faults);
       this.timer = this.factory.env.wheel.after(delay, () => this.delayed(s, faults));
       return 'hold';
     }
-    return this.abort(faults, headers) ?? 'next';
+    return this.abort(s, faults, headers) ?? 'next';
   }
 
   /** A delay may be followed by an abort. */
   private delayed(s: StreamView, faults: Faults): void {
     this.timer = null;
-    const reply = this.abort(faults, s.request);
-    if (reply !== null) s.reply(this, reply); else s.resume(this);
+    const reply = this.abort(s, faults, s.request);
+    if (reply !== null) { s.reply(this, reply); return; }
+    if (faults.plan.rate === null) this.end();
+    s.resume(this);
   }
-  private abort(faults: Faults, headers: RequestHeaders): LocalReply | null {
+  private abort(s: StreamView, faults: Faults, headers: RequestHeaders): LocalReply | null {
     const reply = faults.abort(headers);
-    if (reply !== null) this.began('aborts_injected');
+    if (reply === null || !this.mayBegin(faults)) return null;
+    this.factory.count('aborts_injected');
+    this.mark(s, faults);
     return reply;
   }
-  private began(what: 'aborts_injected' | 'delays_injected' | 'response_rl_injected'): void {
-    this.factory.count(what);
-    if (!this.active) { this.active = true; this.factory.count('active_faults'); }
-  }
+  /** Where there is no metadata, the namespace is there all the same. */
+  private mark(s: StreamView, faults: Faults): void { setStreamMetadata(s.facts, this.factory.name, faults.plan.metadata); }
+  /** A request is one active fault, however many it has. */
+  private mayBegin(faults: Faults): boolean { return this.active || (this.active = this.factory.tryBegin(faults.maxActive)); }
+  private end(): void { if (this.active) { this.active = false; this.factory.over(); } }
 
   onResponseData(_s: StreamView, bytes: Uint8Array, start: number, end: number, last: boolean): Verdict {
     if (this.limiter === null) return 'next';
@@ -131,6 +163,6 @@ class FaultFilter implements HttpFilter {
   onEnd(_s: StreamView, _how: StreamEnd): void {
     if (this.timer !== null) this.factory.env.wheel.cancel(this.timer);
     this.limiter?.end();
-    if (this.active) { this.active = false; this.factory.count('active_faults', -1); }
+    this.end();
   }
 }

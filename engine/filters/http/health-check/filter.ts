@@ -4,12 +4,14 @@ import type { RequestHeaders, ResponseHeaders } from '../../../headers/headers.t
 import { HeaderMatcher, matchesAll } from '../../../headers/header-matcher.ts';
 import { LocalReply, type HttpFilter, type HttpFilterFactory, type StreamView, type Verdict } from '../../../http/filter.ts';
 import type { Clock } from '../../../loop/clock.ts';
+import type { ProcessRecords } from '../../../net/shared-limits.ts';
 import { flagBit } from '../../../observe/response-flags.ts';
 import type { HealthCheckFilterPlan } from '../../../plan/health-check-filter-plan.ts';
 import type { ClusterDirectory } from '../../../upstream/upstream.ts';
+import { CheckCache } from './check-cache.ts';
 
 /** What the filter looks at besides the request. */
-export interface HealthCheckParts { readonly clock: Clock; readonly clusters: ClusterDirectory; readonly nodeCluster: string; /** /healthcheck/fail was called. */ healthFailed(): boolean }
+export interface HealthCheckParts { readonly clock: Clock; readonly clusters: ClusterDirectory; readonly nodeCluster: string; readonly records: ProcessRecords; /** Where the filter stands: its cache has this name in all workers. */ readonly place: string; /** /healthcheck/fail was called. */ healthFailed(): boolean }
 
 const LH = flagBit('LH');
 const degradedHeader = (h: ResponseHeaders): void => { h.set('x-envoy-degraded', ''); };
@@ -24,23 +26,25 @@ export class HealthCheckFactory implements HttpFilterFactory {
   readonly plan: HealthCheckFilterPlan;
   readonly parts: HealthCheckParts;
   private readonly matchers: readonly HeaderMatcher[];
-  /** The last answer that was passed through, and until when it stands for others, ms on the clock. */
-  private cached: LocalReply | null = null;
-  private cachedUntilMs = 0;
+  private readonly cache: CheckCache | null;
+  /** The cached answer that was given last. */
+  private made: { readonly answer: number; readonly reply: LocalReply } | null = null;
 
-  constructor(name: string, plan: HealthCheckFilterPlan, parts: HealthCheckParts) { this.name = name; this.plan = plan; this.parts = parts; this.matchers = plan.headers.map((h) => new HeaderMatcher(h)); }
+  constructor(name: string, plan: HealthCheckFilterPlan, parts: HealthCheckParts) { this.name = name; this.plan = plan; this.parts = parts; this.matchers = plan.headers.map((h) => new HeaderMatcher(h)); this.cache = plan.cacheMs > 0 ? new CheckCache(parts.records.claim(`health_check ${parts.place}`)) : null; }
 
   create(): HttpFilter { return new HealthCheckFilter(this); }
 
   isCheck(headers: RequestHeaders): boolean { return matchesAll(this.matchers, headers); }
 
-  private get useCached(): boolean { return this.cached !== null && this.parts.clock.nowMs() < this.cachedUntilMs; }
+  /** The answer that stands for this check, 0: none. */
+  private cached(): number { return this.cache === null ? 0 : this.cache.answer(this.parts.clock.wallMs()); }
   /** Whether a check is answered here. */
-  get answersItself(): boolean { return !this.plan.passThrough || this.parts.healthFailed() || this.useCached; }
+  get answersItself(): boolean { return !this.plan.passThrough || this.parts.healthFailed() || this.cached() > 0; }
 
   reply(): LocalReply {
     if (this.parts.healthFailed()) return FAILED;
-    if (this.useCached) return this.cached!;
+    const cached = this.cached();
+    if (cached > 0) return this.again(cached);
     for (const { cluster: name, percent } of this.plan.minimums) {
       const cluster = this.parts.clusters.get(name);
       if (cluster === null) return NO_CLUSTER;
@@ -51,11 +55,12 @@ export class HealthCheckFactory implements HttpFilterFactory {
     return OK;
   }
 
-  remember(status: number, degraded: boolean): void {
-    if (this.plan.cacheMs <= 0) return;
-    this.cached = new LocalReply(status, '', 'health_check_cached', status === 200 ? 0 : LH, degraded ? degradedHeader : null);
-    this.cachedUntilMs = this.parts.clock.nowMs() + this.plan.cacheMs;
+  private again(answer: number): LocalReply {
+    if (this.made?.answer !== answer) this.made = { answer, reply: new LocalReply(CheckCache.status(answer), '', 'health_check_cached', CheckCache.status(answer) === 200 ? 0 : LH, CheckCache.degraded(answer) ? degradedHeader : null) };
+    return this.made.reply;
   }
+
+  remember(status: number, degraded: boolean): void { this.cache?.keep(status, degraded, this.parts.clock.wallMs() + this.plan.cacheMs); }
 }
 
 class HealthCheckFilter implements HttpFilter {

@@ -7,6 +7,10 @@ import { BufferFactory } from '../../../../engine/filters/http/buffer/filter.ts'
 import { CorsFactory } from '../../../../engine/filters/http/cors/filter.ts';
 import { CsrfFactory, hostAndPort } from '../../../../engine/filters/http/csrf/filter.ts';
 import { FaultFactory } from '../../../../engine/filters/http/fault/filter.ts';
+import { HealthCheckFactory } from '../../../../engine/filters/http/health-check/filter.ts';
+import type { Clock } from '../../../../engine/loop/clock.ts';
+import { SharedLimits } from '../../../../engine/shm/shared-limits.ts';
+import { SharedRecords } from '../../../../engine/shm/shared-records.ts';
 import { mutateQuery } from '../../../../engine/filters/http/header-mutation/filter.ts';
 import { HeaderToMetadataFactory } from '../../../../engine/filters/http/header-to-metadata/filter.ts';
 import { updated } from '../../../../engine/filters/http/set-metadata/filter.ts';
@@ -54,11 +58,11 @@ test('buffer: beyond the limit is 413, and nothing has gone on', () => {
   assert.deepEqual(h.terminal?.got.list ?? [], []);
 });
 
-const FAULT: FaultPlan = { delay: null, abort: null, rate: null, cluster: '', headers: [], nodes: [], keys: { delay: 'd', abort: 'a', rate: 'r', delayMs: 'm', status: 's', grpc: 'g' } };
+const FAULT: FaultPlan = { delay: null, abort: null, rate: null, cluster: '', headers: [], nodes: [], maxActive: -1, metadata: {}, keys: { maxActive: 'x', delay: 'd', abort: 'a', rate: 'r', delayMs: 'm', status: 's', grpc: 'g' } };
 /** The filter wants the harness's clock, so it takes its place in the chain when the harness is there. */
-function faulty(plan: Partial<FaultPlan>): Harness {
+function faulty(plan: Partial<FaultPlan>, limits = new SharedLimits(new SharedArrayBuffer(SharedLimits.bytes(8)))): Harness {
   const chain: HttpFilter[] = [{}], h = harness(chain);
-  chain[0] = new FaultFactory('f', 0, { ...FAULT, ...plan }, h.runtime.env, 'http.x').create();
+  chain[0] = new FaultFactory('f', 0, { ...FAULT, ...plan }, h.runtime.env, limits, 'http.x').create();
   return h;
 }
 
@@ -69,6 +73,35 @@ test('fault: an abort answers, with its flag; a delay may be followed by one', (
   const none = faulty({ abort: { status: 418, grpc: -1, byHeader: false, share: { ...ALL, numerator: 0 }, body: '' } });
   none.request('GET', '/', true);
   assert.deepEqual(none.terminal.got.list, ['GET / end']);
+});
+
+test('fault: no more than max_active_faults at a time in all workers; a delay that is over holds none', () => {
+  const limits = new SharedLimits(new SharedArrayBuffer(SharedLimits.bytes(8))), delay = { ms: 1000, byHeader: false, share: ALL };
+  const one = faulty({ maxActive: 1, delay, metadata: { k: 'v' } }, limits), other = faulty({ maxActive: 1, delay }, limits), third = faulty({ maxActive: 1, delay, metadata: { k: 'v' } }, limits);
+  one.request('GET', '/', true);
+  other.request('GET', '/', true);
+  assert.deepEqual(other.terminal.got.list, ['GET / end'], 'one of another worker is let through');
+  one.advance(1001);
+  assert.deepEqual([one.terminal.got.list, one.stream.facts.metadata], [['GET / end'], new Map([['f', { k: 'v' }]])]);
+  third.request('GET', '/', true);
+  assert.deepEqual(third.terminal.got.list, []);
+  third.stream.onReset('remote', null);
+  assert.equal(limits.tryHold(limits.claim('faults http.x'), 1), true, 'nothing is held');
+});
+
+test('health_check: an answer that was passed through stands for all workers as long as cache_time', () => {
+  const records = new SharedRecords(new SharedArrayBuffer(SharedRecords.bytes(2)));
+  let nowMs = 3e12;
+  const worker = (): HealthCheckFactory => new HealthCheckFactory('h', { headers: [], passThrough: true, cacheMs: 1000, minimums: [] }, { clock: { wallMs: () => nowMs } as Clock, records, place: 'http.x h 0', clusters: { get: () => null } as never, nodeCluster: '', healthFailed: () => false });
+  const one = worker(), other = worker();
+  assert.equal(other.answersItself, false);
+  one.remember(503, true);
+  nowMs += 999;
+  assert.deepEqual([other.answersItself, other.reply().status, other.reply().details, other.reply().headers !== null], [true, 503, 'health_check_cached', true]);
+  nowMs += 1;
+  assert.deepEqual([one.answersItself, other.answersItself], [false, false]);
+  other.remember(200, false);
+  assert.deepEqual([one.reply().status, one.reply().flags, one.reply().headers], [200, 0, null]);
 });
 
 test('fault: a client that goes away during a delay leaves no clock behind', () => {
