@@ -3,7 +3,7 @@ import { fault } from '../base/fault.ts';
 import { flagBit } from '../observe/response-flags.ts';
 import { LocalReply } from './filter.ts';
 
-export const STREAM_FLAG = { DC: flagBit('DC'), DR: flagBit('DR'), SI: flagBit('SI'), DPE: flagBit('DPE'), NR: flagBit('NR'), DT: flagBit('DT'), OM: flagBit('OM') };
+export const STREAM_FLAG = { DC: flagBit('DC'), DR: flagBit('DR'), SI: flagBit('SI'), DPE: flagBit('DPE'), NR: flagBit('NR'), OM: flagBit('OM') };
 
 /** gRPC status of a call whose time is up. */
 const DEADLINE_EXCEEDED = 4;
@@ -23,9 +23,10 @@ export const REPLY = {
   headersTimeout: new LocalReply(408, 'request header timeout', 'request_header_timeout'),
   idleEarly: new LocalReply(408, 'stream timeout', 'stream_idle_timeout', STREAM_FLAG.SI),
   idleLate: new LocalReply(504, 'stream timeout', 'stream_idle_timeout', STREAM_FLAG.SI),
-  maxDuration: new LocalReply(408, 'downstream duration timeout', 'max_duration_timeout', STREAM_FLAG.DT, null, DEADLINE_EXCEEDED),
+  // Envoy's DT is of tcp_proxy alone, in spite of its description.
+  maxDuration: new LocalReply(408, 'downstream duration timeout', 'max_duration_timeout', 0, null, DEADLINE_EXCEEDED),
   responseTooLarge: new LocalReply(500, 'Internal Server Error', 'response_payload_too_large'),
-  maxDurationLate: new LocalReply(504, 'downstream duration timeout', 'max_duration_timeout', STREAM_FLAG.DT, null, DEADLINE_EXCEEDED),
+  maxDurationLate: new LocalReply(504, 'downstream duration timeout', 'max_duration_timeout', 0, null, DEADLINE_EXCEEDED),
   tooLarge: new LocalReply(413, 'Payload Too Large', 'request_payload_too_large'),
 } as const;
 
