@@ -35,6 +35,7 @@ import type { Report } from './proto/config-message.ts';
 import { formatReport } from './proto/config-tree.ts';
 import type { CompiledCluster } from './upstream/config.ts';
 import type { KeptCounters } from './shm/kept-counters.ts';
+import { DEGRADED, UNHEALTHY } from './shm/host-table.ts';
 import type { SharedTables } from './upstream/cluster.ts';
 import type { EngineEvent } from './worker-engine.ts';
 import type { StatClaim } from './observe/stats/thread-stat-store.ts';
@@ -133,6 +134,7 @@ export class ControlEngine {
     this.clusters = new ControlClusters({ health: this.health,
       wallMs: () => this.state.wallMs(), concurrency: host.flags.concurrency, emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), hosts: host.shared.hosts, circuits: host.shared.circuits, words: host.shared.words, resolver: new SystemResolver(), random: new SystemRandom(),
       stat: (name, kind, change) => this.state.change(name, kind, change), warn: (m) => host.log.log('upstream', 'warning', m),
+      endpoints: (statName, hosts) => this.state.own.declareEndpoints(statName, hosts, (record) => this.hostStats(record), (record) => (host.shared.hosts.flags(record) & (UNHEALTHY | DEGRADED)) === 0),
     });
     ({ served: this.served, dynamic: this.dynamic } = this.makeServed());
   }
@@ -142,7 +144,7 @@ export class ControlEngine {
     const { host, state } = this;
     const served = new ServedResources({
       broadcast: (records) => this.broadcast(records), clusters: this.clusters, count: (name) => state.change(name, 'counter', { add: 1 }), gauge: (name, set) => state.change(name, 'gauge', { set }), stamp: (kind, name) => state.stamp(kind, name), unstamp: (kind, name) => state.unstamp(kind, name), routesIn: (key, packed) => state.own.declareRoutes(key, packed === null ? [] : unpack<RouteTablePlan>(packed).counted),
-      declareCluster: ({ cluster }) => state.own.declareCluster(cluster.statName, cluster.transportSocket !== null || cluster.transportSocketMatches.length > 0),
+      declareCluster: ({ cluster }) => { state.own.declareCluster(cluster.statName, cluster.transportSocket !== null || cluster.transportSocketMatches.length > 0); state.own.declareTracked(cluster.statName, cluster.trackSizes, cluster.trackBudgets); },
       clusterUp: (name, plan) => state.own.watchBreakers(plan.cluster.statName, this.clusters.circuitsOf(name), host.shared.circuits, plan.trackRemaining), retireCluster: (statName) => state.own.retireCluster(statName),
       out: () => this.listenersOut, routesSettled: (key) => this.dynamic.routesSettled(key), onListeners: () => this.onListeners(), onClusters: () => this.dynamic.syncEndpoints(this.clusters.discovered()),
     });

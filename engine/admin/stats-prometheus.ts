@@ -45,7 +45,7 @@ function* shapesOf(view: StatView): Generator<string, Shape[]> {
   let looked = 0;
   for (const scope of view.scopes()) {
     if (++looked % 512 === 0) yield '';
-    const { name, tags } = view.tags.extract(`${scope.prefix}x`), tagNames = tags.map(([t]) => t);
+    const { name, tags } = view.tagsOf(scope, 'x'), tagNames = tags.map(([t]) => t);
     const id = layouts.get(scope.layout) ?? layouts.size;
     layouts.set(scope.layout, id);
     // A regex of the configuration may look at anything: then every scope stands for itself.
@@ -64,7 +64,7 @@ function* groupsOf(view: StatView): Generator<string, Map<string, Group>> {
   for (const shape of yield* shapesOf(view)) {
     const first = shape.scopes[0]!;
     for (const entry of shape.layout.scalars) {
-      const x = view.tags.extract(first.scope.prefix + entry.name);
+      const x = view.tagsOf(first.scope, entry.name);
       const parts = x.tags.map(([t, v]) => { const at = shape.tagNames.indexOf(t); return at >= 0 && first.tags[at]![1] === v ? at : label(t, v); });
       group(x.name, entry.kind as Group['kind']).rows.push({ shape, entry, parts });
     }

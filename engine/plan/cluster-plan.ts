@@ -120,6 +120,8 @@ export interface ClusterPlan {
   readonly socketOptions: readonly SocketOption[];
   readonly metadata: { readonly [key: string]: MetadataValue } | null;
   /** Retries as a share of what is under way, in place of max_retries, of default and high priority; null: max_retries holds. */
+  /** track_cluster_stats: sizes of heads and bodies; how much of a timeout was used. */
+  readonly trackSizes: boolean; readonly trackBudgets: boolean;
   readonly retryBudgets: readonly [RetryBudgetPlan | null, RetryBudgetPlan | null];
   /** Circuit-table records of default and high priority. */
   readonly circuits: readonly [number, number];

@@ -14,7 +14,7 @@ export const BALANCER_DEFAULTS: BalancerPlan = {
 /** A cluster of which nothing is said. Fields that are left out here always go along. */
 const DEFAULTS: Partial<ClusterPlan> = {
   connectTimeoutMs: 5000, balancer: BALANCER_DEFAULTS, kind: null, panicPercent: 50, overprovisioning: 140, weightedHealth: false, overrideStatus: ['UNKNOWN', 'HEALTHY', 'DEGRADED'], bufferLimit: 1 << 20, protocol: 'http1', http1: HTTP1_DEFAULTS, http2: HTTP2_DEFAULTS,
-  autoSni: null, autoSanValidation: false, closeOnHostSetChange: false, closeOnHealthFailure: false, poolPerConnection: false, idleTimeoutMs: 3_600_000, maxConnectionDurationMs: 0, maxRequestsPerConnection: 0, maxStreamDurationMs: -1, upstreamFilters: null, hashPolicies: [], retryPolicy: null, mirrors: [], preconnectRatio: 1, preconnect: null, eyeballs: { family: 0, count: 1 }, keepalive: null, bind: null, socketOptions: [], metadata: null, retryBudgets: [null, null], hostRecord: -1,
+  autoSni: null, autoSanValidation: false, closeOnHostSetChange: false, closeOnHealthFailure: false, poolPerConnection: false, idleTimeoutMs: 3_600_000, maxConnectionDurationMs: 0, maxRequestsPerConnection: 0, maxStreamDurationMs: -1, upstreamFilters: null, hashPolicies: [], retryPolicy: null, mirrors: [], preconnectRatio: 1, preconnect: null, eyeballs: { family: 0, count: 1 }, keepalive: null, bind: null, socketOptions: [], metadata: null, trackSizes: false, trackBudgets: false, retryBudgets: [null, null], hostRecord: -1,
   perHostMaxConnections: 0, outlier: null, healthChecked: false, transportSocket: null, transportSocketMatches: [],
 };
 

@@ -11,10 +11,12 @@ import type { LocalReply } from '../http/filter.ts';
 import { Timer } from '../loop/timer-wheel.ts';
 import { formatAddress } from '../net/address.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
-import { CLUSTER } from '../observe/stats/schemas.ts';
+import { BUDGETS, CLUSTER } from '../observe/stats/schemas.ts';
+import type { StatBlock } from '../observe/stats/stat-block.ts';
 import { UpstreamFacts, type ConnectionFacts, type SharedStateValue, type StreamFacts, type UpstreamSource } from '../observe/stream-facts.ts';
 import type { Cluster, Host, LeaseContext, LeaseWaiter, RawUpstream, RawWaiter, Waiting } from '../upstream/upstream.ts';
-import type { Timeouts } from './timeouts.ts';
+import { AttemptSizes } from './attempt-sizes.ts';
+import { noteBudget, type Timeouts } from './timeouts.ts';
 import { noteReached } from '../upstream/pool/address-race.ts';
 import { UpstreamExchange, type ExchangeAttempt, type RequestView } from './upstream-exchange.ts';
 import type { UpstreamLog } from './upstream-log.ts';
@@ -74,6 +76,9 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   private answer: ResponseHeaders | null = null;
   private responseEnded = false;
   private requestEnded = false;
+  /** track_cluster_stats of the cluster; null: not wanted. */
+  readonly sizes: AttemptSizes | null;
+  private budget: StatBlock | null;
   private perTry: Timer | null = null;
   private idle: Timer | null = null;
   private duration: Timer | null = null;
@@ -91,6 +96,8 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     keepLast(Kept.attempt, this);
     this.owner = owner; this.cluster = cluster; this.host = host; this.fresh = fresh;
     this.startMs = owner.env.clock.nowMs();
+    this.sizes = cluster.sizeStats === null ? null : new AttemptSizes(cluster.sizeStats);
+    this.budget = cluster.budgetStats;
     const up = this.facts = new UpstreamFacts();
     up.attempts = count;
     up.stats = cluster.statStore; up.cluster = cluster.statName; up.clusterRaw = clusterName; up.clusterMetadata = cluster.metadata;
@@ -102,7 +109,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   /** Goes for a stream. A failure is returned, not told: the attempt is over then. */
   begin(): Failure | null {
     const { cluster, host } = this;
-    if (!cluster.beginRequest(host, this.owner.priority)) { this.state = 'over'; return leaseFailure('overflow', ''); }
+    if (!cluster.beginRequest(host, this.owner.priority)) { this.state = 'over'; this.recordStats(); return leaseFailure('overflow', ''); }
     this.counted = true;
     const filters = this.owner.filtersFor(cluster);
     if (filters !== null) this.exchange = new UpstreamExchange(this, this.owner.view, filters);
@@ -158,6 +165,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
 
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     if (this.idle !== null) this.touch();
+    if (this.sizes !== null) this.sizes.sent += end - start;
     (this.exchange ?? this.stream!).data(bytes, start, end, last);
   }
   trailers(trailers: Headers): void { (this.exchange ?? this.stream!).trailers(trailers); }
@@ -206,6 +214,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     this.answer = headers;
     up.firstRxMs = this.owner.env.clock.nowMs();
     up.headerBytesReceived = this.stream!.headerBytesReceived;
+    this.sizes?.noteAnswer(headers);
     if (this.idle !== null) this.touch();
     if (this.perTry !== null) { this.owner.env.wheel.cancel(this.perTry); this.perTry = null; }
     if (this.host.cluster.wantsLoad) this.loadTold = this.host.cluster.onLoad(this.host, headers);
@@ -215,6 +224,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   onData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     if (this.state !== 'active') return;
     if (last) this.received(); else if (this.idle !== null) this.touch();
+    if (this.sizes !== null) this.sizes.received += end - start;
     if (this.exchange !== null) this.exchange.responseData(bytes, start, end, last); else this.owner.attemptData(this, bytes, start, end, last);
   }
   onTrailers(trailers: Headers): void {
@@ -256,6 +266,14 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   private noteBytes(): void { if (this.stream !== null) { this.facts.bytesReceived = this.stream.bytesReceived; this.facts.bytesSent = this.stream.bytesSent; } }
   private touch(): void { this.owner.env.wheel.arm(this.idle!, this.owner.limits.perTryIdleMs); }
 
+  /** The time of the whole request ended it: it says nothing of the try's. */
+  forgetBudget(): void { this.budget = null; }
+  private recordStats(): void {
+    const { owner } = this;
+    if (this.budget !== null) noteBudget(this.budget, BUDGETS.upstream_rq_timeout_budget_per_try_percent_used, owner.env.clock.nowMs() - this.startMs, owner.limits.perTryMs);
+    this.sizes?.record(owner.request);
+  }
+
   /** Lets go of everything, once: what is not whole in both directions is reset, a wait is cancelled. */
   end(): void {
     if (this.state === 'over') return;
@@ -273,6 +291,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
       stream.reset('local');
     }
     exchange?.end(this.responseEnded);
+    this.recordStats();
     if (this.counted) { this.counted = false; cluster.endRequest(this.host, this.owner.priority); }
     if (this.owner.upstreamLog !== null) this.note('UpstreamEnd');
   }

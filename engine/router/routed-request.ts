@@ -9,7 +9,7 @@ import type { FilterList } from '../http/filter-list.ts';
 import type { DownstreamWatcher, LocalReply, ResponseEntry, StreamView, Verdict } from '../http/filter.ts';
 import { Timer } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
-import { CLUSTER, HCM } from '../observe/stats/schemas.ts';
+import { BUDGETS, CLUSTER, HCM } from '../observe/stats/schemas.ts';
 import type { Cluster, Host } from '../upstream/upstream.ts';
 import { AttemptSet } from './attempt-set.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
@@ -27,7 +27,7 @@ import type { RouteEntry } from './route-entry.ts';
 import type { RouterFactory } from './router-factory.ts';
 import type { RequestView } from './upstream-exchange.ts';
 import type { UpstreamLog } from './upstream-log.ts';
-import { dropSteering, expectedTimeout, hasSteering, settleTimeouts, tellTimeout, Timeouts } from './timeouts.ts';
+import { dropSteering, expectedTimeout, hasSteering, noteBudget, settleTimeouts, tellTimeout, Timeouts } from './timeouts.ts';
 
 export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatcher {
   private readonly s: StreamView & ResponseEntry;
@@ -123,6 +123,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     this.stats?.count('upstream_rq_total');
     stream.headers(this.s.request, ended && (body === null || body.empty));
     if (body !== null) {
+      if (a.sizes !== null) a.sizes.sent += body.length;
       body.send(stream, this.keeping, ended);
       if (!this.keeping) { this.body = null; this.s.resumeRequest('upstream-wait'); }
     }
@@ -239,7 +240,8 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     this.s.respondTrailers(trailers);
   }
   /** The answer is whole. */
-  private received(): void { if (this.requestEndMs >= 0) this.finish(); }
+  private received(): void { this.noteBudget(); if (this.requestEndMs >= 0) this.finish(); }
+  private noteBudget(): void { const { budgetStats } = this.cluster; if (budgetStats !== null && this.requestEndMs >= 0) noteBudget(budgetStats, BUDGETS.upstream_rq_timeout_budget_percent_used, this.env.clock.nowMs() - this.requestEndMs, this.limits.globalMs); }
 
   attemptFailed(a: Attempt, failure: Failure, reason: ResetReason, fault: PeerFault | null): void {
     const reply = this.settleFailure(a, failure, reason, fault);
@@ -259,8 +261,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
       return null;
     }
     this.forget(a);
-    const { retry } = this;
-    const again = retry === null || a.hedged ? 'no' : this.retryAfter(retry, a, failure);
+    const { retry } = this, again = retry === null || a.hedged ? 'no' : this.retryAfter(retry, a, failure);
     if (again === 'yes') return null;
     // The keep-alive race: a used connection that ends before a byte of the answer costs a replayable request nothing, whatever the policy says of retries.
     if (again === 'no' && reason === 'connection-end' && fault === null && !this.resent && a.facts.bytesReceived === 0 && a.facts.requestsOfConnection > 1 && this.requestEndMs >= 0 && replayable(this.s.request, this.s.facts)) {
@@ -300,20 +301,16 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   }
 
   countRetry(what: RequestCount): void { this.stats?.count(what); }
-
   onDownstreamBlocked(): void { this.under.final?.pause('downstream-full'); }
   onDownstreamDrained(): void { this.under.final?.resume('downstream-full'); }
   attemptBlocked(_a: Attempt, blocked: boolean): void {
-    this.blocked = blocked;
-    if (blocked) this.s.pauseRequest('upstream-full'); else this.s.resumeRequest('upstream-full');
+    if ((this.blocked = blocked)) this.s.pauseRequest('upstream-full'); else this.s.resumeRequest('upstream-full');
   }
 
   private charge(a: Attempt, status: number, headers: ResponseHeaders | null): void { a.charge(status, headers, this.s.facts.internal, this.stats); }
 
   /** A reply of ours, with the count of attempts where answers carry it. */
-  private counted(reply: LocalReply): LocalReply {
-    return this.entry.host.plan.includeAttemptCountInResponse ? withAttempts(reply, this.attempts) : reply;
-  }
+  private counted(reply: LocalReply): LocalReply { return this.entry.host.plan.includeAttemptCountInResponse ? withAttempts(reply, this.attempts) : reply; }
 
   // ---- time ------------------------------------------------------------------------------------------------------------------
   /** The time of the whole request is up. */
@@ -323,11 +320,13 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     for (const a of this.under.all()) {
       a.cluster.stats.inc(CLUSTER.upstream_rq_timeout);
       this.stats?.count('upstream_rq_timeout');
-      if (a.awaitingHeaders) a.cluster.onAttemptFailure(a.host, 'timeout', 'local', null);
+      if (a.awaitingHeaders) { a.forgetBudget(); a.cluster.onAttemptFailure(a.host, 'timeout', 'local', null); }
       if (this.under.final === null) this.charge(a, this.limits.timeoutStatus, null);
     }
-    this.cut(timeoutReply(this.limits.timeoutStatus, 'response_timeout'));
+    this.timeUp('response_timeout');
   }
+
+  private timeUp(details: string): void { this.noteBudget(); this.cut(timeoutReply(this.limits.timeoutStatus, details)); }
 
   /** A filter behind the router answers. Nothing is tried again, and the reply carries no count of attempts, as in Envoy. */
   attemptReplied(reply: LocalReply): void { if (!this.over) this.cut(reply, false); }
@@ -352,7 +351,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
       if (this.retry !== null && this.retryAfter(this.retry, a, LOCAL_RESET) === 'yes') return;
       this.charge(a, this.limits.timeoutStatus, null);
     }
-    this.cut(timeoutReply(this.limits.timeoutStatus, why === 'per-try' ? 'upstream_per_try_timeout' : 'upstream_per_try_idle_timeout'));
+    this.timeUp(why === 'per-try' ? 'upstream_per_try_timeout' : 'upstream_per_try_idle_timeout');
   }
 
   /** Leaves a slow attempt running and begins another (hedge_on_per_try_timeout). */

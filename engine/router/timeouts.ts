@@ -1,6 +1,7 @@
 // The timeouts of a request (Envoy: FilterUtility::finalTimeout, finalHedgingParams, setTimeoutHeaders): the route's, overridden by x-envoy-* of trusted requests, and
 // by grpc-timeout where allowed.
 import type { RequestHeaders } from '../headers/headers.ts';
+import type { StatBlock } from '../observe/stats/stat-block.ts';
 import type { ForwardPlan } from '../plan/route-plan.ts';
 import { isGrpc } from '../http/local-reply.ts';
 import type { RetryPolicy } from './retry-policy.ts';
@@ -74,6 +75,9 @@ export function expectedTimeout(t: Timeouts, elapsedMs: number): number {
   if (ms === 0 || t.globalMs === 0) return ms;
   return elapsedMs >= t.globalMs ? 1 : Math.min(ms, t.globalMs - elapsedMs);
 }
+
+/** Percent of a time limit that was used (FilterUtility::percentageOfTimeout): of none, none. */
+export function noteBudget(stats: StatBlock, which: number, usedMs: number, limitMs: number): void { stats.record(which, limitMs === 0 ? 0 : Math.floor((Math.floor(usedMs) * 100) / limitMs)); }
 
 /** Tells the upstream of it. */
 export function tellTimeout(headers: RequestHeaders, ms: number, suppress: boolean): void { if (ms > 0 && !suppress) headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(ms))); }

@@ -6,8 +6,8 @@ import { ownedEnv, type WorkerEnv } from '../net/worker-env.ts';
 import { hostOf } from '../headers/authority.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
 import { parseIp } from '../net/cidr.ts';
-import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HTTP1_SCHEMA, HTTP2_SCHEMA } from '../observe/stats/schemas.ts';
-import { recordSample, StatBlock, type StatStore } from '../observe/stats/stat-block.ts';
+import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_BUDGETS_SCHEMA, CLUSTER_SIZES_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HTTP1_SCHEMA, HTTP2_SCHEMA } from '../observe/stats/schemas.ts';
+import { recordSample, StatBlock, type StatSchema, type StatStore } from '../observe/stats/stat-block.ts';
 import type { ClusterPlan, HostPlan, RetryBudgetPlan } from '../plan/cluster-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
 import { DEGRADED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
@@ -120,6 +120,8 @@ export class ClusterEntry implements Cluster {
     this.stats = new StatBlock(env.stats, CLUSTER_SCHEMA, `cluster.${plan.statName}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, `cluster.${plan.statName}.http1`);
     this.http2Stats = new StatBlock(env.stats, HTTP2_SCHEMA, `cluster.${plan.statName}.http2`);
+    const tracked = (schema: StatSchema, on: boolean): StatBlock | null => (on ? new StatBlock(env.stats, schema, `cluster.${plan.statName}`) : null);
+    this.sizeStats = tracked(CLUSTER_SIZES_SCHEMA, plan.trackSizes); this.budgetStats = tracked(CLUSTER_BUDGETS_SCHEMA, plan.trackBudgets);
     this.lbStats = new StatBlock(env.stats, CLUSTER_LB_SCHEMA, `cluster.${plan.statName}`);
     this.breakers = [new Breaker(shared.circuits, plan.circuits[0], env, plan.retryBudgets[0]), new Breaker(shared.circuits, plan.circuits[1], env, plan.retryBudgets[1])];
     this.predictor = makePredictor(plan);
@@ -155,8 +157,8 @@ export class ClusterEntry implements Cluster {
   get dnsCache(): string | null { const { kind } = this.plan; return kind !== null && kind.kind === 'dynamic-forward' ? kind.cache : null; }
   /** Its hosts are spoken to over TLS. */
   get secure(): boolean { return this.plan.transportSocket !== null; }
-  readonly trackSizes = false;
-  readonly trackBudgets = false;
+  readonly sizeStats: StatBlock | null;
+  readonly budgetStats: StatBlock | null;
 
   /** A new set of endpoints: hosts that stay keep their pools; those that go drain theirs. */
   setHosts(plans: readonly HostPlan[]): void {

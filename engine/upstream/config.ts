@@ -32,6 +32,8 @@ export interface CompiledCluster {
   readonly trackRemaining: readonly [boolean, boolean];
   /** Of its assignment; null: nothing is dropped. */
   readonly drop: DropPlan | null;
+  /** Each of its hosts has stats of its own. */
+  readonly perEndpoint: boolean;
   readonly healthCheck: HealthCheckPlan | null;
   readonly outlier: OutlierPlan | null;
   /** A host that discovery took away goes at once, though its checks pass. */
@@ -137,9 +139,8 @@ function bindOf(m: ConfigMessage, ctx: CompileContext): CompiledBind {
 
 export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
   for (const f of ['filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
-  m.noop('track_timeout_budgets', 'budgets are not recorded yet'); m.noop('observability_name', 'alt_stat_name is');
-  const track = m.msg('track_cluster_stats');
-  for (const f of ['timeout_budgets', 'request_response_sizes', 'per_endpoint_stats']) track?.noop(f, 'not recorded yet');
+  m.noop('observability_name', 'alt_stat_name is');
+  const track = m.msg('track_cluster_stats'), tracks = (f: string): boolean => track?.bool(f) ?? false, oldBudgets = m.bool('track_timeout_budgets');
   const { discovery, dns, kind, dnsCache } = compileKind(m, ctx), eds = compileEds(m, ctx, discovery);
   const { endpoints, overprovisioning, weightedHealth, drop } = compileEndpoints(m.msg('load_assignment'), discovery === 'strict-dns' || discovery === 'logical-dns' || !m.readable('type'));
   if (discovery === 'logical-dns' && endpoints.length !== 1) m.error('load_assignment', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
@@ -155,11 +156,11 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   const healthCheck = compileHealthChecks(m, ctx), outlier = compileOutlier(m.msg('outlier_detection'));
   const connectTimeoutMs = m.ms('connect_timeout', 5000);
   return {
-    discovery, eds, endpoints, drop, limits: shared(limits), trackRemaining: shared(remaining), dns: shared(compileDns(m, dns)), dnsCache, healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'), ignoreNewHosts: common?.bool('ignore_new_hosts_until_first_hc') ?? false, holdsStart: m.bool('wait_for_warm_on_init', true),
+    discovery, eds, endpoints, drop, limits: shared(limits), trackRemaining: shared(remaining), dns: shared(compileDns(m, dns)), dnsCache, perEndpoint: tracks('per_endpoint_stats'), healthCheck, outlier, ignoreHealthOnRemoval: m.bool('ignore_health_on_host_removal'), ignoreNewHosts: common?.bool('ignore_new_hosts_until_first_hc') ?? false, holdsStart: m.bool('wait_for_warm_on_init', true),
     cluster: {
       name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: shared(compileBalancer(m, kind !== null)), kind, panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
       ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, closeOnHealthFailure: m.bool('close_connections_on_host_health_failure'), poolPerConnection: m.bool('connection_pool_per_downstream_connection'), preconnect: compilePreconnect(preconnect), eyeballs: shared(compileEyeballs(options?.msg('happy_eyeballs_config'))), preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
-      keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind, socketOptions, metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, retryBudgets: budgets, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
+      keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind, socketOptions, metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, trackSizes: tracks('request_response_sizes'), trackBudgets: tracks('timeout_budgets') || oldBudgets, retryBudgets: budgets, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
       transportSocket: compileTransportSocket(m.msg('transport_socket'), ctx, 'upstream'), transportSocketMatches: m.list('transport_socket_matches').map((t) => { t.str('name'); return { match: (t.json('match') ?? {}) as { readonly [key: string]: unknown }, socket: compileTransportSocket(t.msg('transport_socket'), ctx, 'upstream') }; }),
     },
   };

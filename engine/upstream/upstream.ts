@@ -8,6 +8,7 @@ import type { StatStore } from '../observe/stats/stat-block.ts';
 import type { ConnectionFacts, ForClient, MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
 import type { MetadataCriteria } from './metadata-criteria.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import type { StatBlock } from '../observe/stats/stat-block.ts';
 import type { SocketSink, TransportSocket } from '../net/transport/transport.ts';
 
 export interface Locality { readonly region: string; readonly zone: string; readonly subZone: string }
@@ -109,8 +110,8 @@ export interface Cluster {
   /** HTTP filters of each attempt, in place of the router's; null: it has none. */
   readonly upstreamFilters: readonly HttpFilterPlan[] | null;
   readonly maxResponseHeadersCount: number;
-  /** Timeout budget and size stats wanted. */
-  readonly trackSizes: boolean; readonly trackBudgets: boolean;
+  /** track_cluster_stats; null: not wanted. */
+  readonly sizeStats: StatBlock | null; readonly budgetStats: StatBlock | null;
   /** Added to the cluster: true while it is draining after removal. */
   removed: boolean;
   /** Its choices depend on a hash of the request (ring hash, maglev). */
@@ -161,7 +162,7 @@ export interface Cluster {
   readonly healthChecked: boolean;
   /** The host said in an answer that it is to be taken out. */
   failHealth(host: Host): void;
-  readonly stats: import('../observe/stats/stat-block.ts').StatBlock;
+  readonly stats: StatBlock;
 }
 
 /** All clusters of this worker by name. */

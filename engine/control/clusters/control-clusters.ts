@@ -26,6 +26,8 @@ export interface ControlClustersEnv {
   /** Sets or adds to a stat of control's own. */
   stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
   warn(message: string): void;
+  /** The hosts that there are, of a cluster with per_endpoint_stats. */
+  endpoints(statName: string, hosts: readonly LiveHost[]): void;
 }
 
 const STATUS_FLAGS: Record<EndpointPlan['health'], number> = { HEALTHY: 0, UNKNOWN: 0, UNHEALTHY: HOST_FLAG.FAILED_EDS, TIMEOUT: HOST_FLAG.FAILED_EDS, DRAINING: HOST_FLAG.EDS_DRAINING, DEGRADED: HOST_FLAG.DEGRADED_EDS };
@@ -181,6 +183,7 @@ export class ControlClusters {
     c.hosts = next;
     this.env.health.setHosts(c.compiled.cluster.name, [...next.values()]);
     this.membership(c, changed);
+    if (c.compiled.perEndpoint || c.hadEndpointStats) { c.hadEndpointStats = c.compiled.perEndpoint; this.env.endpoints(c.compiled.cluster.statName, c.compiled.perEndpoint ? [...next.values()] : []); }
     if (emit && this.orcaOf(c) !== null) this.reweigh(c);
     if (emit) { this.env.words.bumpHealthEpoch(); this.env.emit([c.hostsRecord()]); }
   }

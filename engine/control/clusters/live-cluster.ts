@@ -25,6 +25,8 @@ export class LiveCluster {
   dnsCache: ControlDnsCache | null = null;
   /** Ends the making of weights from the load that hosts report. */
   stopWeights: () => void = () => {};
+  /** Its hosts have stats of their own (per_endpoint_stats). */
+  hadEndpointStats = false;
   /** Subsets of all threads. */
   subsets = 0;
   private record = -1;

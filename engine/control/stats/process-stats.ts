@@ -1,9 +1,10 @@
 // Control's own stats, and which scopes there are by configuration. Everything that is declared reads 0 from the start, though a thread claims its slots at first use.
+import { formatAddress, type Address } from '../../net/address.ts';
 import { listenerStatName } from '../../net/listener.ts';
 import { L4_SCHEMAS, LIMIT_SCHEMA, LISTENER_UDP_SCHEMA, UDP_PROXY_SCHEMA, listenerFilterScopes, networkFilterScopes } from '../../observe/stats/l4-schemas.ts';
 import * as schemas from '../../observe/stats/schemas.ts';
 import {
-  ADMIN_HTTP_SCHEMA, ADMIN_LISTENER_SCHEMA, ASYNC_CLIENT_SCHEMA, CIRCUIT_SCHEMA, CLUSTER_CONTROL_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_MANAGER_SCHEMA, CLUSTER_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA,
+  ADMIN_HTTP_SCHEMA, ADMIN_LISTENER_SCHEMA, ASYNC_CLIENT_SCHEMA, CIRCUIT_SCHEMA, CLUSTER_BUDGETS_SCHEMA, CLUSTER_CONTROL_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_MANAGER_SCHEMA, CLUSTER_SCHEMA, CLUSTER_SIZES_SCHEMA, ENDPOINT_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA,
   LISTENER_HTTP_SCHEMA, LISTENER_MANAGER_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA, REMAINING_SCHEMAS, SERVER_SCHEMA, THREAD_CLUSTERS_SCHEMA, WATCHDOG_SCHEMA,
 } from '../../observe/stats/schemas.ts';
 import { TLS_FACTORY_SCHEMA, TLS_SCHEMA, TLS_SCHEMAS } from '../../observe/stats/tls-schemas.ts';
@@ -14,7 +15,7 @@ import type { ListenerPlan } from '../../plan/listener-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../../shm/circuit-table.ts';
 import type { KeptCounters } from '../../shm/kept-counters.ts';
 import { StatRetirement, type RetirementEnv } from './retirement.ts';
-import { StatReader } from './stat-reader.ts';
+import { sanitizeName, StatReader } from './stat-reader.ts';
 
 /** 'circuit_breakers.PRIORITY.WHAT' → which record, which kind. */
 type BreakerPlace = readonly [priority: 0 | 1, kind: number];
@@ -22,6 +23,8 @@ const named = (names: readonly (readonly [string, number])[]): Map<string, Break
 const BREAKERS = named([['cx_open', CIRCUIT_KIND.CX], ['rq_pending_open', CIRCUIT_KIND.PENDING], ['rq_open', CIRCUIT_KIND.RQ], ['rq_retry_open', CIRCUIT_KIND.RETRY], ['cx_pool_open', CIRCUIT_KIND.POOL]]);
 /** track_remaining. */
 const REMAINING = named([['remaining_cx', CIRCUIT_KIND.CX], ['remaining_pending', CIRCUIT_KIND.PENDING], ['remaining_rq', CIRCUIT_KIND.RQ], ['remaining_retries', CIRCUIT_KIND.RETRY], ['remaining_cx_pools', CIRCUIT_KIND.POOL]]);
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** Every schema that a worker may claim, but for those of layer 4 and of TLS. */
 const ALL = Object.values<unknown>(schemas).filter((s): s is StatSchema => typeof s === 'object' && s !== null && 'kinds' in s && 'id' in s);
@@ -70,7 +73,26 @@ export class ProcessStats {
     if (tls) this.declareTls(`cluster.${statName}`, 'client');
   }
   private declareTls(scope: string, side: 'server' | 'client'): void { this.reader.declare(TLS_SCHEMA, `${scope}.ssl`); this.reader.declare(TLS_FACTORY_SCHEMA, `${scope}.${side}_ssl_socket_factory`); }
-  retireCluster(statName: string): void { this.retirement.retire(`cluster.${statName}`); }
+  /** Histograms of track_cluster_stats. */
+  declareTracked(statName: string, sizes: boolean, budgets: boolean): void {
+    if (sizes) this.reader.declare(CLUSTER_SIZES_SCHEMA, `cluster.${statName}`);
+    if (budgets) this.reader.declare(CLUSTER_BUDGETS_SCHEMA, `cluster.${statName}`);
+  }
+  /** Hosts of a cluster with per_endpoint_stats, as they are now. `stats`: of a host's record, in the order of HOST_SCHEMA. */
+  declareEndpoints(statName: string, hosts: readonly { readonly index: number; readonly address: Address; readonly hostname: string }[], stats: (record: number) => readonly number[], healthy: (record: number) => boolean): void {
+    const cluster = `cluster.${statName}`, now = new Map(hosts.map((h) => [formatAddress(h.address), h])), before = this.endpoints.get(cluster) ?? NONE;
+    const gone = [...before].filter((a) => !now.has(a)).map((a) => `${sanitizeName(`${cluster}.endpoint.${a}`)}.`);
+    if (gone.length > 0) this.reader.drop((name) => gone.some((g) => name.startsWith(g)));
+    for (const [address, { index, hostname }] of now) {
+      if (before.has(address)) continue;
+      // A record that another host had goes on counting from where that one left it.
+      const had = stats(index).map((n, i) => (HOST_SCHEMA.kinds[i] === 'counter' ? n : 0));
+      this.reader.declareEndpoint(ENDPOINT_SCHEMA, cluster, address, hostname, (name) => { const i = HOST_SCHEMA.names.indexOf(name); return i < 0 ? Number(healthy(index)) : Math.max(0, stats(index)[i]! - had[i]!); });
+    }
+    if (now.size > 0) this.endpoints.set(cluster, new Set(now.keys())); else this.endpoints.delete(cluster);
+  }
+  private readonly endpoints = new Map<string, ReadonlySet<string>>();
+  retireCluster(statName: string): void { this.endpoints.delete(`cluster.${statName}`); this.retirement.retire(`cluster.${statName}`); }
   /** Whether its breakers are open, and what remains where that is tracked, is looked at when it is asked. */
   watchBreakers(statName: string, circuits: readonly [number, number], table: CircuitTable, remaining: readonly [boolean, boolean]): void {
     this.reader.live(`cluster.${statName}`, (name) => {

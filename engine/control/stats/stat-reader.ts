@@ -175,6 +175,13 @@ export class StatReader {
   kind(name: string): ScalarKind | undefined { const found = this.locate(name); return found !== null ? (found.entry.kind as ScalarKind) : this.singles.get(name)?.kind; }
   /** Values of a declared scope that are found when asked for: `value` gives undefined for the others. */
   live(prefix: string, value: (name: string) => number | undefined): void { this.scope(prefix).live = value; }
+  /** The scope of an endpoint of a cluster. */
+  declareEndpoint(schema: StatSchema, cluster: string, address: string, hostname: string, value: (name: string) => number | undefined): void {
+    const prefix = `${cluster}.endpoint.${address}`, scope = this.scope(prefix);
+    this.declare(schema, prefix);
+    scope.live = value;
+    scope.endpoint = { cluster: scopePrefix(cluster), tags: [['envoy.endpoint_address', address], ...(hostname === '' ? [] : [['envoy.endpoint_hostname', hostname] as const])] };
+  }
   /** Sum of one stat over all scopes that have it. */
   total(schema: StatSchema, index: number): number {
     let n = 0;

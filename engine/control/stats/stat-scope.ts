@@ -1,5 +1,6 @@
 // A scope as the reader keeps it: a prefix with the schemas under it. Ten thousand idle clusters cost one small object each: their names are made when they are
 // shown, and values of a schema take room once a worker (or control) has touched it.
+import { ENDPOINT_SCHEMA } from '../../observe/stats/schemas.ts';
 import type { StatKind, StatSchema } from '../../observe/stats/stat-block.ts';
 
 /** Histograms that Envoy makes at their first sample: not shown before. */
@@ -7,7 +8,7 @@ const MADE_WHEN_USED = new Set(['upstream_rq_time']);
 
 export interface LayoutEntry { readonly name: string; readonly kind: StatKind; /** Index of the schema in the layout, and of the stat in the schema. */ readonly part: number; readonly index: number; /** Its value may be found when asked for (StatScope.live). */ readonly asked: boolean }
 
-/** Names below this are looked at in the circuit table. */
+/** Names below this are looked at in the circuit table, as are those of endpoints in the host table's records. */
 const ASKED = 'circuit_breakers.';
 
 /** The sorted names of a set of schemas, shared by all scopes that have the same ones. */
@@ -22,7 +23,7 @@ export class ScopeLayout {
 
   private constructor(schemas: readonly StatSchema[]) {
     this.schemas = schemas;
-    const all = schemas.flatMap((s, part) => s.names.map((name, index): LayoutEntry => ({ name, kind: s.kinds[index]!, part, index, asked: name.startsWith(ASKED) })));
+    const all = schemas.flatMap((s, part) => s.names.map((name, index): LayoutEntry => ({ name, kind: s.kinds[index]!, part, index, asked: name.startsWith(ASKED) || s === ENDPOINT_SCHEMA })));
     this.scalars = all.filter((e) => e.kind !== 'histogram').sort((a, b) => (a.name < b.name ? -1 : 1));
     this.histograms = all.filter((e) => e.kind === 'histogram' && !MADE_WHEN_USED.has(e.name)).map((e) => e.name).sort();
     this.byName = new Map(this.scalars.map((e) => [e.name, e]));
@@ -55,7 +56,9 @@ export class StatScope {
   /** What it belonged to is gone: not shown. */
   retired = false;
   private parts: (Part | undefined)[] = [];
-  /** Values of names below 'circuit_breakers.' that are found when asked for. */
+  /** It is an endpoint's: its tags are told, not read from its name (`cluster`: the prefix of the scope that it stands in). */
+  endpoint: { readonly cluster: string; readonly tags: readonly (readonly [tag: string, value: string])[] } | null = null;
+  /** Values that are found when asked for: of names below 'circuit_breakers.', and of endpoints. */
   live: ((name: string) => number | undefined) | null = null;
   constructor(prefix: string) { this.prefix = prefix; }
 
@@ -81,7 +84,7 @@ export class StatScope {
   }
   value(e: LayoutEntry): number { return this.raw(e) - (this.parts[e.part]?.reset?.[e.index] ?? 0); }
   /** Whether it was ever written: a counter by its value, a gauge by its block's being in use. */
-  used(e: LayoutEntry): boolean { return e.kind === 'counter' ? this.raw(e) !== 0 : this.parts[e.part] !== undefined; }
+  used(e: LayoutEntry): boolean { if (this.endpoint !== null) return true; return e.kind === 'counter' ? this.raw(e) !== 0 : this.parts[e.part] !== undefined; }
 
   /** Control's own value (counters: the total so far). */
   set(e: LayoutEntry, value: number): void { const part = this.parts[e.part] ??= new Part(); (part.own ??= new Float64Array(this.layout.schemas[e.part]!.names.length))[e.index] = value; }

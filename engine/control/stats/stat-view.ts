@@ -4,7 +4,7 @@ import type { HistogramView, StatReader } from './stat-reader.ts';
 import type { StatScope } from './stat-scope.ts';
 import type { StatWalk } from './stat-walk.ts';
 import { makeBucketChoice, makeStatsMatcher, type BucketSetting, type StatsMatcherPlan } from './stats-matcher.ts';
-import { TagExtractor, type TagSettings } from './tag-extractor.ts';
+import { TagExtractor, type Extracted, type TagSettings } from './tag-extractor.ts';
 
 /** StatsConfig. */
 export interface StatsPlan extends TagSettings { readonly matcher: StatsMatcherPlan; readonly buckets: readonly BucketSetting[] }
@@ -28,6 +28,12 @@ export class StatView {
   get chosen(): boolean { return this.match !== null; }
   /** Whether the configuration wants a stat of that name at all. */
   wanted(name: string): boolean { return this.match === null || this.match(name); }
+  /** Tags of a scope's stat. */
+  tagsOf(scope: StatScope, name: string): Extracted {
+    if (scope.endpoint === null) return this.tags.extract(scope.prefix + name);
+    const of = this.tags.extract(`${scope.endpoint.cluster}x`);
+    return { name: `${of.name.slice(0, -1)}endpoint.${name}`, tags: [...of.tags, ...scope.endpoint.tags] };
+  }
   scalars(): StatWalk { return this.reader.walk(); }
   at(w: StatWalk): ReturnType<StatReader['at']> { return this.reader.at(w); }
   histograms(): StatWalk { return this.reader.histogramWalk(); }

@@ -25,6 +25,14 @@ export const CLUSTER_SCHEMA = clusterStats.schema;
 /** Indexes of cluster.NAME.* */
 export const CLUSTER = clusterStats.index;
 
+/** Beside them where track_cluster_stats asks for it: request_response_sizes, timeout_budgets (percent of the time that there was). */
+const sizeStats = defineSchema(56, { upstream_rq_body_size: 'histogram', upstream_rq_headers_count: 'histogram', upstream_rq_headers_size: 'histogram', upstream_rs_body_size: 'histogram', upstream_rs_headers_count: 'histogram', upstream_rs_headers_size: 'histogram' });
+export const CLUSTER_SIZES_SCHEMA = sizeStats.schema;
+export const SIZES = sizeStats.index;
+const budgetStats = defineSchema(57, { upstream_rq_timeout_budget_per_try_percent_used: 'histogram', upstream_rq_timeout_budget_percent_used: 'histogram' });
+export const CLUSTER_BUDGETS_SCHEMA = budgetStats.schema;
+export const BUDGETS = budgetStats.index;
+
 const clusterLbStats = defineSchema(2, {
   lb_healthy_panic: 'counter', lb_local_cluster_not_ok: 'counter', lb_recalculate_zone_structures: 'counter', lb_subsets_created: 'counter', lb_subsets_fallback: 'counter', lb_subsets_fallback_panic: 'counter',
   lb_subsets_removed: 'counter', lb_subsets_selected: 'counter', lb_zone_cluster_too_small: 'counter', lb_zone_no_capacity_left: 'counter', lb_zone_routing_all_directly: 'counter',
@@ -37,6 +45,8 @@ export const CLUSTER_LB = clusterLbStats.index;
 const hostStats = defineSchema(3, { cx_connect_fail: 'counter', cx_total: 'counter', rq_error: 'counter', rq_success: 'counter', rq_timeout: 'counter', rq_total: 'counter', cx_active: 'gauge', rq_active: 'gauge', rq_pending_active: 'gauge' });
 export const HOST_SCHEMA = hostStats.schema;
 export const HOST = hostStats.index;
+/** Prefix 'cluster.NAME.endpoint.ADDRESS' (track_cluster_stats.per_endpoint_stats): the host's, in that order, and whether it is healthy. Found when they are asked for. */
+export const ENDPOINT_SCHEMA: StatSchema = { id: 58, names: [...HOST_SCHEMA.names, 'healthy'], kinds: [...HOST_SCHEMA.kinds, 'gauge'] };
 
 const hcmStats = defineSchema(4, {
   downstream_cx_delayed_close_timeout: 'counter', downstream_cx_destroy: 'counter', downstream_cx_destroy_active_rq: 'counter', downstream_cx_destroy_local: 'counter', downstream_cx_destroy_local_active_rq: 'counter',

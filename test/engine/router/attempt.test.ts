@@ -1,6 +1,8 @@
 // Attempts of a request: what they hold (overload action reset_high_memory_stream asks for it), and what they tell the cluster of its hosts.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { CLUSTER_BUDGETS_SCHEMA, CLUSTER_SIZES_SCHEMA } from '../../../engine/observe/stats/schemas.ts';
+import { StatBlock } from '../../../engine/observe/stats/stat-block.ts';
 import { RouterPeer } from './router-peer.ts';
 
 test('what a request holds is its kept body and what waits at its attempts, until it is over', () => {
@@ -25,4 +27,31 @@ test('each attempt that has its connection counts as reached, answered or not', 
   p.pass(26);
   p.upstream(1).answer(200);
   assert.equal(p.cluster.reached.length, 2);
+});
+
+test('with track_cluster_stats an attempt records what it carried, and how much of the try\'s and of the whole time was used; the whole\'s end says nothing of the try', () => {
+  const seen = (b: StatBlock): Record<string, number[]> => { const out: Record<string, number[]> = {}; b.record = (i, v) => { (out[b.schema.names[i]!.replace('upstream_', '')] ??= []).push(v); }; return out; };
+  const p = new RouterPeer({ retry: { retries: 1, perTryTimeoutMs: 2000 } }), { cluster } = p;
+  cluster.sizeStats = new StatBlock(p.env.stats, CLUSTER_SIZES_SCHEMA, 'x'); cluster.budgetStats = new StatBlock(p.env.stats, CLUSTER_BUDGETS_SCHEMA, 'x');
+  const sizes = seen(cluster.sizeStats), budgets = seen(cluster.budgetStats);
+  p.head(false).data('hello', true);
+  p.pass(500);
+  p.upstream(0).answer(503, true, { a: 'bc' });
+  assert.deepEqual([sizes.rq_body_size, sizes.rs_headers_size, sizes.rs_headers_count, sizes.rs_body_size], [[5], [13], [2], [0]]);
+  assert.deepEqual(Object.entries(budgets), [['rq_timeout_budget_per_try_percent_used', [25]]]);
+  p.pass(26);
+  p.upstream(1).answer(200, false);
+  p.pass(1474);
+  p.upstream(1).sink.onData(Buffer.from('ok'), 0, 2, true);
+  assert.deepEqual([sizes.rq_body_size, sizes.rs_body_size], [[5, 5], [0, 2]], 'the body that was kept counts for each');
+  assert.equal(sizes.rq_headers_count!.length, 2);
+  assert.equal(budgets.rq_timeout_budget_per_try_percent_used!.length, 2);
+  assert.deepEqual(budgets.rq_timeout_budget_percent_used, [13], '2 s of 15');
+
+  const late = new RouterPeer({ retry: {} });
+  late.cluster.budgetStats = new StatBlock(late.env.stats, CLUSTER_BUDGETS_SCHEMA, 'x');
+  const spent = seen(late.cluster.budgetStats);
+  late.head();
+  late.pass(15_000);
+  assert.deepEqual(spent, { rq_timeout_budget_percent_used: [100] });
 });

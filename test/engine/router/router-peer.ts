@@ -65,7 +65,7 @@ function fakeHost(cluster: Cluster, index: number, priority: number): Host {
 
 /** Counts what is taken and given back; every lease is served at once unless `script` says otherwise. */
 export class FakeCluster {
-  readonly name = 'c'; readonly statName = 'c'; readonly metadata = null; readonly perConnectionBufferLimit = 0; readonly maxRequestsPerConnection = 0; readonly maxResponseHeadersCount = 100; readonly trackSizes = false; readonly trackBudgets = false;
+  readonly name = 'c'; readonly statName = 'c'; readonly metadata = null; readonly perConnectionBufferLimit = 0; readonly maxRequestsPerConnection = 0; readonly maxResponseHeadersCount = 100; sizeStats: StatBlock | null = null; budgetStats: StatBlock | null = null;
   upstreamFilters: readonly HttpFilterPlan[] | null = null;
   readonly usesHash = true; readonly hashPolicies = []; readonly retryPolicy = null; readonly mirrors = [];
   maxStreamDurationMs = -1; removed = false; readonly healthChecked = false;

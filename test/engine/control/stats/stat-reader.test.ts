@@ -5,6 +5,9 @@ import { sanitizeName, StatReader } from '../../../../engine/control/stats/stat-
 import { StatBlock, type StatSchema } from '../../../../engine/observe/stats/stat-block.ts';
 import { LISTENER, LISTENER_SCHEMA } from '../../../../engine/observe/stats/schemas.ts';
 import { SINK } from '../../../../engine/observe/stats/stat-column.ts';
+import { ProcessStats } from '../../../../engine/control/stats/process-stats.ts';
+import { StatView } from '../../../../engine/control/stats/stat-view.ts';
+import { ipAddress, type Address } from '../../../../engine/net/address.ts';
 import { ThreadStatStore } from '../../../../engine/observe/stats/thread-stat-store.ts';
 
 function worker(reader: StatReader, id: number): StatBlock {
@@ -109,4 +112,21 @@ test('a walk keeps the order of names where one scope lies within another, and a
   while (walk.next()) names.push(walk.name);
   assert.deepEqual(names, [...names].sort());
   assert.equal(names.length, 17);
+});
+
+test('endpoints of a cluster are scopes whose values are found when asked for; one that goes is gone, one with a used record starts at 0', () => {
+  const own = new ProcessStats(1, { send: () => undefined, workerIds: () => [], soon: (task) => task() }), counts = [[0, 2, 0, 0, 0, 5, 1, 1, 0], [0, 7, 0, 0, 0, 9, 0, 0, 0]], host = (index: number, port: number, hostname = ''): { index: number; address: Address; hostname: string } => ({ index, address: ipAddress('10.0.0.1', port), hostname });
+  const declare = (...hosts: ReturnType<typeof host>[]): void => own.declareEndpoints('c', hosts, (i) => counts[i]!, (i) => i === 0), { reader } = own, at = (name: string): number | undefined => reader.value(`cluster.c.endpoint.10.0.0.1_${name}`);
+  own.declareCluster('c');
+  counts[0] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
+  declare(host(0, 80, 'one'), host(1, 81));
+  counts[0] = [0, 2, 0, 0, 0, 5, 1, 1, 0];
+  counts[1] = [0, 8, 0, 0, 0, 9, 3, 0, 0];
+  assert.deepEqual(['80.cx_total', '80.rq_total', '80.rq_active', '80.healthy', '81.cx_total', '81.cx_active', '81.healthy'].map(at), [2, 5, 1, 1, 1, 3, 0]);
+  const view = new StatView(reader), scope = view.scopes().find((s) => s.prefix === 'cluster.c.endpoint.10.0.0.1_80.')!;
+  assert.deepEqual(view.tagsOf(scope, 'rq_total'), { name: 'cluster.endpoint.rq_total', tags: [['envoy.cluster_name', 'c'], ['envoy.endpoint_address', '10.0.0.1:80'], ['envoy.endpoint_hostname', 'one']] });
+  declare(host(1, 81));
+  assert.deepEqual([at('80.cx_total'), at('81.cx_total')], [undefined, 1]);
+  own.retireCluster('c');
+  assert.equal(at('81.cx_total'), undefined);
 });
