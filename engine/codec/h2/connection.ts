@@ -15,7 +15,6 @@ import { FloodGuard } from './flood-guard.ts';
 import { FrameReader, type FrameSink } from './frame-reader.ts';
 import { HeadReader } from './head-reader.ts';
 import { HeaderBlock } from './header-block.ts';
-import { isHop } from './header-names.ts';
 import { Keepalive } from './keepalive.ts';
 import { ownFrameSize, type Settings } from './own-settings.ts';
 import { PeerSettings } from './peer-settings.ts';
@@ -191,8 +190,8 @@ export abstract class H2Connection implements FrameSink {
   }
 
   private sendBlock(s: H2Stream, headers: Headers, end: boolean): void {
-    const { encoder } = this, { flat } = headers;
-    for (let i = 0; i < flat.length; i += 2) if (!isHop(flat[i]!)) encoder.line(flat[i]!, flat[i + 1]!);
+    const { encoder } = this;
+    encoder.fields(headers.flat);
     s.bytesSent += encoder.length + 9;
     s.headerBytesSent += encoder.length + 9;
     this.writer.headers(s.id, encoder.out, encoder.length, end);

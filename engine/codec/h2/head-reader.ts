@@ -40,6 +40,8 @@ export class HeadReader implements LineVisitor {
     this.status = this.host = '';
   }
 
+  nameOf(name: string): string { return knownName(name).name; }
+
   onLine(name: string, value: string): boolean {
     this.bytes += name.length + value.length;
     if (this.bytes > this.options.maxHeadersKb * 1024) return this.stop(H2_FAULT.headersTooLarge);

@@ -5,7 +5,7 @@ import { STATIC_TABLE } from '../hpack/static-table.ts';
 
 export type NameKind = 'plain' | 'pseudo' | 'hop' | 'te' | 'host' | 'cookie' | 'content-length' | 'bad';
 
-export interface KnownName { readonly name: string; readonly kind: NameKind; readonly underscore: boolean; /** A value of it that was judged good lately. */ good: string }
+export interface KnownName { readonly name: string; readonly kind: NameKind; readonly underscore: boolean; /** A value of it that was judged good lately. */ good: string; /** What followed it last. */ after: KnownName | null }
 
 const MOST = 1024;
 const names = new Map<string, KnownName>();
@@ -22,18 +22,20 @@ function validName(name: string): boolean {
   return true;
 }
 
+let latest: KnownName | null = null;
+
 export function knownName(name: string): KnownName {
+  const guess = latest === null ? null : latest.after;
+  if (guess !== null && guess.name === name) return latest = guess;
   const known = names.get(name);
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    if (latest !== null) latest.after = known;
+    return latest = known;
+  }
   const kind = Object.hasOwn(KINDS, name) ? KINDS[name]! : validName(name) ? 'plain' : 'bad';
-  const entry: KnownName = { name, kind, underscore: name.includes('_'), good: '' };
+  const entry: KnownName = { name, kind, underscore: name.includes('_'), good: '', after: null };
   if (kind !== 'bad' && names.size < MOST && name.length <= 64) names.set(name, entry);
   return entry;
 }
 
 for (const name of [...Object.keys(KINDS), ...STATIC_TABLE.map((l) => l[0])]) knownName(name);
-
-/** Headers that mean this hop alone: never written into HTTP/2 (RFC 9113 section 8.2.2). */
-export function isHop(name: string): boolean {
-  switch (name) { case 'connection': case 'keep-alive': case 'proxy-connection': case 'transfer-encoding': case 'upgrade': return true; default: return false; }
-}

@@ -38,7 +38,7 @@ export abstract class H2Stream {
   /** In the connection's list of those that wait to send. */
   waiting = false;
   private blocked = false;
-  private readonly pauses = new PauseSet();
+  private pauses: PauseSet | null = null;
   bytesReceived = 0;
   bytesSent = 0;
   headerBytesReceived = 0;
@@ -115,16 +115,16 @@ export abstract class H2Stream {
 
   /** A DATA frame has been passed on whole: its bytes are given back, now or when the pause is over. */
   consumed(bytes: number): void {
-    if (this.pauses.paused && this.state !== 'closed') { this.held += bytes; return; }
+    if (this.pauses !== null && this.pauses.paused && this.state !== 'closed') { this.held += bytes; return; }
     this.connection.giveBack(bytes);
     if (this.remoteOver) return;
     const increment = this.receiveWindow?.giveBack(bytes) ?? 0;
     if (increment > 0) this.connection.writer.windowUpdate(this.id, increment);
   }
 
-  pause(why: PauseReason): void { this.pauses.add(why); }
+  pause(why: PauseReason): void { (this.pauses ??= new PauseSet()).add(why); }
   resume(why: PauseReason): void {
-    if (!this.pauses.remove(why) || this.held === 0) return;
+    if (this.pauses === null || !this.pauses.remove(why) || this.held === 0) return;
     const held = this.held;
     this.held = 0;
     this.consumed(held);

@@ -7,7 +7,11 @@ import { STATIC_TABLE } from './static-table.ts';
 const NAMES: readonly (string | undefined)[] = [undefined, ...STATIC_TABLE.map((l) => l[0])], VALUES: readonly (string | undefined)[] = [undefined, ...STATIC_TABLE.map((l) => l[1])];
 
 /** Told of each line in order. False: enough was seen (limits); decoding goes on for the table's sake, without further calls. */
-export interface LineVisitor { onLine(name: string, value: string): boolean }
+export interface LineVisitor {
+  onLine(name: string, value: string): boolean;
+  /** One string object for each name, so that those of the table are found by it. */
+  nameOf?(name: string): string;
+}
 
 export type HpackFault = 'hpack_bad_index' | 'hpack_bad_integer' | 'hpack_bad_huffman' | 'hpack_bad_table_size' | 'hpack_truncated' | 'hpack_too_long';
 
@@ -29,6 +33,7 @@ export class HpackDecoder {
   decode(bytes: Buffer, start: number, end: number, visitor: LineVisitor): HpackFault | null {
     this.at = start;
     this.fault = null;
+    const { table } = this;
     let telling = true, lines = 0;
     while (this.at < end) {
       const b = bytes[this.at]!;
@@ -36,7 +41,7 @@ export class HpackDecoder {
       if (b & 0x80) {
         const index = this.integer(bytes, end, 7);
         if (this.fault !== null) return this.fault;
-        name = this.nameAt(index); value = this.valueAt(index);
+        if (index <= 61) { name = NAMES[index]; value = VALUES[index]; } else { const at = table.place(index - 62); if (at < 0) return 'hpack_bad_index'; name = table.text(at); value = table.text(at + 1); }
         if (name === undefined || value === undefined) return 'hpack_bad_index';
       } else if ((b & 0xe0) === 0x20) {
         const size = this.integer(bytes, end, 5);
@@ -49,6 +54,7 @@ export class HpackDecoder {
         const index = this.integer(bytes, end, indexed ? 6 : 4);
         if (this.fault !== null) return this.fault;
         name = index === 0 ? this.string(bytes, end) : this.nameAt(index);
+        if (index === 0 && name !== undefined && visitor.nameOf !== undefined) name = visitor.nameOf(name);
         if (name === undefined) return this.fault ?? 'hpack_bad_index';
         value = this.string(bytes, end);
         if (value === undefined) return this.fault!;
@@ -61,7 +67,6 @@ export class HpackDecoder {
   }
 
   private nameAt(index: number): string | undefined { return index <= 61 ? NAMES[index] : this.table.name(index - 62); }
-  private valueAt(index: number): string | undefined { return index <= 61 ? VALUES[index] : this.table.value(index - 62); }
 
   /** Section 5.1; at most 28 bits, so nothing overflows. */
   private integer(bytes: Uint8Array, end: number, prefix: number): number {

@@ -23,7 +23,9 @@ export class DynamicTable {
 
   /** Name of the line `index` places back, 0 being the newest; undefined when there is none. */
   name(index: number): string | undefined { return index < this.length ? this.flat[this.flat.length - 2 - 2 * index] : undefined; }
-  value(index: number): string | undefined { return index < this.length ? this.flat[this.flat.length - 1 - 2 * index] : undefined; }
+  /** Where a line stands: its name, for `text`, and its value behind that; negative when there is none. */
+  place(index: number): number { const at = this.flat.length - 2 - 2 * index; return at >= this.oldest ? at : -1; }
+  text(at: number): string { return this.flat[at]!; }
 
   /** Puts a line in front; one larger than the whole table empties it (section 4.4). */
   add(name: string, value: string): void {

@@ -7,6 +7,7 @@ import { STATIC_TABLE } from './static-table.ts';
 
 /** Never indexed by anybody on the way (section 7.1.3): what guards an account. */
 const SECRET = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
+const HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 /** Written as plain literals: they differ in every message. */
 const FLEETING = new Set([':path', 'content-length', 'x-request-id', 'etag', 'if-none-match', 'if-modified-since', 'last-modified', 'x-envoy-upstream-service-time', 'age', 'location', 'traceparent', 'grpc-timeout', 'grpc-message', 'content-range', 'range']);
 /** Shorter strings are written as they are: the Huffman code saves too little. */
@@ -16,12 +17,19 @@ const MOST_NAMES = 1024, MOST_LINES = 64;
 
 /** What is known of a name, whatever the connection. */
 class NameInfo {
+  readonly name: string;
   readonly kind: 'plain' | 'fleeting' | 'secret';
+  /** It means this hop alone. */
+  readonly hop: boolean;
   /** Index in the static table; 0: none. */
   readonly index: number;
   /** Values that stand in the static table. */
   readonly values: ReadonlyMap<string, number> | null;
+  /** What followed it last: messages are much like each other, so mostly nothing is looked up. */
+  after: NameInfo | null = null;
   constructor(name: string) {
+    this.name = name;
+    this.hop = HOP.has(name);
     this.kind = SECRET.has(name) ? 'secret' : FLEETING.has(name) ? 'fleeting' : 'plain';
     this.index = STATIC_NAMES.get(name) ?? 0;
     this.values = STATIC_VALUES.get(name) ?? null;
@@ -29,13 +37,18 @@ class NameInfo {
 }
 
 const infos = new Map<string, NameInfo>();
+let latest: NameInfo | null = null;
 function infoOf(name: string): NameInfo {
+  const guess = latest === null ? null : latest.after;
+  if (guess !== null && guess.name === name) return latest = guess;
   let info = infos.get(name);
   if (info === undefined) {
     info = new NameInfo(name);
-    if (infos.size < MOST_NAMES) infos.set(name, info);
+    if (infos.size >= MOST_NAMES) return info;
+    infos.set(name, info);
   }
-  return info;
+  if (latest !== null) latest.after = info;
+  return latest = info;
 }
 
 /** The line of a name that a connection put into its dynamic table last, with the table's `inserted` count then. */
@@ -45,8 +58,8 @@ class Line {
   put: number;
   /** Earlier values. */
   others: Map<string, number> | null = null;
-  readonly next: Line | null;
-  constructor(info: NameInfo, value: string, put: number, next: Line | null) { this.info = info; this.value = value; this.put = put; this.next = next; }
+  next: Line | null = null;
+  constructor(info: NameInfo, value: string, put: number) { this.info = info; this.value = value; this.put = put; }
 }
 
 const STATIC_NAMES = new Map<string, number>();
@@ -62,8 +75,10 @@ for (let i = STATIC_TABLE.length - 1; i >= 0; i--) {
 
 export class HpackEncoder {
   private readonly table: DynamicTable;
-  /** A list of a few: it is searched one by one. */
+  /** A list of a few in the order they came: it is searched from where the last one was found, which is mostly one step. */
   private lines: Line | null = null;
+  private tail: Line | null = null;
+  private found: Line | null = null;
   private lineCount = 0;
   private pendingResize = -1;
   private smallestResize = -1;
@@ -89,15 +104,26 @@ export class HpackEncoder {
   begin(): void {
     this.out = SHARED;
     this.length = 0;
+    this.found = null;
     if (this.pendingResize === -1) return;
     if (this.smallestResize < this.pendingResize) this.resize(this.smallestResize);
     this.resize(this.pendingResize);
     this.pendingResize = this.smallestResize = -1;
   }
 
-  line(name: string, value: string): void {
+  line(name: string, value: string): void { this.write(infoOf(name), name, value); }
+
+  /** The lines of a message (name, value, name, value…); those that mean one hop alone never stand in HTTP/2 (RFC 9113 section 8.2.2) and are left out. */
+  fields(flat: readonly string[]): void {
+    for (let i = 0; i < flat.length; i += 2) {
+      const info = infoOf(flat[i]!);
+      if (!info.hop) this.write(info, flat[i]!, flat[i + 1]!);
+    }
+  }
+
+  private write(info: NameInfo, name: string, value: string): void {
+    const { table } = this;
     this.room(name.length + value.length + 16);
-    const info = infoOf(name), { table } = this;
     if (info.values !== null) { const whole = info.values.get(value); if (whole !== undefined) { this.integer(0x80, 7, whole); return; } }
     if (info.kind === 'secret') { this.literal(0x10, 4, info, null, name, value); return; }
     const line = this.find(info);
@@ -111,9 +137,10 @@ export class HpackEncoder {
   }
 
   private find(info: NameInfo): Line | null {
-    let line = this.lines;
-    while (line !== null && line.info !== info) line = line.next;
-    return line;
+    const from = this.found === null ? this.lines : this.found.next;
+    for (let line = from; line !== null; line = line.next) if (line.info === info) return this.found = line;
+    for (let line = this.lines; line !== from; line = line!.next) if (line!.info === info) return this.found = line;
+    return null;
   }
 
   /** The block since begin(), in memory that the next block uses again. */
@@ -130,8 +157,10 @@ export class HpackEncoder {
     this.literal(0x40, 6, info, line, name, value);
     table.add(name, value);
     if (line === null) {
-      if (++this.lineCount > MOST_LINES) { this.lines = null; this.lineCount = 1; }
-      this.lines = new Line(info, value, table.inserted, this.lines);
+      if (++this.lineCount > MOST_LINES) { this.lines = this.tail = null; this.lineCount = 1; }
+      const added = new Line(info, value, table.inserted);
+      if (this.tail === null) this.lines = added; else this.tail.next = added;
+      this.tail = this.found = added;
       return;
     }
     if (line.value !== value && table.inserted - line.put < table.length) {
