@@ -17,7 +17,7 @@ import { WorkerTakeBack } from './control/stats/take-back.ts';
 import { SecretManager } from './control/secrets/secret-manager.ts';
 import { TicketRotation } from './control/secrets/ticket-rotation.ts';
 import { ResourceCompiler } from './control/compile/resource-compiler.ts';
-import { ServedResources } from './control/served-resources.ts';
+import { allBound, ServedResources } from './control/served-resources.ts';
 import { FileWatches } from './control/watch/file-watches.ts';
 import { DynamicResources } from './control/xds/dynamic-resources.ts';
 import { ControlAdmin } from './control-admin.ts';
@@ -271,7 +271,7 @@ export class ControlEngine {
     if (!this.state.live) this.host.exit(1);
   }
 
-  private allListening(): boolean { return this.served.warming.size === 0 && [...this.served.listeners.values()].every((l) => l.bound.size >= this.host.flags.concurrency); }
+  private allListening(): boolean { return this.served.warming.size === 0 && allBound(this.served.listeners.values(), this.host.flags.concurrency); }
   private unbind(id: number): void { for (const l of this.served.listeners.values()) l.bound.delete(id); }
 
   // ---- the one update path -------------------------------------------------------------------------------------------------

@@ -11,6 +11,15 @@ export type Owner = 'static' | 'dynamic';
 /** What a dump shows of a resource: the version and time of its update, its proto JSON (packed). */
 export interface Provenance { readonly versionInfo: string; readonly updatedMs: number; readonly json: Uint8Array | null }
 export interface Served { readonly version: string; readonly packed: Uint8Array }
+/** Whether every worker has bound every listener. One that could not be bound ends a process that has not begun to serve: until then it is not ready either. */
+export function allBound(listeners: Iterable<Pick<ServedListener, 'bound'>>, workers: number): boolean {
+  for (const { bound } of listeners) {
+    if (bound.size < workers) return false;
+    for (const b of bound.values()) if (b.error !== '') return false;
+  }
+  return true;
+}
+
 export interface ServedListener extends Served { readonly plan: ListenerPlan; readonly owner: Owner; readonly from: Provenance | null; readonly needs: readonly RouteSubscription[]; readonly bound: Map<number, { readonly addresses: readonly string[]; readonly error: string }> }
 export interface ServedCluster { readonly version: string; readonly owner: Owner; readonly from: Provenance | null }
 
