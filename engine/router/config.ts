@@ -8,6 +8,7 @@ import { compileFraction, compileMetadataMatch } from '../observe/match/config.t
 import { compileFormat, compileMutation, compileSubstitution } from '../observe/format/config.ts';
 import type { StringMatcherPlan } from '../headers/string-matcher.ts';
 import type { FormatPlan } from '../observe/format/formatter.ts';
+import type { MatchInputPlan } from '../plan/match-plan.ts';
 import type { DirectPlan, FilterConfigPlan, LevelPlan, PathMatchPlan, RewritePlan, RouteMatchPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../plan/route-plan.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import { NOWHERE, compileForward } from './forward-config.ts';
@@ -119,6 +120,11 @@ function compileRoute(m: ConfigMessage, ctx: CompileContext): RoutePlan | null {
 
 function compileRoutes(list: readonly ConfigMessage[], ctx: CompileContext): RoutePlan[] { return list.map((r) => compileRoute(r, ctx)).filter((r) => r !== null); }
 
+/** A virtual host's tree may look at less than others, as in Envoy; its words. */
+function routeInputFault(kind: MatchInputPlan['kind'], type: string): string {
+  return kind === 'request-header' || kind === 'filter-state' ? '' : `requirement violation while creating route match tree: INVALID_ARGUMENT: Route table can only match on request headers, saw type.googleapis.com/${type}`;
+}
+
 /** An action of a virtual host's matcher tree: a Route, or a RouteList. */
 function compileRouteAction(c: ConfigMessage, at: ConfigMessage, ctx: CompileContext): RoutePlan[] {
   if (c.typeName === 'envoy.config.route.v3.Route') return compileRoutes([c], ctx);
@@ -134,7 +140,7 @@ function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): VirtualHostP
   m.noop('retry_policy_typed_config', 'Envoy has no effect for it either');
   return {
     name: m.str('name'), level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE', routes: compileRoutes(m.list('routes'), ctx),
-    matcher: matcher === undefined ? null : compileMatchTree(matcher, { stream: true, action: (c, at) => compileRouteAction(c, at, ctx) }), includeAttemptCount: m.bool('include_request_attempt_count'), includeAttemptCountInResponse: m.bool('include_attempt_count_in_response'),
+    matcher: matcher === undefined ? null : compileMatchTree(matcher, { stream: true, inputFault: routeInputFault, action: (c, at) => compileRouteAction(c, at, ctx) }), includeAttemptCount: m.bool('include_request_attempt_count'), includeAttemptCountInResponse: m.bool('include_attempt_count_in_response'),
     metadata: compileMetadata(m.msg('metadata')), filterConfigs: compileFilterConfigs(m, ctx), virtualClusters: m.list('virtual_clusters').map((c) => ({ name: c.str('name'), headers: c.list('headers').map(compileHeaderMatcher) })), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)),
     includeTimeoutRetry: m.bool('include_is_timeout_retry_header'), retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), rateLimits: compileRateLimits(m.list('rate_limits')),
   };

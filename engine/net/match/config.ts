@@ -7,7 +7,7 @@ import type { ConfigMessage } from '../../proto/config-message.ts';
 import { compileCidr } from '../config.ts';
 
 /** What a tree is compiled for. `actions`: turns an action's message into plain data; null after a fault was reported. `stream`: there are requests to look at, else only connections. */
-export interface MatchContext { readonly stream: boolean; action(config: ConfigMessage, at: ConfigMessage): unknown }
+export interface MatchContext { readonly stream: boolean; /** What is wrong with an input of this kind and type; '' for nothing. Absent: all may stand there. */ inputFault?(kind: MatchInputPlan['kind'], type: string): string; action(config: ConfigMessage, at: ConfigMessage): unknown }
 
 const NETWORK: Readonly<Record<string, MatchInputPlan['kind']>> = {
   DestinationIPInput: 'destination-ip', DestinationPortInput: 'destination-port', SourceIPInput: 'source-ip', SourcePortInput: 'source-port', DirectSourceIPInput: 'direct-source-ip', SourceTypeInput: 'source-type', ServerNameInput: 'server-name',
@@ -32,7 +32,10 @@ function extension(m: ConfigMessage | undefined, field: string): ConfigMessage |
 
 function compileInput(m: ConfigMessage, ctx: MatchContext): MatchInputPlan {
   const c = extension(m, 'input');
-  return c === undefined ? NOTHING : inputOf(c, m.msg('input')!, ctx.stream);
+  if (c === undefined) return NOTHING;
+  const plan = inputOf(c, m.msg('input')!, ctx.stream), fault = ctx.inputFault?.(plan.kind, c.typeName) ?? '';
+  if (fault !== '') m.msg('input')!.error('typed_config', fault);
+  return plan;
 }
 
 /** An input that looks at requests, given as an extension of its own; `at` is the TypedExtensionConfig. */

@@ -61,3 +61,10 @@ test('mutations of query parameters say what of which', () => {
   assert.deepEqual([{}, { remove: 'x', append: { record: { key: 'z', value: 'a' } } }, { append: { entry: { key: 'k', value: 'YQ==' } } }, { append: { record: { key: 'z', value: 5 } } }, { append: { record: { key: 'z', value: 'a' } } }].map((m) => mutate(m)[0]),
     ["One of 'append'/'remove' must be specified.", "Only one of 'append'/'remove can be specified.", 'No record specified for append mutation.', 'Only string value is allowed for record value.', undefined]);
 });
+
+test("a virtual host's matcher looks at request headers and filter state alone", () => {
+  const host = (type: string, fields: Json): string[] => faults({ host: { routes: [], matcher: { matcher_tree: { input: { name: 'i', typed_config: { '@type': `type.googleapis.com/${type}`, ...fields } }, exact_match_map: { map: { a: { action: { name: 'r', typed_config: { '@type': 'type.googleapis.com/envoy.config.route.v3.Route', match: { prefix: '/' }, direct_response: { status: 200 } } } } } } } } } });
+  assert.deepEqual(host('envoy.type.matcher.v3.HttpRequestHeaderMatchInput', { header_name: 'x' }), []);
+  assert.deepEqual(host('envoy.extensions.matching.common_inputs.network.v3.FilterStateInput', { key: 'x' }), []);
+  assert.deepEqual(host('envoy.extensions.matching.common_inputs.network.v3.SourceIPInput', {}), ['requirement violation while creating route match tree: INVALID_ARGUMENT: Route table can only match on request headers, saw type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.SourceIPInput']);
+});

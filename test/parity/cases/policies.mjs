@@ -15,6 +15,16 @@ const mutate = (list) => `
     mutations: {${list}}`;
 const append = (key, value, how = 'APPEND_IF_EXISTS_OR_ADD') => `{append: {record: {key: "${key}", value: "${value}"}, action: ${how}}}`;
 
+const header = (n) => input(`"${n}"`);
+const route = (text, match = '{prefix: "/"}') => `{action: {name: route, typed_config: {"@type": ${T}envoy.config.route.v3.Route, match: ${match}, ${says(text)}}}}`;
+const list = (...routes) => `{action: {name: route_list, typed_config: {"@type": ${T}envoy.config.route.v3.RouteList, routes: [${routes.map(([m, t]) => `{match: ${m}, ${says(t)}}`).join(', ')}]}}}`;
+const is = (i, match) => `{single_predicate: {input: ${i}, value_match: ${match}}}`;
+const host = (name, matcher) => `
+- name: ${name}
+  domains: [${name}]
+  matcher: ${matcher}`;
+const entry = (predicate, on) => `{predicate: ${predicate}, on_match: ${on}}`;
+
 export const cases = [
   {
     name: 'a cluster has its own retries and mirrors; mirrors to a cluster that a header names',
@@ -97,6 +107,20 @@ export const cases = [
         t.note(`${listener} ${port} ${h.trim()}`, JSON.parse(r.responses[0].body).headers['x-forwarded-proto']);
       }
       for (const path of ['/', '/?', '/?zz&z=1&b=2&a=1+2&b=3&c=a=b', '/?o=1&o=2&i=3&gone=4&gone=5', '/p?z&z&=v&&']) t.note(path, JSON.parse((await t.quiet.http({ listener: 'query', path, headers: { 'x-v': 'a&b' } })).body).path);
+    },
+  },
+  {
+    name: 'matcher trees of virtual hosts: maps, lists, addresses in headers, routes and lists of routes',
+    config: (w) => httpProxy(w, { vhosts: [
+      host('exact', `{matcher_tree: {input: ${header(':path')}, exact_match_map: {map: {"/a": ${route('a')}, "/b": ${route('b', '{path: "/c"}')}, "/l": ${list(['{path: "/x"}', 'x'], ['{prefix: "/l", headers: [{name: x-h, present_match: true}]}', 'h'], ['{prefix: "/l"}', 'l'])}}}}, on_no_match: ${route('none')}}`),
+      host('prefix', `{matcher_tree: {input: ${header(':path')}, prefix_match_map: {map: {"/a": ${route('a')}, "/a/b": ${route('a/b', '{path: "/a/b/exact"}')}, "/a/c": {matcher: {matcher_tree: {input: ${header('x-m')}, exact_match_map: {map: {"1": ${route('m1')}}}}}}}}}}`),
+      host('list', `{matcher_list: {matchers: [${entry(`{and_matcher: {predicate: [${is(header('x-a'), '{exact: "1"}')}, ${is(header('x-b'), '{prefix: "p"}')}]}}`, route('and'))}, ${entry(`{or_matcher: {predicate: [${is(header('x-c'), '{suffix: "s"}')}, ${is(header('x-d'), '{safe_regex: {google_re2: {}, regex: "[0-9]+"}}')}]}}`, route('or'))}, ${entry(`{not_matcher: ${is(header('x-e'), '{contains: "z"}')}}`, route('not'))}]}, on_no_match: ${route('none')}}`),
+      host('custom', `{matcher_list: {matchers: [${entry(`{single_predicate: {input: ${header('x-ip')}, custom_match: {name: ip, typed_config: {"@type": ${T}envoy.extensions.matching.input_matchers.ip.v3.Ip, stat_prefix: p, cidr_ranges: [{address_prefix: 10.0.0.0, prefix_len: 8}]}}}}`, route('ten'))}]}, on_no_match: ${route('none')}}`),
+    ].join('') }),
+    steps: async (t) => {
+      const see = async (host, path, headers = {}) => { const r = await t.quiet.http({ path, headers: { host, ...headers } }); return `${r.status} ${r.body}`; };
+      for (const [host, path, headers] of [['exact', '/a'], ['exact', '/a?q'], ['exact', '/b'], ['exact', '/l'], ['exact', '/l', { 'x-h': '1' }], ['exact', '/zz'], ['prefix', '/a/q'], ['prefix', '/a/b/exact'], ['prefix', '/a/b/other'], ['prefix', '/a/c', { 'x-m': '1' }], ['prefix', '/a/c', { 'x-m': '2' }], ['prefix', '/z'],
+        ['list', '/', { 'x-a': '1', 'x-b': 'pq' }], ['list', '/', { 'x-a': '1', 'x-e': 'z' }], ['list', '/', { 'x-c': 'ss', 'x-e': 'z' }], ['list', '/', { 'x-d': '12', 'x-e': 'z' }], ['list', '/', { 'x-d': '1a', 'x-e': 'z' }], ['list', '/'], ['custom', '/', { 'x-ip': '10.1.2.3' }], ['custom', '/', { 'x-ip': '11.1.2.3' }]]) t.note(`${host} ${path} ${Object.entries(headers ?? {})}`, await see(host, path, headers));
     },
   },
 ];
