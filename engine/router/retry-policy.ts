@@ -1,7 +1,7 @@
 // A retry policy resolved (Envoy: RetryPolicy), one object per route; and what one request made of it and of its own x-envoy-* headers (Envoy: RetryStateImpl):
 // whether to try again, when, and where not.
 import { HeaderMatcher } from '../headers/header-matcher.ts';
-import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import { type Headers, RequestHeaders, type ResponseHeaders } from '../headers/headers.ts';
 import type { RetryHostPlan, RetryPlan } from '../plan/route-plan.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { Host } from '../upstream/upstream.ts';
@@ -10,14 +10,22 @@ import { GRPC_ANY, GRPC_BIT, RETRY_ON, parseRetryGrpcOn, parseRetryOn } from '..
 /** How an attempt without an answer ended, as far as retries look at it. */
 export type ResetKind = 'overflow' | 'connect' | 'refused' | 'other';
 
+const NO_HEADERS = new RequestHeaders();
+
 export class RetryPolicy {
   readonly plan: RetryPlan;
   readonly requestHeaders: readonly HeaderMatcher[];
   readonly headers: readonly HeaderMatcher[];
+  private unasked: RetryRules | null = null;
   constructor(plan: RetryPlan) {
     this.plan = plan;
     this.headers = plan.headers.map((h) => new HeaderMatcher(h));
     this.requestHeaders = plan.requestHeaders.map((h) => new HeaderMatcher(h));
+  }
+  /** For one request. `asks`: it may have headers that steer retries; where it has none, the same rules hold for all. */
+  rulesFor(request: RequestHeaders, asks: boolean): RetryRules {
+    if (asks || this.requestHeaders.length > 0) return new RetryRules(this, request);
+    return this.unasked ??= new RetryRules(this, NO_HEADERS);
   }
 }
 
@@ -30,7 +38,8 @@ export const DEFAULT_POLICY = new RetryPolicy({
 export class RetryRules {
   readonly policy: RetryPolicy;
   readonly on: number;
-  retries: number;
+  /** How many at most. */
+  readonly retries: number;
   private readonly statusCodes: readonly number[];
   /** Names that make an answer retriable when they are there (x-envoy-retriable-header-names). */
   private readonly headerNames: readonly string[];

@@ -9,7 +9,7 @@ import { CLUSTER } from '../observe/stats/schemas.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
 import type { Cluster, Host } from '../upstream/upstream.ts';
 import type { RequestCount } from './request-stats.ts';
-import { DEFAULT_POLICY, rejectedBy, type ResetKind, type RetryPolicy, RetryRules } from './retry-policy.ts';
+import { DEFAULT_POLICY, rejectedBy, type ResetKind, type RetryPolicy, type RetryRules } from './retry-policy.ts';
 
 /** 'no': not wanted. 'limit': no retry is left (URX). 'overflow': the circuit breaker has none (UO). */
 export type RetryVerdict = 'yes' | 'no' | 'limit' | 'overflow';
@@ -22,34 +22,42 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 /** Whether a whole request costs nothing if it is sent twice: no body, and a method that may be done twice (RFC 9110 section 9.2.2), as an upstream may act on it before it closes. */
 export function replayable(request: RequestHeaders, facts: StreamFacts): boolean { return facts.requestBodyBytes === 0 && request.protocol === '' && IDEMPOTENT.has(request.method); }
 
+/** Shared by all, never changed. */
+const NONE: Host[] = [];
+
 export class RetryState {
   private readonly env: WorkerEnv;
   private readonly cluster: Cluster;
   private readonly priority: 'default' | 'high';
   private readonly owner: RetryOwner;
   private readonly rules: RetryRules;
-  private readonly timer = new Timer(() => this.owner.retryNow());
+  /** Made for the first back-off: most requests have none. */
+  private timer: Timer | null = null;
   /** The next back-off's upper bound, ms. */
   private backOffMs: number;
   /** A retry of the circuit breaker is held: an attempt is waited for, or under way. */
   private held = false;
-  private readonly tried: Host[] = [];
+  /** Retries that are left. */
+  private left: number;
+  private tried: Host[];
 
-  constructor(env: WorkerEnv, policy: RetryPolicy, request: RequestHeaders, cluster: Cluster, priority: 'default' | 'high', owner: RetryOwner) {
+  constructor(env: WorkerEnv, rules: RetryRules, cluster: Cluster, priority: 'default' | 'high', owner: RetryOwner) {
     this.env = env; this.cluster = cluster; this.priority = priority; this.owner = owner;
-    this.rules = new RetryRules(policy, request);
-    this.backOffMs = policy.plan.baseMs;
+    this.rules = rules;
+    this.left = rules.retries;
+    this.tried = NONE;
+    this.backOffMs = rules.policy.plan.baseMs;
   }
 
-  /** Of a request and its route's policy; null: nothing can make a retry, so the request need not be kept. `hedge`: slow attempts are retried whatever the policy. */
-  static of(env: WorkerEnv, ofRoute: RetryPolicy | null, headers: RequestHeaders, cluster: Cluster, priority: 'default' | 'high', hedge: boolean, owner: RetryOwner): RetryState | null {
-    const policy = ofRoute ?? (headers.has('x-envoy-retry-on') || headers.has('x-envoy-retry-grpc-on') ? DEFAULT_POLICY : null);
+  /** Of a request and its route's policy; null: nothing can make a retry, so the request need not be kept. `hedge`: slow attempts are retried whatever the policy. `asks`: it may have headers that steer retries. */
+  static of(env: WorkerEnv, ofRoute: RetryPolicy | null, headers: RequestHeaders, asks: boolean, cluster: Cluster, priority: 'default' | 'high', hedge: boolean, owner: RetryOwner): RetryState | null {
+    const policy = ofRoute ?? (asks && (headers.has('x-envoy-retry-on') || headers.has('x-envoy-retry-grpc-on')) ? DEFAULT_POLICY : null);
     if (policy === null || headers.protocol !== '' || headers.method === 'CONNECT') return null;
-    const state = new RetryState(env, policy, headers, cluster, priority, owner);
-    return state.rules.on !== 0 || hedge ? state : null;
+    const rules = policy.rulesFor(headers, asks);
+    return rules.on !== 0 || hedge ? new RetryState(env, rules, cluster, priority, owner) : null;
   }
   /** A back-off is running. */
-  get pending(): boolean { return this.timer.armed; }
+  get pending(): boolean { return this.timer !== null && this.timer.armed; }
   get reselects(): number { return this.rules.policy.plan.hosts.length === 0 ? 0 : this.rules.policy.plan.reselects; }
   get refreshCluster(): boolean { return this.rules.policy.plan.refreshCluster; }
   /** PickContext.avoid of a retry; null where there are no predicates. */
@@ -63,8 +71,8 @@ export class RetryState {
     return mask;
   }
   /** Every priority was tried: from the start. */
-  forgetPriorities(): void { this.tried.length = 0; }
-  noteHost(host: Host): void { this.tried.push(host); }
+  forgetPriorities(): void { this.tried = NONE; }
+  noteHost(host: Host): void { if (this.tried === NONE) this.tried = [host]; else this.tried.push(host); }
 
   afterReset(kind: ResetKind, started: boolean): RetryVerdict { return this.decide(this.rules.wantsAfterReset(kind, started), -1); }
   afterHeaders(headers: ResponseHeaders): RetryVerdict {
@@ -80,13 +88,13 @@ export class RetryState {
     if (this.held && !wanted) { stats.inc(CLUSTER.upstream_rq_retry_success); this.owner.countRetry('upstream_rq_retry_success'); }
     this.release();
     if (!wanted) return 'no';
-    if (this.rules.retries === 0) { stats.inc(CLUSTER.upstream_rq_retry_limit_exceeded); this.owner.countRetry('upstream_rq_retry_limit_exceeded'); return 'limit'; }
-    this.rules.retries--;
+    if (this.left === 0) { stats.inc(CLUSTER.upstream_rq_retry_limit_exceeded); this.owner.countRetry('upstream_rq_retry_limit_exceeded'); return 'limit'; }
+    this.left--;
     if (!this.cluster.beginRetry(this.priority)) { this.owner.countRetry('upstream_rq_retry_overflow'); return 'overflow'; }
     this.held = true;
     stats.inc(CLUSTER.upstream_rq_retry);
     this.owner.countRetry('upstream_rq_retry');
-    this.env.wheel.arm(this.timer, waitMs > 1 ? this.rateLimited(waitMs) : this.exponential());
+    this.env.wheel.arm(this.timer ??= new Timer(() => this.owner.retryNow()), waitMs > 1 ? this.rateLimited(waitMs) : this.exponential());
     return 'yes';
   }
 
@@ -104,5 +112,5 @@ export class RetryState {
 
   private release(): void { if (this.held) { this.held = false; this.cluster.endRetry(this.priority); } }
   /** No further retry: the answer goes downstream, or the request is over. */
-  stop(): void { this.env.wheel.cancel(this.timer); this.release(); }
+  stop(): void { if (this.timer !== null) this.env.wheel.cancel(this.timer); this.release(); }
 }

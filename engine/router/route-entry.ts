@@ -121,7 +121,7 @@ export class RouteEntry implements Route {
   /** Most of a request's body that is kept for retries, bytes; -1: the connection's buffer limit. */
   get keepLimit(): number { return this.bufferLimit; }
   /** Some level adds request headers, x-envoy-retry-on maybe. */
-  get addsRequestHeaders(): boolean { return (this.cachedLevels ??= this.levels()).some((l) => !l.request.empty); }
+  get addsRequestHeaders(): boolean { return this.adds ??= (this.cachedLevels ??= this.levels()).some((l) => !l.request.empty); }
   upgradeAllowed(token: string): boolean | undefined { return this.upgrades.get(token); }
 
   filterConfigs(chain: ChainFilters): readonly RouteFilterConfig[] | null {
@@ -193,6 +193,7 @@ export class RouteEntry implements Route {
     return this.ofCluster === null ? inOrder : [this.ofCluster.level, ...inOrder];
   }
   private cachedLevels: readonly Level[] | null = null;
+  private adds: boolean | null = null;
 
   /** Header mutations, then host, then path, as Envoy's finalizeRequestHeaders. */
   finalizeRequest(headers: RequestHeaders, facts: StreamFacts, keepOriginal: boolean): void {

@@ -77,7 +77,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   begin(headers: RequestHeaders, name: string, end: boolean): Verdict {
     const { entry, cluster, router: { plan }, s: { facts } } = this;
     if (cluster.usesHash) this.cookies = this.choice.hash(cluster);
-    const steered = hasSteering(headers), retryPolicy = retryPolicyOf(cluster, entry), mirrors = mirrorsOf(cluster, entry);
+    const steered = hasSteering(headers), asks = steered || entry.addsRequestHeaders, retryPolicy = retryPolicyOf(cluster, entry), mirrors = mirrorsOf(cluster, entry);
     settleTimeouts(entry.forward!, retryPolicy, entry.hedge, headers, steered, plan.respectExpectedTimeout, this.limits);
     tellTimeout(headers, expectedTimeout(this.limits, 0), plan.suppressEnvoyHeaders);
     this.attempts = 1;
@@ -85,10 +85,10 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     facts.virtualClusterName = entry.host.virtualCluster(headers);
     this.stats = entry.requestStats(facts.virtualClusterName, steered ? headers.get('x-envoy-upstream-alt-stat-name') ?? '' : '', this.router.alternatives, this.env.stats);
     entry.finalizeRequest(headers, facts, !plan.suppressEnvoyHeaders);
-    if (retryPolicy !== null || steered || entry.addsRequestHeaders) {
-      this.retry = RetryState.of(this.env, retryPolicy, headers, cluster, this.priority, this.limits.hedge, this);
+    if (retryPolicy !== null || asks) {
+      this.retry = RetryState.of(this.env, retryPolicy, headers, asks, cluster, this.priority, this.limits.hedge, this);
       this.keeping = this.retry !== null;
-      dropSteering(headers); // what steers retries ends at this hop
+      if (asks) dropSteering(headers); // what steers retries ends at this hop
     }
     if (entry.redirects !== null) this.keeping = true;
     const host = cluster.choose(this.choice);
@@ -234,11 +234,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     if (last) this.received();
     this.s.respondData(bytes, start, end, last);
   }
-  attemptTrailers(a: Attempt, trailers: Headers): void {
-    if (a !== this.under.final) return;
-    this.received();
-    this.s.respondTrailers(trailers);
-  }
+  attemptTrailers(a: Attempt, trailers: Headers): void { if (a === this.under.final) { this.received(); this.s.respondTrailers(trailers); } }
   /** The answer is whole. */
   private received(): void { this.noteBudget(); if (this.requestEndMs >= 0) this.finish(); }
   private noteBudget(): void { const { budgetStats } = this.cluster; if (budgetStats !== null && this.requestEndMs >= 0) noteBudget(budgetStats, BUDGETS.upstream_rq_timeout_budget_percent_used, this.env.clock.nowMs() - this.requestEndMs, this.limits.globalMs); }

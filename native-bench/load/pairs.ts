@@ -1,6 +1,8 @@
 // Several proxies, or several checkouts of Weir, side by side for as long as it takes: all are started once and warmed, then each gets a short burst of load in turn.
 // Prints the median over the rounds of each one's CPU µs per request and of its ratio to the first in the same round, which holds on a machine that others use.
 //   npm run bench:one -- native-bench/load/pairs.ts --works '^h1 keep' --proxies weir,weir@/other/checkout,envoy,haproxy [--rounds 20] [--seconds 1]
+// A side 'weir+resilience' (or envoy+resilience, weir+resilience@/checkout) has retries with a budget, hedging, timeouts of a try, health checks, outlier detection and breakers that track:
+// beside 'weir' it shows what they cost while nothing fails.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,10 +29,10 @@ function cpuUs(pid: number): number {
 interface Side { readonly name: string; readonly pid: number; readonly port: number; readonly us: number[]; readonly began: { readonly userUs: number; readonly sysUs: number }; requests: number }
 
 async function side(name: string, work: Work, behind: number, dir: string): Promise<Side> {
-  const [kind, checkout] = name.split('@') as [string, string | undefined];
+  const [kind, checkout] = name.replace('+resilience', '').split('@') as [string, string | undefined];
   const proxy = [...PROXIES, FLOOR].find((p) => p.name === kind);
   if (proxy === undefined) throw new Error(`no proxy '${kind}'`);
-  const job: Job = { port: port++, admin: port++, backend: behind, dir: mkdtempSync(join(dir, 'side-')), accessLog: work.accessLog, clusters: kind === 'weir' || kind === 'envoy' ? work.clusters : 0, workers: 1, tcp: work.tcp === true, h2Upstream: work.upstream === 'h2', tls: null };
+  const job: Job = { port: port++, admin: port++, backend: behind, dir: mkdtempSync(join(dir, 'side-')), accessLog: work.accessLog, clusters: kind === 'weir' || kind === 'envoy' ? work.clusters : 0, workers: 1, tcp: work.tcp === true, h2Upstream: work.upstream === 'h2', tls: null, resilience: name.includes('+resilience') };
   const { command, args } = proxy.command(job);
   const child = start(PROXY_CORE, checkout === undefined ? command : join(checkout, 'bin/weir'), args);
   await listening(job.port, 60_000);

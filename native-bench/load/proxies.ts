@@ -3,12 +3,22 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface Job { readonly port: number; readonly admin: number; readonly backend: number; readonly dir: string; readonly accessLog: boolean; readonly clusters: number; readonly workers: number; readonly tcp: boolean; /** The backend speaks HTTP/2. */ readonly h2Upstream: boolean; /** Clients speak TLS: the certificate's and the key's files, and one with both. */ readonly tls: Certificate | null }
+export interface Job { readonly port: number; readonly admin: number; readonly backend: number; readonly dir: string; readonly accessLog: boolean; readonly clusters: number; readonly workers: number; readonly tcp: boolean; /** The backend speaks HTTP/2. */ readonly h2Upstream: boolean; /** Clients speak TLS: the certificate's and the key's files, and one with both. */ readonly tls: Certificate | null; /** All policies of resilience that stay silent while nothing fails (Envoy and Weir). */ readonly resilience?: boolean }
 export interface Certificate { readonly cert: string; readonly key: string; readonly both: string }
 export interface Proxy { readonly name: string; /** Serves only works with these clients; else all. */ readonly downstream?: 'h1' | 'h2'; readonly howToInstall: string; available(): boolean; command(job: Job): { command: string; args: string[] } }
 
 const found = (command: string): boolean => { try { execFileSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }); return true; } catch { return false; } };
 const root = new URL('../..', import.meta.url).pathname;
+
+/** What helps when something fails, as flow YAML fields: of a route, of a circuit breaker's threshold, of a cluster. */
+export const POLICIES = {
+  timeouts: 'timeout: 5s, idle_timeout: 10s',
+  hedging: 'hedge_policy: {hedge_on_per_try_timeout: true}',
+  retries: 'retry_policy: {retry_on: "5xx,reset,connect-failure,refused-stream", num_retries: 2, per_try_timeout: 2s, retry_back_off: {base_interval: 0.01s}, host_selection_retry_max_attempts: 3, retry_host_predicate: [{name: previous, typed_config: {"@type": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate}}]}',
+  threshold: 'track_remaining: true, retry_budget: {budget_percent: {value: 20}, min_retry_concurrency: 3}',
+  outlier: 'outlier_detection: {consecutive_5xx: 5, consecutive_gateway_failure: 5, interval: 1s, success_rate_minimum_hosts: 1, success_rate_request_volume: 10, failure_percentage_minimum_hosts: 1, failure_percentage_request_volume: 10}',
+  health: 'health_checks: [{timeout: 1s, interval: 1s, no_traffic_interval: 1s, unhealthy_threshold: 3, healthy_threshold: 1, http_health_check: {path: /}}]',
+};
 
 /** The bootstrap that Envoy and Weir share. */
 export function bootstrap(job: Job): string {
@@ -40,7 +50,7 @@ ${extraHosts}            - {name: all, domains: ["*"], routes: [{match: {prefix:
           - name: envoy.filters.http.router
             typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
   clusters:
-  - {name: backend, type: STATIC, connect_timeout: 1s, circuit_breakers: {thresholds: [{max_connections: 20000, max_pending_requests: 20000, max_requests: 20000}]},${job.h2Upstream ? ' typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}},' : ''} load_assignment: {cluster_name: backend, endpoints: ${endpoints(job.backend)}}}
+  - {name: backend, type: STATIC, connect_timeout: 1s, circuit_breakers: {thresholds: [{max_connections: 20000, max_pending_requests: 20000, max_requests: 20000${job.resilience === true ? `, ${POLICIES.threshold}` : ''}}]},${job.resilience === true ? ` ${POLICIES.outlier}, ${POLICIES.health},` : ''}${job.h2Upstream ? ' typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http2_protocol_options: {}}}},' : ''} load_assignment: {cluster_name: backend, endpoints: ${endpoints(job.backend)}}}
 ${extraClusters}`;
 }
 

@@ -61,7 +61,7 @@ const FAULTS: Readonly<Record<string, readonly Errors[]>> = {
 
 /** Only a clock ends these. They run after the others, so that no good answer is late by the load. */
 const SLOW = ['/hang', '/slow-head', '/slow-body'];
-const LIMITS = { quick: { timeout: '10s', perTry: '3s' }, slow: { timeout: '0.8s', perTry: '0.3s' } };
+const LIMITS = { quick: { timeout: '10s', perTry: '3s' }, slow: { timeout: '1.2s', perTry: '0.4s' } };
 
 const told = (n: number, wanted: Errors, all = REQUESTS): string => (typeof wanted === 'number' ? n === wanted : n >= wanted[0] && n <= wanted[1]) ? 'as wanted' : `${n} of ${all} failed, not ${String(wanted)}`;
 const errors = async (port: number, path: string): Promise<number> => (await load({ port, path, connections: 1, requests: REQUESTS })).errors;
