@@ -5,28 +5,34 @@ import type { Clock } from './clock.ts';
 
 const SLOTS = 256;
 
-/** A deadline that belongs to its owner; make one per purpose and arm it again and again. */
-export class Timer {
-  /** @internal */ next: Timer | null = null;
-  /** @internal */ prev: Timer | null = null;
+/** What the wheel holds. What is made for each request and has one deadline is one itself: no object and no closure are made for it. */
+export abstract class Deadline {
+  /** @internal */ next: Deadline | null = null;
+  /** @internal */ prev: Deadline | null = null;
   /** @internal */ slot = -1;
   /** @internal monotonic ms */ deadline = 0;
   /** Runs from the wheel, outside of any other stack. */
-  readonly fire: () => void;
-  constructor(fire: () => void) { this.fire = fire; }
+  abstract fire(): void;
   get armed(): boolean { return this.slot !== -1; }
+}
+
+/** A deadline that belongs to its owner; make one per purpose and arm it again and again. */
+export class Timer extends Deadline {
+  private readonly task: () => void;
+  constructor(task: () => void) { super(); this.task = task; }
+  fire(): void { this.task(); }
 }
 
 export class TimerWheel {
   private readonly clock: Clock;
-  private readonly heads: (Timer | null)[] = new Array<Timer | null>(SLOTS * 4).fill(null);
+  private readonly heads: (Deadline | null)[] = new Array<Deadline | null>(SLOTS * 4).fill(null);
   private current: number;
   private count = 0;
 
   constructor(clock: Clock) { this.clock = clock; this.current = Math.floor(clock.nowMs()); }
 
   /** Arms `timer` to fire `ms` from now; an armed one is moved. */
-  arm(timer: Timer, ms: number): void {
+  arm(timer: Deadline, ms: number): void {
     if (timer.slot !== -1) this.unlink(timer);
     timer.deadline = this.clock.nowMs() + (ms > 0 ? ms : 0);
     this.place(timer);
@@ -34,7 +40,7 @@ export class TimerWheel {
   }
 
   /** Disarms; harmless on one that is not armed. */
-  cancel(timer: Timer): void { if (timer.slot !== -1) this.unlink(timer); }
+  cancel(timer: Deadline): void { if (timer.slot !== -1) this.unlink(timer); }
 
   /** Convenience for what is armed once: a timer made and armed. */
   after(ms: number, fire: () => void): Timer { const t = new Timer(fire); this.arm(t, ms); return t; }
@@ -62,7 +68,7 @@ export class TimerWheel {
     return Math.max(0, base + toWrap - this.clock.nowMs());
   }
 
-  private place(timer: Timer): void {
+  private place(timer: Deadline): void {
     let due = Math.ceil(timer.deadline);
     if (due <= this.current) due = this.current + 1;
     const delta = due - this.current;
@@ -78,7 +84,7 @@ export class TimerWheel {
     this.heads[slot] = timer;
   }
 
-  private unlink(timer: Timer): void {
+  private unlink(timer: Deadline): void {
     if (timer.prev === null) this.heads[timer.slot] = timer.next; else timer.prev.next = timer.next;
     if (timer.next !== null) timer.next.prev = timer.prev;
     timer.next = timer.prev = null;
@@ -103,7 +109,7 @@ export class TimerWheel {
       const slot = level * SLOTS + (ticks % SLOTS);
       let timer = this.heads[slot];
       this.heads[slot] = null;
-      while (timer !== null) { const next: Timer | null = timer.next; timer.slot = -1; this.place(timer); timer = next; }
+      while (timer !== null) { const next: Deadline | null = timer.next; timer.slot = -1; this.place(timer); timer = next; }
       if (ticks % SLOTS !== 0) return;
     }
   }

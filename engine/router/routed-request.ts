@@ -7,7 +7,7 @@ import type { HttpProtocol, RequestWriter, ResetReason } from '../codec/codec.ts
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { FilterList } from '../http/filter-list.ts';
 import type { DownstreamWatcher, LocalReply, ResponseEntry, StreamView, Verdict } from '../http/filter.ts';
-import { Timer } from '../loop/timer-wheel.ts';
+import { Deadline } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { BUDGETS, CLUSTER, HCM } from '../observe/stats/schemas.ts';
 import type { Cluster, Host } from '../upstream/upstream.ts';
@@ -29,7 +29,7 @@ import type { RequestView } from './upstream-exchange.ts';
 import type { UpstreamLog } from './upstream-log.ts';
 import { dropSteering, expectedTimeout, hasSteering, noteBudget, settleTimeouts, tellTimeout, Timeouts } from './timeouts.ts';
 
-export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatcher {
+export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner, DownstreamWatcher {
   private readonly s: StreamView & ResponseEntry;
   private readonly router: RouterFactory;
   readonly env: WorkerEnv;
@@ -50,7 +50,6 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   private timeoutRetry = false;
   private requestStarted = false;
   private blocked = false;
-  private timer: Timer | null = null;
   private cookies: string[] | null = null;
   /** Where else than at the cluster it is counted. */
   private stats: RequestStats | null = null;
@@ -66,6 +65,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   get upstreamLog(): UpstreamLog | null { return this.router.upstreamLog; }
 
   constructor(s: StreamView & ResponseEntry, router: RouterFactory, entry: RouteEntry, cluster: Cluster) {
+    super();
     this.s = s; this.router = router; this.env = router.parts.env; this.entry = entry; this.cluster = cluster;
     this.priority = entry.forward!.priority;
     this.choice = new HostChoice(s, entry);
@@ -159,7 +159,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     if (this.over) return;
     this.requestEndMs = this.env.clock.nowMs();
     if (this.under.current !== null && this.under.current.active) this.under.current.requestSent();
-    if (this.limits.globalMs > 0 && this.s.request.protocol === '') { this.timer = new Timer(() => this.timedOut()); this.env.wheel.arm(this.timer, this.limits.globalMs); }
+    if (this.limits.globalMs > 0 && this.s.request.protocol === '') this.env.wheel.arm(this, this.limits.globalMs);
   }
 
   private get keepLimit(): number { const own = this.entry.keepLimit; return own >= 0 ? own : this.s.bufferLimit; }
@@ -216,7 +216,7 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
     this.under.settleOn(a);
     facts.upstream = up;
     if (!plan.suppressEnvoyHeaders && this.requestEndMs >= 0 && request.protocol === '' && request.method !== 'CONNECT') headers.set('x-envoy-upstream-service-time', String(Math.round(Math.max(0, up.firstRxMs - this.requestEndMs))));
-    if (this.timer !== null && headers.status === 101) this.stopTimer();
+    if (headers.status === 101) this.env.wheel.cancel(this);
     facts.status = headers.status;
     facts.response = headers;
     facts.statusDetails = 'via_upstream';
@@ -310,8 +310,8 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
 
   // ---- time ------------------------------------------------------------------------------------------------------------------
   /** The time of the whole request is up. */
-  private timedOut(): void {
-    this.timer = null;
+  /** Its timeout is over. */
+  fire(): void {
     if (this.over) return;
     for (const a of this.under.all()) {
       a.cluster.stats.inc(CLUSTER.upstream_rq_timeout);
@@ -380,13 +380,12 @@ export class RoutedRequest implements AttemptOwner, RetryOwner, DownstreamWatche
   get heldBytes(): number { return this.under.all().reduce((n, a) => n + a.heldBytes, (this.body?.length ?? 0) + (this.mirrors?.heldBytes ?? 0)); }
 
   // ---- the end ---------------------------------------------------------------------------------------------------------------
-  private stopTimer(): void { if (this.timer !== null) { this.env.wheel.cancel(this.timer); this.timer = null; } }
 
   /** Lets go of everything, once. */
   finish(): void {
     if (this.over) return;
     this.over = true;
-    this.stopTimer();
+    this.env.wheel.cancel(this);
     this.body = null;
     if (this.retry !== null) { this.retry.stop(); this.retry = null; }
     this.mirrors?.requestOver();
