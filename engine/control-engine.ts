@@ -14,6 +14,7 @@ import type { ShownFlags } from './control/server-info.ts';
 import { SystemResolver } from './control/dns/resolver.ts';
 import { ServerState } from './control/server-state.ts';
 import { WorkerTakeBack } from './control/stats/take-back.ts';
+import { makeSinks } from './control/stats/sinks/make-sinks.ts';
 import { SecretManager } from './control/secrets/secret-manager.ts';
 import { TicketRotation } from './control/secrets/ticket-rotation.ts';
 import { ResourceCompiler } from './control/compile/resource-compiler.ts';
@@ -176,6 +177,7 @@ export class ControlEngine {
     host.shared.words.setConnectionLimit(c.process.maxDownstreamConnections);
     host.startWorkers();
     this.watchOverload(c.process.overload);
+    this.state.sinks = makeSinks(c.process.statSinks, this.state.view, () => this.state.view, { transport: this.probes.env.transport, connect: (cluster, sink) => this.clusters.connect(cluster, sink, this.probes.env), count: (name) => this.state.change(name, 'counter', { add: 1 }) });
     this.state.stamp('bootstrap', '');
     this.state.onRuntime = () => this.runtimeChanged();
     this.dynamic.secrets.set('static', c.secrets);
@@ -335,7 +337,7 @@ export class ControlEngine {
     const deadline = this.host.flags.drainStrategy === 'immediate' ? 0 : Math.min(this.host.flags.drainTimeS * 1000, LAST_REQUESTS_MS);
     const began = this.state.nowMs();
     const look = (): void => {
-      if (this.state.openRequests() <= 0 || this.state.nowMs() - began > deadline) { this.adminServer?.closeAllConnections(); this.adminServer?.close(); this.admin?.traffic.close(() => undefined); this.broadcast([{ kind: 'command', command: { name: 'stop' } }]); this.host.after(1000, () => this.host.exit(0)); } else this.host.after(20, look);
+      if (this.state.openRequests() <= 0 || this.state.nowMs() - began > deadline) { this.state.flushNow(); this.adminServer?.closeAllConnections(); this.adminServer?.close(); this.admin?.traffic.close(() => undefined); this.broadcast([{ kind: 'command', command: { name: 'stop' } }]); this.host.after(1000, () => this.host.exit(0)); } else this.host.after(20, look);
     };
     this.host.after(20, look);
   }

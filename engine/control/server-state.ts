@@ -6,6 +6,7 @@ import type { PlanRecord } from '../plan/records.ts';
 import type { ProcessPlan } from './compile/process-config.ts';
 import { RuntimeLayers, type RuntimeValue } from './runtime/layers.ts';
 import { ProcessStats } from './stats/process-stats.ts';
+import type { StatFlush } from './stats/sinks/stat-flush.ts';
 import type { StatReader } from './stats/stat-reader.ts';
 import { StatView } from './stats/stat-view.ts';
 
@@ -29,6 +30,8 @@ export class ServerState {
   /** When each resource was last changed, by 'KIND/NAME'. */
   private readonly changed = new Map<string, string>();
   private flushOnAdmin = false;
+  /** Where statistics go at each flush; null: nowhere. */
+  sinks: StatFlush | null = null;
   failedHealthCheck = false;
   /** Told when runtime values may have changed. */
   onRuntime: () => void = () => undefined;
@@ -49,14 +52,19 @@ export class ServerState {
 
   /** Moves histograms on, a piece a turn. */
   private flushEvery(ms: number): void {
-    const pieces = this.stats.flush(), step = (): void => { if (pieces.next().done === true) this.host.after(ms, () => this.flushEvery(ms)); else this.host.after(0, step); };
+    const pieces = this.flushes(), step = (): void => { if (pieces.next().done === true) this.host.after(ms, () => this.flushEvery(ms)); else this.host.after(0, step); };
     this.host.after(0, step);
   }
+
+  /** A flush: histograms move on, sinks are given what came since the last. */
+  private *flushes(): Generator<void> { yield* this.stats.flush(); if (this.sinks !== null) { this.tick(); yield* this.sinks.run(); } }
+  /** The last one, all at once. */
+  flushNow(): void { if (this.sinks !== null) for (const _ of this.flushes()) { /* all of it */ } }
 
   /** Everything as of now, for the admin interface. */
   shown(): StatView {
     this.tick();
-    if (this.flushOnAdmin) for (const _ of this.stats.flush()) { /* all of it */ }
+    if (this.flushOnAdmin) for (const _ of this.flushes()) { /* all of it */ }
     return this.view;
   }
 

@@ -101,7 +101,7 @@ export interface CompileContext {
   /** A secret by name: of the bootstrap, or of a file (SdsSecretConfig). Gives its key; reports what it cannot. */
   sdsSecret(kind: SecretSource['kind'], config: ConfigMessage): string;
   /** A reference to be checked when everything is known: an unknown cluster is an error at this place. */
-  needsCluster(name: string, at: ConfigMessage, field: string): void;
+  needsCluster(name: string, at: ConfigMessage, field: string, who?: string): void;
   /** Registers a side record, such as an inline route configuration. Returns its key. */
   routes(config: ConfigMessage): string;
   /** A ConfigSource; null after an error was reported, or for none. */

@@ -40,7 +40,7 @@ export class FieldWalk {
   /** Extension types to try in an Any; all of the API's by default. */
   private readonly types: readonly DescMessage[];
   constructor(types?: readonly string[]) {
-    this.types = types === undefined ? messageNames().filter((t) => /^envoy\.(extensions|config\.(route\.v3\.FilterConfig|cluster\.\w+|filter|trace|overload\.v3\.(ScaleTimers|ShrinkHeap)\w*Config$))/.test(t)).map((t) => messageType(t)!) : types.map((t) => messageType(t)!);
+    this.types = types === undefined ? messageNames().filter((t) => /^envoy\.(extensions|config\.(route\.v3\.FilterConfig|cluster\.\w+|filter|trace|metrics\.v3\.\w*StatsdSink$|overload\.v3\.(ScaleTimers|ShrinkHeap)\w*Config$))/.test(t)).map((t) => messageType(t)!) : types.map((t) => messageType(t)!);
   }
 
   run(): this {

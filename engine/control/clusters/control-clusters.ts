@@ -7,6 +7,9 @@ import type { CircuitTable } from '../../shm/circuit-table.ts';
 import type { SharedWords } from '../../shm/shared-words.ts';
 import type { AssignmentPlan, CompiledCluster, EndpointPlan } from '../../upstream/config.ts';
 import type { Random } from '../../loop/random.ts';
+import type { SocketSink, TransportSocket } from '../../net/transport/transport.ts';
+import type { WorkerEnv } from '../../net/worker-env.ts';
+import { HostSockets } from '../../upstream/host-sockets.ts';
 import { ClusterNames } from './cluster-names.ts';
 import { LiveCluster, type LiveHost } from './live-cluster.ts';
 import { updateWeights } from './orca-weights.ts';
@@ -119,6 +122,11 @@ export class ControlClusters {
   circuitsOf(name: string): readonly [number, number] { return this.live.get(name)!.circuits; }
   /** Clusters whose endpoints come by EDS. */
   discovered(): CompiledCluster[] { return [...this.live.values()].filter((c) => c.compiled.eds !== null).map((c) => c.compiled); }
+  /** A connection of control's own to a host of a cluster, any that takes traffic; null: there is none. */
+  connect(name: string, sink: SocketSink, env: WorkerEnv): TransportSocket | null {
+    const c = this.live.get(name), hosts = c === undefined ? [] : [...c.hosts.values()].filter((h) => (this.env.hosts.flags(h.index) & UNHEALTHY) === 0), host = hosts[Math.floor(this.env.random.unit() * hosts.length)];
+    return c === undefined || host === undefined ? null : new HostSockets(c.compiled.cluster, env).connect(host, sink, null);
+  }
   names(): string[] { return [...this.live.keys()]; }
   /** The living clusters, one by one. */
   *each(): Generator<{ readonly name: string; readonly plan: ClusterPlan; readonly compiled: CompiledCluster; readonly hosts: readonly LiveHost[] }> { for (const c of this.live.values()) yield { name: c.compiled.cluster.name, plan: c.plan, compiled: c.compiled, hosts: [...c.hosts.values()] }; }

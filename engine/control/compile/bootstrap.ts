@@ -140,4 +140,4 @@ function withFlagTags(p: ProcessPlan, flags: CompileFlags): ProcessPlan {
   return flags.statsTags.length === 0 ? p : { ...p, stats: { ...p.stats, tags: [...p.stats.tags, ...flags.statsTags.map(([name, value]) => ({ name, regex: '', value }))] } };
 }
 
-const EMPTY_PROCESS: ProcessPlan = { nodeId: '', nodeCluster: '', nodeZone: '', node: null, admin: null, layers: [], maxDownstreamConnections: 0, overload: null, statsFlushMs: 5000, statsFlushOnAdmin: false, stats: DEFAULT_STATS, logFormat: '', localCluster: '', dynamic: { listeners: null, clusters: null }, outlierLog: '', nodeLocality: null, facts: NO_FACTS };
+const EMPTY_PROCESS: ProcessPlan = { nodeId: '', nodeCluster: '', nodeZone: '', node: null, admin: null, layers: [], maxDownstreamConnections: 0, overload: null, statsFlushMs: 5000, statsFlushOnAdmin: false, stats: DEFAULT_STATS, statSinks: [], logFormat: '', localCluster: '', dynamic: { listeners: null, clusters: null }, outlierLog: '', nodeLocality: null, facts: NO_FACTS };

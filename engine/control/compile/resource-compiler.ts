@@ -49,7 +49,7 @@ export class ResourceCompiler<L, C, R, E> {
   private readonly environment: (name: string) => string | undefined;
   readonly secrets: CompileSecrets;
   readonly routeTables: Resource<R>[] = [];
-  readonly references: { readonly name: string; readonly at: ConfigMessage; readonly field: string; readonly resource: string }[] = [];
+  readonly references: { readonly name: string; readonly at: ConfigMessage; readonly field: string; readonly resource: string; readonly who: string }[] = [];
   /** Names that are there: only a reference to another has to be remembered. */
   readonly clusterNames = new Set<string>();
   /** What the bootstrap settles; set when its own part was compiled. */
@@ -85,7 +85,7 @@ export class ResourceCompiler<L, C, R, E> {
       secret: (s) => this.secrets.add(s),
       secretProblem: (key, policy) => this.secrets.sources.get(key)?.problem?.(policy) ?? '',
       sdsSecret: (kind, m) => this.secrets.sds(kind, m, ctx),
-      needsCluster: (name, at, field) => { if (!this.clusterNames.has(name)) this.references.push({ name, at, field, resource }); },
+      needsCluster: (name, at, field, who = 'route') => { if (!this.clusterNames.has(name)) this.references.push({ name, at, field, resource, who }); },
       source: (m) => compileSource(m),
       routes: (config) => {
         const key = `${resource}/${routeCount++}/${config.str('name')}`;
@@ -117,7 +117,7 @@ export class ResourceCompiler<L, C, R, E> {
   /** Reports references to clusters that are not there; the names of the resources that have one. `unreported`: names no report is made of. */
   dangling(names: ReadonlySet<string>, unreported: readonly string[] = []): Set<string> {
     const out = new Set<string>();
-    for (const r of this.references) if (r.name !== '' && !names.has(r.name) && !unreported.includes(r.name)) { r.at.error(r.field, `route: unknown cluster '${r.name}'${suggestion(r.name, names)}`); out.add(r.resource); }
+    for (const r of this.references) if (r.name !== '' && !names.has(r.name) && !unreported.includes(r.name)) { r.at.error(r.field, `${r.who}: unknown cluster '${r.name}'${suggestion(r.name, names)}`); out.add(r.resource); }
     return out;
   }
 }

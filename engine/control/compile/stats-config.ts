@@ -8,9 +8,8 @@ import { DEFAULT_TAGS } from '../stats/tag-table.ts';
 
 export function compileStats(m: ConfigMessage | undefined): StatsPlan {
   if (m === undefined) return DEFAULT_STATS;
-  m.unsupported('allow_default_tag_overrides');
-  const buckets = m.list('histogram_bucket_settings').map((b) => { b.unsupported('bins'); return { match: b.msg('match') === undefined ? { kind: 'prefix' as const, text: '', ignoreCase: false } : compileStringMatcher(b.msg('match')!), bounds: [...b.nums('buckets')].sort((x, y) => x - y) }; });
-  return { tags: m.list('stats_tags').map(compileTag), useDefaultTags: m.bool('use_all_default_tags', true), matcher: compileMatcher(m.msg('stats_matcher')), buckets };
+  const buckets = m.list('histogram_bucket_settings').map((b) => { b.noop('bins', 'a histogram takes room as samples come'); return { match: b.msg('match') === undefined ? { kind: 'prefix' as const, text: '', ignoreCase: false } : compileStringMatcher(b.msg('match')!), bounds: [...b.nums('buckets')].sort((x, y) => x - y) }; }).filter((b) => b.bounds.length > 0);
+  return { tags: m.list('stats_tags').map(compileTag), useDefaultTags: m.bool('use_all_default_tags', true), overrides: m.bool('allow_default_tag_overrides'), matcher: compileMatcher(m.msg('stats_matcher')), buckets };
 }
 
 function compileTag(t: ConfigMessage): StatsPlan['tags'][number] {

@@ -8,7 +8,7 @@ import { TagExtractor, type Extracted, type TagSettings } from './tag-extractor.
 
 /** StatsConfig. */
 export interface StatsPlan extends TagSettings { readonly matcher: StatsMatcherPlan; readonly buckets: readonly BucketSetting[] }
-export const DEFAULT_STATS: StatsPlan = { tags: [], useDefaultTags: true, matcher: null, buckets: [] };
+export const DEFAULT_STATS: StatsPlan = { tags: [], useDefaultTags: true, overrides: false, matcher: null, buckets: [] };
 
 export class StatView {
   readonly tags: TagExtractor;

@@ -5,7 +5,7 @@ import { compileRegex } from '../../headers/string-matcher.ts';
 import { DEFAULT_TAGS, type TagRule } from './tag-table.ts';
 
 /** StatsConfig's part for tags. */
-export interface TagSettings { readonly tags: readonly { readonly name: string; readonly regex: string; readonly value: string }[]; readonly useDefaultTags: boolean }
+export interface TagSettings { readonly tags: readonly { readonly name: string; readonly regex: string; readonly value: string }[]; readonly useDefaultTags: boolean; /** Tags of the configuration stand in the place of default ones of the same name. */ readonly overrides: boolean }
 export interface Extracted { /** The name without what the tags took out. */ readonly name: string; readonly tags: readonly (readonly [tag: string, value: string])[] }
 
 interface Found { readonly value: string; readonly from: number; readonly to: number }
@@ -38,7 +38,8 @@ function ownFinder(re: RE2JS): Finder {
     if (!m.find() || m.groupCount() < 1) return null;
     const whole = m.group(1), from = m.start(1);
     if (whole === null || from < 0) return null;
-    return { value: (m.groupCount() > 1 ? m.group(2) : whole) ?? '', from, to: m.end(1) };
+    // Envoy's symbol table keeps no dots at a value's end.
+    return { value: ((m.groupCount() > 1 ? m.group(2) : whole) ?? '').replace(/\.+$/, ''), from, to: m.end(1) };
   };
 }
 
@@ -49,7 +50,8 @@ export class TagExtractor {
   readonly custom: boolean;
 
   constructor(settings: TagSettings) {
-    if (settings.useDefaultTags) for (const rule of DEFAULT_TAGS) this.add(rule);
+    const own = new Set(settings.overrides ? settings.tags.filter((t) => t.regex !== '' || t.value !== '').map((t) => t.name) : []);
+    if (settings.useDefaultTags) for (const rule of DEFAULT_TAGS) if (!own.has(rule.tag)) this.add(rule);
     for (const t of settings.tags) {
       if (t.regex !== '') this.finders.push({ tag: t.name, first: '', find: ownFinder(compileRegex(t.regex)) });
       else if (t.value !== '') this.fixed.push([t.name, t.value]);

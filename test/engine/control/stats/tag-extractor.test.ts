@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { TagExtractor } from '../../../../engine/control/stats/tag-extractor.ts';
 
 const extract = (name: string, own: { name: string; regex: string; value: string }[] = [], useDefaultTags = true): string => {
-  const { name: n, tags } = new TagExtractor({ tags: own, useDefaultTags }).extract(name);
+  const { name: n, tags } = new TagExtractor({ tags: own, useDefaultTags, overrides: false }).extract(name);
   return `${n} ${tags.map(([t, v]) => `${t}=${v}`).join(',')}`;
 };
 
@@ -29,4 +29,14 @@ test('the default tags as Envoy takes them out, in its order', () => {
 test('own regexes take out their first group, the second is the value; a fixed tag is everywhere', () => {
   assert.equal(extract('cluster.a.rq', [{ name: 'shard', regex: '^cluster\\.((\\w+)\\.)', value: '' }, { name: 'zone', regex: '', value: 'z' }], false), 'cluster.rq zone=z,shard=a');
   assert.equal(extract('cluster.a.rq', [{ name: 'envoy.cluster_name', regex: '', value: '' }], false), 'cluster.rq envoy.cluster_name=a');
+});
+
+test('a tag of the configuration comes after a default one of its name, or stands in its place with allow_default_tag_overrides, as the real Envoy has it', () => {
+  const regex = '^cluster\\.[^.]+\\.(([^.]+)\\.)', name = 'cluster.foo.bar.membership_total';
+  const of = (overrides: boolean, more: { regex?: string; value?: string }): unknown => new TagExtractor({ tags: [{ name: 'envoy.cluster_name', regex: '', value: '', ...more }], useDefaultTags: true, overrides }).extract(name);
+  assert.deepEqual(of(false, { regex }), { name: 'cluster.bar.membership_total', tags: [['envoy.cluster_name', 'foo']] });
+  assert.deepEqual(of(true, { regex }), { name: 'cluster.foo.membership_total', tags: [['envoy.cluster_name', 'bar']] });
+  assert.deepEqual(of(true, {}), { name: 'cluster.bar.membership_total', tags: [['envoy.cluster_name', 'foo']] });
+  assert.deepEqual(of(true, { value: 'xx' }), { name, tags: [['envoy.cluster_name', 'xx']] });
+  assert.deepEqual(new TagExtractor({ tags: [{ name: 'rest', regex: '^cluster\\.foo\\.(bar\\.)', value: '' }], useDefaultTags: false, overrides: false }).extract(name), { name: 'cluster.foo.membership_total', tags: [['rest', 'bar']] });
 });
