@@ -16,6 +16,7 @@ import { configSections } from './control/dump/sections.ts';
 import type { RuntimeTable } from './control/runtime/layers.ts';
 import { serverInfo, shownNode } from './control/server-info.ts';
 import type { LifeState } from './control/server-state.ts';
+import type { RecentLookups } from './control/stats/recent-lookups.ts';
 import type { StatView } from './control/stats/stat-view.ts';
 import { listenerStatName } from './net/listener.ts';
 import type { CommonTlsPlan } from './plan/tls-plan.ts';
@@ -62,6 +63,7 @@ export class ControlAdmin implements AdminSource {
   }
   private expiryAt = 0;
   private expirySeen = '';
+  get lookups(): RecentLookups { return this.engine.state.lookups; }
   resetCounters(): void { this.engine.state.stats.resetCounters(); }
   state(): LifeState { return this.engine.state.lifeState; }
   serverInfo(): unknown { const { state, host, compiled } = this.engine; return serverInfo(host, state, compiled?.process.node ?? null); }

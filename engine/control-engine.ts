@@ -250,7 +250,7 @@ export class ControlEngine {
 
   onWorkerEvent(id: number, event: EngineEvent | StatClaim | { readonly kind: 'hello'; readonly transport: string; readonly tls: string }): void {
     switch (event.kind) {
-      case 'stat-block': case 'stat': case 'histogram': this.state.stats.claim(id, event); this.takeBack.claim(id, event); break;
+      case 'stat-block': case 'stat': case 'histogram': if (event.kind === 'stat') this.state.lookups.note(event.name); this.state.stats.claim(id, event); this.takeBack.claim(id, event); break;
       case 'stat-gone': this.state.own.onLeave(id, event); this.takeBack.gone(id, event.claim); break;
       case 'stats-left': this.state.own.onLeave(id, event); break;
       case 'hello': this.state.hello(id, event.transport, event.tls); break;

@@ -1,4 +1,5 @@
 // What the admin endpoints are told and may ask for; the control engine implements it.
+import type { RecentLookups } from '../control/stats/recent-lookups.ts';
 import type { RuntimeTable } from '../control/runtime/layers.ts';
 import type { StatView } from '../control/stats/stat-view.ts';
 import type { ClusterStatus } from './clusters.ts';
@@ -13,6 +14,8 @@ export interface AdminSource {
   /** All stats, those of the process as of now. */
   stats(): StatView;
   resetCounters(): void;
+  /** Names of stats that were made from text. */
+  readonly lookups: RecentLookups;
   /** Envoy's ServerInfo.state. */
   state(): 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING';
   /** The document of /server_info: Envoy's fields and ours. */

@@ -15,6 +15,7 @@ import { memory } from './memory.ts';
 import { cpuProfiler, heapDump, heapProfiler } from './profiler.ts';
 import { quit } from './quit.ts';
 import { ready } from './ready.ts';
+import { recentLookups, recentLookupsClear, recentLookupsDisable, recentLookupsEnable } from './recent-lookups.ts';
 import { reopenLogs } from './reopen-logs.ts';
 import { resetCounters } from './reset-counters.ts';
 import { runtime, runtimeModify } from './runtime.ts';
@@ -24,5 +25,5 @@ import { statsPrometheus } from './stats-prometheus.ts';
 
 export const ENDPOINTS: readonly AdminEndpoint[] = [
   home(() => ENDPOINTS), certs, clusters, configDump, contention, cpuProfiler, drainListeners, healthcheckFail, healthcheckOk, heapDump, heapProfiler, help(() => ENDPOINTS), hotRestartVersion, initDump, listeners, logging, memory,
-  quit, ready, reopenLogs, resetCounters, runtime, runtimeModify, serverInfo, stats, statsPrometheus,
+  quit, ready, reopenLogs, resetCounters, runtime, runtimeModify, serverInfo, stats, statsPrometheus, recentLookups, recentLookupsClear, recentLookupsDisable, recentLookupsEnable,
 ];

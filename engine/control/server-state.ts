@@ -8,6 +8,7 @@ import { RuntimeLayers, type RuntimeValue } from './runtime/layers.ts';
 import { ProcessStats } from './stats/process-stats.ts';
 import type { StatFlush } from './stats/sinks/stat-flush.ts';
 import type { StatReader } from './stats/stat-reader.ts';
+import { RecentLookups } from './stats/recent-lookups.ts';
 import { StatView } from './stats/stat-view.ts';
 
 export interface StateHost {
@@ -33,6 +34,7 @@ export class ServerState {
   /** Where statistics go at each flush; null: nowhere. */
   sinks: StatFlush | null = null;
   failedHealthCheck = false;
+  readonly lookups = new RecentLookups();
   /** Told when runtime values may have changed. */
   onRuntime: () => void = () => undefined;
   private readonly watch: (path: string, onChange: () => void) => void;
@@ -114,6 +116,7 @@ export class ServerState {
     set('server.memory_physical_size', m.rss);
     set('server.live', this.live && !this.failedHealthCheck ? 1 : 0);
     set('server.state', { LIVE: 0, DRAINING: 1, PRE_INITIALIZING: 2, INITIALIZING: 3 }[this.lifeState]);
+    set('server.stats_recent_lookups', this.lookups.total);
     set('server.total_connections', this.own.openConnections());
     set('listener_manager.workers_started', this.workers.size > 0 ? 1 : 0);
     // Ours, beside Envoy's: shown from the first one on.

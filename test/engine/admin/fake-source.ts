@@ -2,6 +2,7 @@
 import type { AdminSource } from '../../../engine/admin/admin-source.ts';
 import { answerAdmin } from '../../../engine/admin/admin-server.ts';
 import type { AdminAnswer } from '../../../engine/admin/endpoint.ts';
+import { RecentLookups } from '../../../engine/control/stats/recent-lookups.ts';
 import { StatReader } from '../../../engine/control/stats/stat-reader.ts';
 import { DEFAULT_STATS, StatView, type StatsPlan } from '../../../engine/control/stats/stat-view.ts';
 
@@ -17,6 +18,7 @@ export class FakeSource implements AdminSource {
   adminLayer = true;
   constructor(reader = new StatReader([])) { this.reader = reader; }
   stats(): StatView { return new StatView(this.reader, this.plan); }
+  readonly lookups = new RecentLookups();
   resetCounters(): void { this.reader.resetCounters(); }
   state(): 'LIVE' { return 'LIVE'; }
   serverInfo(): unknown { return { state: 'LIVE' }; }

@@ -92,3 +92,19 @@ test('ten thousand clusters come in pieces, in order, in bounded time each', () 
   while (walk.next()) { assert.ok(walk.name > last); last = walk.name; n++; }
   assert.ok(n > 900_000, String(n));
 });
+
+test('recent lookups: a total always, names once they are asked for, as Envoy prints them', async () => {
+  const s = new FakeSource(), { lookups } = s, of = async (): Promise<string> => (await ask(s, '/stats/recentlookups')).body;
+  lookups.note('cluster.a.upstream_rq_200');
+  assert.equal(await of(), 'Lookup tracking is not enabled. Use /stats/recentlookups/enable to enable.\n\ntotal: 1\n');
+  assert.equal((await ask(s, '/stats/recentlookups/enable')).status, 405);
+  assert.equal((await ask(s, '/stats/recentlookups/enable', 'POST')).body, 'OK\n');
+  for (const n of ['b', 'a', 'b']) lookups.note(n);
+  assert.equal(await of(), '   Count Lookup\n       2 b\n       1 a\n\ntotal: 4\n');
+  await ask(s, '/stats/recentlookups/clear', 'POST');
+  assert.equal(await of(), '   Count Lookup\n\ntotal: 0\n');
+  for (let i = 0; i < 500; i++) lookups.note(`n${i}`);
+  assert.equal(lookups.entries().length, 100);
+  await ask(s, '/stats/recentlookups/disable', 'POST');
+  assert.match(await of(), /^Lookup tracking is not enabled/);
+});
