@@ -360,7 +360,8 @@ export abstract class H2Connection implements FrameSink {
     } else {
       const s = this.streams.get(id);
       if (s === undefined) return this.isIdle(id) ? ERROR.PROTOCOL_ERROR : OK;
-      if (!this.sender.growStream(s, increment)) return this.fail(H2_FAULT.streamOverflow, s);
+      // The stream's end alone (section 6.9.1, and h2spec asks for it); Envoy ends the connection.
+      if (!this.sender.growStream(s, increment)) return this.streamFault(s, H2_FAULT.streamOverflow);
       this.sender.pump();
     }
     return this.state === 'closed' ? STOP : OK;

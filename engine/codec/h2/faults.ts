@@ -40,7 +40,7 @@ export const H2_FAULT = {
   resets: connection(ERROR.INTERNAL_ERROR),
   forcedResets: connection(ERROR.ENHANCE_YOUR_CALM),
   pingTimeout: both(ERROR.NO_ERROR, 'http2.ping_timeout', 'keepalive_timeout'),
-  // A frame on a stream that ends the connection.
+  // A frame on a stream that ends the connection (streamOverflow: the stream).
   streamFrame: both(ERROR.PROTOCOL_ERROR, UNKNOWN),
   streamClosed: both(ERROR.STREAM_CLOSED, UNKNOWN),
   streamOverflow: both(ERROR.FLOW_CONTROL_ERROR, UNKNOWN),

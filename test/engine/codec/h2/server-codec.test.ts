@@ -210,7 +210,7 @@ test('frames that break the rules end the connection with the right code', () =>
   assert.equal(code(raw(window(0, 0))), 'GOAWAY 1 1');
   assert.equal(code(raw(window(1, 0))), 'GOAWAY 1 1');
   assert.equal(code(raw(window(0, 0x7fffffff))), 'GOAWAY 1 3');
-  assert.equal(code(raw(window(1, 0x7fffffff))), 'GOAWAY 1 3');
+  assert.equal(code(raw(window(1, 0x7fffffff))), 'RST 1 3');
   assert.equal(code(raw(settings(...Array.from({ length: 32 }, () => [4, 70_000] as [number, number])))), 'nothing');
   assert.equal(code(raw(settings(...Array.from({ length: 33 }, () => [4, 70_000] as [number, number])))), 'GOAWAY 1 11');
   assert.equal(code(raw(settings([4, 0x80000000]))), 'GOAWAY 1 3');
