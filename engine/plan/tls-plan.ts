@@ -9,6 +9,8 @@ export interface TlsParamsPlan {
   readonly ciphers: readonly string[];
   readonly curves: readonly string[];
   readonly signatures: readonly string[];
+  /** compliance_policies FIPS_202205: versions, suites and curves above are those of the policy already; engines leave ChaCha20 and other signatures out. */
+  readonly fips: boolean;
 }
 
 export interface KeyLogPlan { readonly path: string; readonly local: readonly { readonly ip: string; readonly bits: number }[]; readonly remote: readonly { readonly ip: string; readonly bits: number }[] }

@@ -126,6 +126,8 @@ test('what is wrong with a secret is an error of the configuration, at its place
     [downstreamTls(`tls_certificates: [{pkcs12: ${bytes(certs.ca.store(certs.server, 'secret'))}, password: {inline_string: other}}]`), /Failed to load pkcs12 from <inline>/],
     [downstreamTls(`tls_certificates: [{pkcs12: ${bytes(certs.ca.store(certs.server, 'secret', '-nokeys'))}, password: {inline_string: secret}}]`), /Failed to load certificate from <inline>/],
     [downstreamTls(pair(certs.server, `pkcs12: ${bytes(certs.ca.store(certs.server, 'secret'))}`)), /Certificate configuration can't have both pkcs12 and private_key/],
+    [downstreamTls(`${certificateFiles(certs.server)}, tls_params: {compliance_policies: [CNSA2_202603]}`), /compliance_policies.*not supported.*FIPS_202205/],
+    [downstreamTls(`${certificateFiles(certs.server)}, tls_params: {compliance_policies: [FIPS_202205]}`), /FIPS conformance policy applied on a non-FIPS build/],
     [downstreamTls(certificateFiles(certs.server), 'ocsp_staple_policy: MUST_STAPLE'), /Required OCSP response is missing from TLS context/],
   ];
   const all = join(dir, 'all.yaml');

@@ -14,7 +14,7 @@ export const queue = new TurnQueue(() => { setImmediate(() => queue.run()); });
 const node = new NodeTlsEngine(queue), rustls = RustlsEngine.open();
 export const engines: readonly TlsEngine[] = rustls === null ? [node] : [rustls, node];
 
-export const PARAMS: TlsParamsPlan = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: [], curves: [], signatures: [] };
+export const PARAMS: TlsParamsPlan = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: [], curves: [], signatures: [], fips: false };
 export const VALIDATION: ValidationPlan = { ca: '', crl: '', systemRoots: false, hashes: [], spki: [], sans: [], acceptUntrusted: false, allowExpired: false, onlyLeafCrl: false, maxDepth: -1, suppressCaList: false };
 const COMMON = { params: PARAMS, alpn: [], certificates: [], validation: [], keyLog: null } as const;
 export const SERVER: DownstreamTlsPlan = { ...COMMON, requireClientCertificate: false, requireSni: false, ticketKeys: '', statelessResumption: true, statefulResumption: true, sessionTimeoutS: 0, fullScan: false, preferClientCiphers: false, staplePolicy: 'LENIENT_STAPLING' };

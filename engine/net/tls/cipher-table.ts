@@ -5,6 +5,11 @@ export const DEFAULT_CIPHERS = ['[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHAC
 /** Envoy 1.40's. */
 export const DEFAULT_CURVES = ['X25519MLKEM768', 'X25519', 'P-256'] as const;
 
+/** What BoringSSL leaves under ssl_compliance_policy_fips_202205. */
+export const FIPS_CIPHERS = ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'] as const;
+export const FIPS_CURVES = ['P-256', 'P-384'] as const;
+export const FIPS_SIGNATURES = ['rsa_pss_rsae_sha256', 'rsa_pkcs1_sha256', 'ecdsa_secp256r1_sha256', 'rsa_pss_rsae_sha384', 'rsa_pkcs1_sha384', 'ecdsa_secp384r1_sha384', 'rsa_pss_rsae_sha512', 'rsa_pkcs1_sha512'] as const;
+
 /** Single names of a list. */
 export function flatCiphers(list: readonly string[]): string[] { return list.flatMap((c) => c.replace(/^\[|\]$/g, '').split('|')); }
 

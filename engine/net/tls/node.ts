@@ -11,7 +11,7 @@ import type { ClientContext, ClientContextSpec, ClientOptions, ContextSecrets, S
 import { SessionFacts } from './facts.ts';
 import { ClientHelloReader, type ClientHello } from './client-hello.ts';
 import { opensslReason, sslReason } from './failure-table.ts';
-import { DEFAULT_CIPHERS, flatCiphers } from './cipher-table.ts';
+import { DEFAULT_CIPHERS, FIPS_SIGNATURES, flatCiphers } from './cipher-table.ts';
 import { CertificateChoice } from './certificate-choice.ts';
 import { stapleOutcome, type StapleOutcome } from './ocsp.ts';
 import { TicketKeys } from './node-tickets.ts';
@@ -201,14 +201,14 @@ function ciphersOf(plan: CommonTlsPlan): string {
   const old = plan.params.minVersion === 'TLSv1' || plan.params.minVersion === 'TLSv1.1';
   const { ciphers } = plan.params, list = flatCiphers(ciphers.length > 0 ? ciphers : DEFAULT_CIPHERS);
   if (old && ciphers.length === 0) list.push('ECDHE-ECDSA-AES128-SHA', 'ECDHE-RSA-AES128-SHA', 'AES128-SHA', 'ECDHE-ECDSA-AES256-SHA', 'ECDHE-RSA-AES256-SHA', 'AES256-SHA');
-  return `TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:${list.join(':')}${old ? ':@SECLEVEL=0' : ''}`;
+  return `TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384${plan.params.fips ? '' : ':TLS_CHACHA20_POLY1305_SHA256'}:${list.join(':')}${old ? ':@SECLEVEL=0' : ''}`;
 }
 
 function common(plan: CommonTlsPlan, secrets: ContextSecrets): tls.SecureContextOptions {
-  const { params } = plan, v = secrets.validation;
+  const { params } = plan, v = secrets.validation, signatures = params.fips ? FIPS_SIGNATURES : params.signatures;
   return {
     allowPartialTrustChain: true, minVersion: params.minVersion, maxVersion: params.maxVersion, ciphers: ciphersOf(plan),
-    ...(params.curves.length > 0 ? { ecdhCurve: params.curves.map((c) => OPENSSL_CURVES[c] ?? c).join(':') } : {}), ...(params.signatures.length > 0 ? { sigalgs: params.signatures.join(':') } : {}),
+    ...(params.curves.length > 0 ? { ecdhCurve: params.curves.map((c) => OPENSSL_CURVES[c] ?? c).join(':') } : {}), ...(signatures.length > 0 ? { sigalgs: signatures.join(':') } : {}),
     ...(v !== null && v.ca !== '' ? { ca: v.ca } : v !== null && v.systemRoots ? { ca: [...tls.rootCertificates] } : { ca: [] }), ...(v !== null && v.crl !== '' ? { crl: v.crl } : {}),
   };
 }

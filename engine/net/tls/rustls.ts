@@ -194,7 +194,7 @@ function common(plan: CommonTlsPlan, secrets: ContextSecrets): object {
   return {
     certs: secrets.certificates.map((c) => ({ chain: certificatesOf(c.chain).map((x) => x.raw), key: createPrivateKey(c.key).export({ type: 'pkcs8', format: 'der' }), must: c.mustStaple, ...(c.ocsp === null ? {} : { ocsp: Buffer.from(c.ocsp.response) }), stapleUntil: Math.floor((c.ocsp?.nextUpdateMs ?? 0) / 1000) })),
     tls12: params.minVersion !== 'TLSv1.3', tls13: params.maxVersion === 'TLSv1.3', suites: flatCiphers(ciphers).map((c) => RUSTLS_SUITES[c]!), grouped: ciphers.some((c) => c.startsWith('[')), groups: (params.curves.length > 0 ? params.curves : DEFAULT_CURVES).map((c) => RUSTLS_GROUPS[c]!),
-    alpn: plan.alpn.map((a) => Buffer.from(a)), mandatory: false, requireSni: false, preferClient: false, ticketSeeds: [], lifetime: 0, stateless: false, stateful: false, group: '', keyLog: plan.keyLog !== null, sessions: 0, staple: 0, ...EMPTY_CHOICE,
+    alpn: plan.alpn.map((a) => Buffer.from(a)), mandatory: false, requireSni: false, preferClient: false, ticketSeeds: [], lifetime: 0, stateless: false, stateful: false, group: '', keyLog: plan.keyLog !== null, sessions: 0, staple: 0, fips: params.fips, ...EMPTY_CHOICE,
   };
 }
 
@@ -259,6 +259,7 @@ export class RustlsEngine implements TlsEngine {
     if (odd.length > 0 && params.minVersion !== 'TLSv1.3') return odd.join(', ');
     const curves = params.curves.filter((c) => RUSTLS_GROUPS[c] === undefined);
     if (curves.length > 0) return curves.join(', ');
+    if (params.fips && spec.secrets.certificates.some((c) => c.keyType === 'ed25519')) return 'refusal of Ed25519 keys';
     if (params.signatures.length > 0) return 'signature_algorithms';
     return '';
   }

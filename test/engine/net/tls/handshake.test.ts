@@ -4,7 +4,8 @@ import test from 'node:test';
 import { certificates, type Pair } from '../../../support/certificates.ts';
 import { Certificate, certificatesOf } from '../../../../engine/net/tls/certificate.ts';
 import type { StapleOutcome } from '../../../../engine/net/tls/ocsp.ts';
-import type { SanMatcherPlan, SanType, StaplePolicy, TlsVersion } from '../../../../engine/plan/tls-plan.ts';
+import { FIPS_CIPHERS, FIPS_CURVES } from '../../../../engine/net/tls/cipher-table.ts';
+import type { SanMatcherPlan, SanType, StaplePolicy, TlsParamsPlan, TlsVersion } from '../../../../engine/plan/tls-plan.ts';
 import { contexts, engines, PARAMS, pump, type Recorder, type Side } from '../../../support/tls-pair.ts';
 
 const certs = certificates();
@@ -71,6 +72,21 @@ for (const [serverEngine, clientEngine] of both) {
     const suites = await pair({ pairs: [certs.server], plan: { params: { ...PARAMS, maxVersion: 'TLSv1.2', ciphers: ['ECDHE-ECDSA-AES128-GCM-SHA256'] } } }, { plan: { params: { ...PARAMS, maxVersion: 'TLSv1.2', ciphers: [suite] } } }).open();
     assert.match(suites.server.fault!.reason, /268435640:SSL routines:OPENSSL_internal:NO_SHARED_CIPHER/);
     close(none.server, none.client, suites.server, suites.client);
+  });
+
+  test(name('FIPS_202205: AES-GCM and the curves of NIST, whatever the client would rather have'), async () => {
+    const fips = { params: { ...PARAMS, ciphers: FIPS_CIPHERS, curves: FIPS_CURVES, fips: true } }, of = (over: Partial<TlsParamsPlan>): ReturnType<ReturnType<typeof contexts>['open']> => pair({ pairs: [certs.server], plan: fips }, { plan: { params: { ...PARAMS, ...over } } }).open();
+    for (const v of ['TLSv1.2', 'TLSv1.3'] as TlsVersion[]) {
+      const { server, client } = await of({ maxVersion: v, curves: ['X25519', 'P-256'] });
+      assert.match(client.facts?.cipher ?? server.fault!.reason, /AES/);
+      if (clientEngine.name === 'rustls') assert.equal(client.facts!.curve, 'P-256');
+      const none = await of({ maxVersion: v, curves: ['X25519'] });
+      assert.match(none.client.fault!.reason, /SSLV3_ALERT_HANDSHAKE_FAILURE/, v);
+      close(server, client, none.server, none.client);
+    }
+    const chacha = await of({ maxVersion: 'TLSv1.2', ciphers: ['ECDHE-ECDSA-CHACHA20-POLY1305'] });
+    assert.match(chacha.server.fault!.reason, /NO_SHARED_CIPHER/);
+    close(chacha.server, chacha.client);
   });
 
   test(name('certificates by server name: exact, wildcard, none; ECDSA before RSA for a client that can'), async () => {

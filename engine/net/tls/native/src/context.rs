@@ -70,6 +70,8 @@ pub struct ContextSpec {
   pub sessions: u32,
   /// 0 lenient, 1 strict, 2 must.
   pub staple: u32,
+  /// FIPS_202205: no ChaCha20 in TLS 1.3, and of peers' signatures only those of its list.
+  pub fips: bool,
 }
 
 fn bad<E: std::fmt::Display>(e: E) -> Error {
@@ -195,6 +197,9 @@ fn provider(s: &ContextSpec, first: Option<&str>) -> Arc<CryptoProvider> {
     p.cipher_suites.retain(|c| c.tls13().is_some() || at(format!("{:?}", c.suite())).is_some());
     p.cipher_suites.sort_by_key(|c| (c.tls13().is_none(), at(format!("{:?}", c.suite())).unwrap_or(0)));
   }
+  if s.fips {
+    p.cipher_suites.retain(|c| !format!("{:?}", c.suite()).contains("CHACHA20"));
+  }
   if !s.tls13 {
     p.cipher_suites.retain(|c| c.tls13().is_none());
   }
@@ -251,7 +256,7 @@ fn verifier(s: &ContextSpec) -> Result<Option<Arc<PeerVerifier>>> {
   let der = |list: &Vec<Buffer>| list.iter().map(|b| b.to_vec()).collect::<Vec<_>>();
   let roots = if p.ca.is_empty() { None } else { Some(Roots::new(&der(&p.ca), &der(&p.crl), p.leaf_crl, p.allow_expired, p.depth).ok_or_else(|| bad("the authorities cannot be loaded"))?) };
   let hints = if p.hints { roots.as_ref().map(|r| r.names.iter().map(|n| DistinguishedName::from(n.clone())).collect()).unwrap_or_default() } else { Vec::new() };
-  Ok(Some(Arc::new(PeerVerifier { roots, mandatory: s.mandatory, hints })))
+  Ok(Some(Arc::new(PeerVerifier { roots, mandatory: s.mandatory, hints, fips: s.fips })))
 }
 
 /// Sessions kept by the server, shared by all workers, one store a group.

@@ -46,6 +46,7 @@ pub struct PeerVerifier {
   pub roots: Option<Roots>,
   pub mandatory: bool,
   pub hints: Vec<DistinguishedName>,
+  pub fips: bool,
 }
 impl fmt::Debug for PeerVerifier {
   fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,6 +60,9 @@ const SCHEMES: [SignatureScheme; 10] = [
 ];
 
 impl PeerVerifier {
+  fn schemes(&self) -> Vec<SignatureScheme> {
+    SCHEMES.iter().copied().filter(|s| !self.fips || !matches!(s, SignatureScheme::ECDSA_NISTP521_SHA512 | SignatureScheme::ED25519)).collect()
+  }
   fn check(&self, leaf: &CertificateDer<'_>, rest: &[CertificateDer<'_>], of_client: bool) -> Result<(), Error> {
     let rest: Vec<&[u8]> = rest.iter().map(|c| c.as_ref()).collect();
     let problem = self.roots.as_ref().map(|r| r.verify(leaf, &rest, of_client)).unwrap_or_default();
@@ -95,7 +99,7 @@ impl ClientCertVerifier for PeerVerifier {
     self.signature(m, c, d, true)
   }
   fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-    SCHEMES.to_vec()
+    self.schemes()
   }
 }
 
@@ -110,6 +114,6 @@ impl ServerCertVerifier for PeerVerifier {
     self.signature(m, c, d, true)
   }
   fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-    SCHEMES.to_vec()
+    self.schemes()
   }
 }
