@@ -13,10 +13,11 @@ import { OVERLOAD, type TimerScalePlan } from '../plan/overload-plan.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory } from '../net/connection.ts';
 import { strikes } from '../net/overload.ts';
 import type { StreamAccounts } from '../net/stream-accounts.ts';
+import type { LocalReply } from './filter.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
 import { PrefaceDetection } from './preface-detection.ts';
 import { PrematureResets } from './premature-resets.ts';
-import { OVERLOADED, STREAM_FLAG } from './stream-replies.ts';
+import { OVERLOADED, REPLY, STREAM_FLAG } from './stream-replies.ts';
 import { Stream } from './stream.ts';
 import type { StreamOwner } from './stream-owner.ts';
 
@@ -268,13 +269,14 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     const value = this.runtime.overload.overload(action);
     return !this.connection.bypassOverload && strikes(value, this.runtime.env.random);
   }
-  refusesRequest(): boolean {
-    const { overload, shed, stats } = this.runtime;
-    if (!overload.overloaded() || this.connection.bypassOverload) return false;
-    if (this.acts(OVERLOAD.stop_accepting_requests) || shed.sheds(OVERLOAD.http_connection_manager_decode_headers)) { stats.inc(HCM.downstream_rq_overload_close); return true; }
-    if (!shed.sheds(OVERLOAD.http_downstream_filter_check)) return false;
+  refusesRequest(): LocalReply | null {
+    const { overload, shed, stats, plan } = this.runtime;
+    if (!overload.overloaded() || this.connection.bypassOverload) return null;
+    if (this.acts(OVERLOAD.stop_accepting_requests) || shed.sheds(OVERLOAD.http_connection_manager_decode_headers)) { stats.inc(HCM.downstream_rq_overload_close); return plan.appendLocalOverload ? REPLY.overloadedHere : REPLY.overloaded; }
+    // Envoy does not mark this one.
+    if (!shed.sheds(OVERLOAD.http_downstream_filter_check)) return null;
     stats.inc(HCM.rq_overload_local_reply);
-    return true;
+    return REPLY.overloaded;
   }
   private keepNoLonger(codecStream: ServerStream): void {
     this.runtime.stats.inc(HCM.downstream_cx_overload_disable_keepalive);

@@ -1,6 +1,7 @@
 // What a stream needs of its connection. Implemented by the connection manager, and by a harness in tests.
 import type { ServerStream } from '../codec/codec.ts';
 import type { ConnectionFacts } from '../observe/stream-facts.ts';
+import type { LocalReply } from './filter.ts';
 import type { HcmRuntime } from './hcm-runtime.ts';
 import type { Stream } from './stream.ts';
 
@@ -8,8 +9,8 @@ export interface StreamOwner {
   readonly runtime: HcmRuntime;
   readonly facts: ConnectionFacts;
   readonly bufferLimit: number;
-  /** The overload manager refuses this request. */
-  refusesRequest(): boolean;
+  /** The answer where the overload manager refuses this request. */
+  refusesRequest(): LocalReply | null;
   /** A stream's idle or flush timeout under the present pressure, ms. */
   streamIdleMs(ms: number): number;
   streamFlushMs(ms: number): number;

@@ -118,7 +118,8 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.clock.touch();
     if (plan.requestHeadersTimeoutMs > 0) { this.clock.requestOver(); if (plan.requestTimeoutMs > 0 && !end) this.clock.armRequest(plan.requestTimeoutMs); }
     if (end) this.requestEnded();
-    if (this.owner.refusesRequest()) { this.locally(plan.appendLocalOverload ? REPLY.overloadedHere : REPLY.overloaded); return; }
+    const shed = this.owner.refusesRequest();
+    if (shed !== null) { this.locally(shed); return; }
     const refused = checkRequest(runtime, headers, facts);
     if (refused !== null) {
       if (refused.status === 400 && !plan.http1.streamErrorOnInvalidHttpMessage) this.codec.closeAfter();

@@ -20,7 +20,7 @@ class Client {
     this.socket = connect(port, '127.0.0.1');
     this.socket.on('data', (b: Buffer) => { this.text += b.toString('latin1'); }).on('end', () => { this.over = true; }).on('close', () => { this.over = true; }).on('error', () => { this.over = true; });
   }
-  async ask(): Promise<string> { this.text = ''; this.socket.write(GET); await until('an answer or the end', () => this.over || /\r\n\r\n./s.test(this.text)); return this.text === '' ? 'closed' : `${this.text.slice(9, 12)}${/connection: close/i.test(this.text) ? ' close' : ''}`; }
+  async ask(): Promise<string> { this.text = ''; this.socket.write(GET); await until('an answer or the end', () => this.over || /\r\n\r\n./s.test(this.text)); return this.text === '' ? 'closed' : `${this.text.slice(9, 12)}${/connection: close/i.test(this.text) ? ' close' : ''}${/x-envoy-local-overloaded: true/i.test(this.text) ? ' overloaded' : ''}`; }
 }
 function get(session: ClientHttp2Session): Promise<string> {
   return new Promise((resolve) => {
@@ -43,7 +43,7 @@ const POINTS: Readonly<Record<string, Expected>> = {
   http2_server_go_away_and_close_on_dispatch: { h1: 'closed', newH1: 'closed', h2: 'cut', newH2: 'cut', goAway: true, logged: ['L OM'] },
   connection_pool_new_connection: { newTcp: 'closed', logged: ['T URX'] },
   http_downstream_filter_check: { h1: '503', newH1: '503', h2: '503', newH2: '503', logged: ['R 503 - overload'], stats: { 'http.http.rq_overload_local_reply': 4, 'http.http.downstream_rq_overload_close': 0 } },
-  http_connection_manager_decode_headers: { h1: '503', newH1: '503', h2: '503', newH2: '503', logged: ['R 503 - overload'], stats: { 'http.http.downstream_rq_overload_close': 4 } },
+  http_connection_manager_decode_headers: { h1: '503 overloaded', newH1: '503 overloaded', h2: '503', newH2: '503', logged: ['R 503 - overload'], stats: { 'http.http.downstream_rq_overload_close': 4 } },
   tcp_proxy_on_data: { tcp: 'closed', newTcp: 'closed', logged: ['T OM'], stats: { 'tcp.t.downstream_cx_overload_close': 2 } },
   tcp_proxy_upstream_connect: { newTcp: 'closed', logged: ['T OM'], stats: { 'tcp.t.downstream_cx_overload_close': 1 } },
 };
@@ -56,7 +56,7 @@ for (const [point, want] of Object.entries(POINTS)) test(`load shed point ${poin
   const top = `overload_manager: {refresh_interval: 0.02s, resource_monitors: [{name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig, filename: ${file}}}], loadshed_points: [{name: ${name}, triggers: [{name: r, threshold: {value: 0.5}}]}]}`;
   const a = await httpBackend(), port = await freePort(), tcpPort = await freePort();
   const weir = await startWeir(staticYaml([
-    listenerYaml({ port, listener: log(logFile, 'L %RESPONSE_FLAGS%'), hcm: `delayed_close_timeout: 0.05s\n${log(logFile, 'R %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%')}` }),
+    listenerYaml({ port, listener: log(logFile, 'L %RESPONSE_FLAGS%'), hcm: `delayed_close_timeout: 0.05s\nappend_local_overload: true\n${log(logFile, 'R %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%')}` }),
     tcpListenerYaml('t', tcpPort, [networkFilter('tcp_proxy.v3.TcpProxy', `stat_prefix: t, cluster: a, ${log(logFile, 'T %RESPONSE_FLAGS%')}`)]),
   ], [clusterYaml('a', [a.port])], top));
   const clients: Client[] = [], sessions: ClientHttp2Session[] = [];
