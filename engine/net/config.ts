@@ -20,9 +20,9 @@ export function compileAddress(m: ConfigMessage | undefined, names = false, udp 
     case 'socket_address': {
       const s = m.msg('socket_address')!, ip = s.str('address');
       if (s.enum('protocol') === 'UDP' && !udp) s.error('protocol', 'UDP is not supported yet');
-      if (s.has('named_port')) s.unsupported('named_port');
       s.bool('ipv4_compat');
-      s.unsupported('resolver_name'); s.unsupported('network_namespace_filepath');
+      s.unsupported('network_namespace_filepath');
+      checkResolver(s, s.str('resolver_name'));
       if (parseIp(ip) === null && !names) s.error('address', `malformed IP address: ${ip}. Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'`);
       return ipAddress(ip, s.num('port_value'));
     }
@@ -30,6 +30,13 @@ export function compileAddress(m: ConfigMessage | undefined, names = false, udp 
     case 'envoy_internal_address': { const i = m.msg('envoy_internal_address')!; return { kind: 'internal', listener: i.str('server_listener_name'), endpointId: i.str('endpoint_id') }; }
     default: return NOWHERE;
   }
+}
+
+/** The one address resolver that Envoy has takes addresses and port numbers; for names there are clusters that resolve. */
+function checkResolver(s: ConfigMessage, resolver: string): void {
+  const advice = "Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'";
+  if (resolver !== '' && resolver !== 'envoy.ip') s.error('resolver_name', `Unknown address resolver: ${resolver}. ${advice}`);
+  if (s.str('named_port') !== '') s.error('named_port', `IP resolver can't handle port specifier type 4. ${advice}`);
 }
 
 export function compileCidr(m: ConfigMessage): CidrPlan {

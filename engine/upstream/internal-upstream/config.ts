@@ -6,8 +6,9 @@ import type { CompileContext, ConfigMessage } from '../../proto/config-message.t
 export function compileInternalUpstream(m: ConfigMessage, ctx: CompileContext): InternalUpstreamPlan {
   const metadata = m.list('passthrough_metadata').map((s) => {
     const kind = s.msg('kind'), of = kind?.oneof('kind') ?? '', namespace = s.str('name');
-    kind?.msg(of);
-    if (of !== 'host' && of !== 'cluster') s.error('kind', `metadata type is not supported: ${of}`);
+    // None at all is reported by the message's own rules.
+    if (of !== '') kind!.msg(of);
+    if (of !== '' && of !== 'host' && of !== 'cluster') s.error('kind', `metadata type is not supported: ${of}`);
     return { of: of === 'cluster' ? 'cluster' as const : 'host' as const, namespace };
   });
   return { metadata, inner: compileTransportSocket(m.msg('transport_socket'), ctx, 'upstream') };

@@ -42,3 +42,13 @@ test('YAML 1.1 words for booleans are read as Envoy reads them, with a warning',
   assert.deepEqual(reports('stats_config:\n  use_all_default_tags: False\n'), []);
   assert.equal(reports('node: {id: n, cluster: c}\n').length, 2);
 });
+
+test('a port by name and a resolver that is not there are refused as by the one resolver that Envoy has; a metadata kind without a kind is a fault', () => {
+  const cluster = (address: string, more = ''): string[] => errorsOf('x.yaml', `static_resources: {clusters: [{name: a, type: STATIC, load_assignment: {cluster_name: a, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, ${address}}}}}]}]}${more}}]}`).map((r) => r.message);
+  assert.deepEqual(cluster('named_port: http'), ["IP resolver can't handle port specifier type 4. Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'"]);
+  assert.deepEqual(cluster('port_value: 1, resolver_name: foo'), ["Unknown address resolver: foo. Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'"]);
+  assert.deepEqual(cluster('port_value: 1, resolver_name: envoy.ip'), []);
+  const passing = (kind: string): string[] => cluster('port_value: 1', `, transport_socket: {name: i, typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport, passthrough_metadata: [{name: x, kind: ${kind}}], transport_socket: {name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}}}`);
+  assert.deepEqual(passing('{host: {}}'), []);
+  assert.deepEqual([passing('{}'), passing('{route: {}}')], [['one of request, route, cluster, host is required'], ['metadata type is not supported: route']]);
+});

@@ -64,7 +64,8 @@ function requestId(m: ConfigMessage): void {
 /** Fields that change nothing while what they belong to is not there. */
 function harmless(m: ConfigMessage): void {
   m.noop('http3_protocol_options', 'HTTP/3 is not served yet');
-  for (const f of ['represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'typed_header_validation_config', 'path_normalization_options', 'tracing']) m.unsupported(f);
+  m.noop('represent_ipv4_remote_address_as_ipv4_mapped_ipv6', 'Envoy has no effect for it either');
+  for (const f of ['typed_header_validation_config', 'path_normalization_options', 'tracing']) m.unsupported(f);
 }
 
 function accessLogOptions(m: ConfigMessage): { logOnStart: boolean; logOnTunnel: boolean; logIntervalMs: number } {
