@@ -9,5 +9,9 @@ export interface UdpProxyPlan {
   readonly idleTimeoutMs: number;
   readonly hashPolicies: readonly ({ readonly kind: 'source-ip' } | { readonly kind: 'key'; readonly key: string })[];
   readonly perPacket: boolean;
+  /** Of sessions: as they end, and every `logIntervalMs` (0: not). */
   readonly accessLogs: readonly ExtensionPlan[];
+  readonly logIntervalMs: number;
+  /** Of the filter: as it ends. */
+  readonly proxyLogs: readonly ExtensionPlan[];
 }

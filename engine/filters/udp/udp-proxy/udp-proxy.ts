@@ -6,11 +6,11 @@ import { MatchTree } from '../../../net/match/match-tree.ts';
 import type { DatagramSocket } from '../../../net/transport/datagrams.ts';
 import type { UdpFilter } from '../../../net/udp-filter.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
-import type { AccessLog } from '../../../observe/accesslog/access-log.ts';
+import type { AccessLog, AccessLogType } from '../../../observe/accesslog/access-log.ts';
 import { UDP_CLUSTER_SCHEMA, UDP_PROXY, UDP_PROXY_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
 import { CLUSTER } from '../../../observe/stats/schemas.ts';
 import { StatBlock, type StatStore } from '../../../observe/stats/stat-block.ts';
-import { ConnectionFacts } from '../../../observe/stream-facts.ts';
+import { ConnectionFacts, StreamFacts } from '../../../observe/stream-facts.ts';
 import type { UdpProxyPlan } from '../../../plan/udp-proxy-plan.ts';
 import type { Cluster, ClusterDirectory, Host, PickContext } from '../../../upstream/upstream.ts';
 import { UdpSession } from './udp-session.ts';
@@ -24,13 +24,16 @@ export class UdpProxy implements UdpFilter {
   readonly stats: StatBlock;
   private readonly clusters: ClusterDirectory;
   private readonly logs: readonly AccessLog[];
+  private readonly proxyLogs: readonly AccessLog[];
+  private readonly startMs: number; private readonly startWallMs: number;
   private readonly tree: MatchTree<string>;
   private readonly sessions = new Map<string, UdpSession>();
   private readonly clusterStats = new WeakMap<StatStore, UdpClusterStats>();
   private closed = false;
 
-  constructor(plan: UdpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[]) {
-    this.plan = plan; this.env = env; this.clusters = clusters; this.logs = logs;
+  constructor(plan: UdpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[], proxyLogs: readonly AccessLog[]) {
+    this.plan = plan; this.env = env; this.clusters = clusters; this.logs = logs; this.proxyLogs = proxyLogs;
+    this.startMs = env.clock.nowMs(); this.startWallMs = env.clock.wallMs();
     this.stats = new StatBlock(env.stats, UDP_PROXY_SCHEMA, `udp.${plan.statPrefix}`);
     this.tree = new MatchTree(plan.tree, (action) => action as string);
   }
@@ -79,10 +82,28 @@ export class UdpProxy implements UdpFilter {
     if (this.sessions.get(key) === session) this.sessions.delete(key);
     session.cluster.releaseConnection();
     this.stats.dec(UDP_PROXY.downstream_sess_active);
-    for (const l of this.logs) l.log(session.facts, 'UdpSessionEnd');
+    this.log(session.facts, 'UdpSessionEnd');
+  }
+  /** @internal */
+  log(facts: StreamFacts, type: AccessLogType): void { for (const l of this.logs) l.log(facts, type); }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    for (const s of [...this.sessions.values()]) s.close();
+    if (this.proxyLogs.length > 0) this.logProxy();
   }
 
-  close(): void { this.closed = true; for (const s of [...this.sessions.values()]) s.close(); }
+  /** What was counted in this worker, in the words of Envoy. */
+  private logProxy(): void {
+    const { stats, env } = this, facts = new StreamFacts(new ConnectionFacts()), of = (name: keyof typeof UDP_PROXY): number => stats.own(UDP_PROXY[name]);
+    facts.startMs = this.startMs; facts.startWallMs = this.startWallMs; facts.endMs = env.clock.nowMs();
+    facts.metadata = new Map([['udp.proxy.proxy', {
+      bytes_received: of('downstream_sess_rx_bytes'), bytes_sent: of('downstream_sess_tx_bytes'), datagrams_received: of('downstream_sess_rx_datagrams'), datagrams_sent: of('downstream_sess_tx_datagrams'),
+      errors_received: of('downstream_sess_rx_errors'), errors_sent: of('downstream_sess_tx_errors'), idle_timeout: of('idle_timeout'), no_route: of('downstream_sess_no_route'), session_total: of('downstream_sess_total'),
+    }]]);
+    for (const l of this.proxyLogs) l.log(facts, 'NotSet');
+  }
 }
 
 class UdpPick implements PickContext {

@@ -23,6 +23,7 @@ export class UdpSession {
   /** By host: one with session affinity. */
   private readonly sockets = new Map<Host, DatagramSocket | Buffer[]>();
   private readonly idle: Timer;
+  private periodic: Timer | null = null;
   private lastMs: number;
   private over = false;
   private received = 0; private sent = 0; private sendErrors = 0;
@@ -37,7 +38,9 @@ export class UdpSession {
     facts.requestId = env.random.uuid();
     facts.upstream = new UpstreamFacts();
     this.idle = new Timer(() => this.idleFired());
-    if (proxy.plan.idleTimeoutMs > 0) env.wheel.arm(this.idle, proxy.plan.idleTimeoutMs);
+    const { idleTimeoutMs, logIntervalMs } = proxy.plan;
+    if (idleTimeoutMs > 0) env.wheel.arm(this.idle, idleTimeoutMs);
+    if (logIntervalMs > 0) { const t = this.periodic = new Timer(() => { this.describe(); proxy.log(facts, 'UdpPeriodic'); env.wheel.arm(t, logIntervalMs); }); env.wheel.arm(t, logIntervalMs); }
   }
 
   /** A datagram of the client, for `host`. */
@@ -102,10 +105,17 @@ export class UdpSession {
     this.over = true;
     const { proxy, facts } = this;
     proxy.env.wheel.cancel(this.idle);
+    if (this.periodic !== null) proxy.env.wheel.cancel(this.periodic);
     for (const s of this.sockets.values()) if (!Array.isArray(s)) s.close();
     this.sockets.clear();
     facts.endMs = proxy.env.clock.nowMs();
-    facts.metadata = new Map([['udp.proxy.session', { bytes_received: facts.requestBodyBytes, bytes_sent: facts.responseBodyBytes, cluster_name: this.cluster.name, datagrams_received: this.received, datagrams_sent: this.sent, errors_sent: this.sendErrors }]]);
+    this.describe();
     proxy.ended(this.key, this);
+  }
+
+  /** The dynamic metadata that its records have. */
+  private describe(): void {
+    const { facts } = this;
+    facts.metadata = new Map([['udp.proxy.session', { bytes_received: facts.requestBodyBytes, bytes_sent: facts.responseBodyBytes, cluster_name: this.cluster.name, datagrams_received: this.received, datagrams_sent: this.sent, errors_sent: this.sendErrors }]]);
   }
 }
