@@ -102,7 +102,7 @@ export class ClusterEntry implements Cluster {
   /** Their weights, where control changes those (client_side_weighted_round_robin). */
   private seenWeights = new Int32Array(0);
   private readonly orca: OrcaReports | null;
-  private readonly predictor: Predictor | null;
+  /** @internal */ readonly predictor: Predictor | null;
   /** @internal */ readonly preconnectGate: PreconnectGate | null;
   private byAddress: Map<string, HostEntry> | null = null;
   private readonly around: Surroundings;
@@ -271,9 +271,8 @@ export class ClusterEntry implements Cluster {
 
   /** Connections for the requests after this one. */
   private predict(predictor: Predictor, ctx: LeaseContext): void {
-    predictor.onRequest(() => this.balancer?.pick(NEXT, 0) ?? null, (h) => this.poolOf(h as HostEntry, ctx), () => this.allPools(), this.hosts.length);
+    predictor.onRequest(() => this.balancer?.pick(NEXT, 0) ?? null, (h) => this.poolOf(h as HostEntry, ctx), this.hosts.length);
   }
-  private *allPools(): Generator<Pool> { for (const h of this.hosts) yield* h.allPools(); }
 
   private protocolFor(ctx: LeaseContext): PoolProtocol {
     const { protocol } = this.plan;

@@ -55,6 +55,8 @@ export class UpstreamConnection implements RaceOwner, ClientHost, CodecOutput {
   active = 0;
   /** @internal The pool has it among those with room. */
   listed = false;
+  /** @internal What the pool has told of its room (Tally). */
+  reckoned = 0;
 
   constructor(pool: Pool) {
     keepLast(Kept.upstream, this);

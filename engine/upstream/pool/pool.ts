@@ -8,7 +8,7 @@ import { CIRCUIT_KIND } from '../../shm/circuit-table.ts';
 import { DEGRADED, UNHEALTHY } from '../../shm/host-table.ts';
 import type { Breaker, ClusterEntry } from '../cluster.ts';
 import type { HostEntry } from '../host-entry.ts';
-import { shouldConnect } from './preconnect.ts';
+import { shouldConnect, type Tally } from './preconnect.ts';
 import { OVERLOAD } from '../../plan/overload-plan.ts';
 import { UpstreamConnection, type PoolProtocol } from './connection.ts';
 
@@ -40,13 +40,15 @@ export class Pool {
   /** All connections, connecting ones too. */
   private readonly all = new Set<UpstreamConnection>();
   private readonly waiters = new Set<Waiter>();
+  /** Of the cluster's pools together; null: nobody asks. */
+  private readonly tally: Tally | null;
   /** Streams under way. */
   active = 0;
   private draining = false;
   /** The circuit breaker of pools counts this one: it has connections. */
   private counted = false;
 
-  constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker, protocol: PoolProtocol, serverName = '', who: ForClient | null = null) { this.cluster = cluster; this.host = host; this.breaker = breaker; this.protocol = protocol; this.serverName = serverName; this.who = who; }
+  constructor(cluster: ClusterEntry, host: HostEntry, breaker: Breaker, protocol: PoolProtocol, serverName = '', who: ForClient | null = null) { this.cluster = cluster; this.host = host; this.breaker = breaker; this.protocol = protocol; this.serverName = serverName; this.who = who; this.tally = cluster.predictor?.tally ?? null; }
 
   lease(ctx: LeaseContext, who: LeaseWaiter): Leased {
     const { stats } = this.cluster;
@@ -64,6 +66,7 @@ export class Pool {
     this.host.stats.inc(HOST.rq_pending_active);
     const waiter = new Waiter(this, ctx, who);
     this.waiters.add(waiter);
+    if (this.tally !== null) this.tally.waiting++;
     this.connectMore();
     return { kind: 'waiting', waiting: waiter };
   }
@@ -77,6 +80,7 @@ export class Pool {
       if (c.room > 0) { if (!fresh || c.active > 0) return c; break; }
       ready.pop();
       c.listed = false;
+      this.reckon(c);
     }
     if (!fresh) return null;
     for (let i = ready.length - 2; i >= 0; i--) if (ready[i]!.room > 0 && ready[i]!.active > 0) return ready[i]!;
@@ -86,7 +90,7 @@ export class Pool {
   private open(c: UpstreamConnection, ctx: LeaseContext): ReturnType<UpstreamConnection['open']> {
     this.streamBegins();
     const stream = c.open(ctx);
-    if (c.room <= 0) this.unlist(c);
+    if (c.room <= 0) this.unlist(c); else this.reckon(c);
     return stream;
   }
 
@@ -107,13 +111,12 @@ export class Pool {
     return false;
   }
 
-  /** Requests that wait for a connection, and what the connections can carry, those under way too. */
-  get waiting(): number { return this.waiters.size; }
-  get capacity(): number {
-    let all = 0;
-    for (const c of this.connecting) all += c.assumedRoom;
-    for (const c of this.ready) all += c.room;
-    return all;
+  /** What the connection brings, told to the tally where it is another than before. */
+  private reckon(c: UpstreamConnection): void {
+    if (this.tally === null) return;
+    const brings = this.connecting.has(c) ? c.assumedRoom : c.listed ? c.room : 0;
+    this.tally.capacity += brings - c.reckoned;
+    c.reckoned = brings;
   }
   /** A connection for a request to come, if there are too few by the cluster's ratio; false: there are enough, or none could be begun. */
   preconnect(ratio: number): boolean {
@@ -144,6 +147,7 @@ export class Pool {
     const c = new UpstreamConnection(this);
     this.all.add(c);
     this.connecting.add(c);
+    this.reckon(c);
     c.connect();
     return true;
   }
@@ -151,6 +155,7 @@ export class Pool {
   /** @internal The connection is there. */
   connected(c: UpstreamConnection): void {
     this.connecting.delete(c);
+    this.reckon(c);
     this.freed(c);
   }
 
@@ -166,6 +171,7 @@ export class Pool {
     if (c.closed) return;
     if (this.draining || this.cluster.removed) { c.retire(); if (c.closed) return; }
     if (c.room > 0 && !c.listed) { c.listed = true; this.ready.push(c); }
+    this.reckon(c);
     if (c.active === 0) c.becomeIdle();
     if (this.waiters.size > 0) this.connectMore();
   }
@@ -173,6 +179,7 @@ export class Pool {
   /** @internal A stream of it is over. */
   streamOver(count: number): void {
     this.active -= count;
+    if (this.tally !== null) this.tally.active -= count;
     this.cluster.stats.add(CLUSTER.upstream_rq_active, -count);
   }
 
@@ -180,6 +187,7 @@ export class Pool {
   private streamBegins(): void {
     const { cluster, host } = this;
     this.active++;
+    if (this.tally !== null) this.tally.active++;
     this.breaker.began();
     cluster.stats.inc(CLUSTER.upstream_rq_total);
     cluster.stats.inc(CLUSTER.upstream_rq_active);
@@ -206,6 +214,7 @@ export class Pool {
     this.connecting.delete(c);
     this.all.delete(c);
     this.unlist(c);
+    this.reckon(c);
     this.breaker.release(CIRCUIT_KIND.CX);
     this.cluster.shared.hosts.addConnections(this.host.index, -1);
   }
@@ -216,6 +225,7 @@ export class Pool {
     c.listed = false;
     const { ready } = this;
     if (ready[ready.length - 1] === c) ready.pop(); else ready.splice(ready.indexOf(c), 1);
+    this.reckon(c);
   }
 
   // ---- waiting ---------------------------------------------------------------------------------------------------------------
@@ -228,6 +238,7 @@ export class Pool {
   }
 
   private leaveQueue(): void {
+    if (this.tally !== null) this.tally.waiting--;
     this.breaker.release(CIRCUIT_KIND.PENDING);
     this.cluster.stats.dec(CLUSTER.upstream_rq_pending_active);
     this.host.stats.dec(HOST.rq_pending_active);

@@ -21,10 +21,17 @@ export function makeGate(plan: PreconnectPlan | null): PreconnectGate | null {
   return (metadata) => matches(below(metadata?.[filter], path)) !== invert;
 }
 
-/** The predictive ratio of one cluster on one worker. What it needs to know is counted when it is asked: the cost is that of one look at every pool a request. */
+/** What all pools of a cluster have and carry, kept up to date by them, so that a request does not look at every pool (Envoy: ClusterConnectivityState). */
+export class Tally {
+  /** Requests that wait for a connection, streams under way, and streams that the connections could take beside those, the ones under way too. */
+  waiting = 0; active = 0; capacity = 0;
+}
+
+/** The predictive ratio of one cluster on one worker. */
 export class Predictor {
   private readonly ratio: number;
   private readonly ahead: Host[] = [];
+  readonly tally = new Tally();
   constructor(ratio: number) { this.ratio = ratio; }
 
   /** The host that was chosen for this request, undefined: none was. */
@@ -32,12 +39,11 @@ export class Predictor {
   /** Hosts or their health have moved. */
   forget(): void { this.ahead.length = 0; }
 
-  /** A request is about to be leased. `pick`: the next choice; `poolOf`: where it would go; `all`: the cluster's pools; `most`: as many hosts as are chosen ahead. */
-  onRequest(pick: () => Host | null, poolOf: (host: Host) => Pool, all: () => Iterable<Pool>, most: number): void {
+  /** A request is about to be leased. `pick`: the next choice; `poolOf`: where it would go; `most`: as many hosts as are chosen ahead. */
+  onRequest(pick: () => Host | null, poolOf: (host: Host) => Pool, most: number): void {
+    const { tally } = this;
     for (let i = 0; i < AT_ONCE && this.ahead.length < most; i++) {
-      let waiting = 0, active = 0, capacity = 0;
-      for (const p of all()) { waiting += p.waiting; active += p.active; capacity += p.capacity; }
-      if (!shouldConnect(waiting, active, capacity, this.ratio, 1)) return;
+      if (!shouldConnect(tally.waiting, tally.active, tally.capacity, this.ratio, 1)) return;
       const host = pick();
       if (host === null) return;
       this.ahead.push(host);
