@@ -92,7 +92,7 @@ function compileAction(m: ConfigMessage, ctx: CompileContext, pattern: PathMatch
   }
   if (kind === 'direct_response') return compileDirect(m.msg('direct_response')!, ctx);
   // Envoy takes these for routes to no cluster.
-  if (kind === 'filter_action' || kind === 'non_forwarding_action') { m.json(kind); return NOWHERE; }
+  if (kind === 'filter_action' || kind === 'non_forwarding_action') { if (kind === 'filter_action') m.msg(kind)?.noop('action', 'Envoy heeds nothing of it'); else m.has(kind); return NOWHERE; }
   if (kind !== '') m.unsupported(kind);
   return { kind: 'direct', status: 500, body: '', format: null };
 }
