@@ -7,6 +7,8 @@ node=node_modules/node/bin/node
 [ -x "$node" ] || node=node
 # Test files share their compiled modules, as Weir's threads do (bin/weir).
 export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE-$PWD/node_modules/.cache/weir}"
+# When parity begins its last topic at the latest, in seconds of the tests: a whole run stays under a quarter of an hour.
+PARITY_S=660
 step() { printf '== %s\n' "$1"; }
 # The rustls engine is built beside the checks: it takes about as long as they do.
 engine= log=$(mktemp)
@@ -23,10 +25,20 @@ if [ -n "$engine" ]; then step 'rustls engine'; wait "$engine" || { cat "$log"; 
 # shellcheck disable=SC2086
 run() { at_once=$1; shift; $node --disable-warning=ExperimentalWarning --test --test-concurrency="$at_once" --test-timeout=600000 --test-reporter=./scripts/brief-reporter.mjs "$@"; }
 if [ $# -gt 0 ]; then step 'tests'; run 2 "$@"; exit; fi
-# Files that say 'Runs alone' measure time or load: beside others they would measure those. Both parts run, whatever the first comes to.
-all=$(find test -name '*.test.ts' | sort)
+# Unit tests share a process: most of their time went into loading the modules again and again. Beside them files that start processes have their own. Files that say 'Runs alone'
+# measure time or load: beside others they would measure those. Parity comes last and has what is left of the time (WEIR_PARITY_UNTIL), but a minute at least. All parts run,
+# whatever the first comes to.
+began=$(date +%s)
+parity=test/parity/parity.test.ts
+all=$(find test -name '*.test.ts' ! -path "$parity" | sort)
 alone=$(grep -l '^// Runs alone' $all)
+own=$(grep -lE 'startWeir|runWeir|child_process' $all | grep -vxF "$alone")
+units=$(printf '%s\n' $all | grep -vxF "$alone" | grep -vxF "$own")
 status=0
-step 'tests'; run 2 $(printf '%s\n' $all | grep -vxF "$alone") || status=$?
+run 1 --test-isolation=none $units >"$log" 2>&1 & in_one=$!
+step 'tests with processes of their own'; run 2 $own || status=$?
+step 'unit tests'; wait $in_one || status=$?; cat "$log"
 step 'tests that run alone'; run 1 $alone || status=$?
+now=$(date +%s); until=$((began + PARITY_S)); [ $until -gt $((now + 60)) ] || until=$((now + 60))
+step 'parity with Envoy'; WEIR_PARITY_UNTIL=$until run 1 $parity || status=$?
 exit $status

@@ -154,6 +154,9 @@ export const VALUES: Record<string, readonly unknown[]> = {
 /** Fields that may not stand beside another, though no oneof says so. */
 export const EXCLUDES: Record<string, readonly string[]> = { 'envoy.config.route.v3.RateLimit.HitsAddend.format': ['number'], 'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.tls_certificate_sds_secret_configs': ['tls_certificates'], 'envoy.config.route.v3.WeightedCluster.ClusterWeight.cluster_header': ['name'] };
 
+/** Places where what a message says changes nothing in the sample: the password of a key that is not encrypted. They are not looked at for it. */
+export const IDLE_EDGES: ReadonlySet<string> = new Set(['envoy.extensions.transport_sockets.tls.v3.TlsCertificate.password']);
+
 /** Fields that are read, work, and change nothing of the plan in the sample, each with its reason. Anything else that is read without an effect is a fault. */
 export const CHECKED_ONLY: Record<string, string> = {
   'envoy.config.core.v3.ConfigSource.resource_api_version': 'only V3 is there',

@@ -6,7 +6,7 @@ import { compileBootstrap } from '../../engine/control/compile/bootstrap.ts';
 import type { CompileFlags } from '../../engine/control/compile/resource-compiler.ts';
 import type { Report } from '../../engine/proto/config-message.ts';
 import { isDeprecated, messageNames, messageType } from '../../engine/proto/registry.ts';
-import { EXCLUDES } from './known-samples.ts';
+import { EXCLUDES, IDLE_EDGES } from './known-samples.ts';
 import { least, samples, wellKnown, type Json } from './samples.ts';
 
 /** implemented: it changes what is compiled. read: it was read and nothing changed (a fault, unless listed). no-op: a warning. refused: an error that names it. */
@@ -52,7 +52,7 @@ export class FieldWalk {
   /** A message is looked at in up to SITES places, as what uses it decides what is supported. */
   private push(desc: DescMessage, site: Site, edge: string): void {
     const edges = this.seen.get(desc.typeName) ?? new Set<string>();
-    if (wellKnown(desc) !== '' || edges.has(edge) || edges.size >= SITES) return;
+    if (wellKnown(desc) !== '' || IDLE_EDGES.has(edge) || edges.has(edge) || edges.size >= SITES) return;
     this.seen.set(desc.typeName, edges.add(edge));
     this.queue.push({ desc, site });
   }

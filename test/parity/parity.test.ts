@@ -1,7 +1,8 @@
 // Runs alone: it measures time or load.
 // The parity suite: the same configuration and traffic as the recorded real Envoy 1.40, through Weir. Every case of the topics built must be the same, but for
 // known-differences.json, where each entry has its reason; an entry that starts to pass fails here, so that the list stays true.
-// WEIR_PARITY='routing|admin' narrows it; scripts/parity.ts runs it by hand and records anew from the real Envoy.
+// WEIR_PARITY='routing|admin' narrows it; WEIR_PARITY_UNTIL (seconds of the epoch, from `npm test`) bounds it on a slow machine: topics that no time is left for are skipped, others
+// each day; scripts/parity.ts runs it by hand and records anew from the real Envoy.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -30,7 +31,13 @@ function runOracle(filter: string, jobs: number): Promise<Result[]> {
 }
 
 const modules = known.modules.filter((m) => new RegExp(process.env['WEIR_PARITY'] ?? '').test(m));
-const results = await runOracle(`^(${modules.join('|')}):`, 2);
+const until = Number(process.env['WEIR_PARITY_UNTIL'] ?? Infinity) * 1000, day = Math.floor(Date.now() / 86_400_000) % Math.max(1, modules.length);
+const results: Result[] = [], played = new Set<string>();
+for (const m of [...modules.slice(day), ...modules.slice(0, day)]) {
+  if (Date.now() > until) { test(`${m}: as Envoy 1.40`, { skip: 'no time is left on this machine; npm run parity plays all' }); continue; }
+  results.push(...await runOracle(`^${m}:`, 2));
+  played.add(m);
+}
 // Cases have clocks of a few hundred ms. One that differs is played once more by itself before it is believed, so that a busy machine is not taken for a fault.
 const literal = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 for (const [i, r] of results.entries()) if (!r.same && known.differences[r.case] === undefined && known.notBuilt[r.case] === undefined) results[i] = (await runOracle(`^${literal(r.case)}$`, 1))[0] ?? r;
@@ -43,5 +50,5 @@ for (const r of results) {
 
 test('every listed difference names a case that exists', () => {
   const names = new Set(results.map((r) => r.case));
-  for (const name of [...Object.keys(known.differences), ...Object.keys(known.notBuilt)]) if (modules.includes(name.split(':')[0]!)) assert.ok(names.has(name), `no case is called "${name}"`);
+  for (const name of [...Object.keys(known.differences), ...Object.keys(known.notBuilt)]) if (played.has(name.split(':')[0]!)) assert.ok(names.has(name), `no case is called "${name}"`);
 });

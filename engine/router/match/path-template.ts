@@ -19,9 +19,9 @@ class Parser {
   private textGlob = false;
   constructor(text: string) { this.text = text; }
 
-  /** The text up to the next '/'. */
+  /** The text up to the next '/' or variable. */
   private literal(): string {
-    const end = this.text.indexOf('/'), text = end < 0 ? this.text : this.text.slice(0, end);
+    const end = this.text.search(/[/{]/), text = end < 0 ? this.text : this.text.slice(0, end);
     if (!VALID.test(text)) throw new TemplateError(`Invalid literal: "${text}"`);
     this.text = this.text.slice(text.length);
     return escaped(text);
@@ -70,14 +70,21 @@ class Parser {
     let out = '/';
     this.text = given.slice(1);
     while (this.text !== '') {
-      const first = this.text[0];
-      out += first === '*' ? this.operator() : first === '{' ? this.variable() : this.literal();
+      const glob = this.text[0] === '*';
+      if (glob) out += this.operator();
+      else {
+        // A variable may have literals before and after it in its segment.
+        if (this.text[0] !== '{') out += this.literal();
+        if (this.text[0] === '{') out += this.variable();
+      }
       if (this.text === '') break;
       if (this.text[0] === '/') { this.text = this.text.slice(1); out += '/'; continue; }
       const suffix = this.text.split('/')[0]!;
       if (!VALID.test(suffix)) throw new TemplateError(`Invalid suffix literal: "${suffix}"`);
-      if (suffix !== this.text) throw new TemplateError('Prefix match not supported.');
-      return out + escaped(suffix);
+      if (glob && suffix !== this.text) throw new TemplateError('Prefix match not supported.');
+      out += escaped(suffix);
+      this.text = this.text.slice(suffix.length);
+      if (this.text !== '') { this.text = this.text.slice(1); out += '/'; }
     }
     return out;
   }

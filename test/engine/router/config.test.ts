@@ -37,6 +37,7 @@ test('URI templates and rewrites by them, in the words for each fault', () => {
     '/**/*': 'Glob after text glob.', '/{a=**}/{b}': 'Implicit variable path glob after text glob.', '/a^b': 'Invalid literal: "a^b"', '/{a': 'Unmatched variable bracket in mixed pattern: "{a"', '/{a}-{b}': 'Invalid suffix literal: "-{b}"', '/*.x/y': 'Prefix match not supported.', a: 'Invalid pattern: "a"', '/a b': 'Invalid pattern: "/a b"', '/{a=}': 'Empty variable match', '/{a=x/}': 'Invalid variable match: "/"',
   };
   for (const [path, fault] of Object.entries(wrong)) assert.equal(of(path), `path_match_policy.path_template ${path} is invalid: ${fault}`);
+  for (const path of ['/x.{ext}', '/a/x.{e}y/z', '/{a}y/z', '/{a}.y/z/{b}', '/x{a=**}y/z']) assert.equal(of(path), '', path);
   for (const to of ['x{a}', '/{a', '/^', '/{}', '/x//{a}', '/a}']) assert.equal(of('/{a}', to), `path_rewrite_policy.path_template_rewrite ${to} is invalid`);
   assert.equal(of('/{a}', '/{b}'), 'mismatch between variables in path_match_policy /{a} and path_rewrite_policy /{b}');
   assert.equal(of('/{a}/{b}', '/{a}'), '');
