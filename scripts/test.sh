@@ -8,7 +8,7 @@ node=node_modules/node/bin/node
 # Test files share their compiled modules, as Weir's threads do (bin/weir).
 export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE-$PWD/node_modules/.cache/weir}"
 # When parity begins its last topic at the latest, in seconds of the tests: a whole run stays under a quarter of an hour.
-PARITY_S=660
+PARITY_S=640 began=$(date +%s)
 step() { printf '== %s\n' "$1"; }
 # The rustls engine is built beside the checks: it takes about as long as they do.
 engine= log=$(mktemp)
@@ -28,7 +28,6 @@ if [ $# -gt 0 ]; then step 'tests'; run 2 "$@"; exit; fi
 # Unit tests share a process: most of their time went into loading the modules again and again. Beside them files that start processes have their own. Files that say 'Runs alone'
 # measure time or load: beside others they would measure those. Parity comes last and has what is left of the time (WEIR_PARITY_UNTIL), but a minute at least. All parts run,
 # whatever the first comes to.
-began=$(date +%s)
 parity=test/parity/parity.test.ts
 all=$(find test -name '*.test.ts' ! -path "$parity" | sort)
 alone=$(grep -l '^// Runs alone' $all)
