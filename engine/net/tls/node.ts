@@ -48,6 +48,8 @@ class NodeSession implements TlsSession {
   /** Plaintext written before the engine began. */
   private early: Uint8Array[] | null = null;
   private earlyBytes = 0;
+  /** After each write, not on 'drain': that comes only where node's own mark was passed, which is not the transport's. */
+  private readonly written = (): void => { if (this.state !== 'over') this.tell(() => this.sink.onWritten()); };
 
   constructor(sink: TlsSink, owner: Owner, names: readonly string[] | null, arrival: Arrival | null, make: (pipe: Pipe) => tls.TLSSocket) {
     this.sink = sink; this.owner = owner; this.names = names; this.make = make; this.arrival = arrival;
@@ -65,7 +67,6 @@ class NodeSession implements TlsSession {
     s.on('data', (b: Buffer) => this.tell(() => this.sink.onPlaintext(b, 0, b.length)));
     s.on('end', () => this.tell(() => this.sink.onCloseNotify()));
     if (this.owner.onKeyLines !== null) s.on('keylog', (line: Buffer) => this.owner.onKeyLines?.([line.toString('latin1').trimEnd()], this.sink));
-    s.on('drain', () => this.tell(() => this.sink.onWritten()));
     s.on('finish', () => this.tell(() => this.sink.onFlushed()));
     s.on('error', (e: NodeJS.ErrnoException) => this.failed(e));
     s.on('_tlsError', (e: NodeJS.ErrnoException) => this.failed(e));
@@ -125,7 +126,7 @@ class NodeSession implements TlsSession {
     if (this.socket !== null || this.arrival !== null) return;
     const s = this.socket = this.attach(), { early } = this;
     this.early = null; this.earlyBytes = 0;
-    if (early !== null) for (const b of early) s.write(b);
+    if (early !== null) for (const b of early) s.write(b, this.written);
   }
   receive(bytes: Buffer, start: number, end: number): void {
     if (this.state === 'over') return;
@@ -152,7 +153,7 @@ class NodeSession implements TlsSession {
     if (this.state === 'over') return;
     if (this.socket === null && this.arrival === null) this.start();
     const kept = Uint8Array.prototype.slice.call(bytes, start, end);
-    if (this.socket !== null) { this.socket.write(kept); return; }
+    if (this.socket !== null) { this.socket.write(kept, this.written); return; }
     (this.early ??= []).push(kept);
     this.earlyBytes += end - start;
   }
