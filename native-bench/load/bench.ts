@@ -11,10 +11,10 @@ import { parseArgs } from 'node:util';
 import { FLOOR, PROXIES, type Certificate, type Job, type Proxy } from './proxies.ts';
 import { LOAD_CORE, PROXY_CORE, listening, start, stop, stopAll, usage } from './processes.ts';
 import { line, prune, valueOf, writeTable, type Report, type Round } from './report.ts';
-import { WORKS, idleConnections, startBackend, type Load, type Work } from './works.ts';
+import { WORKS, idleConnections, startBackend, warm, type Load, type Work } from './works.ts';
 
 const { values: o } = parseArgs({ options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' }, works: { type: 'string', default: '' }, proxies: { type: 'string', default: '' }, workers: { type: 'string', default: '1' }, readme: { type: 'boolean', default: false } } });
-const WARM_REQUESTS = 120_000, FIRST_IDLE = 1000, SETTLE_MS = 2500;
+const FIRST_IDLE = 1000, SETTLE_MS = 2500;
 const root = new URL('../..', import.meta.url).pathname;
 let port = 20_000 + (process.pid % 5000);
 
@@ -37,8 +37,7 @@ async function round(proxy: Proxy, work: Work, seconds: number): Promise<Round> 
   try {
     await listening(job.port, 60_000);
     const readyMs = performance.now() - began;
-    // Until what is compiled while running is compiled, or 5 s.
-    if (work.load !== null) for (let i = 0, done = 0; i < 12 && done < WARM_REQUESTS; i++) done += (await work.load(job.port, 1)).requests;
+    if (work.load !== null) await warm(work, job.port);
     // Idle connections are counted from the second thousand on: the first brings up what all share, and lets what starting has left behind be freed.
     const closes: (() => void)[] = [];
     if (work.idle > 0) { closes.push(await idleConnections(job.port, FIRST_IDLE)); await new Promise((r) => setTimeout(r, SETTLE_MS)); }

@@ -10,10 +10,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FLOOR, PROXIES, type Job } from './proxies.ts';
 import { PROXY_CORE, listening, start, stopAll, usage } from './processes.ts';
-import { WORKS, startBackend, type Work } from './works.ts';
+import { WORKS, startBackend, warm, type Work } from './works.ts';
 
 const { values: o } = parseArgs({ options: { rounds: { type: 'string', default: '20' }, seconds: { type: 'string', default: '1' }, works: { type: 'string', default: '' }, proxies: { type: 'string', default: 'weir,envoy' } } });
-const WARM_REQUESTS = 120_000, WARM_BURSTS = 20;
 const root = new URL('../..', import.meta.url).pathname;
 let port = 25_000 + (process.pid % 5000);
 
@@ -36,7 +35,7 @@ async function side(name: string, work: Work, behind: number, dir: string): Prom
   const { command, args } = proxy.command(job);
   const child = start(PROXY_CORE, checkout === undefined ? command : join(checkout, 'bin/weir'), args);
   await listening(job.port, 60_000);
-  for (let i = 0, done = 0; i < WARM_BURSTS && done < WARM_REQUESTS; i++) done += (await work.load!(job.port, 1)).requests;
+  await warm(work, job.port);
   return { name, pid: child.pid!, port: job.port, us: [], began: usage(child.pid!), requests: 0 };
 }
 
