@@ -1,5 +1,5 @@
 #!/bin/sh
-# `npm test`: walls, sizes, lint, types, the rustls engine where cargo is, then every test. `sh scripts/test.sh check` stops before the tests;
+# `npm test`: walls, sizes, lint, types, the rustls engine where cargo is, then every test (parity as far as the time goes). `sh scripts/test.sh check` stops before the tests;
 # `sh scripts/test.sh PATTERN…` runs only the test files that match.
 set -eu
 cd "$(dirname "$0")/.."

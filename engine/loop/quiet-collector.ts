@@ -1,6 +1,6 @@
 // A thread that has worked and then falls quiet keeps the room that its garbage took: nothing allocates, so nothing collects. Eight thousand idle connections would hold twice
-// what they need. So once it has been quiet for a while after real work that left enough to
-// collect, its heap is collected, where the pause meets nobody.
+// what they need. So once it has been quiet for a while after real work that left enough to collect, its heap is collected,
+// where the pause meets nobody.
 import { Timer, type TimerWheel } from './timer-wheel.ts';
 
 /** Turns that are work worth collecting after. */
