@@ -160,10 +160,15 @@ export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext)
       seen.add(key);
     }
   }
-  const plans = hosts.map((h) => compileVirtualHost(h, inner));
+  const counted: string[] = [];
+  // Each is packed before the next is compiled: a large table is never here as a whole.
+  const virtualHosts = hosts.map((h) => {
+    const plan = compileVirtualHost(h, inner);
+    if (plan.virtualClusters.length > 0 || plan.routes.some((r) => r.statPrefix !== '')) counted.push(plan.name);
+    return { domains: h.strings('domains'), packed: packVirtualHost(plan) };
+  });
   return {
     name: m.str('name'), level: compileLevel(m), mostSpecificWins: m.bool('most_specific_header_mutations_wins'), ignorePort: m.bool('ignore_port_in_host_matching'), hostHeader: m.str('vhost_header').toLowerCase(), ignorePathParameters: m.bool('ignore_path_parameters_in_path_matching'), internalOnly: m.strings('internal_only_headers').map((n) => n.toLowerCase()), filterConfigs: compileFilterConfigs(m, ctx), mirrors: compileMirrors(m, inner),
-    counted: plans.filter((p) => p.virtualClusters.length > 0 || p.routes.some((r) => r.statPrefix !== '')).map((p) => p.name),
-    virtualHosts: hosts.map((h, i) => ({ domains: h.strings('domains'), packed: packVirtualHost(plans[i]!) })),
+    counted, virtualHosts,
   };
 }
