@@ -300,7 +300,8 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
   onDownstreamBlocked(): void { this.under.final?.pause('downstream-full'); }
   onDownstreamDrained(): void { this.under.final?.resume('downstream-full'); }
   attemptBlocked(_a: Attempt, blocked: boolean): void {
-    if ((this.blocked = blocked)) this.s.pauseRequest('upstream-full'); else this.s.resumeRequest('upstream-full');
+    this.blocked = blocked;
+    if (blocked) this.s.pauseRequest('upstream-full'); else this.s.resumeRequest('upstream-full');
   }
 
   private charge(a: Attempt, status: number, headers: ResponseHeaders | null): void { a.charge(status, headers, this.s.facts.internal, this.stats); }
@@ -309,8 +310,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
   private counted(reply: LocalReply): LocalReply { return this.entry.host.plan.includeAttemptCountInResponse ? withAttempts(reply, this.attempts) : reply; }
 
   // ---- time ------------------------------------------------------------------------------------------------------------------
-  /** The time of the whole request is up. */
-  /** Its timeout is over. */
+  /** The time of the whole request is up (Deadline). */
   fire(): void {
     if (this.over) return;
     for (const a of this.under.all()) {
