@@ -40,6 +40,12 @@ export class StreamClock {
   /** The flush has another length than before, counted from its beginning. */
   moveFlush(ms: number): void { if (this.flush !== null) this.env.wheel.arm(this.flush, Math.max(1, this.lastActivity + ms - this.env.clock.nowMs())); }
   /** The request (or its head) is there. */
-  requestOver(): void { if (this.request !== null) { this.env.wheel.cancel(this.request); this.request = null; } }
-  stop(): void { this.requestOver(); if (this.life !== null) { this.env.wheel.cancel(this.life); this.life = null; } if (this.log !== null) { this.env.wheel.cancel(this.log); this.log = null; } if (this.flush !== null) { this.env.wheel.cancel(this.flush); this.flush = null; } }
+  requestOver(): void { this.request = this.cancelled(this.request); }
+  stop(): void {
+    this.requestOver();
+    this.life = this.cancelled(this.life);
+    this.log = this.cancelled(this.log);
+    this.flush = this.cancelled(this.flush);
+  }
+  private cancelled(timer: Timer | null): null { if (timer !== null) this.env.wheel.cancel(timer); return null; }
 }
