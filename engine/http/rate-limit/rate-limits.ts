@@ -77,15 +77,15 @@ function makeAction(plan: RateLimitActionPlan, env: RateLimitEnv): Action {
     case 'remote-address-match': { const ranges = plan.ranges.map((r) => new Cidr(r.ip, r.bits)), entry = makeEntry(plan.key, plan.value, env); return (s) => (inRanges(ranges, s.remoteIp) !== plan.invert ? entry(s) : false); }
     case 'remote-address': return (s) => { const v = plan.masked ? masked(s.remoteIp, plan.bits4, plan.bits6) : s.remoteIp; return v === '' ? false : [plan.masked ? 'masked_remote_address' : 'remote_address', v]; };
     // The first of several values; an empty one is a value.
-    case 'header': { const { key, header, skip } = plan; return (s) => { const v = s.request?.get(header); return v === undefined ? (skip ? null : false) : [key, v]; }; }
-    case 'query': { const { key, skip } = plan; return (s) => { const v = queryValue(s.request?.path ?? '', plan.parameter); return v === undefined ? (skip ? null : false) : [key, v]; }; }
+    case 'header': { const { key, header, skip } = plan; return (s) => orSkip(key, s.request?.get(header), skip); }
+    case 'query': { const { key, parameter, skip } = plan; return (s) => orSkip(key, queryValue(s.request?.path ?? '', parameter), skip); }
     case 'header-match': { const headers = plan.headers.map((h) => new HeaderMatcher(h)), entry = makeEntry(plan.key, plan.value, env); return (s) => (s.request !== null && matchesAll(headers, s.request) === plan.expect ? entry(s) : false); }
     case 'query-match': {
       const query = plan.query.map((q) => ({ ...q, matcher: q.string === null ? null : makeStringMatcher(q.string) })), entry = makeEntry(plan.key, plan.value, env);
       return (s) => (query.every((q) => queryMatches(q, queryValue(s.request?.path ?? '', q.name))) === plan.expect ? entry(s) : false);
     }
     case 'input': { const input = makeInput(plan.input), { key } = plan; return (s) => { const v = input(s.connection, s); return typeof v === 'string' && v !== '' ? [key, v] : false; }; }
-    case 'expression': { const e = new CelExpression(plan.text), { key, skip } = plan; return (s) => { const v = celText(e.value(s)); return v === undefined ? (skip ? null : false) : [key, String(v)]; }; }
+    case 'expression': { const e = new CelExpression(plan.text), { key, skip } = plan; return (s) => orSkip(key, celText(e.value(s)), skip); }
     case 'metadata': return (s) => {
       const found = plan.source === 'dynamic' ? valueAt(s.metadata, plan.filter, plan.path) : valueAt(new Map(Object.entries(s.routeMetadata ?? {})), plan.filter, plan.path);
       return orSkip(plan.key, typeof found === 'string' && found !== '' ? found : plan.fallback === '' ? undefined : plan.fallback, plan.skip);
