@@ -7,6 +7,8 @@ import type { LocalRateLimitPlan } from '../../../plan/rate-limit-plan.ts';
 /** What became of a request: `left` tokens are in the bucket that decided. `tells`: whether answers tell of it, null: as the filter says. */
 export interface RateDecision { readonly allowed: boolean; readonly bucket: TokenBucket | null; readonly left: number; readonly tells: boolean | null }
 const FREE: RateDecision = { allowed: true, bucket: null, left: 0, tells: null };
+/** What a request takes of the default bucket. */
+const ONE: Descriptor = { entries: [], hits: 1, refill: false, tells: null };
 
 interface Limited { readonly bucket: TokenBucket; readonly shadow: boolean }
 interface Set { readonly fallback: TokenBucket | null; readonly byDescriptor: ReadonlyMap<string, Limited> }
@@ -48,12 +50,12 @@ export class RateBuckets {
       }
     }
     if (fallback === null || (first !== null && !this.plan.alwaysDefault)) return first ?? FREE;
-    const left = fallback.left(1, wallMs);
-    return left < 0 || first === null ? { allowed: left >= 0, bucket: fallback, left: left < 0 ? left + 1 : left, tells: null } : first;
+    const made = takeFrom(fallback, ONE, wallMs);
+    return made.allowed && first !== null ? first : made;
   }
 }
 
-/** A descriptor's tokens. A request that takes none is refused, as in Envoy. */
+/** A descriptor's tokens of its bucket. A request that takes none is refused, as in Envoy. */
 function takeFrom(bucket: TokenBucket, d: Descriptor, wallMs: number): RateDecision {
   if (d.refill) return { allowed: true, bucket, left: bucket.give(d.hits, wallMs), tells: d.tells };
   const left = bucket.left(d.hits, wallMs), missing = left < 0;

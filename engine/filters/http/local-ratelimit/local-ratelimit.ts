@@ -80,13 +80,15 @@ class LocalRateLimitFilter implements HttpFilter {
   onResponseHeaders(_s: StreamView, headers: ResponseHeaders): Verdict {
     const { limit, decision } = this;
     if (limit === null || decision === null || decision.bucket === null) return 'next';
+    const tells = decision.tells ?? limit.plan.rateLimitHeaders, retryAfter = limit.plan.retryAfter && this.refused;
+    if (!tells && !retryAfter) return 'next';
     const { plan } = decision.bucket, left = Math.floor(decision.left + 1e-6), perS = (plan.tokensPerFill * 1000) / plan.fillIntervalMs, resetS = left > 0 ? 0 : Math.max(0, Math.ceil((1 - decision.left) / perS));
-    if (decision.tells ?? limit.plan.rateLimitHeaders) {
+    if (tells) {
       headers.set('x-ratelimit-limit', String(plan.maxTokens));
       headers.set('x-ratelimit-remaining', String(left));
       headers.set('x-ratelimit-reset', String(resetS));
     }
-    if (limit.plan.retryAfter && this.refused) headers.set('retry-after', String(Math.max(1, resetS)));
+    if (retryAfter) headers.set('retry-after', String(Math.max(1, resetS)));
     return 'next';
   }
 }
