@@ -1,7 +1,9 @@
 // What filters are made with where a limit holds for the whole process; shm implements it (the rooms that use it import no shared memory).
+import { LIMIT_SCHEMA } from '../observe/stats/l4-schemas.ts';
+import { StatBlock, type StatStore } from '../observe/stats/stat-block.ts';
 
 export interface ProcessLimits {
-  /** The record of a name, the same in every worker; -1: no room, the limit then holds for this worker alone (see `local`). */
+  /** The record of a name, the same in every worker; -1: no room, the limit then holds for this worker alone, as TokenBucket and SharedHold see to. */
   claim(name: string): number;
   take(record: number, n: number, size: number, perMs: number, nowMs: number): number;
   tryHold(record: number, limit: number): boolean;
@@ -19,6 +21,32 @@ export interface ProcessRecord {
   swap(word: number, from: number, to: number): boolean;
 }
 export interface ProcessRecords { claim(name: string): ProcessRecord }
+
+/** So many at a time under a name, counted over all workers. What a worker holds is noted in its stats, so that control gives it back if the worker dies. */
+export class SharedHold {
+  private readonly limits: ProcessLimits;
+  /** -1: the table was full. */
+  private readonly record: number;
+  private readonly own: StatBlock;
+  constructor(limits: ProcessLimits, stats: StatStore, name: string) {
+    this.limits = limits;
+    this.record = limits.claim(name);
+    this.own = new StatBlock(stats, LIMIT_SCHEMA, `limit.${this.record}`);
+  }
+
+  /** One more, unless `max` are held. `mine`: how many this worker has by its own count, to which the limit is held where the table was full. */
+  tryHold(max: number, mine: number): boolean {
+    if (this.record < 0) return mine < max;
+    if (!this.limits.tryHold(this.record, max)) return false;
+    this.own.inc(0);
+    return true;
+  }
+  release(): void {
+    if (this.record < 0) return;
+    this.limits.release(this.record);
+    this.own.dec(0);
+  }
+}
 
 export interface TokenBucketPlan { readonly maxTokens: number; readonly tokensPerFill: number; readonly fillIntervalMs: number }
 

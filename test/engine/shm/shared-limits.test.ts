@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { SharedHold } from '../../../engine/net/shared-limits.ts';
 import { SharedLimits } from '../../../engine/shm/shared-limits.ts';
+import { statStore } from '../http/stream-harness.ts';
 
 const make = (capacity = 64): { memory: SharedArrayBuffer; limits: SharedLimits } => { const memory = new SharedArrayBuffer(SharedLimits.bytes(capacity)); return { memory, limits: new SharedLimits(memory) }; };
 
@@ -29,6 +31,18 @@ test('counts hold their limit', () => {
   assert.deepEqual([limits.tryHold(r, 2), limits.tryHold(r, 2), limits.tryHold(r, 2), limits.held(r)], [true, true, false, 2]);
   limits.release(r, 2);
   assert.equal(limits.held(r), 0);
+});
+
+test('what a worker holds of a limit is noted in its stats; in a full table the limit holds for it alone', () => {
+  const { limits } = make(2), claims: string[] = [], store = statStore(), stats = { ...store, claim: (...[schema, prefix]: Parameters<typeof store.claim>) => { claims.push(prefix); return store.claim(schema, prefix); } };
+  const hold = new SharedHold(limits, stats, 'x'), record = limits.claim('x');
+  assert.deepEqual([hold.tryHold(1, 5), hold.tryHold(1, 0), limits.held(record), claims, stats.column[0]], [true, false, 1, [`limit.${record}`], 1]);
+  hold.release();
+  assert.deepEqual([limits.held(record), stats.column[0]], [0, 0]);
+  const alone = new SharedHold(limits, stats, 'one too many');
+  assert.deepEqual([alone.tryHold(2, 1), alone.tryHold(2, 2)], [true, false]);
+  alone.release();
+  assert.deepEqual([limits.held(record), claims.length], [0, 1]);
 });
 
 test('four threads get exactly what one bucket holds', async () => {

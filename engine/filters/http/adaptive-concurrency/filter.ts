@@ -4,10 +4,8 @@ import type { Headers, RequestHeaders, ResponseHeaders } from '../../../headers/
 import { LocalReply, type HttpFilter, type HttpFilterFactory, type StreamView, type Verdict } from '../../../http/filter.ts';
 import { runtimeFlag, type RuntimeCell } from '../../../loop/runtime.ts';
 import { hashed, xxHash64 } from '../../../base/xxhash64.ts';
-import type { ProcessLimits, ProcessRecords } from '../../../net/shared-limits.ts';
+import { SharedHold, type ProcessLimits, type ProcessRecords } from '../../../net/shared-limits.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
-import { LIMIT_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
-import { StatBlock } from '../../../observe/stats/stat-block.ts';
 import type { AdaptiveConcurrencyPlan } from '../../../plan/adaptive-concurrency-plan.ts';
 import { GradientController } from './gradient-controller.ts';
 
@@ -17,21 +15,17 @@ export class AdaptiveConcurrencyFactory implements HttpFilterFactory {
   readonly controller: GradientController;
   readonly refusal: LocalReply;
   private readonly plan: AdaptiveConcurrencyPlan;
-  private readonly limits: ProcessLimits;
   private readonly enabled: RuntimeCell;
-  /** The count of outstanding requests; -1: no room in the table, this worker counts its own. */
-  private readonly held: number;
+  private readonly hold: SharedHold;
+  /** Requests that this worker has let in. */
   private outstanding = 0;
-  /** What this worker holds: given back if it dies. */
-  private readonly own: StatBlock;
   private readonly blocked: number;
 
   constructor(name: string, plan: AdaptiveConcurrencyPlan, env: WorkerEnv, shared: { readonly limits: ProcessLimits; readonly records: ProcessRecords }, statPrefix: string) {
-    this.name = name; this.plan = plan; this.env = env; this.limits = shared.limits;
+    this.name = name; this.plan = plan; this.env = env;
     const prefix = `http.${statPrefix}.adaptive_concurrency.gradient_controller.`, key = `adaptive_concurrency ${plan.key}`;
     this.blocked = env.stats.claimOne(`${prefix}rq_blocked`, 'counter');
-    this.held = this.limits.claim(key);
-    this.own = new StatBlock(env.stats, LIMIT_SCHEMA, `limit.${this.held}`);
+    this.hold = new SharedHold(shared.limits, env.stats, key);
     xxHash64(JSON.stringify(plan.gradient));
     this.controller = new GradientController(plan.gradient, hashed.low | 0, env, shared.records.claim(key), prefix);
     this.enabled = plan.enabled.key === '' ? { value: undefined } : env.runtime.cell(plan.enabled.key);
@@ -43,13 +37,11 @@ export class AdaptiveConcurrencyFactory implements HttpFilterFactory {
   get on(): boolean { return runtimeFlag(this.enabled, this.plan.enabled.on); }
 
   admit(): boolean {
-    const { limit } = this.controller;
-    const room = this.held < 0 ? this.outstanding < limit : this.limits.tryHold(this.held, limit);
-    if (!room) { this.env.stats.column[this.blocked]!++; return false; }
-    if (this.held < 0) this.outstanding++; else this.own.inc(0);
+    if (!this.hold.tryHold(this.controller.limit, this.outstanding)) { this.env.stats.column[this.blocked]!++; return false; }
+    this.outstanding++;
     return true;
   }
-  leave(): void { if (this.held < 0) this.outstanding--; else { this.limits.release(this.held); this.own.dec(0); } }
+  leave(): void { this.outstanding--; this.hold.release(); }
 }
 
 class AdaptiveConcurrencyFilter implements HttpFilter {

@@ -5,11 +5,9 @@ import { LocalReply, type HttpFilter, type HttpFilterFactory, type StreamEnd, ty
 import { StreamRateLimiter } from '../../../http/stream-rate-limiter.ts';
 import { runtimeNumber, type RuntimeCell } from '../../../loop/runtime.ts';
 import type { Timer } from '../../../loop/timer-wheel.ts';
-import type { ProcessLimits } from '../../../net/shared-limits.ts';
+import { SharedHold, type ProcessLimits } from '../../../net/shared-limits.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
 import { flagBit } from '../../../observe/response-flags.ts';
-import { LIMIT_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
-import { StatBlock } from '../../../observe/stats/stat-block.ts';
 import { setStreamMetadata } from '../../../observe/stream-facts.ts';
 import type { FractionPlan } from '../../../plan/match-plan.ts';
 import type { FaultPlan } from '../../../plan/http-filter-plans.ts';
@@ -78,34 +76,24 @@ export class FaultFactory implements HttpFilterFactory {
   readonly env: WorkerEnv;
   readonly base: Faults;
   private readonly slots: Readonly<Record<'aborts_injected' | 'delays_injected' | 'response_rl_injected' | 'active_faults' | 'faults_overflow', number>>;
-  /** The count of the process's active faults; -1: no room, this worker counts its own. */
-  private readonly record: number;
-  private readonly limits: ProcessLimits;
-  /** What this worker holds: given back if it dies. */
-  private readonly own: StatBlock;
+  private readonly hold: SharedHold;
   constructor(name: string, index: number, plan: FaultPlan, env: WorkerEnv, limits: ProcessLimits, statPrefix: string) {
     this.name = name; this.index = index; this.env = env;
     this.base = new Faults(plan, env);
     const slot = (n: string, kind: 'counter' | 'gauge' = 'counter'): number => env.stats.claimOne(`${statPrefix}.fault.${n}`, kind);
     this.slots = { aborts_injected: slot('aborts_injected'), delays_injected: slot('delays_injected'), response_rl_injected: slot('response_rl_injected'), active_faults: slot('active_faults', 'gauge'), faults_overflow: slot('faults_overflow') };
     // As Envoy's gauge: one count for all fault filters of a stat prefix.
-    this.limits = limits;
-    this.record = limits.claim(`faults ${statPrefix}`);
-    this.own = new StatBlock(env.stats, LIMIT_SCHEMA, `limit.${this.record}`);
+    this.hold = new SharedHold(limits, env.stats, `faults ${statPrefix}`);
   }
   create(): HttpFilter { return new FaultFilter(this); }
   routeConfig(plan: unknown): Faults { return new Faults(plan as FaultPlan, this.env); }
   /** One more active fault, if there may be; counted where not. */
   tryBegin(max: number): boolean {
-    if (!(this.record < 0 ? this.env.stats.column[this.slots.active_faults]! < max : this.limits.tryHold(this.record, max))) { this.count('faults_overflow'); return false; }
-    if (this.record >= 0) this.own.inc(0);
-    this.count('active_faults');
-    return true;
+    const begun = this.hold.tryHold(max, this.env.stats.column[this.slots.active_faults]!);
+    this.count(begun ? 'active_faults' : 'faults_overflow');
+    return begun;
   }
-  over(): void {
-    this.count('active_faults', -1);
-    if (this.record >= 0) { this.limits.release(this.record); this.own.dec(0); }
-  }
+  over(): void { this.count('active_faults', -1); this.hold.release(); }
   count(what: keyof FaultFactory['slots'], by = 1): void { this.env.stats.column[this.slots[what]]! += by; }
 }
 

@@ -2,9 +2,9 @@
 import { runtimeFlag, type RuntimeCell } from '../../../loop/runtime.ts';
 import type { Timer } from '../../../loop/timer-wheel.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkFilterFactory, NetworkVerdict } from '../../../net/connection.ts';
-import type { ProcessLimits } from '../../../net/shared-limits.ts';
+import { SharedHold, type ProcessLimits } from '../../../net/shared-limits.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
-import { CONNECTION_LIMIT, CONNECTION_LIMIT_SCHEMA, LIMIT_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
+import { CONNECTION_LIMIT, CONNECTION_LIMIT_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
 import { StatBlock } from '../../../observe/stats/stat-block.ts';
 import type { ConnectionLimitPlan } from '../../../plan/network-filter-plan.ts';
 
@@ -38,28 +38,19 @@ export class ConnectionLimitFactory implements NetworkFilterFactory {
   readonly terminal = false;
   readonly plan: ConnectionLimitPlan;
   readonly stats: StatBlock;
-  private readonly limits: ProcessLimits;
-  private readonly record: number;
-  /** What this worker holds: given back if it dies. */
-  private readonly own: StatBlock;
+  private readonly hold: SharedHold;
   private readonly enabled: RuntimeCell;
 
   constructor(plan: ConnectionLimitPlan, env: WorkerEnv, limits: ProcessLimits, listener: string) {
-    this.plan = plan; this.limits = limits;
+    this.plan = plan;
     this.stats = new StatBlock(env.stats, CONNECTION_LIMIT_SCHEMA, `connection_limit.${plan.statPrefix}`);
-    this.record = limits.claim(`connections ${listener} ${plan.statPrefix}`);
-    this.own = new StatBlock(env.stats, LIMIT_SCHEMA, `limit.${this.record}`);
+    this.hold = new SharedHold(limits, env.stats, `connections ${listener} ${plan.statPrefix}`);
     this.enabled = plan.enabled.key === '' ? { value: undefined } : env.runtime.cell(plan.enabled.key);
   }
 
   get on(): boolean { return runtimeFlag(this.enabled, this.plan.enabled.on); }
-  tryHold(): boolean {
-    // Without a record the limit is this worker's alone.
-    if (this.record < 0 ? this.stats.own(CONNECTION_LIMIT.active_connections) >= this.plan.maxConnections : !this.limits.tryHold(this.record, this.plan.maxConnections)) return false;
-    if (this.record >= 0) this.own.inc(0);
-    return true;
-  }
-  release(): void { if (this.record < 0) return; this.limits.release(this.record); this.own.dec(0); }
+  tryHold(): boolean { return this.hold.tryHold(this.plan.maxConnections, this.stats.own(CONNECTION_LIMIT.active_connections)); }
+  release(): void { this.hold.release(); }
 
   create(connection: DownstreamConnection): NetworkFilter { return new ConnectionLimit(this, connection); }
 }
