@@ -9,6 +9,18 @@ import type { SharedWords } from '../../shm/shared-words.ts';
 
 interface Held { readonly column: Float64Array; readonly hosts: Map<number, number>; readonly circuits: Map<number, number>; readonly listeners: Set<number>; readonly limits: Map<number, number> }
 
+/** Where the claims of a schema that stands for records of a shared table are; null: it is no such schema. */
+function recordsOf(h: Held, schema: number): Map<number, number> | null {
+  switch (schema) {
+    case HOST_SCHEMA.id: return h.hosts;
+    case CIRCUIT_SCHEMA.id: return h.circuits;
+    case LIMIT_SCHEMA.id: return h.limits;
+    default: return null;
+  }
+}
+/** The record that a claim's prefix ends with. */
+const recordOf = (prefix: string): number => Number(prefix.slice(prefix.lastIndexOf('.') + 1));
+
 export class WorkerTakeBack {
   private readonly shared: { readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly limits: SharedLimits };
   private readonly held = new Map<number, Held>();
@@ -19,20 +31,17 @@ export class WorkerTakeBack {
   claim(worker: number, c: StatClaim): void {
     const h = this.held.get(worker);
     if (h === undefined || c.kind !== 'stat-block') return;
-    const record = Number(c.prefix.slice(c.prefix.lastIndexOf('.') + 1));
-    if (c.schema === HOST_SCHEMA.id) h.hosts.set(record, c.base);
-    else if (c.schema === CIRCUIT_SCHEMA.id) h.circuits.set(record, c.base);
-    else if (c.schema === LIMIT_SCHEMA.id) h.limits.set(record, c.base);
-    else if (c.schema === LISTENER_WORKER_SCHEMA.id) h.listeners.add(c.base);
+    if (c.schema === LISTENER_WORKER_SCHEMA.id) h.listeners.add(c.base); else recordsOf(h, c.schema)?.set(recordOf(c.prefix), c.base);
   }
 
   /** The worker has let go of it. */
   gone(worker: number, c: StatClaim): void {
     const h = this.held.get(worker);
     if (h === undefined || c.kind !== 'stat-block') return;
-    const record = Number(c.prefix.slice(c.prefix.lastIndexOf('.') + 1)), of = c.schema === HOST_SCHEMA.id ? h.hosts : c.schema === CIRCUIT_SCHEMA.id ? h.circuits : c.schema === LIMIT_SCHEMA.id ? h.limits : null;
+    if (c.schema === LISTENER_WORKER_SCHEMA.id) { h.listeners.delete(c.base); return; }
+    const records = recordsOf(h, c.schema), record = recordOf(c.prefix);
     // A record that was used again since stands for another claim.
-    if (of !== null) { if (of.get(record) === c.base) of.delete(record); } else if (c.schema === LISTENER_WORKER_SCHEMA.id) h.listeners.delete(c.base);
+    if (records?.get(record) === c.base) records.delete(record);
   }
 
   /** The worker is dead: its requests, connections and circuit counts go back. */
