@@ -118,13 +118,13 @@ export class StatReader {
   /** Names whose thing is gone, such as a removed cluster, are shown no more. What a thread still writes into stays known, hidden until it counts again. */
   drop(goes: (name: string) => boolean): void {
     for (const [name, s] of this.scopes) if (goes(s.prefix)) { if (!s.written) this.scopes.delete(name); else { s.retired = true; s.forget(); } }
-    for (const [name, s] of this.singles) if (goes(name)) { if (s.places.length === 0) this.singles.delete(name); else { s.retired = true; s.reset = s.raw(); } }
-    for (const [name, h] of this.histograms) if (goes(name)) { if (h.places.length === 0) this.histograms.delete(name); else { h.retired = true; h.base = h.merged(this.scratch); h.cumulative = h.interval = EMPTY; } }
+    for (const [name, s] of this.singles) if (goes(name)) { if (s.places.length === 0) this.singles.delete(name); else { s.retired = this.anyRetired = true; s.reset = s.raw(); } }
+    for (const [name, h] of this.histograms) if (goes(name)) { if (h.places.length === 0) this.histograms.delete(name); else { h.retired = this.anyRetired = true; h.base = h.merged(this.scratch); h.cumulative = h.interval = EMPTY; } }
     for (const name of this.texts.keys()) if (goes(name)) this.texts.delete(name);
-    this.anyRetired = true;
     this.kept?.drop(goes);
     this.sortedScopes.stale(); this.sortedSingles.stale(); this.sortedHistograms.stale();
   }
+  /** A single or a histogram may be shown again without a claim: their lists are made anew each time. */
   private anyRetired = false;
 
   /** A thread is gone: its counts are kept, its gauges fall away. */
