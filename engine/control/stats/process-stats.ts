@@ -15,7 +15,7 @@ import type { ListenerPlan } from '../../plan/listener-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../../shm/circuit-table.ts';
 import type { KeptCounters } from '../../shm/kept-counters.ts';
 import { StatRetirement, type RetirementEnv } from './retirement.ts';
-import { sanitizeName, StatReader } from './stat-reader.ts';
+import { StatReader } from './stat-reader.ts';
 
 /** 'circuit_breakers.PRIORITY.WHAT' → which record, which kind. */
 type BreakerPlace = readonly [priority: 0 | 1, kind: number];
@@ -81,8 +81,7 @@ export class ProcessStats {
   /** Hosts of a cluster with per_endpoint_stats, as they are now. `stats`: of a host's record, in the order of HOST_SCHEMA. */
   declareEndpoints(statName: string, hosts: readonly { readonly index: number; readonly address: Address; readonly hostname: string }[], stats: (record: number) => readonly number[], healthy: (record: number) => boolean): void {
     const cluster = `cluster.${statName}`, now = new Map(hosts.map((h) => [formatAddress(h.address), h])), before = this.endpoints.get(cluster) ?? NONE;
-    const gone = [...before].filter((a) => !now.has(a)).map((a) => `${sanitizeName(`${cluster}.endpoint.${a}`)}.`);
-    if (gone.length > 0) this.reader.drop((name) => gone.some((g) => name.startsWith(g)));
+    for (const address of before) if (!now.has(address)) this.reader.dropEndpoint(cluster, address);
     for (const [address, { index, hostname }] of now) {
       if (before.has(address)) continue;
       // A record that another host had goes on counting from where that one left it.

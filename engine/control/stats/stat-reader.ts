@@ -50,6 +50,7 @@ function foldHistogram(h: Histogram, which: (p: Place) => boolean): void {
 /** Envoy's sanitizing of stat names: ':' and NUL are not allowed in them. */
 export function sanitizeName(name: string): string { return /[:\0]/.test(name) ? name.replaceAll('://', '_').replaceAll(':/', '_').replace(/[:\0]/g, '_') : name; }
 const scopePrefix = (prefix: string): string => (prefix === '' ? '' : `${sanitizeName(prefix)}.`);
+const endpointPrefix = (cluster: string, address: string): string => `${cluster}.endpoint.${address}`;
 
 /** A sorted list made again when what it is made of has changed. */
 class Sorted<T> { private list: readonly T[] | null = null; get(make: () => T[]): readonly T[] { return this.list ??= make(); } stale(): void { this.list = null; } }
@@ -177,11 +178,13 @@ export class StatReader {
   live(prefix: string, value: (name: string) => number | undefined): void { this.scope(prefix).live = value; }
   /** The scope of an endpoint of a cluster. */
   declareEndpoint(schema: StatSchema, cluster: string, address: string, hostname: string, value: (name: string) => number | undefined): void {
-    const prefix = `${cluster}.endpoint.${address}`, scope = this.scope(prefix);
+    const prefix = endpointPrefix(cluster, address), scope = this.scope(prefix);
     this.declare(schema, prefix);
     scope.live = value;
     scope.endpoint = { cluster: scopePrefix(cluster), tags: [['envoy.endpoint_address', address], ...(hostname === '' ? [] : [['envoy.endpoint_hostname', hostname] as const])] };
   }
+  /** It has left the cluster. Its scope is all that there is of it: no thread claims anything there. */
+  dropEndpoint(cluster: string, address: string): void { if (this.scopes.delete(scopePrefix(endpointPrefix(cluster, address)))) this.sortedScopes.stale(); }
   /** Sum of one stat over all scopes that have it. */
   total(schema: StatSchema, index: number): number {
     let n = 0;
