@@ -135,7 +135,7 @@ export class ControlEngine {
     this.clusters = new ControlClusters({ health: this.health,
       wallMs: () => this.state.wallMs(), concurrency: host.flags.concurrency, emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), hosts: host.shared.hosts, circuits: host.shared.circuits, words: host.shared.words, resolver: new SystemResolver(), random: new SystemRandom(),
       stat: (name, kind, change) => this.state.change(name, kind, change), warn: (m) => host.log.log('upstream', 'warning', m),
-      endpoints: (statName, hosts) => this.state.own.declareEndpoints(statName, hosts, (record) => this.hostStats(record), (record) => (host.shared.hosts.flags(record) & (UNHEALTHY | DEGRADED)) === 0),
+      endpoints: (statName, hosts) => this.state.own.declareEndpoints(statName, hosts, (record, at) => this.takeBack.hostStat(record, at), (record) => (host.shared.hosts.flags(record) & (UNHEALTHY | DEGRADED)) === 0),
     });
     ({ served: this.served, dynamic: this.dynamic } = this.makeServed());
   }

@@ -78,15 +78,15 @@ export class ProcessStats {
     if (sizes) this.reader.declare(CLUSTER_SIZES_SCHEMA, `cluster.${statName}`);
     if (budgets) this.reader.declare(CLUSTER_BUDGETS_SCHEMA, `cluster.${statName}`);
   }
-  /** Hosts of a cluster with per_endpoint_stats, as they are now. `stats`: of a host's record, in the order of HOST_SCHEMA. */
-  declareEndpoints(statName: string, hosts: readonly { readonly index: number; readonly address: Address; readonly hostname: string }[], stats: (record: number) => readonly number[], healthy: (record: number) => boolean): void {
+  /** Hosts of a cluster with per_endpoint_stats, as they are now. `stat`: of a host's record, by its index in HOST_SCHEMA. */
+  declareEndpoints(statName: string, hosts: readonly { readonly index: number; readonly address: Address; readonly hostname: string }[], stat: (record: number, at: number) => number, healthy: (record: number) => boolean): void {
     const cluster = `cluster.${statName}`, now = new Map(hosts.map((h) => [formatAddress(h.address), h])), before = this.endpoints.get(cluster) ?? NONE;
     for (const address of before) if (!now.has(address)) this.reader.dropEndpoint(cluster, address);
     for (const [address, { index, hostname }] of now) {
       if (before.has(address)) continue;
       // A record that another host had goes on counting from where that one left it.
-      const had = stats(index).map((n, i) => (HOST_SCHEMA.kinds[i] === 'counter' ? n : 0));
-      this.reader.declareEndpoint(ENDPOINT_SCHEMA, cluster, address, hostname, (name) => { const i = HOST_SCHEMA.names.indexOf(name); return i < 0 ? Number(healthy(index)) : Math.max(0, stats(index)[i]! - had[i]!); });
+      const had = HOST_SCHEMA.kinds.map((kind, i) => (kind === 'counter' ? stat(index, i) : 0));
+      this.reader.declareEndpoint(ENDPOINT_SCHEMA, cluster, address, hostname, (name) => { const i = HOST_SCHEMA.names.indexOf(name); return i < 0 ? Number(healthy(index)) : Math.max(0, stat(index, i) - had[i]!); });
     }
     if (now.size > 0) this.endpoints.set(cluster, new Set(now.keys())); else this.endpoints.delete(cluster);
   }

@@ -57,10 +57,12 @@ export class WorkerTakeBack {
     if (connections > 0) this.shared.words.releaseConnections(connections);
   }
 
-  /** Sum of a host's own stats over the living workers, for /clusters. */
-  hostStats(record: number): number[] {
-    const out = new Array<number>(HOST_SCHEMA.names.length).fill(0);
-    for (const h of this.held.values()) { const base = h.hosts.get(record); if (base !== undefined) for (let i = 0; i < out.length; i++) out[i]! += h.column[base + i]!; }
-    return out;
+  /** Sum of one of a host's own stats (by its index in HOST_SCHEMA) over the living workers. */
+  hostStat(record: number, at: number): number {
+    let sum = 0;
+    for (const h of this.held.values()) { const base = h.hosts.get(record); if (base !== undefined) sum += h.column[base + at]!; }
+    return sum;
   }
+  /** All of them, for /clusters. */
+  hostStats(record: number): number[] { return HOST_SCHEMA.names.map((_, at) => this.hostStat(record, at)); }
 }

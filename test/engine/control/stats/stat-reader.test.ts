@@ -116,7 +116,7 @@ test('a walk keeps the order of names where one scope lies within another, and a
 
 test('endpoints of a cluster are scopes whose values are found when asked for; one that goes is gone, one with a used record starts at 0', () => {
   const own = new ProcessStats(1, { send: () => undefined, workerIds: () => [], soon: (task) => task() }), counts = [[0, 2, 0, 0, 0, 5, 1, 1, 0], [0, 7, 0, 0, 0, 9, 0, 0, 0]], host = (index: number, port: number, hostname = ''): { index: number; address: Address; hostname: string } => ({ index, address: ipAddress('10.0.0.1', port), hostname });
-  const declare = (...hosts: ReturnType<typeof host>[]): void => own.declareEndpoints('c', hosts, (i) => counts[i]!, (i) => i === 0), { reader } = own, at = (name: string): number | undefined => reader.value(`cluster.c.endpoint.10.0.0.1_${name}`);
+  const declare = (...hosts: ReturnType<typeof host>[]): void => own.declareEndpoints('c', hosts, (i, at) => counts[i]![at]!, (i) => i === 0), { reader } = own, at = (name: string): number | undefined => reader.value(`cluster.c.endpoint.10.0.0.1_${name}`);
   own.declareCluster('c');
   counts[0] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
   declare(host(0, 80, 'one'), host(1, 81));
