@@ -130,9 +130,10 @@ export class ProcessStats {
 
   /** Virtual hosts of a route table that have stats; those of no table any more are retired. */
   declareRoutes(key: string, hosts: readonly string[]): void {
-    const before = this.counted.get(key) ?? [];
+    const before = this.counted.get(key);
     if (hosts.length === 0) this.counted.delete(key); else this.counted.set(key, hosts);
     for (const h of hosts) this.retirement.declare(`vhost.${h}`);
+    if (before === undefined) return;
     const gone = new Set(before);
     for (const list of this.counted.values()) for (const h of list) gone.delete(h);
     for (const h of gone) this.retirement.retire(`vhost.${h}`);
