@@ -177,7 +177,7 @@ export class ControlEngine {
     host.shared.words.setConnectionLimit(c.process.maxDownstreamConnections);
     host.startWorkers();
     this.watchOverload(c.process.overload);
-    this.state.sinks = makeSinks(c.process.statSinks, this.state.view, () => this.state.view, { transport: this.probes.env.transport, connect: (cluster, sink) => this.clusters.connect(cluster, sink, this.probes.env), count: (name) => this.state.change(name, 'counter', { add: 1 }) });
+    this.state.sinks = makeSinks(c.process.statSinks, this.state.view, { transport: this.probes.env.transport, connect: (cluster, sink) => this.clusters.connect(cluster, sink, this.probes.env), count: (name) => this.state.change(name, 'counter', { add: 1 }) });
     this.state.stamp('bootstrap', '');
     this.state.onRuntime = () => this.runtimeChanged();
     this.dynamic.secrets.set('static', c.secrets);

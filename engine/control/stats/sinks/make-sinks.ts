@@ -1,6 +1,5 @@
 // The sinks of a bootstrap at work.
-import type { SocketSink, TransportSocket } from '../../../net/transport/transport.ts';
-import type { Transport } from '../../../net/transport/transport.ts';
+import type { SocketSink, Transport, TransportSocket } from '../../../net/transport/transport.ts';
 import type { StatView } from '../stat-view.ts';
 import type { StatSinkPlan } from './sink-plan.ts';
 import { StatFlush } from './stat-flush.ts';
@@ -16,9 +15,9 @@ export interface SinkEnv {
 }
 
 /** null: there are none. */
-export function makeSinks(plans: readonly StatSinkPlan[], view: StatView, shown: () => StatView, env: SinkEnv): StatFlush | null {
+export function makeSinks(plans: readonly StatSinkPlan[], view: StatView, env: SinkEnv): StatFlush | null {
   if (plans.length === 0) return null;
-  return new StatFlush(shown, plans.map((p) => {
+  return new StatFlush(view, plans.map((p) => {
     if (p.kind === 'udp') return new UdpStatsd(new StatsdFormat(p.prefix, p.style, view.tags), p.to, p.maxBytes, env.transport);
     return new TcpStatsd(new StatsdFormat(p.prefix, 'none', view.tags), { connect: (sink) => env.connect(p.cluster, sink), overflowed: () => env.count('statsd.cx_overflow') });
   }));

@@ -15,18 +15,18 @@ export interface StatSink {
 }
 
 export class StatFlush {
-  private readonly view: () => StatView;
+  private readonly view: StatView;
   private readonly sinks: readonly StatSink[];
   /** Counters as of the last flush; those that are gone fall out at each. */
   private last = new Map<string, number>();
   private running = false;
-  constructor(view: () => StatView, sinks: readonly StatSink[]) { this.view = view; this.sinks = sinks; }
+  constructor(view: StatView, sinks: readonly StatSink[]) { this.view = view; this.sinks = sinks; }
 
   /** One flush, some names at a time; nothing while one is under way. */
   *run(piece = 500): Generator<void> {
     if (this.running) return;
     this.running = true;
-    const view = this.view(), now = new Map<string, number>(), { sinks } = this;
+    const { view, sinks } = this, now = new Map<string, number>();
     let n = 0;
     const histograms = view.histograms();
     while (histograms.next()) {

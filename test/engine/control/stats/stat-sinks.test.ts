@@ -37,7 +37,7 @@ async function receiver(): Promise<{ port: number; datagrams: string[]; lines: (
 
 async function sent(plan: (port: number) => StatSinkPlan): Promise<{ lines: string[]; datagrams: string[]; s: ReturnType<typeof stats>; again: (lines: number) => Promise<string[]> }> {
   const s = stats(), r = await receiver(), transport = new NodeTransport({ onTurnStart() {}, onTurnEnd() {} });
-  const sinks = makeSinks([plan(r.port)], s.view, () => s.view, { transport, connect: () => null, count: () => undefined })!;
+  const sinks = makeSinks([plan(r.port)], s.view, { transport, connect: () => null, count: () => undefined })!;
   await new Promise((done) => setTimeout(done, 5)); // the socket opens
   const wait = async (n: number): Promise<string[]> => { s.flush(sinks); await until('the datagrams', () => r.lines().length >= n); return r.lines(); };
   const lines = await wait(9), datagrams = [...r.datagrams];
@@ -74,7 +74,7 @@ test('statsd by TCP: one connection for many flushes, opened anew when it was cl
   const server = createServer((c) => { sockets.push(c); c.on('data', (b) => { text += b.toString(); }); });
   await new Promise<void>((r) => server.listen(0, '127.0.0.1', r));
   const remote = ipAddress('127.0.0.1', (server.address() as AddressInfo).port);
-  const sinks = makeSinks([{ kind: 'tcp', cluster: 'sd', prefix: 'envoy' }], s.view, () => s.view, { transport, connect: (cluster, sink) => { assert.equal(cluster, 'sd'); return transport.connect({ remote, bind: null, freebind: false, options: [], noDelay: true, keepalive: null }, sink); }, count: () => undefined })!;
+  const sinks = makeSinks([{ kind: 'tcp', cluster: 'sd', prefix: 'envoy' }], s.view, { transport, connect: (cluster, sink) => { assert.equal(cluster, 'sd'); return transport.connect({ remote, bind: null, freebind: false, options: [], noDelay: true, keepalive: null }, sink); }, count: () => undefined })!;
   s.flush(sinks);
   await until('the first lines', () => text.includes('envoy.cluster.a.upstream_rq_total:3|c\n'));
   s.flush(sinks);
