@@ -4,6 +4,7 @@ import { toByteString, type Headers } from '../../headers/headers.ts';
 import { withoutQuery } from '../../headers/path.ts';
 import { CelExpression } from '../cel/expression.ts';
 import { grpcStatusOf, isGrpc } from '../grpc-status.ts';
+import { below } from '../match/value-matcher.ts';
 import { formatFlags } from '../response-flags.ts';
 import type { MetadataValue, StreamFacts, UpstreamFacts } from '../stream-facts.ts';
 import type { FormatContext } from './formatter.ts';
@@ -33,8 +34,7 @@ function header(of: (f: StreamFacts) => Headers | null): OperatorBuilder {
 
 /** Walks into metadata; text stays text, all else is JSON. */
 function dig(root: unknown, path: readonly string[]): Value {
-  let at: unknown = root;
-  for (const key of path) { if (at === null || typeof at !== 'object' || !Object.hasOwn(at, key)) return undefined; at = (at as Record<string, unknown>)[key]; }
+  const at = below(root, path);
   return at === undefined || at === null ? undefined : (at as Value);
 }
 
@@ -185,7 +185,6 @@ function metadataOf(f: StreamFacts, kind: string): unknown {
 }
 
 /** An expression's value as Envoy prints it: a text. */
-/** An expression's value as text. */
 export function celText(v: unknown): string | undefined {
   if (v === undefined || v === null) return undefined;
   if (typeof v === 'string') return toByteString(v);
