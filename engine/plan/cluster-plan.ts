@@ -119,9 +119,9 @@ export interface ClusterPlan {
   /** Of connections whose source has none of its own. */
   readonly socketOptions: readonly SocketOption[];
   readonly metadata: { readonly [key: string]: MetadataValue } | null;
-  /** Retries as a share of what is under way, in place of max_retries, of default and high priority; null: max_retries holds. */
   /** track_cluster_stats: sizes of heads and bodies; how much of a timeout was used. */
   readonly trackSizes: boolean; readonly trackBudgets: boolean;
+  /** Retries as a share of what is under way, in place of max_retries, of default and high priority; null: max_retries holds. */
   readonly retryBudgets: readonly [RetryBudgetPlan | null, RetryBudgetPlan | null];
   /** Circuit-table records of default and high priority. */
   readonly circuits: readonly [number, number];

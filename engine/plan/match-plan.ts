@@ -5,10 +5,10 @@ import type { CidrPlan } from './listener-plan.ts';
 /** RuntimeFractionalPercent: numerator of denominator (100, 10,000, a million); '' for no runtime key. */
 export interface FractionPlan { readonly key: string; readonly numerator: number; readonly denominator: number }
 
-/** Of metadata and filter state values. `range`: from inclusive to exclusive. `list`: an element matches. */
 /** A value of metadata, below `filter` at `path`. */
 export interface MetadataMatchPlan { readonly filter: string; readonly path: readonly string[]; readonly value: ValueMatchPlan; readonly invert: boolean }
 
+/** Of metadata and filter state values. `range`: from inclusive to exclusive. `list`: an element matches. */
 export type ValueMatchPlan =
   | { readonly kind: 'null' } | { readonly kind: 'present'; readonly present: boolean } | { readonly kind: 'bool'; readonly value: boolean } | { readonly kind: 'exact'; readonly value: number }
   | { readonly kind: 'range'; readonly from: number; readonly to: number } | { readonly kind: 'string'; readonly string: StringMatcherPlan } | { readonly kind: 'list'; readonly one: ValueMatchPlan } | { readonly kind: 'or'; readonly of: readonly ValueMatchPlan[] };
