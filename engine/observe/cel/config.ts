@@ -35,6 +35,13 @@ function faultOf(e: Expr | undefined, features: CelFeatures): string {
   }
 }
 
+/** The text of a parsed expression in field `field`; throws Envoy's words for what cannot be evaluated. */
+function textOf(m: ConfigMessage, field: string, features: CelFeatures): string {
+  const expr = fromJson(ExprSchema, m.json(field) as JsonValue, { ignoreUnknownFields: true }), fault = faultOf(expr, features);
+  if (fault !== '') throw new Error(fault);
+  return unparse(expr);
+}
+
 /** A parsed expression in field `field`; undefined: none, or a fault was reported. */
 export function compileCondition(m: ConfigMessage, field: string, config: string): CelPlan | undefined {
   const expr = m.msg(field), c = m.msg(config);
@@ -42,9 +49,7 @@ export function compileCondition(m: ConfigMessage, field: string, config: string
   if (expr === undefined) return undefined;
   const fail = (why: string): undefined => { m.error(field, `failed to create an expression: ${why}`); };
   try {
-    const parsed = fromJson(ExprSchema, m.json(field) as JsonValue, { ignoreUnknownFields: true }), fault = faultOf(parsed, features);
-    if (fault !== '') return fail(fault);
-    const text = unparse(parsed), missing = CelExpression.faultOf(text, features);
+    const text = textOf(m, field, features), missing = CelExpression.faultOf(text, features);
     return missing === '' ? { text, features } : fail(missing);
   } catch (fault) { return fail((fault as Error).message); }
 }
@@ -59,5 +64,5 @@ export function compileExpression(m: ConfigMessage, text: string, parsed: string
     if (source === '') return '';
     try { const fault = faultOf(parse(source).expr, PLAIN) || CelExpression.faultOf(source, PLAIN); return fault === '' ? source : fail(text, fault); } catch (fault) { return fail(text, (fault as Error).message); }
   }
-  try { const expr = fromJson(ExprSchema, m.json(parsed) as JsonValue, { ignoreUnknownFields: true }), fault = faultOf(expr, PLAIN), made = fault === '' ? unparse(expr) : ''; return fault === '' ? made : fail(parsed, fault); } catch (fault) { return fail(parsed, (fault as Error).message); }
+  try { return textOf(m, parsed, PLAIN); } catch (fault) { return fail(parsed, (fault as Error).message); }
 }
