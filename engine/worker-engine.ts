@@ -32,6 +32,9 @@ export type EngineEvent =
   | StatsTold
   | { readonly kind: 'drained' };
 
+/** A worker's own, whose stat slots can be taken back. */
+type ThreadEnv = WorkerEnv & { readonly stats: OwnedStatStore };
+
 /** The machine's own address, which stands for loopback peers in x-forwarded-for. */
 function machineAddress(version: 'v4' | 'v6'): string {
   for (const list of Object.values(networkInterfaces())) for (const a of list ?? []) if (a.family === (version === 'v4' ? 'IPv4' : 'IPv6') && !a.internal) return a.address;
@@ -39,7 +42,7 @@ function machineAddress(version: 'v4' | 'v6'): string {
 }
 
 export class WorkerEngine {
-  private readonly env: WorkerEnv;
+  private readonly env: ThreadEnv;
   private readonly tell: (event: EngineEvent) => void;
   private readonly clusters: ClusterSet;
   private readonly routes: RouteTables;
@@ -47,15 +50,13 @@ export class WorkerEngine {
   private readonly accounts: StreamAccounts;
   private readonly logFiles: LogFiles;
   private readonly leaves: StatLeaves;
-  private readonly columns: OwnedStatStore;
   private settings: SettingsPlan | null = null;
   private started = false;
   private profile: CpuProfile | null = null;
 
-  constructor(env: WorkerEnv & { readonly stats: OwnedStatStore }, shared: SharedTables, settings: SettingsPlan, environment: (name: string) => string | undefined, tell: (event: EngineEvent) => void) {
+  constructor(env: ThreadEnv, shared: SharedTables, settings: SettingsPlan, environment: (name: string) => string | undefined, tell: (event: EngineEvent) => void) {
     this.env = env; this.tell = tell; this.settings = settings;
     this.leaves = new StatLeaves(env.stats, env.wheel, tell);
-    this.columns = env.stats;
     if (settings.internalBufferBytes > 0) env.internal.bufferBytes = settings.internalBufferBytes;
     const operators = { hostname: hostname(), environment };
     this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
@@ -91,7 +92,7 @@ export class WorkerEngine {
         break;
       case 'command': this.command(r.command); break;
       case 'stats-leave': this.leaves.asked(r.owner, r.ask); break;
-      case 'stats-free': this.columns.free(r.number); break;
+      case 'stats-free': this.env.stats.free(r.number); break;
       case 'log-format': case 'log-level': break; // the thread's host sets its logger
     }
   }
