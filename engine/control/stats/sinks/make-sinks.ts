@@ -4,6 +4,7 @@ import type { StatView } from '../stat-view.ts';
 import type { StatSinkPlan } from './sink-plan.ts';
 import { StatFlush } from './stat-flush.ts';
 import { StatsdFormat } from './statsd-format.ts';
+import { StatsdSink } from './statsd-sink.ts';
 import { TcpStatsd } from './tcp-statsd.ts';
 import { UdpStatsd } from './udp-statsd.ts';
 
@@ -18,7 +19,7 @@ export interface SinkEnv {
 export function makeSinks(plans: readonly StatSinkPlan[], view: StatView, env: SinkEnv): StatFlush | null {
   if (plans.length === 0) return null;
   return new StatFlush(view, plans.map((p) => {
-    if (p.kind === 'udp') return new UdpStatsd(new StatsdFormat(p.prefix, p.style, view.tags), p.to, p.maxBytes, env.transport);
-    return new TcpStatsd(new StatsdFormat(p.prefix, 'none', view.tags), { connect: (sink) => env.connect(p.cluster, sink), overflowed: () => env.count('statsd.cx_overflow') });
+    if (p.kind === 'udp') return new StatsdSink(new StatsdFormat(p.prefix, p.style, view.tags), new UdpStatsd(p.to, p.maxBytes, env.transport));
+    return new StatsdSink(new StatsdFormat(p.prefix, 'none', view.tags), new TcpStatsd({ connect: (sink) => env.connect(p.cluster, sink), overflowed: () => env.count('statsd.cx_overflow') }));
   }));
 }

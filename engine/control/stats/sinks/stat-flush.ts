@@ -56,6 +56,3 @@ export class StatFlush {
 
 /** A bucket's value: exact below 100, its middle above. */
 function middle(bucket: number): number { const { from, width } = histogramBounds(bucket); return width <= 1 ? from : from + width / 2; }
-
-/** The type of a histogram's line that stands for `count` samples. */
-export function timerType(count: number): string { return count === 1 ? 'ms' : `ms|@${Number((1 / count).toPrecision(6))}`; }

@@ -1,27 +1,22 @@
 // statsd by TCP to a host of a cluster: lines over one connection, which is opened when there is something to send and none is there. One that takes no bytes is
 // closed at 16 MiB, counted in statsd.cx_overflow (Envoy: TcpStatsdSink).
 import type { SocketSink, TransportSocket } from '../../../net/transport/transport.ts';
-import { timerType, type StatSink } from './stat-flush.ts';
-import type { StatsdFormat } from './statsd-format.ts';
+import type { LineCarrier } from './statsd-sink.ts';
 
 const MOST_BYTES = 16 << 20, PIECE = 64 << 10;
 
 export interface TcpStatsdEnv { /** A connection to a host of the cluster; null: it has none. */ connect(sink: SocketSink): TransportSocket | null; overflowed(): void }
 
-export class TcpStatsd implements StatSink, SocketSink {
-  private readonly format: StatsdFormat;
+export class TcpStatsd implements LineCarrier, SocketSink {
   private readonly env: TcpStatsdEnv;
   private socket: TransportSocket | null = null;
   private text = '';
-  constructor(format: StatsdFormat, env: TcpStatsdEnv) { this.format = format; this.env = env; }
+  constructor(env: TcpStatsdEnv) { this.env = env; }
 
-  counter(name: string, delta: number): void { this.add(this.format.line(name, delta, 'c')); }
-  gauge(name: string, value: number): void { this.add(this.format.line(name, value, 'g')); }
-  samples(name: string, value: number, count: number): void { this.add(this.format.line(name, value, timerType(count))); }
+  add(line: string): void { this.text += `${line}\n`; if (this.text.length > PIECE) this.write(); }
   end(): void { this.write(); }
   close(): void { this.socket?.destroy('now'); this.socket = null; }
 
-  private add(line: string): void { this.text += `${line}\n`; if (this.text.length > PIECE) this.write(); }
   private write(): void {
     const { text } = this;
     this.text = '';
