@@ -94,9 +94,8 @@ function problemOf(spec: ServerContextSpec | ClientContextSpec): string {
 class Current<C, S extends ServerContextSpec | ClientContextSpec> {
   private context: C | null = null;
   private seen = 0;
-  private versions = 'none';
-  /** Version of the process's own ticket keys: their rotation is nobody's update. */
-  private tickets = 0;
+  /** Of the secrets `names` when the context was made of them. */
+  private versions: readonly number[] | null = null;
   private readonly env: WorkerEnv;
   private readonly names: readonly string[];
   private readonly spec: () => S | null;
@@ -111,13 +110,13 @@ class Current<C, S extends ServerContextSpec | ClientContextSpec> {
     const { secrets } = this.env;
     if (this.seen === secrets.version) return this.context;
     this.seen = secrets.version;
-    const versions = this.names.map((n) => secrets.versionOf(n)).join(), tickets = secrets.versionOf(PROCESS_TICKETS);
-    if (versions === this.versions && tickets === this.tickets) return this.context;
+    const versions = this.names.map((n) => secrets.versionOf(n)), before = this.versions, changed = this.names.filter((_n, i) => versions[i] !== before?.[i]);
+    if (before !== null && changed.length === 0) return this.context;
     const spec = this.spec();
     if (spec === null) return this.context;
-    if (this.versions !== 'none' && this.versions !== versions) this.stats.factory.inc(TLS_FACTORY.ssl_context_update_by_sds);
+    // A rotation of the process's own ticket keys is nobody's update.
+    if (before !== null && changed.some((n) => n !== PROCESS_TICKETS)) this.stats.factory.inc(TLS_FACTORY.ssl_context_update_by_sds);
     this.versions = versions;
-    this.tickets = tickets;
     this.context = this.build(spec) ?? this.context;
     return this.context;
   }
@@ -177,7 +176,7 @@ export class DownstreamTls implements DownstreamSocketFactory {
     this.stage = WriteStage.of(env.later);
     const spec = (): ServerContextSpec | null => { const secrets = gather(env, plan, plan.ticketKeys, [plan.requireClientCertificate, plan.sessionTimeoutS, plan.ticketKeys]); return secrets === null ? null : { side: 'server', plan, secrets, nowMs, onKeyLines }; };
     const onKeyLines = keyLines(plan), nowMs = (): number => env.clock.wallMs();
-    this.context = new Current(env, [...plan.certificates, ...plan.validation, ...(plan.ticketKeys === '' ? [] : [plan.ticketKeys])], scope, this.stats, spec, (engine, s) => engine.server(s));
+    this.context = new Current(env, [...plan.certificates, ...plan.validation, plan.ticketKeys || PROCESS_TICKETS], scope, this.stats, spec, (engine, s) => engine.server(s));
   }
 
   wrap(socket: TransportSocket, facts: ConnectionFacts): TransportSocket | null {
