@@ -8,11 +8,12 @@ export class CertificateChoice {
   private readonly wildcard = new Map<string, number[]>();
   /** For a client that names no server: one of each key type. */
   readonly unnamed: readonly number[];
-  private readonly fullScan: boolean;
-  private readonly keyTypes: readonly CertificateSecretPlan['keyType'][];
-  private readonly all: readonly number[];
-  /** For a name that no certificate has. */
+  /** For a name that no certificate has: one of each key type, or the first one. */
   readonly unmatched: readonly number[];
+  private readonly keyTypes: readonly CertificateSecretPlan['keyType'][];
+  /** For those who look at every certificate: all of them, and what is looked at for a name that none has. */
+  private readonly all: readonly number[];
+  private readonly rest: readonly number[];
 
   constructor(certificates: readonly Pick<CertificateSecretPlan, 'names' | 'keyType'>[], fullScan: boolean) {
     const type = (i: number): string => certificates[i]!.keyType;
@@ -24,38 +25,38 @@ export class CertificateChoice {
     const each: number[] = [];
     certificates.forEach((_c, i) => { if (!each.some((k) => type(k) === type(i))) each.push(i); });
     this.unnamed = each;
-    this.fullScan = fullScan;
     this.keyTypes = certificates.map((c) => c.keyType);
     this.all = certificates.map((_c, i) => i);
-    this.unmatched = fullScan ? each : certificates.length > 0 ? [0] : [];
+    this.rest = fullScan ? this.all : this.all.slice(0, 1);
+    this.unmatched = fullScan ? each : this.rest;
   }
 
   /** Indexes of the certificates for a name, one of each key type; null: none has it. */
   find(name: string): readonly number[] | null {
-    const n = name.toLowerCase(), found = this.exact.get(n);
-    if (found !== undefined) return found;
-    const dot = n.indexOf('.');
-    return dot < 0 ? null : this.wildcard.get(n.slice(dot)) ?? null;
+    const n = name.toLowerCase();
+    return this.exact.get(n) ?? this.wildcardOf(n) ?? null;
   }
+  /** `name` in lower case. */
+  private wildcardOf(name: string): readonly number[] | undefined { const dot = name.indexOf('.'); return dot < 0 ? undefined : this.wildcard.get(name.slice(dot)); }
 
   /**
    * The one certificate for a client: by name, exact before wildcard, then the others, or the first one; of a set the first ECDSA (or Ed25519) one, else RSA.
    * `can`: the client can check signatures of such a key. `may`: it may be shown to it. `name`: '' for none.
    */
   pick(name: string, can: (keyType: CertificateSecretPlan['keyType']) => boolean, may: (index: number) => boolean): number {
-    const best = (set: readonly number[]): number | undefined => {
+    const best = (set: readonly number[] = []): number | undefined => {
       const fit = set.filter((i) => can(this.keyTypes[i]!) && may(i));
       return fit.find((i) => this.keyTypes[i] !== 'rsa') ?? fit[0];
     };
     if (name === '') return best(this.all) ?? 0;
-    const n = name.toLowerCase(), dot = n.indexOf('.');
-    return best(this.exact.get(n) ?? []) ?? best(dot < 0 ? [] : this.wildcard.get(n.slice(dot)) ?? []) ?? best(this.fullScan ? this.all : [0]) ?? 0;
+    const n = name.toLowerCase();
+    return best(this.exact.get(n)) ?? best(this.wildcardOf(n)) ?? best(this.rest) ?? 0;
   }
 
   /** For the addon, which looks at every certificate where no name leads to one. */
   table(): { exact: { name: string; certs: number[] }[]; wildcard: { name: string; certs: number[] }[]; unnamed: readonly number[]; unmatched: readonly number[] } {
     const rows = (m: Map<string, number[]>): { name: string; certs: number[] }[] => [...m].map(([name, certs]) => ({ name, certs }));
-    return { exact: rows(this.exact), wildcard: rows(this.wildcard), unnamed: this.all, unmatched: this.fullScan ? this.all : this.unmatched };
+    return { exact: rows(this.exact), wildcard: rows(this.wildcard), unnamed: this.all, unmatched: this.rest };
   }
 
   get sets(): readonly (readonly number[])[] { return [...this.exact.values(), ...this.wildcard.values(), this.unnamed, this.unmatched]; }
