@@ -27,8 +27,9 @@ class Pipe extends Duplex {
 
 /** What a context knows of the connections it makes. */
 interface Owner { readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean; readonly onKeyLines: ServerContextSpec['onKeyLines'] | null; localOf(sni: string): Certificate | null }
+type Make = (pipe: Pipe) => tls.TLSSocket;
 /** What a server answers a hello with. `staple`: null for a client that asks for none. `local`: null where OpenSSL chooses by itself. */
-interface Greeting { readonly options: tls.TLSSocketOptions; readonly staple: StapleOutcome | null; readonly response: Uint8Array | null; readonly local: Certificate | null }
+interface Greeting { readonly make: Make; readonly staple: StapleOutcome | null; readonly local: Certificate | null }
 /** A server's hello, until it is whole. */
 interface Arrival { readonly reader: ClientHelloReader; bytes: Buffer; greet(hello: ClientHello | null): Greeting }
 /** A plaintext alert handshake_failure. */
@@ -41,19 +42,22 @@ class NodeSession implements TlsSession {
   private readonly pipe: Pipe;
   private socket: tls.TLSSocket;
   private state: 'new' | 'open' | 'over' = 'new';
-  private readonly make: (pipe: Pipe) => tls.TLSSocket;
   /** null: a client, or the hello was read. */
   private arrival: Arrival | null;
-  private greeting: Greeting | null = null;
+  /** A client's from the beginning, a server's from its greeting on. */
+  private make: Make | null;
+  private local: Certificate | null = null;
   /** Plaintext written before the engine began. */
   private early: Uint8Array[] | null = null;
   private earlyBytes = 0;
   /** After each write, not on 'drain': that comes only where node's own mark was passed, which is not the transport's. */
   private readonly written = (): void => { if (this.state !== 'over') this.tell(() => this.sink.onWritten()); };
 
-  constructor(sink: TlsSink, owner: Owner, names: readonly string[] | null, arrival: Arrival | null, make: (pipe: Pipe) => tls.TLSSocket) {
-    this.sink = sink; this.owner = owner; this.names = names; this.make = make; this.arrival = arrival;
-    const server = arrival !== null;
+  constructor(sink: TlsSink, owner: Owner, names: readonly string[] | null, begins: Arrival | Make) {
+    this.sink = sink; this.owner = owner; this.names = names;
+    const server = typeof begins !== 'function';
+    this.arrival = server ? begins : null;
+    this.make = server ? null : begins;
     this.pipe = new Pipe((chunk) => { if (this.state !== 'over' && (this.state !== 'new' || server || !this.refuses())) sink.onCiphertext(chunk, 0, chunk.length); });
     // Before the engine hears of it: whether it has seen close_notify by then.
     this.pipe.on('end', () => { const clean = (this.socket as unknown as { _readableState: { ended: boolean } } | null)?._readableState.ended === true; this.tell(() => this.sink.onTransportEnd(clean)); });
@@ -61,8 +65,7 @@ class NodeSession implements TlsSession {
   }
 
   private attach(): tls.TLSSocket {
-    const s = this.greeting === null ? this.make(this.pipe) : new tls.TLSSocket(this.pipe as never, this.greeting.options);
-    if (this.greeting?.staple === 'staple') (s as unknown as { _handle: { setOCSPResponse(der: Uint8Array): void } })._handle.setOCSPResponse(this.greeting.response!);
+    const s = this.make!(this.pipe);
     s.on('secure', () => this.tell(() => this.secured()));
     s.on('data', (b: Buffer) => this.tell(() => this.sink.onPlaintext(b, 0, b.length)));
     s.on('end', () => this.tell(() => this.sink.onCloseNotify()));
@@ -95,7 +98,7 @@ class NodeSession implements TlsSession {
     return new SessionFacts({
       version: s.getProtocol() ?? '', cipher: (s.getCipher() as tls.CipherNameAndProtocol | undefined)?.name ?? '', sni, alpn: typeof s.alpnProtocol === 'string' ? s.alpnProtocol : '', sessionId: '', resumed: s.isSessionReused(),
       curve: CURVE_NAMES[ephemeral?.name ?? ''] ?? ephemeral?.name ?? '', signature: '',
-    }, chain, validated, this.greeting?.local ?? this.owner.localOf(sni));
+    }, chain, validated, this.local ?? this.owner.localOf(sni));
   }
 
   /** Through the turn's queue: never up the stack, and in order. */
@@ -138,8 +141,9 @@ class NodeSession implements TlsSession {
   }
   /** `hello`: null for what is none; OpenSSL says what it thinks of it. */
   private arrived(hello: ClientHello | null): void {
-    const a = this.arrival!, { staple } = this.greeting = a.greet(hello);
+    const a = this.arrival!, { make, staple, local } = a.greet(hello);
     this.arrival = null;
+    this.make = make; this.local = local;
     if (staple !== null) this.sink.onStaple(staple);
     if (staple === 'fail') {
       this.sink.onCiphertext(REJECTED, 0, REJECTED.length);
@@ -266,12 +270,21 @@ class NodeServer implements ServerContext, Owner {
   localOf(sni: string): Certificate { return this.locals[(sni === '' ? this.choice.unnamed : this.choice.find(sni) ?? this.choice.unmatched)[0]!]!; }
   private greet(hello: ClientHello | null): Greeting {
     const { plan, secrets, nowMs } = this.spec, asks = hello?.has(STATUS_REQUEST) === true, known = (name: string): boolean => this.choice.find(name) !== null;
-    if (hello === null || !this.staples || (plan.requireSni && hello.serverName !== '' && !known(hello.serverName))) return { options: this.options, staple: asks ? 'none' : null, response: null, local: null };
+    if (hello === null || !this.staples || (plan.requireSni && hello.serverName !== '' && !known(hello.serverName))) return { make: opener(this.options, null), staple: asks ? 'none' : null, local: null };
     const now = nowMs(), outcome = (i: number): StapleOutcome => stapleOutcome(secrets.certificates[i]!, plan.staplePolicy, now);
     const i = this.choice.pick(hello.serverName, (type) => checks(hello, type), (c) => !asks || outcome(c) !== 'fail');
-    return { options: { ...this.options, SNICallback: undefined as never, secureContext: this.context([i]) }, staple: asks ? outcome(i) : null, response: secrets.certificates[i]!.ocsp?.response ?? null, local: this.locals[i]! };
+    const staple = asks ? outcome(i) : null, response = staple === 'staple' ? secrets.certificates[i]!.ocsp!.response : null;
+    return { make: opener({ ...this.options, SNICallback: undefined as never, secureContext: this.context([i]) }, response), staple, local: this.locals[i]! };
   }
-  accept(sink: TlsSink): TlsSession { return new NodeSession(sink, this, null, { reader: new ClientHelloReader(), bytes: Buffer.alloc(0), greet: (h) => this.greet(h) }, (pipe) => new tls.TLSSocket(pipe as never, this.options)); }
+  accept(sink: TlsSink): TlsSession { return new NodeSession(sink, this, null, { reader: new ClientHelloReader(), bytes: Buffer.alloc(0), greet: (h) => this.greet(h) }); }
+}
+/** Makes a server's engine. `staple`: a response to show, or null. */
+function opener(options: tls.TLSSocketOptions, staple: Uint8Array | null): Make {
+  return (pipe) => {
+    const s = new tls.TLSSocket(pipe as never, options);
+    if (staple !== null) (s as unknown as { _handle: { setOCSPResponse(der: Uint8Array): void } })._handle.setOCSPResponse(staple);
+    return s;
+  };
 }
 /** RFC 6066 8. */
 const STATUS_REQUEST = 5;
@@ -305,7 +318,7 @@ class NodeClient implements ClientContext, Owner {
 
   connect(sink: TlsSink, o: ClientOptions): TlsSession {
     const alpn = o.alpn ?? this.spec.plan.alpn;
-    return new NodeSession(sink, this, o.sans, null, (pipe) => {
+    return new NodeSession(sink, this, o.sans, (pipe) => {
       const session = this.sessions.get(o.serverName);
       const s = tls.connect({ socket: pipe as never, secureContext: this.context, rejectUnauthorized: false, checkServerIdentity: () => undefined, ...(o.serverName === '' ? {} : { servername: o.serverName }), ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}), ...(session === undefined ? {} : { session }) });
       if (this.spec.plan.maxSessionKeys > 0) {
