@@ -53,11 +53,13 @@ export class TcpProxyRuntime implements NetworkFilterFactory {
 
   private readonly tunnel: { readonly hostname: Formatter; readonly headers: HeaderMutations } | null;
   private readonly context = new MutableContext();
+  /** As Envoy adds them: static values first, then formats. */
   private readonly tlvs: readonly { readonly type: number; readonly value: Uint8Array | null; readonly format: Formatter | null; readonly empty: string }[];
 
   constructor(plan: TcpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[], operators: OperatorEnv, overload: OverloadWords) {
     this.tunnel = plan.tunnel === null ? null : { hostname: makeFormatter(plan.tunnel.hostname, operators), headers: new HeaderMutations(plan.tunnel.headers, operators, env.clock) };
-    this.tlvs = plan.tlvs.map((t) => ('value' in t ? { type: t.type, value: t.value, format: null, empty: '' } : { type: t.type, value: null, format: makeFormatter(t.format, operators), empty: t.empty }));
+    const fixed = plan.tlvs.filter((t) => 'value' in t), formats = plan.tlvs.filter((t) => !('value' in t));
+    this.tlvs = [...fixed, ...formats].map((t) => ('value' in t ? { type: t.type, value: t.value, format: null, empty: '' } : { type: t.type, value: null, format: makeFormatter(t.format, operators), empty: t.empty }));
     this.plan = plan; this.env = env; this.clusters = clusters; this.logs = logs;
     this.overload = overload; this.shed = new LoadShed(overload, env);
     this.targets = plan.clusters.map((c) => ({ name: c.name, weight: c.weight, metadataMatch: c.metadataMatch === null ? null : MetadataCriteria.of(c.metadataMatch) }));
@@ -94,12 +96,12 @@ export class TcpProxyRuntime implements NetworkFilterFactory {
     return typeof own === 'string' && /^\d{1,15}$/.test(own) ? Number(own) : this.plan.idleTimeoutMs;
   }
 
-  /** Adds our TLVs to those that upstream PROXY headers of the connection take theirs from. Envoy: static values first, then formats. */
+  /** Adds our TLVs to those that upstream PROXY headers of the connection take theirs from. */
   addTlvs(facts: ConnectionFacts, stream: StreamFacts): void {
     const { tlvs, plan: { tlvMerge } } = this, theirs = facts.proxyTlvs;
     if (tlvs.length === 0 || (theirs !== null && tlvMerge === 'add-if-absent')) return;
     const context = this.context.set(stream, this.env.clock);
-    const ours = [...tlvs.filter((t) => t.value !== null), ...tlvs.filter((t) => t.value === null)].map((t) => ({ type: t.type, value: t.value ?? Buffer.from(t.format!.format(context, t.empty), 'latin1') }));
+    const ours = tlvs.map((t) => ({ type: t.type, value: t.value ?? Buffer.from(t.format!.format(context, t.empty), 'latin1') }));
     if (theirs === null) facts.proxyTlvs = ours;
     else facts.proxyTlvs = tlvMerge === 'append' ? [...theirs, ...ours] : [...ours, ...theirs.filter((t) => !ours.some((o) => o.type === t.type))];
   }
