@@ -23,7 +23,7 @@ export function compileAddress(m: ConfigMessage | undefined, names = false, udp 
       s.bool('ipv4_compat');
       s.unsupported('network_namespace_filepath');
       checkResolver(s, s.str('resolver_name'));
-      if (parseIp(ip) === null && !names) s.error('address', `malformed IP address: ${ip}. Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'`);
+      if (parseIp(ip) === null && !names) s.error('address', `malformed IP address: ${ip}. ${ADVICE}`);
       return ipAddress(ip, s.num('port_value'));
     }
     case 'pipe': { const p = m.msg('pipe')!; return { kind: 'pipe', path: p.str('path'), mode: p.num('mode') }; }
@@ -32,11 +32,12 @@ export function compileAddress(m: ConfigMessage | undefined, names = false, udp 
   }
 }
 
+const ADVICE = "Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'";
+
 /** The one address resolver that Envoy has takes addresses and port numbers; for names there are clusters that resolve. */
 function checkResolver(s: ConfigMessage, resolver: string): void {
-  const advice = "Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'";
-  if (resolver !== '' && resolver !== 'envoy.ip') s.error('resolver_name', `Unknown address resolver: ${resolver}. ${advice}`);
-  if (s.str('named_port') !== '') s.error('named_port', `IP resolver can't handle port specifier type 4. ${advice}`);
+  if (resolver !== '' && resolver !== 'envoy.ip') s.error('resolver_name', `Unknown address resolver: ${resolver}. ${ADVICE}`);
+  if (s.str('named_port') !== '') s.error('named_port', `IP resolver can't handle port specifier type 4. ${ADVICE}`);
 }
 
 export function compileCidr(m: ConfigMessage): CidrPlan {

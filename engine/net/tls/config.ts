@@ -3,7 +3,7 @@ import { compileStringMatcher } from '../../headers/config.ts';
 import type { CompileContext, ConfigMessage } from '../../proto/config-message.ts';
 import type { CommonTlsPlan, DownstreamTlsPlan, KeyLogPlan, SanMatcherPlan, SanType, StaplePolicy, TlsParamsPlan, TlsVersion, UpstreamTlsPlan, ValidationPlan } from '../../plan/tls-plan.ts';
 import { compileCidr } from '../config.ts';
-import { FIPS_CIPHERS, FIPS_CURVES } from './cipher-table.ts';
+import { FIPS_CIPHERS, FIPS_CURVES, flatCiphers } from './cipher-table.ts';
 import { compileCertificate, compileTickets, compileValidation, type ValidationRules } from './secret-config.ts';
 
 const VERSIONS: Record<string, TlsVersion> = { TLSv1_0: 'TLSv1', TLSv1_1: 'TLSv1.1', TLSv1_2: 'TLSv1.2', TLSv1_3: 'TLSv1.3' };
@@ -17,19 +17,18 @@ function compileParams(m: ConfigMessage | undefined, side: 'server' | 'client'):
   const min = VERSIONS[m?.enum('tls_minimum_protocol_version') ?? ''] ?? 'TLSv1.2', max = VERSIONS[m?.enum('tls_maximum_protocol_version') ?? ''] ?? (side === 'server' ? 'TLSv1.3' : 'TLSv1.2');
   if (m === undefined) return { minVersion: min, maxVersion: max, ciphers: [], curves: [], signatures: [], fips: false };
   const minVersion = m.enum('tls_minimum_protocol_version') === 'TLS_AUTO' && ORDER.indexOf(max) < ORDER.indexOf(min) ? max : min;
-  const ciphers = m.strings('cipher_suites'), names = ciphers.flatMap((c) => c.replace(/^\[|\]$/g, '').split('|')), bad = names.filter((c) => !CIPHERS.has(c));
+  const ciphers = m.strings('cipher_suites'), bad = flatCiphers(ciphers).filter((c) => !CIPHERS.has(c));
   if (bad.length > 0) m.error('cipher_suites', `Failed to initialize cipher suites ${ciphers.join(':')}. The following ciphers were rejected when tried individually: ${bad.join(', ')}`);
-  const curves = m.strings('ecdh_curves'), odd = curves.flatMap((c) => c.split(':')).filter((c) => !CURVES.has(c));
-  if (odd.length > 0) m.error('ecdh_curves', `Failed to initialize ECDH curves ${curves.join(':')}`);
-  const signatures = m.strings('signature_algorithms');
-  switch (m.enums('compliance_policies')[0]) {
-    case undefined: return { minVersion, maxVersion: max, ciphers, curves: curves.flatMap((c) => c.split(':')), signatures, fips: false };
-    case 'FIPS_202205':
-      m.warn('compliance_policies', 'FIPS conformance policy applied on a non-FIPS build');
-      // In place of all that stands beside it, as BoringSSL's SSL_CTX_set_compliance_policy.
-      return { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: FIPS_CIPHERS, curves: FIPS_CURVES, signatures: [], fips: true };
-    default: m.unsupported('compliance_policies', 'of the policies there is FIPS_202205'); return { minVersion, maxVersion: max, ciphers, curves, signatures, fips: false };
+  const curves = m.strings('ecdh_curves').flatMap((c) => c.split(':'));
+  if (curves.some((c) => !CURVES.has(c))) m.error('ecdh_curves', `Failed to initialize ECDH curves ${curves.join(':')}`);
+  const signatures = m.strings('signature_algorithms'), policy = m.enums('compliance_policies')[0];
+  if (policy === 'FIPS_202205') {
+    m.warn('compliance_policies', 'FIPS conformance policy applied on a non-FIPS build');
+    // In place of all that stands beside it, as BoringSSL's SSL_CTX_set_compliance_policy.
+    return { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: FIPS_CIPHERS, curves: FIPS_CURVES, signatures: [], fips: true };
   }
+  if (policy !== undefined) m.unsupported('compliance_policies', 'of the policies there is FIPS_202205');
+  return { minVersion, maxVersion: max, ciphers, curves, signatures, fips: false };
 }
 
 function compileKeyLog(m: ConfigMessage | undefined): KeyLogPlan | null {
