@@ -27,7 +27,7 @@ export class StreamClock {
   armRequest(ms: number): void { this.requestOver(); this.request = new Timer(() => this.owner.onRequestTimeout()); this.env.wheel.arm(this.request, ms); }
   armLife(ms: number): void { this.life = new Timer(() => this.owner.onMaxDuration()); this.env.wheel.arm(this.life, ms); }
   /** Every `ms` until the end. */
-  armLog(ms: number): void { this.log = new Timer(() => { this.env.wheel.arm(this.log!, ms); this.owner.onLogInterval(); }); this.env.wheel.arm(this.log, ms); }
+  armLog(ms: number): void { this.log = this.env.wheel.every(ms, () => this.owner.onLogInterval()); }
   /** The whole answer waits for the client's window: of all clocks only this one goes on, and what the client takes does not begin it anew (as in Envoy's codec). `ms` 0: none. */
   armFlush(ms: number): void {
     this.stop();

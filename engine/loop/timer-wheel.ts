@@ -45,6 +45,9 @@ export class TimerWheel {
   /** Convenience for what is armed once: a timer made and armed. */
   after(ms: number, fire: () => void): Timer { const t = new Timer(fire); this.arm(t, ms); return t; }
 
+  /** The same for what comes again and again until it is cancelled, be it from within `fire`. */
+  every(ms: number, fire: () => void): Timer { const t = new Timer(() => { this.arm(t, ms); fire(); }); this.arm(t, ms); return t; }
+
   get size(): number { return this.count; }
 
   /** Fires what is due. The owner of the loop calls it after ticking the clock. */

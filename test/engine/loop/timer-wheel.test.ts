@@ -27,3 +27,11 @@ test('a cancelled timer does not fire; one that is armed again moves', () => {
   assert.equal(fired, 0);
   assert.equal(wheel.nextMs(), -1);
 });
+
+test('what comes again and again ends when it is cancelled, also by itself', () => {
+  const clock = new ManualClock(0), wheel = new TimerWheel(clock), at: number[] = [];
+  const timer = wheel.every(10, () => { at.push(clock.nowMs()); if (at.length === 3) wheel.cancel(timer); });
+  for (let ms = 1; ms <= 100; ms++) { clock.set(ms); wheel.advance(); }
+  assert.deepEqual(at, [10, 20, 30]);
+  assert.equal(wheel.size, 0);
+});

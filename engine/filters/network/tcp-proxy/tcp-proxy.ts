@@ -63,7 +63,7 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     }
     this.idleMs = this.runtime.idleTimeout(connection);
     if (this.idleMs > 0) { this.idle = new Timer(() => this.idleFired()); env.wheel.arm(this.idle, this.idleMs); }
-    if (plan.logIntervalMs > 0) { const t = this.periodic = new Timer(() => { this.log('TcpPeriodic'); env.wheel.arm(t, plan.logIntervalMs); }); env.wheel.arm(t, plan.logIntervalMs); }
+    if (plan.logIntervalMs > 0) this.periodic = env.wheel.every(plan.logIntervalMs, () => this.log('TcpPeriodic'));
     if (plan.logOnStart) this.log('TcpConnectionStart');
     // Without early data nothing is read before the upstream is there: it may never be.
     if (plan.maxEarlyDataBytes < 0) connection.pauseReading('upstream-wait');

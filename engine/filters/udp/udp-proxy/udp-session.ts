@@ -40,7 +40,7 @@ export class UdpSession {
     this.idle = new Timer(() => this.idleFired());
     const { idleTimeoutMs, logIntervalMs } = proxy.plan;
     if (idleTimeoutMs > 0) env.wheel.arm(this.idle, idleTimeoutMs);
-    if (logIntervalMs > 0) { const t = this.periodic = new Timer(() => { this.describe(); proxy.log(facts, 'UdpPeriodic'); env.wheel.arm(t, logIntervalMs); }); env.wheel.arm(t, logIntervalMs); }
+    if (logIntervalMs > 0) this.periodic = env.wheel.every(logIntervalMs, () => { this.describe(); proxy.log(facts, 'UdpPeriodic'); });
   }
 
   /** A datagram of the client, for `host`. */
