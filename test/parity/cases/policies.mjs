@@ -1,21 +1,16 @@
 // Policies and choices of routes, of clusters in place of their routes, and of the connection manager, that stand in few configurations.
-import { accessLog, bootstrap, cluster, http1Options, httpListener, httpProxy, says, serverTls } from '../lib/config.mjs';
+import { accessLog, bootstrap, cluster, http1Options, httpFilter, httpListener, httpProxy, says, serverTls } from '../lib/config.mjs';
 
 const T = 'type.googleapis.com/', EXT = `${T}envoy.extensions.`, MANAGER = `${EXT}filters.network.http_connection_manager.v3.`;
-const input = (name) => `{name: h, typed_config: {"@type": ${T}envoy.type.matcher.v3.HttpRequestHeaderMatchInput, header_name: ${name}}}`;
+const input = (name) => `{name: h, typed_config: {"@type": ${T}envoy.type.matcher.v3.HttpRequestHeaderMatchInput, header_name: "${name}"}}`;
 const byHeader = (name, actions) => `{matcher_tree: {input: ${input(name)}, exact_match_map: {map: {${Object.entries(actions).map(([k, v]) => `${k}: ${v}`).join(', ')}}}}`;
 const action = (type, fields) => `{action: {name: c, typed_config: {"@type": ${type}, ${fields}}}}`;
 const template = (t) => `match: {path_match_policy: {name: t, typed_config: {"@type": ${EXT}path.match.uri_template.v3.UriTemplateMatchConfig, path_template: "${t}"}}}`;
 const rewrite = (t) => `path_rewrite_policy: {name: r, typed_config: {"@type": ${EXT}path.rewrite.uri_template.v3.UriTemplateRewriteConfig, path_template_rewrite: "${t}"}}`;
 const tls = (w, { port, cert = w.certs.server, details }) => httpListener(w, { name: port, hcm: details, chain: serverTls({ cert, ca: w.certs.ca }) });
-const mutate = (list) => `
-- name: hm
-  typed_config:
-    "@type": ${EXT}filters.http.header_mutation.v3.HeaderMutation
-    mutations: {${list}}`;
+const mutate = (list) => httpFilter('header_mutation', 'header_mutation.v3.HeaderMutation', `mutations: {${list}}`);
 const append = (key, value, how = 'APPEND_IF_EXISTS_OR_ADD') => `{append: {record: {key: "${key}", value: "${value}"}, action: ${how}}}`;
 
-const header = (n) => input(`"${n}"`);
 const route = (text, match = '{prefix: "/"}') => `{action: {name: route, typed_config: {"@type": ${T}envoy.config.route.v3.Route, match: ${match}, ${says(text)}}}}`;
 const list = (...routes) => `{action: {name: route_list, typed_config: {"@type": ${T}envoy.config.route.v3.RouteList, routes: [${routes.map(([m, t]) => `{match: ${m}, ${says(t)}}`).join(', ')}]}}}`;
 const is = (i, match) => `{single_predicate: {input: ${i}, value_match: ${match}}}`;
@@ -112,10 +107,10 @@ export const cases = [
   {
     name: 'matcher trees of virtual hosts: maps, lists, addresses in headers, routes and lists of routes',
     config: (w) => httpProxy(w, { vhosts: [
-      host('exact', `{matcher_tree: {input: ${header(':path')}, exact_match_map: {map: {"/a": ${route('a')}, "/b": ${route('b', '{path: "/c"}')}, "/l": ${list(['{path: "/x"}', 'x'], ['{prefix: "/l", headers: [{name: x-h, present_match: true}]}', 'h'], ['{prefix: "/l"}', 'l'])}}}}, on_no_match: ${route('none')}}`),
-      host('prefix', `{matcher_tree: {input: ${header(':path')}, prefix_match_map: {map: {"/a": ${route('a')}, "/a/b": ${route('a/b', '{path: "/a/b/exact"}')}, "/a/c": {matcher: {matcher_tree: {input: ${header('x-m')}, exact_match_map: {map: {"1": ${route('m1')}}}}}}}}}}`),
-      host('list', `{matcher_list: {matchers: [${entry(`{and_matcher: {predicate: [${is(header('x-a'), '{exact: "1"}')}, ${is(header('x-b'), '{prefix: "p"}')}]}}`, route('and'))}, ${entry(`{or_matcher: {predicate: [${is(header('x-c'), '{suffix: "s"}')}, ${is(header('x-d'), '{safe_regex: {google_re2: {}, regex: "[0-9]+"}}')}]}}`, route('or'))}, ${entry(`{not_matcher: ${is(header('x-e'), '{contains: "z"}')}}`, route('not'))}]}, on_no_match: ${route('none')}}`),
-      host('custom', `{matcher_list: {matchers: [${entry(`{single_predicate: {input: ${header('x-ip')}, custom_match: {name: ip, typed_config: {"@type": ${T}envoy.extensions.matching.input_matchers.ip.v3.Ip, stat_prefix: p, cidr_ranges: [{address_prefix: 10.0.0.0, prefix_len: 8}]}}}}`, route('ten'))}]}, on_no_match: ${route('none')}}`),
+      host('exact', `{matcher_tree: {input: ${input(':path')}, exact_match_map: {map: {"/a": ${route('a')}, "/b": ${route('b', '{path: "/c"}')}, "/l": ${list(['{path: "/x"}', 'x'], ['{prefix: "/l", headers: [{name: x-h, present_match: true}]}', 'h'], ['{prefix: "/l"}', 'l'])}}}}, on_no_match: ${route('none')}}`),
+      host('prefix', `{matcher_tree: {input: ${input(':path')}, prefix_match_map: {map: {"/a": ${route('a')}, "/a/b": ${route('a/b', '{path: "/a/b/exact"}')}, "/a/c": {matcher: {matcher_tree: {input: ${input('x-m')}, exact_match_map: {map: {"1": ${route('m1')}}}}}}}}}}`),
+      host('list', `{matcher_list: {matchers: [${entry(`{and_matcher: {predicate: [${is(input('x-a'), '{exact: "1"}')}, ${is(input('x-b'), '{prefix: "p"}')}]}}`, route('and'))}, ${entry(`{or_matcher: {predicate: [${is(input('x-c'), '{suffix: "s"}')}, ${is(input('x-d'), '{safe_regex: {google_re2: {}, regex: "[0-9]+"}}')}]}}`, route('or'))}, ${entry(`{not_matcher: ${is(input('x-e'), '{contains: "z"}')}}`, route('not'))}]}, on_no_match: ${route('none')}}`),
+      host('custom', `{matcher_list: {matchers: [${entry(`{single_predicate: {input: ${input('x-ip')}, custom_match: {name: ip, typed_config: {"@type": ${T}envoy.extensions.matching.input_matchers.ip.v3.Ip, stat_prefix: p, cidr_ranges: [{address_prefix: 10.0.0.0, prefix_len: 8}]}}}}`, route('ten'))}]}, on_no_match: ${route('none')}}`),
     ].join('') }),
     steps: async (t) => {
       const see = async (host, path, headers = {}) => { const r = await t.quiet.http({ path, headers: { host, ...headers } }); return `${r.status} ${r.body}`; };
