@@ -20,8 +20,8 @@ export class DynamicForwardChooser implements HostChooser {
   constructor(entry: ClusterEntry, cache: string, hostTtlMs: number, dns: DnsCaches) { this.entry = entry; this.cache = cache; this.dns = dns; this.hosts = new DynamicHosts(entry, hostTtlMs); }
 
   choose(ctx: PickContext): Host | null {
-    const { facts } = ctx, state = (key: string): unknown => (facts === null ? undefined : filterStateOf(facts, key));
-    const given = state('envoy.upstream.dynamic_host'), port = state('envoy.upstream.dynamic_port');
+    const { facts } = ctx;
+    const given = facts === null ? undefined : filterStateOf(facts, 'envoy.upstream.dynamic_host'), port = facts === null ? undefined : filterStateOf(facts, 'envoy.upstream.dynamic_port');
     const authority = typeof given === 'string' && given !== '' ? given : ctx.request !== null ? ctx.request.authority : facts?.connection.serverName ?? '', name = nameOf(authority);
     if (name === '') return null;
     const addresses = parseIp(name) !== null ? [name] : this.dns.get(this.cache, name)?.addresses ?? [], [address] = addresses;
