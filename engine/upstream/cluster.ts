@@ -31,7 +31,7 @@ import type { DnsCaches } from './dns-caches.ts';
 import { DynamicForwardChooser } from './kinds/dynamic-forward.ts';
 import { OriginalDstChooser } from './kinds/original-dst.ts';
 import type { PriorityOptions } from './priority-loads.ts';
-import { makeGate, makePredictor, type Predictor, type PreconnectGate } from './pool/preconnect.ts';
+import { AHEAD_AT_ONCE, makeGate, makePredictor, type Predictor, type PreconnectGate } from './pool/preconnect.ts';
 import type { PoolProtocol } from './pool/connection.ts';
 import { Pool } from './pool/pool.ts';
 import { RawConnection } from './pool/raw-connection.ts';
@@ -271,7 +271,12 @@ export class ClusterEntry implements Cluster {
 
   /** Connections for the requests after this one. */
   private predict(predictor: Predictor, ctx: LeaseContext): void {
-    predictor.onRequest(() => this.balancer?.pick(NEXT, 0) ?? null, (h) => this.poolOf(h as HostEntry, ctx), this.hosts.length);
+    for (let i = 0; i < AHEAD_AT_ONCE && predictor.wantsAhead(this.hosts.length); i++) {
+      const host = this.balancer?.pick(NEXT, 0) ?? null;
+      if (host === null) return;
+      predictor.choseAhead(host);
+      if (!this.poolOf(host as HostEntry, ctx).preconnect(predictor.ratio)) return;
+    }
   }
 
   private protocolFor(ctx: LeaseContext): PoolProtocol {

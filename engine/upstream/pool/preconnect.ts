@@ -5,10 +5,9 @@
 import { below, makeValueMatcher } from '../../observe/match/value-matcher.ts';
 import type { ClusterPlan, PreconnectPlan } from '../../plan/cluster-plan.ts';
 import type { Host } from '../upstream.ts';
-import type { Pool } from './pool.ts';
 
 /** Hosts that one request has chosen ahead at most, as in Envoy. */
-const AT_ONCE = 3;
+export const AHEAD_AT_ONCE = 3;
 
 /** Streams that wait, run, or are about to (`coming`), times the ratio, against what the connections can carry, those under way too. */
 export function shouldConnect(waiting: number, active: number, capacity: number, ratio: number, coming: number): boolean { return (waiting + active + coming) * ratio > capacity + active; }
@@ -29,7 +28,7 @@ export class Tally {
 
 /** The predictive ratio of one cluster on one worker. */
 export class Predictor {
-  private readonly ratio: number;
+  readonly ratio: number;
   private readonly ahead: Host[] = [];
   readonly tally = new Tally();
   constructor(ratio: number) { this.ratio = ratio; }
@@ -39,17 +38,9 @@ export class Predictor {
   /** Hosts or their health have moved. */
   forget(): void { this.ahead.length = 0; }
 
-  /** A request is about to be leased. `pick`: the next choice; `poolOf`: where it would go; `most`: as many hosts as are chosen ahead. */
-  onRequest(pick: () => Host | null, poolOf: (host: Host) => Pool, most: number): void {
-    const { tally } = this;
-    for (let i = 0; i < AT_ONCE && this.ahead.length < most; i++) {
-      if (!shouldConnect(tally.waiting, tally.active, tally.capacity, this.ratio, 1)) return;
-      const host = pick();
-      if (host === null) return;
-      this.ahead.push(host);
-      if (!poolOf(host).preconnect(this.ratio)) return;
-    }
-  }
+  /** Of a request that is about to be leased: a further host is to be chosen ahead. `most`: as many as are. */
+  wantsAhead(most: number): boolean { const { waiting, active, capacity } = this.tally; return this.ahead.length < most && shouldConnect(waiting, active, capacity, this.ratio, 1); }
+  choseAhead(host: Host): void { this.ahead.push(host); }
 }
 
 /** Choices ahead are those of policies that look at nothing but the turn, as in Envoy. */
