@@ -1,6 +1,6 @@
 // Every load shed point through the whole process: what the real Envoy 1.40 did at the same point on the same traffic (answers, flags, counters).
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { connect, type Socket } from 'node:net';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { clusterYaml, listenerYaml, networkFilter, staticYaml, tcpListenerYaml } from '../support/bootstrap.ts';
 import { httpBackend } from '../support/backend.ts';
+import { replaceFile } from '../support/replace-file.ts';
 import { freePort, startWeir, until } from '../support/weir.ts';
 
 const log = (path: string, format: string): string => `access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ${path}, log_format: {text_format_source: {inline_string: "${format}\\n"}}}}]`;
@@ -50,7 +51,7 @@ const POINTS: Readonly<Record<string, Expected>> = {
 
 for (const [point, want] of Object.entries(POINTS)) test(`load shed point ${point}`, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'weir-shed-')), file = join(dir, 'pressure'), logFile = join(dir, 'log');
-  const press = (n: number): void => { writeFileSync(`${file}.next`, String(n)); renameSync(`${file}.next`, file); };
+  const press = (n: number): void => replaceFile(file, String(n));
   press(0);
   const name = `envoy.load_shed_points.${point}`;
   const top = `overload_manager: {refresh_interval: 0.02s, resource_monitors: [{name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig, filename: ${file}}}], loadshed_points: [{name: ${name}, triggers: [{name: r, threshold: {value: 0.5}}]}]}`;

@@ -1,19 +1,20 @@
 // Overload action reset_high_memory_stream through the whole process: what the real Envoy 1.40 does with streams that hold much (RST_STREAM, flags, details, counters).
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
 import { httpBackend } from '../support/backend.ts';
+import { replaceFile } from '../support/replace-file.ts';
 import { freePort, startWeir, until } from '../support/weir.ts';
 
 const ACTION = 'envoy.overload_actions.reset_high_memory_stream';
 
 for (const transport of ['native', 'node']) test(`a slow reader and a large kept request are reset as the pressure grows, smaller streams live (${transport} transport)`, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'weir-memory-')), file = join(dir, 'pressure'), logFile = join(dir, 'log');
-  const press = (n: number): void => { writeFileSync(`${file}.next`, String(n)); renameSync(`${file}.next`, file); };
+  const press = (n: number): void => replaceFile(file, String(n));
   press(0);
   const cut = new Set<string>();
   // '/N' answers N bytes; '/hold' takes a body and never answers.

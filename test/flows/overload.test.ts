@@ -1,6 +1,6 @@
 // Overload actions through the whole process, driven by an injected resource.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,13 +11,14 @@ import { certificates } from '../support/certificates.ts';
 import { scratch, startEither } from '../support/either.ts';
 import { RawH2 } from '../support/h2-wire.ts';
 import { ask as lines2 } from '../engine/codec/h2/wire.ts';
+import { replaceFile } from '../support/replace-file.ts';
 import { ask, freePort, startWeir, until } from '../support/weir.ts';
 
 const RESOURCE = 'envoy.resource_monitors.injected_resource';
 
 for (const transport of ['native', 'node']) test(`keep-alive ends, requests are refused, connections are rejected and let wait as the pressure grows, and all is well afterwards (${transport} transport)`, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'weir-overload-')), file = join(dir, 'pressure');
-  const press = (n: number): void => { writeFileSync(`${file}.next`, String(n)); renameSync(`${file}.next`, file); };
+  const press = (n: number): void => replaceFile(file, String(n));
   press(0);
   const action = (name: string, value: number): string => `{name: envoy.overload_actions.${name}, triggers: [{name: ${RESOURCE}, threshold: {value: ${value}}}]}`;
   const top = `overload_manager: {refresh_interval: 0.02s, resource_monitors: [{name: ${RESOURCE}, typed_config: {"@type": type.googleapis.com/envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig, filename: ${file}}}], actions: [${action('disable_http_keepalive', 0.2)}, ${action('stop_accepting_requests', 0.4)}, ${action('reject_incoming_connections', 0.6)}, ${action('stop_accepting_connections', 0.8)}, ${action('shrink_heap', 0.9)}]}`;
@@ -55,7 +56,7 @@ for (const transport of ['native', 'node']) test(`keep-alive ends, requests are 
 // WEIR_CHAOS=envoy runs it through the real Envoy, where it passes as well.
 test('reduce_timeouts ends handshakes and answers that nobody takes; close_idle_http_connections closes no TCP connection', async (t) => {
   const dir = scratch(t), file = join(dir, 'pressure'), log = join(dir, 'log');
-  const press = (n: number): void => { writeFileSync(`${file}.next`, String(n)); renameSync(`${file}.next`, file); };
+  const press = (n: number): void => replaceFile(file, String(n));
   press(0);
   const OVERLOAD = 'type.googleapis.com/envoy.config.overload.v3.ScaleTimersOverloadActionConfig';
   const top = `overload_manager: {refresh_interval: 0.02s, resource_monitors: [{name: ${RESOURCE}, typed_config: {"@type": type.googleapis.com/envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig, filename: ${file}}}], actions: [

@@ -1,7 +1,7 @@
 // Secrets by name and from files, ticket keys, key log, redirects to TLS, merged validation contexts: through the real process, on every engine.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -10,6 +10,7 @@ import { bootstrapYaml, certificateFiles, downstreamTls, trusting } from '../sup
 import { certificates, type Pair } from '../support/certificates.ts';
 import { ENGINES } from '../support/tls-engines.ts';
 import { validated } from '../support/validated.ts';
+import { replaceFile } from '../support/replace-file.ts';
 import { ask, freePort, startWeir, until } from '../support/weir.ts';
 
 const certs = certificates();
@@ -51,7 +52,7 @@ for (const engine of ENGINES) {
 
   test(`${engine}: tickets under keys of the configuration outlive the process, and its keys are swapped with their file`, async (t) => {
     const port = await freePort(), dir = mkdtempSync(join(tmpdir(), 'weir-tickets-')), file = join(dir, 'sds.yaml');
-    const put = (...keys: number[]): void => { writeFileSync(`${file}.new`, `resources: [{"@type": ${SECRET}, name: keys, session_ticket_keys: {keys: [${keys.map((k) => `{inline_bytes: ${Buffer.alloc(80, k).toString('base64')}}`).join(', ')}]}}]`); renameSync(`${file}.new`, file); };
+    const put = (...keys: number[]): void => replaceFile(file, `resources: [{"@type": ${SECRET}, name: keys, session_ticket_keys: {keys: [${keys.map((k) => `{inline_bytes: ${Buffer.alloc(80, k).toString('base64')}}`).join(', ')}]}}]`);
     put(7);
     const yaml = bootstrapYaml([{ port, chain: downstreamTls(certificateFiles(certs.server), `session_ticket_keys_sds_secret_config: {name: keys, sds_config: {path_config_source: {path: ${file}}}}`), routes: says }], []).replace('static_resources:', 'node: {id: node, cluster: c}\nstatic_resources:');
     const first = await startWeir(yaml, { args });

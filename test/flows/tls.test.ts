@@ -10,6 +10,7 @@ import test from 'node:test';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { bootstrapYaml, certificateFiles, clusterYaml, downstreamTls, trusting, upstreamTls } from '../support/bootstrap.ts';
 import { certificates, type Pair } from '../support/certificates.ts';
+import { replaceFile } from '../support/replace-file.ts';
 import { ask, freePort, startWeir, until } from '../support/weir.ts';
 import { ENGINES } from '../support/tls-engines.ts';
 
@@ -75,8 +76,7 @@ for (const engine of ENGINES) {
     assert.equal(await shown(ports[0]), 'second');
     assert.equal(await shown(ports[1]), 'server');
     assert.equal(await shown(ports[2]), 'wildcard');
-    writeFileSync(`${file}.new`, certs.ca.store(certs.second, 'secret'));
-    renameSync(`${file}.new`, file);
+    replaceFile(file, certs.ca.store(certs.second, 'secret'));
     await until('the other store', async () => (await shown(ports[2])) === 'second');
   });
 

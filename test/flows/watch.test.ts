@@ -7,6 +7,7 @@ import test from 'node:test';
 import { WebSocket } from 'ws';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
 import { httpBackend, websocketBackend } from '../support/backend.ts';
+import { replaceFile } from '../support/replace-file.ts';
 import { ask, freePort, startWeir, until, type RunningWeir } from '../support/weir.ts';
 
 const withAdmin = (weir: RunningWeir, yaml: string): string => `admin: {address: {socket_address: {address: 127.0.0.1, port_value: ${weir.admin}}}}\n${yaml}`;
@@ -39,8 +40,7 @@ test('1,000 WebSockets live through 100 changes of routes, clusters and listener
   t.after(() => { for (const s of sockets) s.terminate(); });
   const times: number[] = [];
   for (let i = 1; i <= 100; i++) {
-    writeFileSync(`${weir.file}.new`, withAdmin(weir, config(i)));
-    renameSync(`${weir.file}.new`, weir.file);
+    replaceFile(weir.file, withAdmin(weir, config(i)));
     times.push(await liveAfter(port, `v${i}`));
   }
   assert.equal(closed, 0);
@@ -60,8 +60,7 @@ test('rename, writing in place and the symlink swap of Kubernetes are all seen',
   t.after(async () => { await weir.stop(); await a.stop(); });
   writeFileSync(weir.file, withAdmin(weir, config('in place')));
   await liveAfter(port, 'in place');
-  writeFileSync(`${weir.file}.new`, withAdmin(weir, config('renamed')));
-  renameSync(`${weir.file}.new`, weir.file);
+  replaceFile(weir.file, withAdmin(weir, config('renamed')));
   await liveAfter(port, 'renamed');
 });
 
