@@ -3,10 +3,8 @@
 // With `node --trace-deopt` it shows which optimised functions the collection took with it ("embedded weak objects cleared").
 import { compactHeap, collectGarbage } from '../../engine/loop/collect-garbage.ts';
 import { NO_SINK } from '../../engine/net/transport/transport.ts';
-import { httpBootstrap, inProcess, type MemorySocket } from './in-process.ts';
+import { ANSWER, GET, httpBootstrap, inProcess, type MemorySocket } from './in-process.ts';
 
-const ANSWER = Buffer.from('HTTP/1.1 200 OK\r\ncontent-length: 128\r\ncontent-type: text/plain\r\ndate: Tue, 24 Nov 2026 00:00:00 GMT\r\n\r\n' + 'x'.repeat(128), 'latin1');
-const GET = Buffer.from('GET /some/path?a=b HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n', 'latin1');
 const ROUNDS = Number(process.argv[2] ?? 8);
 const upstreams = new Set<MemorySocket>();
 const worker = await inProcess(httpBootstrap(), (upstream) => { upstreams.add(upstream); upstream.sink.onData(ANSWER, 0, ANSWER.length); });

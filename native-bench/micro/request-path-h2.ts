@@ -2,18 +2,13 @@
 // `--rounds N` runs each case N times in short bursts and prints the best and the tenth best of a hundred, for a profile or a pair of checkouts.
 import { HpackEncoder } from '../../engine/codec/hpack/encoder.ts';
 import { PREFACE } from '../../engine/codec/h2/frames.ts';
+import { frame, settings, window } from '../../test/engine/codec/h2/wire.ts';
 import { httpBootstrap, inProcess, type MemorySocket } from './in-process.ts';
 
 const AT_ONCE = 16, CONNECTIONS = 4, BURST = 160;
 type Line = readonly [string, string];
 
-function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3); head[3] = type; head[4] = flags; head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-function u32(n: number): Buffer { const b = Buffer.alloc(4); b.writeUInt32BE(n); return b; }
-const SETTINGS = frame(4, 0, 0, Buffer.concat([Buffer.from([0, 4]), u32(1 << 30)])), WINDOW = frame(8, 0, 0, u32(1 << 30));
+const SETTINGS = settings([4, 1 << 30]), WINDOW = window(0, 1 << 30);
 /** The header blocks of a message as they are the first time, and as they are when the table has learnt them. */
 function blocks(...parts: readonly (readonly Line[])[]): readonly (readonly Buffer[])[] {
   const encoder = new HpackEncoder();

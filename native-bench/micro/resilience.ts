@@ -1,10 +1,9 @@
 // What the policies of resilience cost a request while nothing fails: the same GET through a worker without and one with retries under a budget, hedging, timeouts of a try,
 // outlier detection and breakers that track what remains. (Health checks are the control thread's, so not in here.) Batches of both in turns; the best and the median of each.
 import { POLICIES } from '../load/proxies.ts';
-import { httpBootstrap, inProcess, type InProcess } from './in-process.ts';
+import { GET, httpBootstrap, inProcess, type InProcess } from './in-process.ts';
 
 const ANSWER = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-length: 128\r\ncontent-type: text/plain\r\n\r\n${'x'.repeat(128)}`, 'latin1');
-const GET = Buffer.from('GET /some/path?a=b HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n', 'latin1');
 const ROUNDS = 5000, BATCH = 40, CONNECTIONS = 64;
 const PLAIN = { name: 'plain', route: '', cluster: '' };
 /** One policy after the other, then all: which of them costs what. */
