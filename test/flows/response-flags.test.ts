@@ -47,7 +47,7 @@ const ROWS: readonly { readonly flag: string; readonly route: string; readonly s
 const ELSEWHERE: Readonly<Record<string, string>> = {
   NR: 'below', DR: 'below', LH: 'below', OM: 'load-shed.test.ts', DT: 'tcp-proxy.test.ts',
   LR: 'no way to it is known in Envoy but an HTTP filter that resets its stream', UAEX: 'ext_authz is refused by name', RLSE: 'the rate limit service is refused by name', RFCF: 'caches are refused by name',
-  NFCF: 'config_discovery of filters is refused by name', DO: 'drop_overloads', UDO: 'drop_overloads',
+  NFCF: 'config_discovery of filters is refused by name',
 };
 
 test('every flag of Envoy is provoked, or it is known why not', () => {
