@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
 import { ChaosBackend } from '../support/chaos-backend.ts';
-import { startEither } from '../support/either.ts';
+import { startEither, type Either } from '../support/either.ts';
 import { FakeDns, type DnsAnswer } from '../support/fake-dns.ts';
 import { load } from '../support/load.ts';
 import { RestartableBackend } from '../support/restartable.ts';
@@ -64,7 +64,8 @@ const SLOW = ['/hang', '/slow-head', '/slow-body'];
 const LIMITS = { quick: { timeout: '30s', perTry: '8s' }, slow: { timeout: '1.2s', perTry: '0.4s' } };
 
 const told = (n: number, wanted: Errors, all = REQUESTS): string => (typeof wanted === 'number' ? n === wanted : n >= wanted[0] && n <= wanted[1]) ? 'as wanted' : `${n} of ${all} failed, not ${String(wanted)}`;
-const errors = async (port: number, path: string): Promise<number> => (await load({ port, path, connections: 1, requests: REQUESTS })).errors;
+const errors = async (port: number, path: string, requests = REQUESTS): Promise<number> => (await load({ port, path, connections: 1, requests })).errors;
+const checked = (p: Either, hosts: number): Promise<unknown> => until('the health checks have made up their minds', async () => Object.values(await p.stats('health-checks.membership_healthy$')).every((n) => n >= hosts), 30_000);
 /** A machine that stops for a second makes no failed connection. */
 const patientCluster = (name: string, ports: readonly number[], more: string): string => clusterYaml(name, ports, more).replace('connect_timeout: 1s', 'connect_timeout: 10s');
 const slug = (text: string): string => text.replace(/[^a-z]+/g, '-');
@@ -75,7 +76,7 @@ test('each fault under each policy: how many requests fail', async (t) => {
   const rows = Object.entries(FAULTS).flatMap(([fault, wanted]) => NAMES.map((policy, i) => ({ fault, policy, wanted: wanted[i]!, name: `${fault.slice(1)}.${slug(policy)}`, path: `${fault}/${slug(policy)}` })));
   const routes = rows.map((r) => { const l = LIMITS[SLOW.includes(r.fault) ? 'slow' : 'quick']; return `{match: {path: "${r.path}"}, route: {cluster: "${r.name}", timeout: ${l.timeout}, ${POLICIES[r.policy]!.route(l.perTry)}}}`; });
   const p = await startEither(t, bootstrapYaml([{ port, hcm: NO_LINGERING, routes: `[${routes.join(', ')}]` }], rows.map((r) => patientCluster(`"${r.name}"`, [...good.map((g) => g.port), r.fault === '/refuse' ? dead : bad.port], POLICIES[r.policy]!.cluster(r.path)))));
-  await until('the health checks have made up their minds', async () => Object.values(await p.stats('health-checks.membership_healthy$')).every((n) => n >= 3), 30_000);
+  await checked(p, 3);
   const run = (slow: boolean): Promise<string[]> => Promise.all(rows.filter((r) => SLOW.includes(r.fault) === slow).map(async (r) => `${r.fault}, ${r.policy}: ${told(await errors(port, r.path), r.wanted)}`));
   const got = [...await run(false), ...await run(true)];
   assert.deepEqual(got.filter((row) => !row.endsWith('as wanted')), []);
@@ -115,7 +116,7 @@ test('names that flap under each policy, STRICT_DNS and LOGICAL_DNS: how many re
     const asked = answer === 'silence' ? 1 : 2; // the second query: the first one's answer has been dealt with
     await until('every name is looked up anew', () => rows.every((r) => dns.queries(r.name) >= asked));
     await sleep(100);
-    got.push(...await Promise.all(rows.map(async (r) => `${r.type}, ${what}, ${r.policy}: ${told((await load({ port, path: `/ok/${r.name}`, connections: 1, requests: DNS_REQUESTS })).errors, wanted[r.type][r.i]!, DNS_REQUESTS)}`)));
+    got.push(...await Promise.all(rows.map(async (r) => `${r.type}, ${what}, ${r.policy}: ${told(await errors(port, `/ok/${r.name}`, DNS_REQUESTS), wanted[r.type][r.i]!, DNS_REQUESTS)}`)));
   }
   assert.deepEqual(got.filter((row) => !row.endsWith('as wanted')), []);
 });
@@ -130,7 +131,7 @@ test('backends that restart in rotation under each policy: what share of the req
   const clusters = NAMES.map((policy) => patientCluster(slug(policy), backends.map((b) => b.port), policy === 'health checks' ? check('/', '0.02s') : policy === 'outlier detection' ? outlier('0.2s') : POLICIES[policy]!.cluster('/')));
   const routes = NAMES.map((policy) => `{match: {path: "/${slug(policy)}"}, route: {cluster: ${slug(policy)}, timeout: 30s, ${POLICIES[policy]!.route('8s')}}}`);
   const p = await startEither(t, bootstrapYaml([{ port, hcm: NO_LINGERING, routes: `[${routes.join(', ')}]` }], clusters));
-  await until('the health checks have made up their minds', async () => Object.values(await p.stats('health-checks.membership_healthy$')).every((n) => n >= 4), 30_000);
+  await checked(p, 4);
   // A slow machine rotates slowly: each step lasts until every row has had its requests.
   const answered = new Map<string, number>(NAMES.map((n) => [n, 0]));
   const step = async (ms: number): Promise<void> => { const before = new Map(answered); await Promise.all([sleep(ms), until('requests of every row', () => NAMES.every((n) => answered.get(n)! >= before.get(n)! + 8), 60_000)]); };
