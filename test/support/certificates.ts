@@ -1,7 +1,7 @@
 // Throw-away certificates for TLS tests, made once per process with openssl: an authority, servers, clients, and a client of another authority.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -42,7 +42,6 @@ export function authority(name: string): Authority {
       return pair(leaf);
     },
     respond(minutes, ...pairs) {
-      const { writeFileSync } = process.getBuiltinModule('node:fs');
       const base = join(folder(), `${name}-ocsp`);
       writeFileSync(`${base}.txt`, pairs.map((p, i) => `V\t491231000000Z\t\t${new X509Certificate(p.cert).serialNumber}\tunknown\t/CN=${i}\n`).join(''));
       run('ocsp', '-index', `${base}.txt`, '-rsigner', `${name}.pem`, '-rkey', `${name}.key`, '-CA', `${name}.pem`, '-issuer', `${name}.pem`, ...pairs.flatMap((p) => ['-cert', p.certFile]), '-noverify', '-respout', `${base}.der`, ...(minutes > 0 ? ['-nmin', String(minutes)] : []));
@@ -54,7 +53,6 @@ export function authority(name: string): Authority {
       return readFileSync(file);
     },
     revoke(...pairs) {
-      const { writeFileSync } = process.getBuiltinModule('node:fs');
       const base = join(folder(), `${name}-revoked`);
       writeFileSync(`${base}.txt`, ''); writeFileSync(`${base}.num`, '01\n');
       writeFileSync(`${base}.cnf`, `[ca]\ndefault_ca=c\n[c]\ndatabase=${base}.txt\ncrlnumber=${base}.num\ndefault_md=sha256\ndefault_crl_days=365\nunique_subject=no\n`);

@@ -29,7 +29,7 @@ export function secrets(pairs: readonly Pair[], validation: Partial<ValidationPl
   return { certificates: pairs.map(certificateSecret), validation: validation === null ? null : { ...VALIDATION, ...validation }, sessionGroup: group, ticketSeeds: tickets.map((t) => Buffer.alloc(32, t)) };
 }
 /** The certificates of a test are of this day. */
-const NOW = new Date().getTime();
+const NOW = Date.now();
 export interface Side { readonly plan?: Partial<DownstreamTlsPlan> & Partial<UpstreamTlsPlan>; readonly pairs?: readonly Pair[]; readonly validation?: Partial<ValidationPlan> | null; readonly group?: string; readonly nowMs?: () => number; /** Names of its ticket keys. */ readonly tickets?: readonly string[] }
 
 /** What a session told. */
