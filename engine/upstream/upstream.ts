@@ -4,11 +4,10 @@ import type { PeerFault } from '../base/fault.ts';
 import type { HttpFilterPlan } from '../plan/hcm-plan.ts';
 import type { HashPolicyPlan, MirrorPlan, RetryPlan } from '../plan/route-plan.ts';
 import type { Address } from '../net/address.ts';
-import type { StatStore } from '../observe/stats/stat-block.ts';
+import type { StatBlock, StatStore } from '../observe/stats/stat-block.ts';
 import type { ConnectionFacts, ForClient, MetadataValue, StreamFacts, UpstreamFacts } from '../observe/stream-facts.ts';
 import type { MetadataCriteria } from './metadata-criteria.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
-import type { StatBlock } from '../observe/stats/stat-block.ts';
 import type { SocketSink, TransportSocket } from '../net/transport/transport.ts';
 
 export interface Locality { readonly region: string; readonly zone: string; readonly subZone: string }

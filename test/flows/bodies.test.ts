@@ -7,7 +7,6 @@ import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
 import { MIB, rssMb } from '../support/slow-peers.ts';
 import { freePort, startWeir, until } from '../support/weir.ts';
 
-
 /** Streams `mib` MiB down on GET /down, counts what comes up on POST. */
 async function streamBackend(): Promise<{ port: number; sent: () => number; stop: () => Promise<void> }> {
   const piece = Buffer.alloc(64 * 1024, 'x');

@@ -9,7 +9,6 @@ import type { SlowStart } from './slow-start.ts';
 /** `attempt` > 0: the host picked before was refused by the context; consistent hashing must go on from there. */
 export interface Picker { pick(ctx: PickContext, attempt: number): Host | null }
 
-
 const ownWeight = (h: Host): number => h.weight;
 
 /** A schedule where weights differ or grow, begun at a random host so that not all workers begin with the same; null: plain turns do. */

@@ -12,7 +12,6 @@ import type { Address } from '../../net/address.ts';
 import { AddressRace, type RaceOwner } from './address-race.ts';
 import { connectReason, nextConnectionId } from './connection.ts';
 
-
 export class RawConnection implements RaceOwner, Waiting, RawUpstream {
   readonly id = nextConnectionId();
   readonly host: HostEntry;
