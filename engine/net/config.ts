@@ -124,7 +124,7 @@ export function compileListener(m: ConfigMessage, ctx: CompileContext): Listener
   const keys = matcher !== null ? [] : chains.map((c) => JSON.stringify(c.match ?? {}));
   keys.forEach((k, i) => { if (keys.indexOf(k) !== i) m.error('filter_chains', `error adding listener '${ctx.resource}': filter chain '${chains[i]!.name}' has the same matching rules defined as '${chains[keys.indexOf(k)]!.name}'`); });
   const options = [...compileSocketOptions(m.list('socket_options')), ...fastOpen(m)], keepalive = compileKeepalive(m.msg('tcp_keepalive'));
-  const accessLogs = m.list('access_log').map((l) => compileLog(l, ctx)).filter((l) => l !== null);
+  const accessLogs = ctx.accessLogs(m.list('access_log'));
   return {
     name: ctx.resource, address, additional: compileAdditional(m, options, keepalive, udp !== null), internal, useOriginalDst: m.bool('use_original_dst'), exactBalance: compileBalance(m), mptcp: compileMptcp(m, ctx, address), statPrefix: m.str('stat_prefix').replaceAll(':', '_'),
     bindToPort: m.bool('bind_to_port', true), reusePort: m.bool('enable_reuse_port', true), backlog: m.num('tcp_backlog_size', SOMAXCONN), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20), acceptsPerTurn: m.num('max_connections_to_accept_per_socket_event', 0),
@@ -229,5 +229,3 @@ function compileListenerFilters(m: ConfigMessage, ctx: CompileContext, chains: r
   if (m.bool('use_original_dst') && !out.some((f) => f.filter.kind === ORIGINAL_DST)) out.push({ filter: { kind: ORIGINAL_DST, body: {} }, disabled: null });
   return out;
 }
-
-function compileLog(l: ConfigMessage, ctx: CompileContext): ExtensionPlan | null { return ctx.accessLog(l); }

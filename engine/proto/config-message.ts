@@ -90,8 +90,8 @@ export interface CompileContext {
   extension(category: string, config: ConfigMessage): ExtensionPlan | null;
   /** Compiles a list of HttpFilter, which must end with the chain's terminal filter. */
   httpFilters(list: readonly ConfigMessage[], chain: HttpChainKind): readonly { readonly name: string; readonly filter: ExtensionPlan; readonly disabled: boolean }[];
-  /** Compiles an envoy.config.accesslog.v3.AccessLog with its filter. */
-  accessLog(config: ConfigMessage): ExtensionPlan | null;
+  /** Compiles a list of envoy.config.accesslog.v3.AccessLog, each with its filter; those with faults are reported and left out. */
+  accessLogs(list: readonly ConfigMessage[]): readonly ExtensionPlan[];
   /** Reads a DataSource (filename, inline_string, inline_bytes, environment_variable); undefined after an error was reported. */
   dataSource(source: ConfigMessage): Uint8Array | undefined;
   /** Registers a secret; gives what is wrong with it now, '' for nothing. */

@@ -16,7 +16,7 @@ export function compileAdmin(m: ConfigMessage | undefined, ctx: CompileContext, 
   if (m === undefined) return null;
   m.noop('access_log_path', 'use access_log'); m.unsupported('socket_options'); m.noop('ignore_global_conn_limit', 'admin connections are not counted');
   const plan = {
-    accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), allowPaths: m.list('allow_paths').map(compileStringMatcher),
+    accessLogs: ctx.accessLogs(m.list('access_log')), allowPaths: m.list('allow_paths').map(compileStringMatcher),
     profilePath: m.str('profile_path') || '/var/log/envoy/envoy.prof',
   };
   // Without an address there is no admin interface, as in Envoy.

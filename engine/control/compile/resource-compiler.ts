@@ -80,7 +80,7 @@ export class ResourceCompiler<L, C, R, E> {
         return { kind: config.typeName, body: compile(config, ctx) };
       },
       httpFilters: (list, chain) => compileHttpChain(list, chain, ctx.extension),
-      accessLog: (m) => compilers.accessLog(m, ctx),
+      accessLogs: (list) => list.map((m) => compilers.accessLog(m, ctx)).filter((l) => l !== null),
       dataSource: (s) => { const bytes = readSource(s, this.environment); if (bytes !== undefined) this.filesRead += hash(bytes); return bytes; },
       secret: (s) => this.secrets.add(s),
       secretProblem: (key, policy) => this.secrets.sources.get(key)?.problem?.(policy) ?? '',

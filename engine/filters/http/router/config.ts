@@ -6,7 +6,7 @@ export function compileRouter(m: ConfigMessage, ctx: CompileContext): RouterConf
   m.noop('dynamic_stats', 'statistics by code are always kept'); m.noop('start_child_span', 'nothing is traced yet');
   const upstreamFilters = m.list('upstream_http_filters');
   m.noop('suppress_grpc_request_failure_code_stats', 'gRPC failures are not counted apart');
-  const upstreamLogs = m.list('upstream_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), options = m.msg('upstream_log_options');
+  const upstreamLogs = ctx.accessLogs(m.list('upstream_log')), options = m.msg('upstream_log_options');
   options?.unsupported('upstream_log_flush_interval');
   return { rejectEarlyConnect: m.bool('reject_connect_request_early_data'), suppressEnvoyHeaders: m.bool('suppress_envoy_headers'), respectExpectedTimeout: m.bool('respect_expected_rq_timeout'), strictHeaders: m.strings('strict_check_headers'), upstreamLogs, upstreamLogAtStart: options?.bool('flush_upstream_log_on_upstream_stream') ?? false, upstreamFilters: upstreamFilters.length === 0 ? null : ctx.httpFilters(upstreamFilters, 'router upstream http') };
 }

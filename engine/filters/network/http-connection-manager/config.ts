@@ -130,7 +130,7 @@ export function compileHcm(m: ConfigMessage, ctx: CompileContext): HcmPlan {
   const serverHeader = m.enum('server_header_transformation');
   return {
     codec: codec as 'AUTO', statPrefix: m.str('stat_prefix'), routesKey: routeConfig !== undefined ? ctx.routes(routeConfig) : m.has('rds') ? discovered(m, ctx, filters) : '', scopes: compileScopedRoutes(m.msg('scoped_routes'), ctx), filters,
-    accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null), ...accessLogOptions(m), proxyStatus: compileProxyStatus(m),
+    accessLogs: ctx.accessLogs(m.list('access_log')), ...accessLogOptions(m), proxyStatus: compileProxyStatus(m),
     http1: compileHttp1Options(m.msg('http_protocol_options'), limits, streamErrors), http2: compileHttp2Options(m.msg('http2_protocol_options'), limits, 'max_request_headers_kb', streamErrors),
     useRemoteAddress: m.bool('use_remote_address'), hops: m.num('xff_num_trusted_hops'), skipXffAppend: m.bool('skip_xff_append'), appendForwardedPort: m.bool('append_x_forwarded_port'),
     internal: internal === undefined ? null : { unix: internal.bool('unix_sockets'), ranges: internal.list('cidr_ranges').map(compileCidr) }, detection: compileDetection(m), schemeOverwrite: scheme?.str('scheme_to_overwrite') ?? '', schemeMatchesUpstream: scheme?.bool('match_upstream') ?? false,

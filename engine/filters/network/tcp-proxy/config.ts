@@ -84,7 +84,7 @@ export function compileTcpProxy(m: ConfigMessage, ctx: CompileContext): TcpProxy
     }),
     connectMode: MODES[mode as keyof typeof MODES] ?? 'immediate', maxEarlyDataBytes: m.num('max_early_data_bytes', -1), drainClose: m.bool('check_drain_close'),
     tlvs: m.list('proxy_protocol_tlvs').map((t) => compileTlv(t, ctx)), tlvMerge: MERGES[m.enum('proxy_protocol_tlv_merge_policy') as keyof typeof MERGES] ?? 'add-if-absent',
-    accessLogs: m.list('access_log').map((l) => ctx.accessLog(l)).filter((l) => l !== null),
+    accessLogs: ctx.accessLogs(m.list('access_log')),
     ...compileLogOptions(m),
   };
 }

@@ -21,12 +21,12 @@ function compileRoutes(m: ConfigMessage, ctx: CompileContext): MatchTreePlan {
 
 export function compileUdpProxy(m: ConfigMessage, ctx: CompileContext): UdpProxyPlan {
   for (const f of ['use_original_src_ip', 'session_filters', 'tunneling_config']) m.unsupported(f);
-  const socket = m.msg('upstream_socket_config'), options = m.msg('access_log_options'), logs = (field: string): UdpProxyPlan['accessLogs'] => m.list(field).map((l) => ctx.accessLog(l)).filter((l) => l !== null);
+  const socket = m.msg('upstream_socket_config'), options = m.msg('access_log_options');
   options?.noop('flush_access_log_on_tunnel_connected', 'there are no tunnels of sessions');
   socket?.noop('max_rx_datagram_size', 'datagrams of any size are taken'); socket?.noop('prefer_gro', 'datagrams are read one by one');
   return {
     statPrefix: m.str('stat_prefix'), tree: compileRoutes(m, ctx), idleTimeoutMs: m.ms('idle_timeout', 60_000), perPacket: m.bool('use_per_packet_load_balancing'),
     hashPolicies: m.list('hash_policies').map((p) => { if (p.oneof('policy_specifier') === 'key') return { kind: 'key', key: p.str('key') } as const; p.bool('source_ip'); return { kind: 'source-ip' } as const; }),
-    accessLogs: logs('access_log'), proxyLogs: logs('proxy_access_log'), logIntervalMs: Math.max(0, options?.ms('access_log_flush_interval', 0) ?? 0),
+    accessLogs: ctx.accessLogs(m.list('access_log')), proxyLogs: ctx.accessLogs(m.list('proxy_access_log')), logIntervalMs: Math.max(0, options?.ms('access_log_flush_interval', 0) ?? 0),
   };
 }
