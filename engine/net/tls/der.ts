@@ -46,7 +46,7 @@ export function oidOf(b: Uint8Array, i: Item): string {
 
 /** Bytes that are not what they should be. */
 export class DerFault extends Error {}
-function fault(message: string): never { throw new DerFault(message); }
+export function derFault(message: string): never { throw new DerFault(message); }
 
 /** Reads the items of a constructed item one behind the other; throws DerFault. For what configuration brings, not for peers' bytes. */
 export class DerReader {
@@ -58,12 +58,12 @@ export class DerReader {
   optional(tag: number): Item | null {
     if (this.at === this.end) return null;
     const i = itemAt(this.b, this.at, this.end);
-    if (i === null) fault('Failed to parse ASN.1 element tag');
+    if (i === null) derFault('Failed to parse ASN.1 element tag');
     if (i.tag !== tag) return null;
     this.at = i.end;
     return i;
   }
-  take(tag: number, otherwise: string): Item { return (this.at === this.end ? null : this.optional(tag)) ?? fault(otherwise); }
+  take(tag: number, otherwise: string): Item { return this.optional(tag) ?? derFault(otherwise); }
   get next(): number { return this.at < this.end ? this.b[this.at]! : 0; }
 }
 

@@ -2,15 +2,14 @@
 // until when it may be shown. Signatures are not looked at, as in Envoy: whoever configures a response is trusted with it. The words of the faults are Envoy's.
 import type { CertificateSecretPlan, StaplePlan, StaplePolicy } from '../../plan/tls-plan.ts';
 import type { Certificate } from './certificate.ts';
-import { DerFault, DerReader, extension, itemAt, itemsOf, oidOf, type Item } from './der.ts';
+import { DerFault, derFault as fault, DerReader, extension, itemAt, itemsOf, oidOf, type Item } from './der.ts';
 
 export interface OcspResponse { /** Lower-case hex without leading zeros. */ readonly serial: string; readonly thisUpdateMs: number; /** null: newer information may be had at any time; such a response is not shown. */ readonly nextUpdateMs: number | null }
 
-function fault(message: string): never { throw new DerFault(message); }
-
 const SEQUENCE = 0x30, OCTETS = 4, INTEGER = 2, OBJECT = 6, ENUMERATED = 10, TIME = 0x18, BASIC = '1.3.6.1.5.5.7.48.1.1';
 
-function hexOf(b: Uint8Array, i: Item): string { return Buffer.from(b.subarray(i.start, i.end)).toString('hex').replace(/^0+(?=.)/, ''); }
+const trimmed = (hex: string): string => hex.replace(/^0+(?=.)/, '');
+function hexOf(b: Uint8Array, i: Item): string { return trimmed(Buffer.from(b.subarray(i.start, i.end)).toString('hex')); }
 
 function timeOf(b: Uint8Array, i: Item): number {
   const text = Buffer.from(b.subarray(i.start, i.end)).toString('latin1');
@@ -68,7 +67,7 @@ export function mustStaple(leaf: Certificate): boolean { const feature = extensi
 export function stapleOf(response: Uint8Array, leaf: Certificate): StaplePlan {
   const r = readOcspResponse(response);
   if (typeof r === 'string') return { response, thisUpdateMs: 0, nextUpdateMs: null, fault: r };
-  return { response, thisUpdateMs: r.thisUpdateMs, nextUpdateMs: r.nextUpdateMs, fault: r.serial === leaf.serial.replace(/^0+(?=.)/, '') ? '' : 'OCSP response does not match its TLS certificate' };
+  return { response, thisUpdateMs: r.thisUpdateMs, nextUpdateMs: r.nextUpdateMs, fault: r.serial === trimmed(leaf.serial) ? '' : 'OCSP response does not match its TLS certificate' };
 }
 
 /** Why a server may not have this certificate; '' where it may. */

@@ -2,7 +2,7 @@
 // the older ciphers of PKCS #12, one key; the leaf is the last certificate that fits it. DER only: files with lengths left open (BER) are refused.
 import { createDecipheriv, createHash, createHmac, createPrivateKey, pbkdf2Sync, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { Certificate } from './certificate.ts';
-import { DerFault, DerReader, itemAt, itemsOf, oidOf, type Item } from './der.ts';
+import { derFault, DerReader, itemAt, itemsOf, oidOf, type Item } from './der.ts';
 import { rc2CbcDecrypt } from './rc2.ts';
 
 /** `leaf`: null where no certificate fits the key; then it is of no use. */
@@ -20,7 +20,7 @@ const MOST_ITERATIONS = 10_000_000;
 /** Bags within bags. */
 const MOST_DEPTH = 8;
 
-const broken = (): never => { throw new DerFault('not a PKCS #12 file'); };
+const BROKEN = 'not a PKCS #12 file', broken = (): never => derFault(BROKEN);
 
 class Reader {
   private readonly b: Uint8Array;
@@ -34,7 +34,7 @@ class Reader {
   number(i: Item): number { const b = this.bytes(i); return b.length === 0 || b.length > 4 || b[0]! > 127 ? broken() : b.readUIntBE(0, b.length); }
   rounds(i: Item): number { const n = this.number(i); return n < 1 || n > MOST_ITERATIONS ? broken() : n; }
 }
-const take = (c: DerReader, tag: number): Item => c.take(tag, 'not a PKCS #12 file');
+const take = (c: DerReader, tag: number): Item => c.take(tag, BROKEN);
 
 /** RFC 7292 B.2. `password`: BMPString with its end, or nothing. `id`: 1 a key, 2 an IV, 3 a MAC key. */
 function derive(digest: string, password: Buffer, salt: Buffer, id: number, rounds: number, length: number): Buffer {

@@ -16,7 +16,6 @@ export interface TlsWatcher {
   onStaple(outcome: StapleOutcome): void;
 }
 
-
 export class TlsSocket implements TransportSocket, SocketSink, TlsSink {
   sink: SocketSink = NO_SINK;
   private readonly lower: TransportSocket;

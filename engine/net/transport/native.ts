@@ -39,7 +39,6 @@ function endpointOf(a: Address): [string, number] {
   return [a.kind === 'pipe' ? a.path : formatAddress(a), -1];
 }
 
-
 class NativeSocket implements TransportSocket {
   sink: SocketSink = NO_SINK;
   private readonly owner: NativeTransport;

@@ -8,7 +8,6 @@ import { originalDestination, setOption } from './socket-calls.ts';
 import { NO_SINK, NOT_HERE } from './transport.ts';
 import type { ConnectOptions, ListenOptions, ListenerSocket, OnException, SocketOption, SocketSink, TcpKeepalive, Transport, TransportSocket, TransportTurn } from './transport.ts';
 
-
 function address(ip: string | undefined, port: number | undefined, path: string): Address {
   if (ip === undefined || port === undefined) return { kind: 'pipe', path, mode: 0 };
   return ip.startsWith('::ffff:') && ip.includes('.') ? ipAddress(ip.slice(7), port) : ipAddress(ip, port);
