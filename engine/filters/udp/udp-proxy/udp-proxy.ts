@@ -10,7 +10,7 @@ import type { AccessLog, AccessLogType } from '../../../observe/accesslog/access
 import { UDP_CLUSTER_SCHEMA, UDP_PROXY, UDP_PROXY_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
 import { CLUSTER } from '../../../observe/stats/schemas.ts';
 import { StatBlock, type StatStore } from '../../../observe/stats/stat-block.ts';
-import { ConnectionFacts, StreamFacts } from '../../../observe/stream-facts.ts';
+import { ConnectionFacts, setStreamMetadata, StreamFacts } from '../../../observe/stream-facts.ts';
 import type { UdpProxyPlan } from '../../../plan/udp-proxy-plan.ts';
 import type { Cluster, ClusterDirectory, Host, PickContext } from '../../../upstream/upstream.ts';
 import { UdpSession } from './udp-session.ts';
@@ -98,10 +98,10 @@ export class UdpProxy implements UdpFilter {
   private logProxy(): void {
     const { stats, env } = this, facts = new StreamFacts(new ConnectionFacts()), of = (name: keyof typeof UDP_PROXY): number => stats.own(UDP_PROXY[name]);
     facts.startMs = this.startMs; facts.startWallMs = this.startWallMs; facts.endMs = env.clock.nowMs();
-    facts.metadata = new Map([['udp.proxy.proxy', {
+    setStreamMetadata(facts, 'udp.proxy.proxy', {
       bytes_received: of('downstream_sess_rx_bytes'), bytes_sent: of('downstream_sess_tx_bytes'), datagrams_received: of('downstream_sess_rx_datagrams'), datagrams_sent: of('downstream_sess_tx_datagrams'),
       errors_received: of('downstream_sess_rx_errors'), errors_sent: of('downstream_sess_tx_errors'), idle_timeout: of('idle_timeout'), no_route: of('downstream_sess_no_route'), session_total: of('downstream_sess_total'),
-    }]]);
+    });
     for (const l of this.proxyLogs) l.log(facts, 'NotSet');
   }
 }

@@ -5,7 +5,7 @@ import { formatAddress, type IpAddress } from '../../../net/address.ts';
 import type { DatagramSocket } from '../../../net/transport/datagrams.ts';
 import { UDP_CLUSTER, UDP_PROXY } from '../../../observe/stats/l4-schemas.ts';
 import { CLUSTER } from '../../../observe/stats/schemas.ts';
-import { StreamFacts, UpstreamFacts, type ConnectionFacts } from '../../../observe/stream-facts.ts';
+import { setStreamMetadata, StreamFacts, UpstreamFacts, type ConnectionFacts } from '../../../observe/stream-facts.ts';
 import type { Cluster, Host } from '../../../upstream/upstream.ts';
 import type { UdpClusterStats, UdpProxy } from './udp-proxy.ts';
 
@@ -116,6 +116,6 @@ export class UdpSession {
   /** The dynamic metadata that its records have. */
   private describe(): void {
     const { facts } = this;
-    facts.metadata = new Map([['udp.proxy.session', { bytes_received: facts.requestBodyBytes, bytes_sent: facts.responseBodyBytes, cluster_name: this.cluster.name, datagrams_received: this.received, datagrams_sent: this.sent, errors_sent: this.sendErrors }]]);
+    setStreamMetadata(facts, 'udp.proxy.session', { bytes_received: facts.requestBodyBytes, bytes_sent: facts.responseBodyBytes, cluster_name: this.cluster.name, datagrams_received: this.received, datagrams_sent: this.sent, errors_sent: this.sendErrors });
   }
 }
