@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { httpBackend } from '../support/backend.ts';
-import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
+import { bootstrapYaml, clusterYaml, fileLog } from '../support/bootstrap.ts';
 import { Chromium, findChromium } from '../support/chromium.ts';
 import { ask, freePort, runWeir, startWeir, until, type RunningWeir } from '../support/weir.ts';
 
@@ -40,7 +40,7 @@ test('the home page in a browser: a live look that counts, no fault in the conso
 });
 
 test('over a unix pipe, with allowed paths, a log of its own, and counted like a listener', async (t) => {
-  const { weir, dir } = await setUp(t, { admin: '{address: {pipe: {path: "DIR/admin.sock"}}, allow_paths: [{exact: /ready}, {prefix: /stats, ignore_case: true}], access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: "DIR/admin.log", log_format: {text_format_source: {inline_string: "%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %PROTOCOL%\\n"}}}}]}' });
+  const { weir, dir } = await setUp(t, { admin: `{address: {pipe: {path: "DIR/admin.sock"}}, allow_paths: [{exact: /ready}, {prefix: /stats, ignore_case: true}], ${fileLog('DIR/admin.log', '%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %PROTOCOL%')}}` });
   assert.equal((await weir.admitted('/ready')).body, 'LIVE\n');
   assert.equal((await weir.admitted('/clusters')).status, 403);
   assert.equal((await weir.admitted('/STATS?x')).status, 404);

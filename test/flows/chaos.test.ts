@@ -6,12 +6,12 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
+import { bootstrapYaml, clusterYaml, fileLog } from '../support/bootstrap.ts';
 import { ChaosBackend } from '../support/chaos-backend.ts';
 import { scratch, startEither } from '../support/either.ts';
 import { ask, freePort, until } from '../support/weir.ts';
 
-const LOG = (file: string): string => `access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ${file}, log_format: {text_format_source: {inline_string: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\\n"}}}}]`;
+const LOG = (file: string): string => fileLog(file, '%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%');
 
 interface Proxy { readonly port: number; readonly log: () => string[]; readonly stats: (filter: string) => Promise<Record<string, number>> }
 

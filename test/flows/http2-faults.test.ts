@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { ask as lines, data, rst, window } from '../engine/codec/h2/wire.ts';
 import { httpBackend } from '../support/backend.ts';
-import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
+import { bootstrapYaml, clusterYaml, fileLog } from '../support/bootstrap.ts';
 import { RawH2 } from '../support/h2-wire.ts';
 import { freePort, startWeir, until } from '../support/weir.ts';
 
@@ -35,7 +35,7 @@ test(`${Object.keys(FAULTS).length} kinds of broken requests end as Envoy ends t
     max_request_headers_kb: 8
     common_http_protocol_options: {max_headers_count: 20, headers_with_underscores_action: REJECT_REQUEST}
     http2_protocol_options: {override_stream_error_on_invalid_http_message: ${lax}}
-    access_log: [{name: l, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ${lax ? 'lax' : 'strict'}.log, log_format: {text_format_source: {inline_string: "%PROTOCOL% %REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\\n"}}}}]`;
+    ${fileLog(lax ? 'lax.log' : 'strict.log', '%PROTOCOL% %REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%')}`;
   const weir = await startWeir(bootstrapYaml([{ port: ports.lax, name: 'lax', hcm: hcm(true) }, { port: ports.strict, name: 'strict', hcm: hcm(false) }], [clusterYaml('a', [backend.port])]));
   t.after(async () => { await weir.stop(); await backend.stop(); });
   for (const mode of ['lax', 'strict'] as const) {

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
-import { clusterYaml, networkFilter } from '../support/bootstrap.ts';
+import { clusterYaml, fileLog, networkFilter } from '../support/bootstrap.ts';
 import { httpBackend } from '../support/backend.ts';
 import { validated } from '../support/validated.ts';
 import { ask, freePort, startWeir, until } from '../support/weir.ts';
@@ -43,7 +43,7 @@ for (const transport of ['native', 'node']) {
     const port = await freePort();
     const weir = await startWeir(BOOT() + statics([
       listener(`name: in, ${at(port)}`, hcm('in', '[{match: {prefix: "/none"}, route: {cluster: none}}, {match: {prefix: "/"}, route: {cluster: i}}]')),
-      listener('name: inner, internal_listener: {}', hcm('inner', '[{match: {prefix: "/"}, direct_response: {status: 200, body: {inline_string: "inner"}}}]', 'access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: log, log_format: {text_format_source: {inline_string: "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS%\\n"}}}}],')),
+      listener('name: inner, internal_listener: {}', hcm('inner', '[{match: {prefix: "/"}, direct_response: {status: 200, body: {inline_string: "inner"}}}]', `${fileLog('log', '%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS%')},`)),
     ], [internalCluster('i', 'inner'), internalCluster('none', 'nobody')]), options);
     t.after(() => weir.stop());
     for (let i = 0; i < 3; i++) assert.deepEqual([(await ask(port, '/')).body, (await weir.stats('upstream_cx_total'))['cluster.i.upstream_cx_total']], ['inner', 1]);
@@ -94,7 +94,7 @@ for (const transport of ['native', 'node']) {
     const shared = networkFilter('set_filter_state.v3.Config', 'on_new_connection: [{object_key: who, factory_key: envoy.string, shared_with_upstream: ONCE, format_string: {text_format_source: {inline_string: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}}}, {object_key: private, factory_key: envoy.string, format_string: {text_format_source: {inline_string: "p"}}}]');
     const through = `transport_socket: {name: i, typed_config: {"@type": ${TYPE}.transport_sockets.internal_upstream.v3.InternalUpstreamTransport, passthrough_metadata: [{kind: {host: {}}, name: of_host}, {kind: {cluster: {}}, name: of_cluster}, {kind: {host: {}}, name: absent}], ${RAW}}}, metadata: {filter_metadata: {of_cluster: {k: c1}}}`;
     const dst = `transport_socket: {name: i, typed_config: {"@type": ${TYPE}.transport_sockets.internal_upstream.v3.InternalUpstreamTransport, passthrough_metadata: [{kind: {host: {}}, name: envoy.filters.listener.original_dst}], ${RAW}}}`;
-    const log = `access_log: [{name: f, typed_config: {"@type": ${TYPE}.access_loggers.file.v3.FileAccessLog, path: log, log_format: {text_format_source: {inline_string: "%DYNAMIC_METADATA(of_host:k)% %DYNAMIC_METADATA(of_cluster:k)% %FILTER_STATE(who:PLAIN)% %FILTER_STATE(private:PLAIN)%\\n"}}}}]`;
+    const log = fileLog('log', '%DYNAMIC_METADATA(of_host:k)% %DYNAMIC_METADATA(of_cluster:k)% %FILTER_STATE(who:PLAIN)% %FILTER_STATE(private:PLAIN)%');
     const weir = await startWeir(BOOT() + statics([
       listener(`name: in, ${at(port)}`, `${shared}, ${tcp('cluster: i')}`),
       listener('name: inner, internal_listener: {}', tcp(`cluster: j, ${log}`)),

@@ -7,12 +7,11 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { clusterYaml, listenerYaml, networkFilter, staticYaml, tcpListenerYaml } from '../support/bootstrap.ts';
+import { clusterYaml, fileLog, listenerYaml, networkFilter, staticYaml, tcpListenerYaml } from '../support/bootstrap.ts';
 import { httpBackend } from '../support/backend.ts';
 import { replaceFile } from '../support/replace-file.ts';
 import { freePort, startWeir, until } from '../support/weir.ts';
 
-const log = (path: string, format: string): string => `access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ${path}, log_format: {text_format_source: {inline_string: "${format}\\n"}}}}]`;
 const GET = 'GET /x HTTP/1.1\r\nhost: x\r\n\r\n';
 
 class Client {
@@ -57,8 +56,8 @@ for (const [point, want] of Object.entries(POINTS)) test(`load shed point ${poin
   const top = `overload_manager: {refresh_interval: 0.02s, resource_monitors: [{name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig, filename: ${file}}}], loadshed_points: [{name: ${name}, triggers: [{name: r, threshold: {value: 0.5}}]}]}`;
   const a = await httpBackend(), port = await freePort(), tcpPort = await freePort();
   const weir = await startWeir(staticYaml([
-    listenerYaml({ port, listener: log(logFile, 'L %RESPONSE_FLAGS%'), hcm: `delayed_close_timeout: 0.05s\nappend_local_overload: true\n${log(logFile, 'R %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%')}` }),
-    tcpListenerYaml('t', tcpPort, [networkFilter('tcp_proxy.v3.TcpProxy', `stat_prefix: t, cluster: a, ${log(logFile, 'T %RESPONSE_FLAGS%')}`)]),
+    listenerYaml({ port, listener: fileLog(logFile, 'L %RESPONSE_FLAGS%'), hcm: `delayed_close_timeout: 0.05s\nappend_local_overload: true\n${fileLog(logFile, 'R %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%')}` }),
+    tcpListenerYaml('t', tcpPort, [networkFilter('tcp_proxy.v3.TcpProxy', `stat_prefix: t, cluster: a, ${fileLog(logFile, 'T %RESPONSE_FLAGS%')}`)]),
   ], [clusterYaml('a', [a.port])], top));
   const clients: Client[] = [], sessions: ClientHttp2Session[] = [];
   t.after(async () => { for (const c of clients) c.socket.destroy(); for (const s of sessions) s.destroy(); await weir.stop(); await a.stop(); rmSync(dir, { recursive: true }); });

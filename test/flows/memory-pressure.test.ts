@@ -5,7 +5,7 @@ import { connect } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
+import { bootstrapYaml, clusterYaml, fileLog } from '../support/bootstrap.ts';
 import { httpBackend } from '../support/backend.ts';
 import { replaceFile } from '../support/replace-file.ts';
 import { freePort, startWeir, until } from '../support/weir.ts';
@@ -27,7 +27,7 @@ for (const transport of ['native', 'node']) test(`a slow reader and a large kept
   });
   const port = await freePort();
   const top = `overload_manager: {refresh_interval: 0.02s, buffer_factory_config: {minimum_account_to_track_power_of_two: 10}, resource_monitors: [{name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig, filename: ${file}}}], actions: [{name: ${ACTION}, triggers: [{name: r, scaled: {scaling_threshold: 0.5, saturation_threshold: 0.9}}]}]}`;
-  const log = `access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ${logFile}, log_format: {text_format_source: {inline_string: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\\n"}}}}]`;
+  const log = fileLog(logFile, '%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%');
   const weir = await startWeir(bootstrapYaml([{ port, hcm: log, routes: '[{match: {prefix: "/"}, route: {cluster: a, retry_policy: {retry_on: 5xx}}}]' }], [clusterYaml('a', [a.port])], top), { args: ['--transport', transport], concurrency: 1 });
   const session = connect(`http://127.0.0.1:${port}`);
   t.after(async () => { session.destroy(); await weir.stop(); await a.stop(); rmSync(dir, { recursive: true }); });

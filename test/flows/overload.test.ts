@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { bootstrapYaml, certificateFiles, clusterYaml, downstreamTls } from '../support/bootstrap.ts';
+import { bootstrapYaml, certificateFiles, clusterYaml, downstreamTls, fileLog } from '../support/bootstrap.ts';
 import { httpBackend } from '../support/backend.ts';
 import { certificates } from '../support/certificates.ts';
 import { scratch, startEither } from '../support/either.ts';
@@ -66,7 +66,7 @@ test('reduce_timeouts ends handshakes and answers that nobody takes; close_idle_
   const port = await freePort(), tls = await freePort();
   const yaml = bootstrapYaml([
     // Timers shrink where the overload manager is bypassed as well.
-    { port, listener: 'bypass_overload_manager: true', routes: '[{match: {path: /short}, route: {cluster: a, flush_timeout: 0.05s}}, {match: {prefix: "/"}, route: {cluster: a, idle_timeout: 0.05s}}]', hcm: `stream_flush_timeout: 60s\naccess_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ${log}, log_format: {text_format_source: {inline_string: "%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %BYTES_SENT%\\n"}}}}]` },
+    { port, listener: 'bypass_overload_manager: true', routes: '[{match: {path: /short}, route: {cluster: a, flush_timeout: 0.05s}}, {match: {prefix: "/"}, route: {cluster: a, idle_timeout: 0.05s}}]', hcm: `stream_flush_timeout: 60s\n${fileLog(log, '%REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %BYTES_SENT%')}` },
     { port: tls, name: 'tls', chain: `transport_socket_connect_timeout: 30s\n${downstreamTls(certificateFiles(certificates().server))}` },
   ], [clusterYaml('a', [a.port])], top);
   const p = await startEither(t, yaml);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { RESPONSE_FLAGS } from '../../engine/observe/response-flags.ts';
 import { ask as lines2, rst } from '../engine/codec/h2/wire.ts';
-import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
+import { bootstrapYaml, clusterYaml, fileLog } from '../support/bootstrap.ts';
 import { httpBackend } from '../support/backend.ts';
 import { scratch, startEither } from '../support/either.ts';
 import { RawH2 } from '../support/h2-wire.ts';
@@ -81,7 +81,7 @@ test('what went wrong with a request stands in the access log as its flag', asyn
   const a = await httpBackend(), slow = await httpBackend('slow', (_q, res) => { setTimeout(() => res.end('late'), 5000).unref(); });
   const hangsUp = await raw(null), garbage = await raw('nonsense\r\n\r\n'), h2 = await http2Backend(), port = await freePort(), dead = await freePort();
   const routes = [...ROWS.map((r) => `{match: {path: "/${r.flag}"}, ${r.route}}`), '{match: {path: /DR}, route: {cluster: slow, timeout: 0s}}'].join(', ');
-  const yaml = bootstrapYaml([{ port, routes: `[${routes}]`, hcm: `internal_address_config: {cidr_ranges: [{address_prefix: 10.0.0.0, prefix_len: 8}]}\naccess_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ${file}, log_format: {text_format_source: {inline_string: "%REQ(:PATH)% %RESPONSE_FLAGS%\\n"}}}}]` }], [
+  const yaml = bootstrapYaml([{ port, routes: `[${routes}]`, hcm: `internal_address_config: {cidr_ranges: [{address_prefix: 10.0.0.0, prefix_len: 8}]}\n${fileLog(file, '%REQ(:PATH)% %RESPONSE_FLAGS%')}` }], [
     clusterYaml('a', [a.port]), clusterYaml('slow', [slow.port]), clusterYaml('hangs_up', [hangsUp.port]), clusterYaml('garbage', [garbage.port]), clusterYaml('dead', [dead]), clusterYaml('empty', []),
     clusterYaml('full', [a.port], 'circuit_breakers: {thresholds: [{max_requests: 0}]}'),
     clusterYaml('brief', [slow.port], 'typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, common_http_protocol_options: {max_stream_duration: 0.05s}, explicit_http_config: {http_protocol_options: {}}}}'),

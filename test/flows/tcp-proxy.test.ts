@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
-import { bootstrapYaml, clusterYaml, networkFilter, staticYaml, tcpListenerYaml } from '../support/bootstrap.ts';
+import { bootstrapYaml, clusterYaml, fileLog, networkFilter, staticYaml, tcpListenerYaml } from '../support/bootstrap.ts';
 import { freePort, startWeir, until } from '../support/weir.ts';
 
 const MIB = 1 << 20;
@@ -90,7 +90,7 @@ for (const transport of ['native', 'node']) {
 test('failed attempts are repeated with back-off; access logs are written at start, when connected and at the end', async (t) => {
   const dead = await freePort(), ports = [await freePort(), await freePort()] as const;
   const backend = await tcpBackend((s) => s.on('data', (b) => s.end(b)));
-  const log = 'access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: access.log, log_format: {text_format_source: {inline_string: "%ACCESS_LOG_TYPE% %BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_REQUEST_ATTEMPT_COUNT% %RESPONSE_FLAGS%\\n"}}}}]';
+  const log = fileLog('access.log', '%ACCESS_LOG_TYPE% %BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_REQUEST_ATTEMPT_COUNT% %RESPONSE_FLAGS%');
   const weir = await startWeir(staticYaml([
     tcpListenerYaml('dead', ports[0], [proxy(`cluster: dead, max_connect_attempts: 3, backoff_options: {base_interval: 0.02s}, ${log}`)]),
     tcpListenerYaml('a', ports[1], [proxy(`cluster: a, ${log}, access_log_options: {flush_access_log_on_start: true, flush_access_log_on_connected: true}`)]),
@@ -135,7 +135,7 @@ test('an upstream told by PROXY protocol gets one client on each connection, HTT
 
 test('access logs tell by their flags of a connection that lived too long and of a cluster that is not there', async (t) => {
   const backend = await tcpBackend(() => {}), ports = [await freePort(), await freePort()] as const;
-  const log = 'access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: access.log, log_format: {text_format_source: {inline_string: "%RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS%\\n"}}}}]';
+  const log = fileLog('access.log', '%RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS%');
   const weir = await startWeir(staticYaml([tcpListenerYaml('age', ports[0], [proxy(`cluster: a, max_downstream_connection_duration: 0.1s, ${log}`)]), tcpListenerYaml('none', ports[1], [proxy(`cluster: not_there, ${log}`)])], [clusterYaml('a', [backend.port])]));
   t.after(async () => { await weir.stop(); await backend.stop(); });
   const lines = (): string[] => { try { return readFileSync(join(weir.dir, 'access.log'), 'utf8').split('\n').filter((x) => x !== ''); } catch { return []; } };

@@ -50,6 +50,9 @@ export function bootstrapYaml(listeners: readonly HttpListener[], clusters: read
   return `${top}\nstatic_resources:\n  listeners:\n${listeners.map(listenerYaml).join('')}  clusters:\n${clusters.join('')}`;
 }
 
+/** access_log of a file, a line for each entry. */
+export function fileLog(path: string, format: string): string { return `access_log: [{name: f, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ${path}, log_format: {text_format_source: {inline_string: "${format}\\n"}}}}]`; }
+
 const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
 /** DownstreamTlsContext as one line of flow YAML: `common` and `fields` are flow YAML fields. */
 export function downstreamTls(common: string, fields = ''): string { return `transport_socket: {name: tls, typed_config: {"@type": ${TLS}.DownstreamTlsContext, ${fields && `${fields}, `}common_tls_context: {${common}}}}`; }
