@@ -16,6 +16,7 @@ import type { StatBlock } from '../observe/stats/stat-block.ts';
 import { UpstreamFacts, type ConnectionFacts, type SharedStateValue, type StreamFacts, type UpstreamSource } from '../observe/stream-facts.ts';
 import type { Cluster, Host, LeaseContext, LeaseWaiter, RawUpstream, RawWaiter, Waiting } from '../upstream/upstream.ts';
 import { AttemptSizes } from './attempt-sizes.ts';
+import type { RequestBody } from './request-body.ts';
 import { noteBudget, type Timeouts } from './timeouts.ts';
 import { noteReached } from '../upstream/pool/address-race.ts';
 import { UpstreamExchange, type ExchangeAttempt, type RequestView } from './upstream-exchange.ts';
@@ -169,6 +170,11 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     (this.exchange ?? this.stream!).data(bytes, start, end, last);
   }
   trailers(trailers: Headers): void { (this.exchange ?? this.stream!).trailers(trailers); }
+  /** What waited for `stream` (RequestBody.send). */
+  sendBody(body: RequestBody, stream: RequestWriter, keep: boolean, ended: boolean): void {
+    if (this.sizes !== null) this.sizes.sent += body.length;
+    body.send(stream, keep, ended);
+  }
   /** All of the request was written: the try's clock runs from here. */
   requestSent(): void {
     if (this.state === 'over') return;

@@ -133,17 +133,20 @@ function compileRouteAction(c: ConfigMessage, at: ConfigMessage, ctx: CompileCon
   return [];
 }
 
-function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): VirtualHostPlan {
+/** `counted`: stats are kept under its name. */
+function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): { readonly plan: VirtualHostPlan; readonly counted: boolean } {
   const matcher = m.msg('matcher');
   if (matcher !== undefined && m.has('routes')) m.error('matcher', "cannot set both matcher and routes on virtual host");
   m.unsupported('cors'); m.unsupported('route_specifiers');
   m.noop('retry_policy_typed_config', 'Envoy has no effect for it either');
-  return {
-    name: m.str('name'), level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE', routes: compileRoutes(m.list('routes'), ctx),
-    matcher: matcher === undefined ? null : compileMatchTree(matcher, { stream: true, inputFault: routeInputFault, action: (c, at) => compileRouteAction(c, at, ctx) }), includeAttemptCount: m.bool('include_request_attempt_count'), includeAttemptCountInResponse: m.bool('include_attempt_count_in_response'),
+  const routes = compileRoutes(m.list('routes'), ctx), inTree: RoutePlan[] = [];
+  const plan: VirtualHostPlan = {
+    name: m.str('name'), level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE', routes,
+    matcher: matcher === undefined ? null : compileMatchTree(matcher, { stream: true, inputFault: routeInputFault, action: (c, at) => { const r = compileRouteAction(c, at, ctx); inTree.push(...r); return r; } }), includeAttemptCount: m.bool('include_request_attempt_count'), includeAttemptCountInResponse: m.bool('include_attempt_count_in_response'),
     metadata: compileMetadata(m.msg('metadata')), filterConfigs: compileFilterConfigs(m, ctx), virtualClusters: m.list('virtual_clusters').map((c) => ({ name: c.str('name'), headers: c.list('headers').map(compileHeaderMatcher) })), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)),
     includeTimeoutRetry: m.bool('include_is_timeout_retry_header'), retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), rateLimits: compileRateLimits(m.list('rate_limits')),
   };
+  return { plan, counted: plan.virtualClusters.length > 0 || [...routes, ...inTree].some((r) => r.statPrefix !== '') };
 }
 
 export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext): RouteTablePlan {
@@ -163,9 +166,9 @@ export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext)
   const counted: string[] = [];
   // Each is packed before the next is compiled: a large table is never here as a whole.
   const virtualHosts = hosts.map((h) => {
-    const plan = compileVirtualHost(h, inner);
-    if (plan.virtualClusters.length > 0 || plan.routes.some((r) => r.statPrefix !== '')) counted.push(plan.name);
-    return { domains: h.strings('domains'), packed: packVirtualHost(plan) };
+    const host = compileVirtualHost(h, inner);
+    if (host.counted) counted.push(host.plan.name);
+    return { domains: h.strings('domains'), packed: packVirtualHost(host.plan) };
   });
   return {
     name: m.str('name'), level: compileLevel(m), mostSpecificWins: m.bool('most_specific_header_mutations_wins'), ignorePort: m.bool('ignore_port_in_host_matching'), hostHeader: m.str('vhost_header').toLowerCase(), ignorePathParameters: m.bool('ignore_path_parameters_in_path_matching'), internalOnly: m.strings('internal_only_headers').map((n) => n.toLowerCase()), filterConfigs: compileFilterConfigs(m, ctx), mirrors: compileMirrors(m, inner),

@@ -16,6 +16,7 @@ import type { Cluster, PickContext } from '../upstream/upstream.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import type { Failure } from './failure.ts';
 import type { RouteEnv } from './level.ts';
+import { countRefusal } from './refusal.ts';
 import { RequestBody } from './request-body.ts';
 import type { RouterParts } from './router-factory.ts';
 import { Timeouts } from './timeouts.ts';
@@ -86,7 +87,8 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
     headers.set('x-envoy-internal', 'true');
     this.timeoutMs = timeoutMs;
     if (end) this.complete();
-    if (cluster.refusal() !== null) { cluster.onResponse(null, 503, true, false, -1); this.over(0); return; }
+    const refused = cluster.refusal();
+    if (refused !== null) { countRefusal(refused, cluster, true); this.over(0); return; }
     const host = cluster.choose(this);
     if (host === null) { cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); cluster.onResponse(null, 503, true, false, -1); this.over(0); return; }
     const a = this.attempt = new Attempt(this, cluster, cluster.name, host, 1, false);
@@ -138,7 +140,7 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
     this.body = null;
     this.behind = 0;
     stream.headers(this.request, this.ended && (body === null || body.empty));
-    body?.send(stream, false, this.ended);
+    if (body !== null) a.sendBody(body, stream, false, this.ended);
     if (this.ended) a.requestSent();
   }
   attemptInformational(): void { /* dropped */ }

@@ -18,10 +18,15 @@ const REFUSALS: Readonly<Record<Refusal, Refused>> = {
   maintenance: refused('maintenance mode', FLAG.UO, 'x-envoy-overloaded'), drop: refused('drop overload', FLAG.DO, 'x-envoy-drop-overload'), 'drop-all': refused('unconditional drop overload', FLAG.UDO, 'x-envoy-unconditional-drop-overload'),
 };
 
+/** As the cluster counts it. */
+export function countRefusal(why: Refusal, cluster: Cluster, internal: boolean): void {
+  if (why === 'maintenance') cluster.stats.inc(CLUSTER.upstream_rq_maintenance_mode);
+  cluster.onResponse(null, 503, internal, false, -1);
+}
+
 export function refuse(why: Refusal, cluster: Cluster, entry: RouteEntry, headers: RequestHeaders, facts: StreamFacts, router: RouterFactory): LocalReply {
   facts.virtualClusterName = entry.host.virtualCluster(headers);
-  if (why === 'maintenance') cluster.stats.inc(CLUSTER.upstream_rq_maintenance_mode);
-  cluster.onResponse(null, 503, facts.internal, false, -1);
+  countRefusal(why, cluster, facts.internal);
   entry.requestStats(facts.virtualClusterName, headers.get('x-envoy-upstream-alt-stat-name') ?? '', router.alternatives, router.parts.env.stats)?.charge(503, cluster, facts.internal, false, -1);
   return router.plan.suppressEnvoyHeaders ? REFUSALS[why].plain : REFUSALS[why].marked;
 }

@@ -123,8 +123,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     this.stats?.count('upstream_rq_total');
     stream.headers(this.s.request, ended && (body === null || body.empty));
     if (body !== null) {
-      if (a.sizes !== null) a.sizes.sent += body.length;
-      body.send(stream, this.keeping, ended);
+      a.sendBody(body, stream, this.keeping, ended);
       if (!this.keeping) { this.body = null; this.s.resumeRequest('upstream-wait'); }
     }
     if (ended) a.requestSent();

@@ -29,8 +29,9 @@ test('each attempt that has its connection counts as reached, answered or not', 
   assert.equal(p.cluster.reached.length, 2);
 });
 
+const seen = (b: StatBlock): Record<string, number[]> => { const out: Record<string, number[]> = {}; b.record = (i, v) => { (out[b.schema.names[i]!.replace('upstream_', '')] ??= []).push(v); }; return out; };
+
 test('with track_cluster_stats an attempt records what it carried, and how much of the try\'s and of the whole time was used; the whole\'s end says nothing of the try', () => {
-  const seen = (b: StatBlock): Record<string, number[]> => { const out: Record<string, number[]> = {}; b.record = (i, v) => { (out[b.schema.names[i]!.replace('upstream_', '')] ??= []).push(v); }; return out; };
   const p = new RouterPeer({ retry: { retries: 1, perTryTimeoutMs: 2000 } }), { cluster } = p;
   cluster.sizeStats = new StatBlock(p.env.stats, CLUSTER_SIZES_SCHEMA, 'x'); cluster.budgetStats = new StatBlock(p.env.stats, CLUSTER_BUDGETS_SCHEMA, 'x');
   const sizes = seen(cluster.sizeStats), budgets = seen(cluster.budgetStats);
@@ -54,4 +55,16 @@ test('with track_cluster_stats an attempt records what it carried, and how much 
   late.head();
   late.pass(15_000);
   assert.deepEqual(spent, { rq_timeout_budget_percent_used: [100] });
+});
+
+test('the body of a mirror that waited for its connection counts like any other', () => {
+  const p = new RouterPeer({ forward: { mirrors: [{ cluster: 'm', header: '', fraction: null, suffix: true, host: '', mutations: [] }] } });
+  p.cluster.sizeStats = new StatBlock(p.env.stats, CLUSTER_SIZES_SCHEMA, 'x');
+  const sizes = seen(p.cluster.sizeStats);
+  p.cluster.script.push('wait');
+  p.head(false).data('hello', true);
+  const [w] = p.cluster.waiters;
+  w!.who.onLease(p.cluster.give(w!.ctx, w!.host), w!.host);
+  p.upstream(1).answer(200);
+  assert.deepEqual(sizes.rq_body_size, [5]);
 });

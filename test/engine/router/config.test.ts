@@ -13,8 +13,11 @@ function faults({ filters = [], route = {}, host = {}, table = {} }: { filters?:
     route_config: { virtual_hosts: [{ name: 'v', domains: ['*'], routes: [{ match: { prefix: '/' }, direct_response: { status: 200 }, ...route }], ...host }], ...table },
     http_filters: [...filters, { name: 'r', typed_config: { '@type': `${TYPE}.http.router.v3.Router` } }],
   };
-  const { reports } = compileJson({ static_resources: { listeners: [{ name: 'l', address: { socket_address: { address: '127.0.0.1', port_value: 0 } }, filter_chains: [{ filters: [{ name: 'h', typed_config: hcm }] }] }] } });
-  return reports.filter((r) => r.severity === 'error').map((r) => r.message);
+  return compiled(hcm).reports.filter((r) => r.severity === 'error').map((r) => r.message);
+}
+/** A bootstrap with this connection manager, compiled. */
+function compiled(hcm: Json): ReturnType<typeof compileJson> {
+  return compileJson({ static_resources: { listeners: [{ name: 'l', address: { socket_address: { address: '127.0.0.1', port_value: 0 } }, filter_chains: [{ filters: [{ name: 'h', typed_config: hcm }] }] }] } });
 }
 
 test('rate limits of a filter: fields that only a rate limit service heeds, hits that are no number, a descriptor twice', () => {
@@ -68,4 +71,16 @@ test("a virtual host's matcher looks at request headers and filter state alone",
   assert.deepEqual(host('envoy.type.matcher.v3.HttpRequestHeaderMatchInput', { header_name: 'x' }), []);
   assert.deepEqual(host('envoy.extensions.matching.common_inputs.network.v3.FilterStateInput', { key: 'x' }), []);
   assert.deepEqual(host('envoy.extensions.matching.common_inputs.network.v3.SourceIPInput', {}), ['requirement violation while creating route match tree: INVALID_ARGUMENT: Route table can only match on request headers, saw type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.SourceIPInput']);
+});
+
+test('a virtual host keeps stats under its name where a route of its matcher names some', () => {
+  const counted = (statPrefix: Json): boolean => {
+    const route = { '@type': 'type.googleapis.com/envoy.config.route.v3.Route', match: { prefix: '/' }, direct_response: { status: 200 }, ...statPrefix };
+    const matcher = { matcher_tree: { input: { name: 'i', typed_config: { '@type': 'type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput', header_name: 'x' } }, exact_match_map: { map: { a: { action: { name: 'r', typed_config: route } } } } } };
+    const { reports, plan } = compiled({ '@type': `${TYPE}.network.http_connection_manager.v3.HttpConnectionManager`, stat_prefix: 's', route_config: { virtual_hosts: [{ name: 'vhost', domains: ['*'], matcher }] }, http_filters: [{ name: 'r', typed_config: { '@type': `${TYPE}.http.router.v3.Router` } }] });
+    assert.deepEqual(reports.filter((r) => r.severity === 'error'), []);
+    // As packed: a list of one text.
+    return plan.includes('counted\x91\xa5vhost');
+  };
+  assert.deepEqual([counted({}), counted({ stat_prefix: 'p' })], [false, true]);
 });

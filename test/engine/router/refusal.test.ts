@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ResponseHeaders } from '../../../engine/headers/headers.ts';
 import type { LocalReply } from '../../../engine/http/filter.ts';
+import { CLUSTER } from '../../../engine/observe/stats/schemas.ts';
 import { FLAG } from '../../../engine/router/failure.ts';
 import { refuse } from '../../../engine/router/refusal.ts';
 import type { RouterFactory } from '../../../engine/router/router-factory.ts';
@@ -18,5 +19,17 @@ test('a cluster that refuses is asked for no host; the client is told why by a h
     const headers = new ResponseHeaders(), marked = reply(false);
     marked.headers!(headers, null as never);
     assert.deepEqual([marked.body, marked.flags, headers.flat, reply(true).headers], [details.replaceAll('_', ' '), FLAG[flag], [header, 'true'], null]);
+  }
+});
+
+test('a mirror that its cluster refuses is counted there as its own requests are', () => {
+  for (const [why, maintained] of [['maintenance', 1], ['drop', 0]] as const) {
+    const p = new RouterPeer({ forward: { mirrors: [{ cluster: 'm', header: '', fraction: null, suffix: true, host: '', mutations: [] }] } }), counted: number[] = [];
+    let asked = 0;
+    p.cluster.stats.inc = (i) => { counted.push(i); };
+    // The request itself asks first.
+    p.cluster.refusal = () => (asked++ === 0 ? null : why);
+    p.head();
+    assert.deepEqual([p.cluster.charged, counted.filter((i) => i === CLUSTER.upstream_rq_maintenance_mode).length], [[503], maintained]);
   }
 });
