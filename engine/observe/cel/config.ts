@@ -37,9 +37,11 @@ function faultOf(e: Expr | undefined, features: CelFeatures): string {
 
 /** The text of a parsed expression in field `field`; throws Envoy's words for what cannot be evaluated. */
 function textOf(m: ConfigMessage, field: string, features: CelFeatures): string {
-  const expr = fromJson(ExprSchema, m.json(field) as JsonValue, { ignoreUnknownFields: true }), fault = faultOf(expr, features);
-  if (fault !== '') throw new Error(fault);
-  return unparse(expr);
+  const expr = fromJson(ExprSchema, m.json(field) as JsonValue, { ignoreUnknownFields: true }), told = (fault: string): void => { if (fault !== '') throw new Error(fault); };
+  told(faultOf(expr, features));
+  const text = unparse(expr);
+  told(CelExpression.faultOf(text, features));
+  return text;
 }
 
 /** A parsed expression in field `field`; undefined: none, or a fault was reported. */
@@ -48,10 +50,7 @@ export function compileCondition(m: ConfigMessage, field: string, config: string
   const features: CelFeatures = { conversion: c?.bool('enable_string_conversion') ?? false, concat: c?.bool('enable_string_concat') ?? false, functions: c?.bool('enable_string_functions') ?? false };
   if (expr === undefined) return undefined;
   const fail = (why: string): undefined => { m.error(field, `failed to create an expression: ${why}`); };
-  try {
-    const text = textOf(m, field, features), missing = CelExpression.faultOf(text, features);
-    return missing === '' ? { text, features } : fail(missing);
-  } catch (fault) { return fail((fault as Error).message); }
+  try { return { text: textOf(m, field, features), features }; } catch (fault) { return fail((fault as Error).message); }
 }
 
 const PLAIN: CelFeatures = { conversion: false, concat: false, functions: false };
