@@ -62,7 +62,7 @@ export class WorkerEngine {
     this.logFiles = new LogFiles(openNodeSink, env.wheel, new StatBlock(env.stats, FILESYSTEM_SCHEMA, 'filesystem'), { flushIntervalMs: settings.fileFlushIntervalMs, minFlushBytes: settings.fileMinFlushBytes });
     this.clusters = new ClusterSet(env, shared, { vote: (host, row) => tell({ kind: 'outlier-vote', host, row }), failHealth: (host) => tell({ kind: 'health-fail', host }) }, new DnsCaches((cache, host) => tell({ kind: 'dns-wanted', cache, host }), env.clock));
     this.clusters.settle(settings.nodeLocality, settings.localClusterName);
-    this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators });
+    this.routes = new RouteTables({ runtime: env.runtime, clock: env.clock, operators, stats: env.stats });
     const overload = new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []);
     const catalog = new WorkerCatalog({ limits: shared.limits, records: shared.records, overload, healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, dns: this.clusters.dns, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), node: () => ({ id: toByteString(this.settings?.nodeId ?? ''), cluster: toByteString(this.settings?.nodeCluster ?? '') }) });
     this.accounts = new StreamAccounts(env);
@@ -113,6 +113,5 @@ export class WorkerEngine {
     }
   }
 
-  get openConnections(): number { return this.listeners.connections; }
   close(): void { this.listeners.close(); this.logFiles.close(); this.env.transport.close(); }
 }

@@ -58,6 +58,8 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
   private readonly env: WorkerEnv;
   private readonly budget: ConnectionBudget;
   private drainBegun = false;
+  /** Told once the last connection of a version that no listener has any more is over; null: it is in use. */
+  private whenEmpty: (() => void) | null = null;
   private sequence: (() => boolean) | null = null;
 
   private readonly handOff: HandOff;
@@ -90,6 +92,9 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     this.sequence ??= gradual && durationMs > 0 ? () => random.unit() * durationMs < clock.nowMs() - since : () => true;
   }
   get size(): number { return this.connections.size + this.accepting.size; }
+  /** No listener has it any more; `over` is called when its last connection is. */
+  retire(over: () => void): void { this.whenEmpty = over; this.freed(); }
+  private freed(): void { if (this.size === 0) this.whenEmpty?.(); }
   handshakeMs(ms: number): number { return this.timers.scaled('TRANSPORT_SOCKET_CONNECT', ms); }
 
   /** A socket within the limits: its chain is chosen now, or after the listener filters have seen enough. */
@@ -108,12 +113,13 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
       to.describe(socket, facts);
       to.accept(socket, facts, null, true);
       if (end > start) socket.sink.onData(bytes, start, end);
+      this.freed();
       return;
     }
     // Bytes go in by the socket's sink, whoever that is: the connection, or TLS before it.
     if (this.begin(socket, pending.facts, pending.begunStream) && end > start) socket.sink.onData(bytes, start, end);
   }
-  dropped(pending: AcceptingConnection): void { if (this.accepting.delete(pending)) this.budget.releaseConnections(1); }
+  dropped(pending: AcceptingConnection): void { if (this.accepting.delete(pending)) { this.budget.releaseConnections(1); this.freed(); } }
 
   /** What is known of a connection by the listener that it is at. */
   describe(socket: TransportSocket, facts: ConnectionFacts): void {
@@ -132,6 +138,7 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
       socket.destroy('now');
       this.budget.releaseConnections(1);
       logConnection(this.accessLogs, stream ?? new StreamFacts(facts), this.env.clock.nowMs());
+      this.freed();
       return false;
     }
     stats.inc(LISTENER.downstream_cx_total);
@@ -147,7 +154,7 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     return connection.live;
   }
 
-  left(connection: AcceptedConnection): void { if (this.connections.delete(connection)) this.budget.releaseConnections(1); }
+  left(connection: AcceptedConnection): void { if (this.connections.delete(connection)) { this.budget.releaseConnections(1); this.freed(); } }
 }
 
 class Listener {
@@ -182,7 +189,7 @@ export class ListenerSet {
     if (known !== undefined) {
       const before = known.version;
       known.version = version;
-      if (before.size > 0) this.old.add(before);
+      this.retire(before);
       if (sameSockets(before.plan, plan)) { this.onBound(plan.name, known.sockets.map((s) => formatAddress(s.local)), ''); return; }
       for (const s of known.sockets) s.close();
       known.sockets.length = 0;
@@ -307,8 +314,11 @@ export class ListenerSet {
     this.env.internal.close(name);
     for (const s of listener.sockets) s.close();
     this.drainVersion(listener.version);
-    if (listener.version.size > 0) this.old.add(listener.version);
+    this.retire(listener.version);
   }
+
+  /** Kept as long as it has connections, which drains and overload concern too. */
+  private retire(version: ListenerVersion): void { this.old.add(version); version.retire(() => this.old.delete(version)); }
 
   /** Process drain: sockets close, connections finish what they do. */
   drain(): void {
@@ -334,12 +344,8 @@ export class ListenerSet {
     for (const c of [...version.connections]) c.drain();
   }
 
-  get connections(): number {
-    let n = 0;
-    for (const l of this.listeners.values()) n += l.version.size;
-    for (const v of this.old) { if (v.size === 0) this.old.delete(v); n += v.size; }
-    return n;
-  }
+  /** Versions in use, and those of before that have connections still. */
+  get versionCount(): number { return this.listeners.size + this.old.size; }
 
   close(): void {
     for (const l of this.listeners.values()) { for (const s of l.sockets) s.close(); closeVersion(l.version); }

@@ -2,6 +2,7 @@
 import type { Clock } from '../loop/clock.ts';
 import type { Runtime } from '../loop/runtime.ts';
 import { HeaderMutations } from '../observe/format/header-mutation.ts';
+import type { StatStore } from '../observe/stats/stat-block.ts';
 import type { OperatorEnv } from '../observe/format/operators.ts';
 import type { LevelPlan } from '../plan/route-plan.ts';
 
@@ -10,6 +11,7 @@ export interface RouteEnv {
   readonly runtime: Runtime;
   readonly clock: Clock;
   readonly operators: OperatorEnv;
+  readonly stats: StatStore;
 }
 
 export class Level {

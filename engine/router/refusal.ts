@@ -27,6 +27,6 @@ export function countRefusal(why: Refusal, cluster: Cluster, internal: boolean):
 export function refuse(why: Refusal, cluster: Cluster, entry: RouteEntry, headers: RequestHeaders, facts: StreamFacts, router: RouterFactory): LocalReply {
   facts.virtualClusterName = entry.host.virtualCluster(headers);
   countRefusal(why, cluster, facts.internal);
-  entry.requestStats(facts.virtualClusterName, headers.get('x-envoy-upstream-alt-stat-name') ?? '', router.alternatives, router.parts.env.stats)?.charge(503, cluster, facts.internal, false, -1);
+  entry.requestStats(facts.virtualClusterName, headers.get('x-envoy-upstream-alt-stat-name') ?? '', router.alternatives)?.charge(503, cluster, facts.internal, false, -1);
   return router.plan.suppressEnvoyHeaders ? REFUSALS[why].plain : REFUSALS[why].marked;
 }

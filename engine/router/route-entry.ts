@@ -11,7 +11,6 @@ import { makeFormatter } from '../observe/format/make-formatter.ts';
 import { MatchTree } from '../net/match/match-tree.ts';
 import type { MatchTreePlan } from '../plan/match-plan.ts';
 import type { FilterConfigPlan, ForwardPlan, RedirectPolicyPlan, RoutePlan, WeightedPlan } from '../plan/route-plan.ts';
-import type { StatStore } from '../observe/stats/stat-block.ts';
 import { MetadataCriteria } from '../upstream/metadata-criteria.ts';
 import { HashPolicies, type HashResult } from './hash-policy.ts';
 import { Level, type RouteEnv } from './level.ts';
@@ -204,11 +203,12 @@ export class RouteEntry implements Route {
 
   private scope: ScopeStats | null = null;
   /** Where else than at its cluster a request is counted; null: nowhere. `alternative`: its x-envoy-upstream-alt-stat-name, ''. */
-  requestStats(virtualCluster: string, alternative: string, alternatives: AlternativeStats, store: StatStore): RequestStats | null {
+  requestStats(virtualCluster: string, alternative: string, alternatives: AlternativeStats): RequestStats | null {
     const { statPrefix } = this.plan;
     if (virtualCluster === '' && statPrefix === '' && alternative === '') return null;
-    if (statPrefix !== '') this.scope ??= new ScopeStats(store.owned(`vhost.${this.virtualHostName}`), `vhost.${this.virtualHostName}.route.${statPrefix}`);
-    return new RequestStats(virtualCluster === '' ? null : this.host.scope(virtualCluster, store), this.scope, alternative, alternatives);
+    const store = this.host.statStore;
+    if (statPrefix !== '' && store !== null) this.scope ??= new ScopeStats(store, `vhost.${this.virtualHostName}.route.${statPrefix}`);
+    return new RequestStats(virtualCluster === '' ? null : this.host.scope(virtualCluster), this.scope, alternative, alternatives);
   }
 
   private limits: RouteRateLimits | null | undefined;

@@ -37,11 +37,13 @@ export class TableOfRoutes implements RouteTable {
   private readonly prefixes = new Wildcards();
   private any = -1;
   private readonly hosts: (VirtualHost | undefined)[] = [];
+  private counted: ReadonlySet<string>;
 
   constructor(plan: RouteTablePlan, env: RouteEnv) {
     this.plan = plan;
     this.env = env;
     this.level = new Level(plan.level, env);
+    this.counted = new Set(plan.counted);
     plan.virtualHosts.forEach((v, n) => {
       for (const d of v.domains) {
         const domain = d.toLowerCase();
@@ -54,6 +56,10 @@ export class TableOfRoutes implements RouteTable {
   }
 
   get name(): string { return this.plan.name; }
+  /** Whether a virtual host that is met now has stats of its own. */
+  counts(host: string): boolean { return this.counted.has(host); }
+  /** Another table came in its place: virtual hosts that are met first now, on connections that drain, may be gone. */
+  retire(): void { this.counted = new Set(); }
   internalOnly(): readonly string[] { return this.plan.internalOnly; }
 
   match(headers: RequestHeaders, facts: StreamFacts, random: number): Route | null {
@@ -101,11 +107,13 @@ export class RouteTables {
   install(key: string, packed: Uint8Array): void {
     const table = new LazyTable(packed, this.env);
     const cell = this.cells.get(key);
-    if (cell === undefined) this.cells.set(key, { current: table }); else cell.current = table;
+    if (cell === undefined) this.cells.set(key, { current: table }); else { retire(cell.current); cell.current = table; }
   }
   /** Connections that drain keep the table that they have. */
-  remove(key: string): void { this.cells.delete(key); }
+  remove(key: string): void { retire(this.cells.get(key)?.current ?? null); this.cells.delete(key); }
 }
+
+function retire(table: RouteTable | null): void { if (table instanceof LazyTable) table.retire(); }
 
 /** A table that is unpacked with its first request. */
 class LazyTable implements RouteTable {
@@ -114,9 +122,11 @@ class LazyTable implements RouteTable {
   private readonly env: RouteEnv;
   constructor(packed: Uint8Array, env: RouteEnv) { this.packed = packed; this.env = env; }
   private get real(): TableOfRoutes {
-    if (this.table === null) { this.table = new TableOfRoutes(unpack<RouteTablePlan>(this.packed!), this.env); this.packed = null; }
+    if (this.table === null) { this.table = new TableOfRoutes(unpack<RouteTablePlan>(this.packed!), this.env); this.packed = null; if (this.retired) this.table.retire(); }
     return this.table;
   }
+  private retired = false;
+  retire(): void { this.retired = true; this.table?.retire(); }
   get name(): string { return this.real.name; }
   internalOnly(): readonly string[] { return this.real.plan.internalOnly; }
   match(headers: RequestHeaders, facts: StreamFacts, random: number): Route | null { return this.real.match(headers, facts, random); }

@@ -83,7 +83,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     this.attempts = 1;
     if (entry.host.plan.includeAttemptCount) headers.set('x-envoy-attempt-count', '1');
     facts.virtualClusterName = entry.host.virtualCluster(headers);
-    this.stats = entry.requestStats(facts.virtualClusterName, steered ? headers.get('x-envoy-upstream-alt-stat-name') ?? '' : '', this.router.alternatives, this.env.stats);
+    this.stats = entry.requestStats(facts.virtualClusterName, steered ? headers.get('x-envoy-upstream-alt-stat-name') ?? '' : '', this.router.alternatives);
     entry.finalizeRequest(headers, facts, !plan.suppressEnvoyHeaders);
     if (retryPolicy !== null || asks) {
       this.retry = RetryState.of(this.env, retryPolicy, headers, asks, cluster, this.priority, this.limits.hedge, this);

@@ -18,6 +18,11 @@ export class VirtualHost {
   readonly plan: VirtualHostPlan;
   readonly table: TableOfRoutes;
   readonly level: Level;
+  /**
+   * Where its virtual clusters and its routes with a stat_prefix count; null: nowhere. Had from the beginning: what is counted first after the virtual host was
+   * removed, and its slots were given back, must not claim new ones, which nobody would give back.
+   */
+  readonly statStore: StatStore | null;
   private readonly routes: readonly MatchedRoute[];
   private readonly tree: MatchTree<readonly MatchedRoute[]> | null;
   /** Of many routes; null: they are tried one after the other. */
@@ -28,6 +33,7 @@ export class VirtualHost {
     this.plan = plan;
     this.table = table;
     this.level = new Level(plan.level, env);
+    this.statStore = table.counts(plan.name) ? env.stats.owned(`vhost.${plan.name}`) : null;
     const build = (list: readonly RoutePlan[]): MatchedRoute[] => list.map((r) => ({ matcher: new RouteMatcher(r.match, env.runtime), entry: new RouteEntry(r, this, env), connect: r.match.path.kind === 'connect' }));
     this.routes = build(plan.routes);
     this.index = RouteIndex.of(plan.routes.map((r) => r.match.path));
@@ -54,8 +60,10 @@ export class VirtualHost {
 
   private readonly scopes = new Map<string, ScopeStats>();
   /** vhost.NAME.vcluster.NAME of a virtual cluster; all their names are known once one of them counts. */
-  scope(cluster: string, store: StatStore): ScopeStats {
-    if (this.scopes.size === 0) for (const name of [...this.clusters.map((x) => x.name), 'other']) this.scopes.set(name, new ScopeStats(store.owned(`vhost.${this.plan.name}`), `vhost.${this.plan.name}.vcluster.${name}`));
+  scope(cluster: string): ScopeStats | null {
+    const store = this.statStore;
+    if (store === null) return null;
+    if (this.scopes.size === 0) for (const name of [...this.clusters.map((x) => x.name), 'other']) this.scopes.set(name, new ScopeStats(store, `vhost.${this.plan.name}.vcluster.${name}`));
     return this.scopes.get(cluster)!;
   }
 

@@ -30,6 +30,9 @@ function bindable(port: number): Promise<boolean> {
   });
 }
 
+/** `--transport` for tests that do not choose by themselves: WEIR_TRANSPORT (native, node), else Weir's own choice. */
+export const transportArgs = (args: readonly string[] = []): string[] => { const kind = process.env['WEIR_TRANSPORT'] ?? ''; return kind === '' || args.some((a) => a.startsWith('--transport')) ? [] : [`--transport=${kind}`]; };
+
 export interface Answer { readonly status: number; readonly headers: Record<string, string | string[] | undefined>; readonly body: string }
 
 /** One HTTP/1.1 request by Node's client; rejects when the connection fails. */
@@ -107,7 +110,7 @@ export async function startWeir(config: string, options: { command?: readonly st
   const dir = mkdtempSync(join(tmpdir(), 'weir-test-'));
   const admin = await freePort();
   writeFileSync(join(dir, 'envoy.yaml'), `admin: ${(options.admin ?? '{address: {socket_address: {address: 127.0.0.1, port_value: PORT}}}').replaceAll('PORT', String(admin))}\n${config}`);
-  const args = ['-c', join(dir, 'envoy.yaml'), '--concurrency', String(options.concurrency ?? 1), '-l', 'warning', '--file-flush-interval-msec', '20', ...(options.args ?? [])];
+  const args = ['-c', join(dir, 'envoy.yaml'), '--concurrency', String(options.concurrency ?? 1), '-l', 'warning', '--file-flush-interval-msec', '20', ...(options.args ?? []), ...transportArgs(options.args)];
   const weir = new RunningWeir(dir, admin, spawn(options.command?.[0] ?? COMMAND, [...(options.command?.slice(1) ?? []), ...args], { cwd: dir, env: { ...process.env, WEIR_TEST_CRASH_DIR: dir, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] }));
   weir.pipe = /pipe: \{path: "([^"]+)"/.exec(options.admin ?? '')?.[1] ?? '';
   try {

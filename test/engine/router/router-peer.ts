@@ -24,11 +24,11 @@ import { RouterFactory, upstreamList } from '../../../engine/router/router-facto
 import type { RouterFilter } from '../../../engine/router/router.ts';
 import type { Cluster, Host, LeaseContext, Leased, LeaseWaiter, PickContext, Refusal } from '../../../engine/upstream/upstream.ts';
 
-const NO_LEVEL = { request: { add: [], remove: [] }, response: { add: [], remove: [] } };
+export const NO_LEVEL = { request: { add: [], remove: [] }, response: { add: [], remove: [] } };
 export const RETRY: RetryPlan = {
   on: RETRY_ON.FIVE_XX, retries: 1, perTryTimeoutMs: 0, perTryIdleTimeoutMs: 0, statusCodes: [], headers: [], requestHeaders: [], baseMs: 25, maxMs: 250, hosts: [], reselects: 1, priorityFrequency: 0, resets: [], resetMaxMs: 300_000, refreshCluster: false,
 };
-const FORWARD: ForwardPlan = {
+export const FORWARD: ForwardPlan = {
   kind: 'forward', target: { kind: 'cluster', name: 'c' }, notFoundStatus: 503, prefixRewrite: '', regexRewrite: null, templateRewrite: '', pathFormat: null, hostLiteral: '', hostHeader: '', hostRegex: null, hostFormat: null, autoHost: false, appendForwardedHost: false,
   timeoutMs: 15_000, idleTimeoutMs: -1, flushTimeoutMs: -1, maxStreamDurationMs: -1, maxGrpcTimeoutMs: -1, grpcTimeoutOffsetMs: 0, newTimeouts: false, grpcHeaderMaxMs: -1, grpcHeaderOffsetMs: 0, priority: 'default', hashPolicies: [], metadataMatch: null,
   upgrades: [], connectTerminate: 'no', retry: null, hedge: null, mirrors: [], redirects: null, rateLimits: [], includeHostRateLimits: false,
@@ -141,7 +141,7 @@ export class RouterPeer {
     const table: RouteTablePlan = { name: 't', counted: [], level: NO_LEVEL, mostSpecificWins: false, ignorePort: false, hostHeader: '', ignorePathParameters: false, internalOnly: [], filterConfigs: [], mirrors: [], virtualHosts: [{ domains: ['*'], packed: packVirtualHost(host) }] };
     Object.assign(this.request, { method: 'GET', path: '/', authority: 'h', scheme: 'http' });
     this.facts.protocol = 'HTTP/1.1';
-    this.entry = new TableOfRoutes(table, { runtime: this.env.runtime, clock: this.clock, operators: {} as never }).match(this.request, this.facts, 0) as RouteEntry;
+    this.entry = new TableOfRoutes(table, { runtime: this.env.runtime, clock: this.clock, operators: {} as never, stats: store }).match(this.request, this.facts, 0) as RouteEntry;
     this.routeNow = this.entry;
     const plans = [...(o.upstream ?? []).map((_f, i) => ({ name: `f${i}`, filter: { kind: 'f', body: null }, disabled: false })), { name: 'codec', filter: { kind: 'codec', body: null }, disabled: false }];
     const make: MakeHttpFilter = (_kind, _body, name, index) => ({ name, create: () => o.upstream![index]! });
