@@ -132,7 +132,7 @@ export class ControlEngine {
       after: (ms, task) => host.after(ms, task), clock, random: new SystemRandom(), hosts: host.shared.hosts, sockets: this.probes.env, operators: { hostname: hostname(), environment: () => undefined },
       stat: (name, kind, change) => this.state.change(name, kind, change), hasTraffic: (statName) => (this.state.stats.value(`cluster.${statName}.upstream_cx_total`) ?? 0) > 0, outlierLog: () => this.compiled?.process.outlierLog ?? '',
     });
-    this.clusters = new ControlClusters({ health: this.health,
+    this.clusters = new ControlClusters({ health: this.health, sockets: this.probes.env,
       wallMs: () => this.state.wallMs(), concurrency: host.flags.concurrency, emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), hosts: host.shared.hosts, circuits: host.shared.circuits, words: host.shared.words, resolver: new SystemResolver(), random: new SystemRandom(),
       stat: (name, kind, change) => this.state.change(name, kind, change), warn: (m) => host.log.log('upstream', 'warning', m),
       endpoints: (statName, hosts) => this.state.own.declareEndpoints(statName, hosts, (record, at) => this.takeBack.hostStat(record, at), (record) => (host.shared.hosts.flags(record) & (UNHEALTHY | DEGRADED)) === 0),

@@ -32,7 +32,10 @@ export interface SubsetPlan {
 export interface OverridePlan { readonly sources: readonly { readonly header: string; readonly metadata: { readonly filter: string; readonly path: readonly string[] } | null }[]; readonly selected: { readonly filter: string; readonly path: readonly string[] } | null }
 
 /** client_side_weighted_round_robin: weights from the load that hosts report (ORCA). */
-export interface OrcaPlan { readonly blackoutMs: number; readonly expirationMs: number; readonly updateMs: number; readonly errorPenalty: number; readonly metrics: readonly string[] }
+export interface OrcaPlan { readonly blackoutMs: number; readonly expirationMs: number; readonly updateMs: number; readonly errorPenalty: number; readonly metrics: readonly string[]; readonly oob: OobPlan | null }
+
+/** Out-of-band reports: each host is asked for one a period, by a stream of control's. `port` 0 and `authority` '': the host's own. `socketMatch`: in place of the host's metadata, null for that. */
+export interface OobPlan { readonly periodMs: number; readonly port: number; readonly authority: string; readonly socketMatch: { readonly [key: string]: MetadataValue } | null }
 
 export interface BalancerPlan {
   readonly kind: 'round-robin' | 'least-request' | 'random' | 'ring-hash' | 'maglev' | 'provided';

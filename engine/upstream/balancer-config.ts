@@ -1,7 +1,7 @@
 // How a cluster balances, from configuration: lb_policy with its options, or load_balancing_policy with its extensions; both give the same plan.
 import { compileRuntimeNumber } from '../net/limit-config.ts';
 import { BALANCER_DEFAULTS } from '../plan/cluster-wire.ts';
-import type { BalancerPlan, OrcaPlan, OverridePlan, SlowStartPlan, SubsetPlan } from '../plan/cluster-plan.ts';
+import type { BalancerPlan, OobPlan, OrcaPlan, OverridePlan, SlowStartPlan, SubsetPlan } from '../plan/cluster-plan.ts';
 import type { ConfigMessage } from '../proto/config-message.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 
@@ -101,9 +101,13 @@ function leastRequest(m: ConfigMessage | undefined): Partial<BalancerPlan> {
 
 /** client_side_weighted_round_robin. Envoy lets no update come sooner than 100 ms after another. */
 function orca(c: ConfigMessage): OrcaPlan {
-  if (c.bool('enable_oob_load_report')) c.unsupported('enable_oob_load_report', 'reports in responses are');
-  for (const f of ['oob_reporting_period', 'oob_reporting_config']) c.noop(f, 'enable_oob_load_report is off');
-  return { blackoutMs: c.ms('blackout_period', 10_000), expirationMs: c.ms('weight_expiration_period', 180_000), updateMs: Math.max(100, c.ms('weight_update_period', 1000)), errorPenalty: c.num('error_utilization_penalty', 1), metrics: c.strings('metric_names_for_computing_utilization') };
+  return { blackoutMs: c.ms('blackout_period', 10_000), expirationMs: c.ms('weight_expiration_period', 180_000), updateMs: Math.max(100, c.ms('weight_update_period', 1000)), errorPenalty: c.num('error_utilization_penalty', 1), metrics: c.strings('metric_names_for_computing_utilization'), oob: outOfBand(c) };
+}
+
+function outOfBand(c: ConfigMessage): OobPlan | null {
+  if (!c.bool('enable_oob_load_report')) { for (const f of ['oob_reporting_period', 'oob_reporting_config']) c.noop(f, 'enable_oob_load_report is off'); return null; }
+  const m = c.msg('oob_reporting_config');
+  return { periodMs: c.ms('oob_reporting_period', 0) || 10_000, port: m?.num('port_value') ?? 0, authority: m?.str('authority') ?? '', socketMatch: (m?.json('transport_socket_match_criteria') as OobPlan['socketMatch'] | undefined) ?? null };
 }
 
 function ofExtension(at: ConfigMessage, c: ConfigMessage): BalancerPlan | null {

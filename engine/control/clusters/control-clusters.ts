@@ -12,7 +12,8 @@ import type { WorkerEnv } from '../../net/worker-env.ts';
 import { HostSockets } from '../../upstream/host-sockets.ts';
 import { ClusterNames } from './cluster-names.ts';
 import { LiveCluster, type LiveHost } from './live-cluster.ts';
-import { updateWeights } from './orca-weights.ts';
+import { updateWeights } from '../orca/weights.ts';
+import { OobReports } from '../orca/oob-reports.ts';
 import { balancerGauges, subsetCount } from './balancer-gauges.ts';
 import { ControlDnsCache } from '../dns/dns-cache.ts';
 import type { NameResolver } from '../dns/resolver.ts';
@@ -26,6 +27,8 @@ export interface ControlClustersEnv {
   wallMs(): number;
   readonly concurrency: number;
   readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly resolver: NameResolver; readonly random: Random; readonly health: ClusterHealth;
+  /** Its doors to sockets. */
+  readonly sockets: WorkerEnv;
   /** Sets or adds to a stat of control's own. */
   stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
   warn(message: string): void;
@@ -99,6 +102,7 @@ export class ControlClusters {
     this.env.health.remove(name);
     c.names?.close();
     c.stopWeights();
+    c.oob?.close();
     for (const h of c.hosts.values()) this.hostRecords.release(h.index);
     c.dnsCache?.close();
     if (c.hostRecord >= 0) this.hostRecords.release(c.hostRecord);
@@ -149,7 +153,9 @@ export class ControlClusters {
   /** Weights come from what hosts report (client_side_weighted_round_robin): made anew once an update period. */
   private weigh(c: LiveCluster): void {
     c.stopWeights();
+    c.oob?.close();
     const orca = this.orcaOf(c);
+    c.oob = orca === null || orca.oob === null ? null : new OobReports(c.compiled.cluster, orca, this.env);
     if (orca === null) { c.stopWeights = () => {}; return; }
     const tick = (): void => { if (this.reweigh(c)) this.env.words.bumpHealthEpoch(); c.stopWeights = this.env.after(orca.updateMs, tick); };
     c.stopWeights = this.env.after(orca.updateMs, tick);
@@ -190,6 +196,7 @@ export class ControlClusters {
     for (const key of next.keys()) if (!before.has(key)) changed = true;
     c.hosts = next;
     this.env.health.setHosts(c.compiled.cluster.name, [...next.values()]);
+    c.oob?.setHosts(next);
     this.membership(c, changed);
     if (c.compiled.perEndpoint || c.hadEndpointStats) { c.hadEndpointStats = c.compiled.perEndpoint; this.env.endpoints(c.compiled.cluster.statName, c.compiled.perEndpoint ? [...next.values()] : []); }
     if (emit && this.orcaOf(c) !== null) this.reweigh(c);

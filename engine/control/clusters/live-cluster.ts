@@ -6,6 +6,7 @@ import type { ClusterPlan, HostPlan } from '../../plan/cluster-plan.ts';
 import type { PlanRecord } from '../../plan/records.ts';
 import type { AssignmentPlan, CompiledCluster, EndpointPlan } from '../../upstream/config.ts';
 import type { ControlDnsCache } from '../dns/dns-cache.ts';
+import type { OobReports } from '../orca/oob-reports.ts';
 import type { ClusterNames } from './cluster-names.ts';
 
 export interface LiveHost extends HostPlan { readonly check: EndpointPlan['check'] }
@@ -25,6 +26,8 @@ export class LiveCluster {
   dnsCache: ControlDnsCache | null = null;
   /** Ends the making of weights from the load that hosts report. */
   stopWeights: () => void = () => {};
+  /** Load that hosts report apart from their answers. */
+  oob: OobReports | null = null;
   /** Its hosts have stats of their own (per_endpoint_stats). */
   hadEndpointStats = false;
   /** Subsets of all threads. */

@@ -11,6 +11,8 @@ export interface ConnectionOwner {
   onExchangeDone(reusable: boolean): void;
   /** The connection is gone. */
   onGone(): void;
+  /** The host takes no new exchange; without this the connection ends at once. */
+  onGoAway?(): void;
 }
 
 export class ProbeConnection implements SocketSink, CodecOutput, ClientHost {
@@ -58,5 +60,5 @@ export class ProbeConnection implements SocketSink, CodecOutput, ClientHost {
   // ClientHost
   onStreamDone(reusable: boolean): void { this.owner?.onExchangeDone(reusable); }
   onConnectionClose(_how: 'flush' | 'now', _fault: PeerFault | null): void { this.end(''); }
-  onGoAway(): void { this.end(''); }
+  onGoAway(): void { if (this.owner?.onGoAway === undefined) this.end(''); else this.owner.onGoAway(); }
 }

@@ -85,7 +85,11 @@ const MAPS: Readonly<Record<number, string>> = { 4: 'request_cost', 5: 'utilizat
 
 function fromBase64(text: string): OrcaReport | null {
   if (text === '' || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return null;
-  const bytes = Buffer.from(text, 'base64'), report = new OrcaReport(), r = new WireReader(bytes, 0, bytes.length);
+  return readOrcaBytes(Buffer.from(text, 'base64'));
+}
+/** A serialized OrcaLoadReport; null: it is none. */
+export function readOrcaBytes(bytes: Buffer): OrcaReport | null {
+  const report = new OrcaReport(), r = new WireReader(bytes, 0, bytes.length);
   while (!r.done) {
     const tag = r.varint(), field = tag >>> 3, map = MAPS[field];
     if ((tag & 7) === 1 && DOUBLES[field] !== undefined) report.set(DOUBLES[field], r.double());

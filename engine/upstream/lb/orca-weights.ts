@@ -1,5 +1,5 @@
 // client_side_weighted_round_robin, the workers' side: turns the load that a host reports into its weight, and keeps that in the shared host table. Control makes
-// weights for balancing of them once an update period (control/clusters/orca-weights.ts), so all workers balance by what any of them was told. Envoy: OrcaLoadReportHandler.
+// weights for balancing of them once an update period (control/orca/weights.ts), so all workers balance by what any of them was told. Envoy: OrcaLoadReportHandler.
 import type { Headers } from '../../headers/headers.ts';
 import type { Clock } from '../../loop/clock.ts';
 import type { OrcaPlan } from '../../plan/cluster-plan.ts';

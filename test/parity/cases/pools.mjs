@@ -78,6 +78,31 @@ export const cases = [
     },
   },
   {
+    name: 'client side weighted round robin: reports out of band, from a port of their own; a host that knows of none is not asked again',
+    backends: ['a', 'b', 'c'].map((name) => ({ name, kind: 'h2c' })), ports: ['none'],
+    config: (w) => {
+      const oob = (more) => orca(`blackout_period: 0.1s, weight_update_period: 0.1s, enable_oob_load_report: true, oob_reporting_period: 0.2s${more}`);
+      return httpProxy(w, { routes: toAll(), clusters: [cluster(w, 'all', { backends: ['a', 'b', 'c'], more: oob('') }), cluster(w, 'apart', { backends: ['c'], more: oob(`, oob_reporting_config: {authority: load.test, port_value: ${w.ports.a}}`) }), cluster(w, 'gone', { backends: ['c'], more: oob(`, oob_reporting_config: {port_value: ${w.ports.none}}`) })] });
+    },
+    before: (t) => {
+      const says = (cpu, rps) => { const message = Buffer.from(report({ cpu, rps }), 'base64'); return { header: 'content-type: application/grpc', trailer: 'grpc-status: 14', body: Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]) }; };
+      t.backends.a.mode = says(0.1, 100);
+      t.backends.b.mode = says(0.5, 100);
+      t.backends.c.mode = { status: 404 };
+    },
+    steps: async (t) => {
+      await t.until('two reports have become weights', async () => { const w = await weights(t); return w.a === 1000 && w.b === 200; });
+      t.note('the third has their median', (await weights(t)).c);
+      await t.until('the report of another port', async () => (await weights(t, 'apart')).c === 1000);
+      await t.untilStat('cluster.all.lb_orca_oob.stream_failures', 2);
+      await t.untilStat('cluster.gone.lb_orca_oob.stream_failures', 1);
+      await t.stats(['cluster.all.lb_orca_oob.active_sessions', 'cluster.all.lb_orca_oob.report_errors', 'cluster.all.lb_orca_oob.stream_terminated', 'cluster.apart.lb_orca_oob.stream_terminated', 'cluster.gone.lb_orca_oob.reports_received', 'cluster.gone.lb_orca_oob.active_sessions']);
+      t.backends.b.mode = { ...t.backends.a.mode, body: Buffer.from([0, 0, 0, 0, 9, 9, ...double(0.5)]) };
+      await t.untilStat('cluster.all.lb_orca_oob.report_errors', 1);
+      t.note('a report without requests a second changes nothing', (await weights(t)).b);
+    },
+  },
+  {
     name: 'ring hash and maglev place keys as Envoy, also after a host is gone, after one is added, and with weights',
     backends: BACKENDS,
     listeners: ['ring', 'maglev', 'murmur'],

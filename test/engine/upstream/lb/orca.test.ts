@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { updateWeights } from '../../../../engine/control/clusters/orca-weights.ts';
+import { updateWeights } from '../../../../engine/control/orca/weights.ts';
 import { Headers } from '../../../../engine/headers/headers.ts';
 import type { OrcaPlan } from '../../../../engine/plan/cluster-plan.ts';
 import { OrcaReports, weightOf } from '../../../../engine/upstream/lb/orca-weights.ts';
 import { readOrcaReport } from '../../../../engine/upstream/lb/orca-report.ts';
 import { chiSquare, World } from './hosts.ts';
 
-const PLAN: OrcaPlan = { blackoutMs: 10_000, expirationMs: 180_000, updateMs: 1000, errorPenalty: 1, metrics: ['named_metrics.queue', 'utilization.*'] };
+const PLAN: OrcaPlan = { blackoutMs: 10_000, expirationMs: 180_000, updateMs: 1000, errorPenalty: 1, oob: null, metrics: ['named_metrics.queue', 'utilization.*'] };
 const headers = (name: string, value: string): Headers => { const h = new Headers(); h.add(name, value); return h; };
 const text = (value: string): Headers => headers('endpoint-load-metrics', value);
 const weight = (value: string, plan = PLAN): number | null => { const r = readOrcaReport(text(value)); return r === null ? null : weightOf(r, plan); };
