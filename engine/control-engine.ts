@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import { COMPILERS } from './catalog-config.ts';
-import { ControlClusters } from './control/clusters/control-clusters.ts';
+import { ControlClusters, type RecordBooks } from './control/clusters/control-clusters.ts';
 import { compileBootstrap, type CompiledBootstrap } from './control/compile/bootstrap.ts';
 import { ProbeEnv } from './control/probe-env.ts';
 import { ClusterHealth } from './control/health/cluster-health.ts';
@@ -45,7 +45,7 @@ import type { StatClaim } from './observe/stats/thread-stat-store.ts';
 export interface EngineFlags extends ShownFlags { readonly watch: boolean; readonly strict: boolean; readonly transport: string; readonly tls: 'auto' | 'rustls' | 'node'; readonly argv: readonly string[] }
 
 export interface ControlHost {
-  readonly flags: EngineFlags; readonly version: string; readonly log: Logger; readonly startMs: number; readonly controlRestarts: number; readonly shared: SharedTables; readonly kept?: KeptCounters;
+  readonly flags: EngineFlags; readonly version: string; readonly log: Logger; readonly startMs: number; readonly controlRestarts: number; readonly shared: SharedTables; readonly books: RecordBooks; readonly kept?: KeptCounters;
   send(worker: number, records: readonly PlanRecord[]): void;
   workerIds(): readonly number[];
   after(ms: number, task: () => void): () => void;
@@ -120,7 +120,7 @@ export class ControlEngine {
     this.host = host;
     this.watches = new FileWatches((ms, task) => host.after(ms, task));
     this.state = new ServerState(host, (path, onChange) => this.watches.watch(path, onChange));
-    this.takeBack = new WorkerTakeBack(host.shared);
+    this.takeBack = new WorkerTakeBack(host.shared, host.books.hosts);
     this.secrets = new SecretManager({
       emit: (records) => { this.probes.take(records); this.broadcast(records); }, watch: (path, onChange) => this.watches.watch(path, onChange), warn: (m) => host.log.log('config', 'warning', m), info: (m) => host.log.log('config', 'info', m),
       stat: (name, kind, change) => this.state.tell(name, kind, change), wallMs: () => this.state.wallMs(), after: (ms, task) => host.after(ms, task), key: host.secretKey,
@@ -133,9 +133,9 @@ export class ControlEngine {
       stat: (name, kind, change) => this.state.change(name, kind, change), hasTraffic: (statName) => (this.state.stats.value(`cluster.${statName}.upstream_cx_total`) ?? 0) > 0, outlierLog: () => this.compiled?.process.outlierLog ?? '',
     });
     this.clusters = new ControlClusters({ health: this.health, sockets: this.probes.env,
-      wallMs: () => this.state.wallMs(), concurrency: host.flags.concurrency, emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), hosts: host.shared.hosts, circuits: host.shared.circuits, words: host.shared.words, resolver: new SystemResolver(), random: new SystemRandom(),
+      wallMs: () => this.state.wallMs(), concurrency: host.flags.concurrency, emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), hosts: host.shared.hosts, circuits: host.shared.circuits, words: host.shared.words, books: host.books, leave: (owner, done) => this.state.own.departures.ask(owner, done), resolver: new SystemResolver(), random: new SystemRandom(),
       stat: (name, kind, change) => this.state.change(name, kind, change), warn: (m) => host.log.log('upstream', 'warning', m),
-      endpoints: (statName, hosts) => this.state.own.declareEndpoints(statName, hosts, (record, at) => this.takeBack.hostStat(record, at), (record) => (host.shared.hosts.flags(record) & (UNHEALTHY | DEGRADED)) === 0),
+      endpoints: (name, statName, hosts) => this.state.own.declareEndpoints(name, statName, hosts, { stat: (record, at) => this.takeBack.hostStat(record, at), healthy: (record) => (host.shared.hosts.flags(record) & (UNHEALTHY | DEGRADED)) === 0 }),
     });
     ({ served: this.served, dynamic: this.dynamic } = this.makeServed());
   }
@@ -145,8 +145,8 @@ export class ControlEngine {
     const { host, state } = this;
     const served = new ServedResources({
       broadcast: (records) => this.broadcast(records), clusters: this.clusters, count: (name) => state.change(name, 'counter', { add: 1 }), gauge: (name, set) => state.change(name, 'gauge', { set }), stamp: (kind, name) => state.stamp(kind, name), unstamp: (kind, name) => state.unstamp(kind, name), routesIn: (key, packed) => state.own.declareRoutes(key, packed === null ? [] : unpack<RouteTablePlan>(packed).counted),
-      declareCluster: ({ cluster }) => { state.own.declareCluster(cluster.statName, cluster.transportSocket !== null || cluster.transportSocketMatches.length > 0); state.own.declareTracked(cluster.statName, cluster.trackSizes, cluster.trackBudgets); },
-      clusterUp: (name, plan) => state.own.watchBreakers(plan.cluster.statName, this.clusters.circuitsOf(name), host.shared.circuits, plan.trackRemaining), retireCluster: (statName) => state.own.retireCluster(statName),
+      declareCluster: ({ cluster }) => { state.own.declareCluster(cluster.name, cluster.statName, cluster.transportSocket !== null || cluster.transportSocketMatches.length > 0); state.own.declareTracked(cluster.statName, cluster.trackSizes, cluster.trackBudgets); },
+      clusterUp: (name, plan) => state.own.watchBreakers(name, plan.cluster.statName, this.clusters.circuitsOf(name), host.shared.circuits, plan.trackRemaining), retireCluster: (name) => state.own.retireCluster(name),
       out: () => this.listenersOut, routesSettled: (key) => this.dynamic.routesSettled(key), onListeners: () => this.onListeners(), onClusters: () => this.dynamic.syncEndpoints(this.clusters.discovered()),
     });
     const dynamic = new DynamicResources({

@@ -7,7 +7,7 @@ import { KeptCounters } from '../engine/shm/kept-counters.ts';
 import { Ring } from '../engine/shm/ring.ts';
 import { AppLog } from './app-log.ts';
 import { keepCompiled } from './compile-cache.ts';
-import { tablesOf, type ControlData, type ToControl, type ToSupervisor, type WorkerMemory } from './threads.ts';
+import { booksOf, tablesOf, type ControlData, type ToControl, type ToSupervisor, type WorkerMemory } from './threads.ts';
 import { VERSION } from './flags.ts';
 
 const data = workerData as ControlData;
@@ -68,7 +68,7 @@ function setLogFormat(pattern: string): void {
 }
 
 const host: ControlHost = {
-  flags: data.flags, version: VERSION, log, startMs: data.startMs, controlRestarts: data.restarts, shared: tablesOf(data.process), kept: new KeptCounters(data.process.counters),
+  flags: data.flags, version: VERSION, log, startMs: data.startMs, controlRestarts: data.restarts, shared: tablesOf(data.process), books: booksOf(data.process), kept: new KeptCounters(data.process.counters),
   send,
   workerIds: () => [...channels.keys()],
   // A timer waits a millisecond at least; a large answer's pieces come one a turn.

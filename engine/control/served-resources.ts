@@ -38,7 +38,7 @@ export interface ServedEnv {
   /** Stats of a cluster are made before it comes and let go after it went. */
   declareCluster(plan: CompiledCluster): void;
   clusterUp(name: string, plan: CompiledCluster): void;
-  retireCluster(statName: string): void;
+  retireCluster(name: string): void;
   /** A route table is another one; null: it is gone. */
   routesIn(key: string, packed: Uint8Array | null): void;
   /** The set of listeners, or of clusters, is another one. */
@@ -73,8 +73,7 @@ export class ServedResources {
     for (const [name, c] of [...this.clusters]) {
       if (c.owner !== owner || there.has(name) || keep.has(name)) continue;
       this.clusters.delete(name);
-      const gone = this.env.clusters.remove(name);
-      if (gone !== null) this.env.retireCluster(gone);
+      if (this.env.clusters.remove(name)) this.env.retireCluster(name);
       this.env.unstamp('cluster', name);
       this.env.count('cluster_manager.cluster_removed');
     }

@@ -4,8 +4,8 @@
 //   | flags | weight | active rq | active cx | consec. 5xx | consec. gateway | consec. local | success rq | total rq | local success | local total | reports since | healthy since (a double) | reported weight, at |
 //
 // Several threads write: flags by control (and workers for 'timeout'), active counts and outcomes by every worker. All access is atomic.
-// Records are handed out by control alone (RecordAllocator). Active counts are balanced by whoever took them (or taken back for a dead worker), so a record that
-// changes its host keeps them: requests of the former host, or of a former control thread's life, still give back what they took.
+// Records are handed out by control alone (record-book.ts), to the next host once no worker holds anything of the one before. Active counts are balanced by whoever took
+// them (or taken back for a dead worker), so nobody zeroes them: requests of a former control thread's life still give back what they took.
 
 const STRIDE = 16;
 const ACTIVE = 2, CONNECTIONS = 3;
@@ -89,15 +89,4 @@ export class HostTable {
 
   /** Makes a record fresh for a new host: all but the balanced active counts. */
   reset(i: number): void { for (let w = 0; w < STRIDE; w++) if (w !== ACTIVE && w !== CONNECTIONS) Atomics.store(this.words, i * STRIDE + w, 0); }
-}
-
-/** Hands out records; control's own memory. */
-export class RecordAllocator {
-  private readonly free: number[] = [];
-  private next = 0;
-  private readonly capacity: number;
-  constructor(capacity: number) { this.capacity = capacity; }
-  /** -1: the table is full. */
-  allocate(): number { return this.free.pop() ?? (this.next < this.capacity ? this.next++ : -1); }
-  release(record: number): void { this.free.push(record); }
 }

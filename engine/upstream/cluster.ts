@@ -45,12 +45,12 @@ export interface SharedTables { readonly hosts: HostTable; readonly circuits: Ci
 /** What all clusters of a worker share of the process: where it runs, and the cluster it is part of. */
 export interface Surroundings { readonly own: Locality | null; /** There is a local cluster, whose health matters to all. */ readonly zoned: boolean; localHosts(): HostSet | null; /** Another cluster, null: there is none. */ member(name: string): ClusterEntry | null; /** Moves when a cluster or its endpoints change. */ readonly generation: number; readonly dns: DnsCaches }
 
-/** Counts of one circuit record that this worker holds: given back if it dies. */
+/** Counts of one circuit record that this worker holds: given back if it dies. An owner of its own, as a host's stats are. */
 class Breaker {
   private readonly table: CircuitTable; readonly record: number; private readonly own: StatBlock; private readonly clock: WorkerEnv['clock'];
   /** Of a retry budget over an interval; 0: requests need not be counted. */
   private readonly slotMs: number;
-  constructor(table: CircuitTable, record: number, env: WorkerEnv, budget: RetryBudgetPlan | null) { this.table = table; this.record = record; this.clock = env.clock; this.slotMs = budget?.slotMs ?? 0; this.own = new StatBlock(env.stats, CIRCUIT_SCHEMA, `circuit.${record}`); }
+  constructor(table: CircuitTable, record: number, env: WorkerEnv, budget: RetryBudgetPlan | null) { this.table = table; this.record = record; this.clock = env.clock; this.slotMs = budget?.slotMs ?? 0; this.own = new StatBlock(env.stats.owned(`circuit.${record}`), CIRCUIT_SCHEMA, `circuit.${record}`); }
   /** An attempt has its stream. */
   began(): void { if (this.slotMs > 0) this.table.countInSlot(this.record, Math.floor(this.clock.wallMs() / this.slotMs)); }
   tryAcquire(kind: number): boolean { if (!this.table.tryAcquire(this.record, kind)) return false; this.own.inc(kind); return true; }

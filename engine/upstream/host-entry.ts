@@ -18,6 +18,7 @@ export class HostEntry implements WithLocality {
   readonly locality: HostPlan['locality']; readonly localityWeight: number; readonly metadata: HostPlan['metadata']; readonly health: HostPlan['health']; weight: number;
   /** All of them, in the order in which they are tried; null: there is but one. */
   addresses: readonly HostPlan['address'][] | null;
+  /** An owner of its own: control gives the record to another host once every worker has let go of it. */
   readonly stats: StatBlock;
   /** No longer among the cluster's hosts. */
   removed = false;
@@ -51,7 +52,8 @@ export class HostEntry implements WithLocality {
     this.locality = plan.locality; this.localityWeight = plan.localityWeight; this.metadata = plan.metadata; this.health = plan.health; this.weight = plan.weight;
     this.raw = (cluster as ClusterEntry).plan.closeOnHealthFailure ? new Set() : null;
     this.addresses = plan.more === undefined ? null : inTurns([plan.address, ...plan.more], (cluster as ClusterEntry).plan.eyeballs);
-    this.stats = new StatBlock(env.stats, HOST_SCHEMA, `host.${plan.index}`);
+    const owner = `host.${plan.index}`;
+    this.stats = new StatBlock(env.stats.owned(owner), HOST_SCHEMA, owner);
   }
   namedPool(n: number, serverName: string, make: () => Pool): Pool {
     const key = `${n}/${serverName}`;

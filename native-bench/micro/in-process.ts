@@ -19,7 +19,7 @@ import type { RouteTables } from '../../engine/router/route-table.ts';
 import type { ClusterSet } from '../../engine/upstream/cluster-set.ts';
 import { WorkerEngine } from '../../engine/worker-engine.ts';
 import { parseFlags } from '../../workers/flags.ts';
-import { processMemory, tablesOf, workerMemory } from '../../workers/threads.ts';
+import { booksOf, processMemory, tablesOf, workerMemory } from '../../workers/threads.ts';
 
 /** What most benchmarks ask, and what the upstream says. */
 export const GET = Buffer.from('GET /some/path?a=b HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n', 'latin1');
@@ -116,7 +116,7 @@ export async function inProcess(yaml: string, answer: (upstream: MemorySocket) =
     worker!.install(r);
   };
   const control = new ControlEngine({
-    flags: parsed.flags as ControlHost['flags'], version: '0', log, startMs: 0, controlRestarts: 0, shared: tables, send: (_id, records) => { for (const r of records) take(r); }, workerIds: () => [0],
+    flags: parsed.flags as ControlHost['flags'], version: '0', log, startMs: 0, controlRestarts: 0, shared: tables, books: booksOf(memory), send: (_id, records) => { for (const r of records) take(r); }, workerIds: () => [0],
     after: () => () => {}, startWorkers: () => { control.onWorkerUp(0, workerMemory().column, 0); }, exit: (code) => { throw new Error(`exit ${code}`); }, environment: () => undefined, secretKey: memory.secretKey, setLogLevel: () => true, setLogFormat: () => {}, logLevel: () => 'error',
   });
   await control.start();

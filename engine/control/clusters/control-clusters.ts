@@ -2,8 +2,9 @@
 import { formatAddress, ipAddress } from '../../net/address.ts';
 import type { ClusterPlan, OrcaPlan } from '../../plan/cluster-plan.ts';
 import type { PlanRecord } from '../../plan/records.ts';
-import { DEGRADED, EXCLUDED, HOST_FLAG, RecordAllocator, UNHEALTHY, type HostTable } from '../../shm/host-table.ts';
+import { DEGRADED, EXCLUDED, HOST_FLAG, UNHEALTHY, type HostTable } from '../../shm/host-table.ts';
 import type { CircuitTable } from '../../shm/circuit-table.ts';
+import type { RecordBook } from '../../shm/record-book.ts';
 import type { SharedWords } from '../../shm/shared-words.ts';
 import type { AssignmentPlan, CompiledCluster, EndpointPlan } from '../../upstream/config.ts';
 import type { Random } from '../../loop/random.ts';
@@ -26,15 +27,20 @@ export interface ControlClustersEnv {
   /** Wall time in ms. */
   wallMs(): number;
   readonly concurrency: number;
-  readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; readonly resolver: NameResolver; readonly random: Random; readonly health: ClusterHealth;
+  readonly hosts: HostTable; readonly circuits: CircuitTable; readonly words: SharedWords; /** Who has which record of the two tables. */ readonly books: RecordBooks;
+  /** Has the workers let go of what they hold under this name ('host.RECORD', 'circuit.RECORD'); `done` once all have. */
+  leave(owner: string, done: () => void): void;
+  readonly resolver: NameResolver; readonly random: Random; readonly health: ClusterHealth;
   /** Its doors to sockets. */
   readonly sockets: WorkerEnv;
   /** Sets or adds to a stat of control's own. */
   stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
   warn(message: string): void;
   /** The hosts that there are, of a cluster with per_endpoint_stats. */
-  endpoints(statName: string, hosts: readonly LiveHost[]): void;
+  endpoints(name: string, statName: string, hosts: readonly LiveHost[]): void;
 }
+
+export interface RecordBooks { readonly hosts: RecordBook; readonly circuits: RecordBook }
 
 const STATUS_FLAGS: Record<EndpointPlan['health'], number> = { HEALTHY: 0, UNKNOWN: 0, UNHEALTHY: HOST_FLAG.FAILED_EDS, TIMEOUT: HOST_FLAG.FAILED_EDS, DRAINING: HOST_FLAG.EDS_DRAINING, DEGRADED: HOST_FLAG.DEGRADED_EDS };
 
@@ -43,13 +49,11 @@ const assigned = (c: CompiledCluster, a: AssignmentPlan | null): CompiledCluster
 export class ControlClusters {
   private readonly env: ControlClustersEnv;
   private readonly live = new Map<string, LiveCluster>();
-  private readonly hostRecords: RecordAllocator;
-  private readonly circuitRecords: RecordAllocator;
+  /** Host records whose hosts are gone; workers are asked to let go of them once they have been told so. */
+  private going: number[] = [];
 
   constructor(env: ControlClustersEnv) {
     this.env = env;
-    this.hostRecords = new RecordAllocator(env.hosts.capacity);
-    this.circuitRecords = new RecordAllocator(env.circuits.capacity);
     env.health.onChanged = (name) => this.healthChanged(name);
   }
 
@@ -57,15 +61,14 @@ export class ControlClusters {
   apply(name: string, compiled: CompiledCluster, version: string): void {
     let c = this.live.get(name);
     if (c === undefined) {
-      c = new LiveCluster(compiled, [this.circuitRecords.allocate(), this.circuitRecords.allocate()]);
-      for (const r of c.circuits) this.env.circuits.reset(r);
+      c = new LiveCluster(compiled, [this.takeCircuit(`${name} default`), this.takeCircuit(`${name} high`)]);
       this.live.set(name, c);
     } else { c.names?.close(); if (compiled.endpoints.length === 0 || compiled.discovery === 'static') c.names = null; c.compiled = compiled; }
     if (compiled.eds !== null) c.compiled = assigned(compiled, c.assignment);
     c.version = version;
     this.useDnsCache(c);
     this.weigh(c);
-    if (c.hostRecord < 0 && compiled.cluster.kind !== null && compiled.cluster.kind.kind !== 'aggregate') { c.hostRecord = this.hostRecords.allocate(); if (c.hostRecord >= 0) this.env.hosts.reset(c.hostRecord); }
+    if (c.hostRecord < 0 && compiled.cluster.kind !== null && compiled.cluster.kind.kind !== 'aggregate') c.hostRecord = this.takeHost(name, '').record;
     this.env.health.apply(name, compiled);
     this.env.circuits.setLimits(c.circuits[0], compiled.limits[0]);
     this.env.circuits.setLimits(c.circuits[1], compiled.limits[1]);
@@ -73,6 +76,7 @@ export class ControlClusters {
     const known = compiled.discovery === 'static' || c.assignment !== null;
     if (known) { this.update(c, false); c.rest(); }
     this.env.emit([c.planRecord(), ...(known ? [c.hostsRecord()] : [])]);
+    this.letGo();
     if (compiled.eds !== null) c.waiting = c.assignment === null; else if (compiled.discovery !== 'static') this.startDns(c);
     this.env.stat('cluster_manager.active_clusters', 'gauge', { set: this.live.size });
   }
@@ -93,24 +97,47 @@ export class ControlClusters {
     this.settle(c);
   }
 
-  /** The removed cluster's stat name; null: there was none. */
-  remove(name: string): string | null {
+  /** Whether there was one. */
+  remove(name: string): boolean {
     const c = this.live.get(name);
-    if (c === undefined) return null;
+    if (c === undefined) return false;
     c.gone = true;
     this.live.delete(name);
     this.env.health.remove(name);
     c.names?.close();
     c.stopWeights();
     c.oob?.close();
-    for (const h of c.hosts.values()) this.hostRecords.release(h.index);
+    for (const h of c.hosts.values()) this.going.push(h.index);
     c.dnsCache?.close();
-    if (c.hostRecord >= 0) this.hostRecords.release(c.hostRecord);
-    for (const r of c.circuits) this.circuitRecords.release(r);
+    if (c.hostRecord >= 0) this.going.push(c.hostRecord);
     this.env.emit([{ kind: 'cluster-removed', name }]);
+    this.letGo();
+    for (const r of c.circuits) this.leaveCircuit(r);
     this.env.stat('cluster_manager.active_clusters', 'gauge', { set: this.live.size });
-    return c.compiled.cluster.statName;
+    return true;
   }
+
+  /** Everything is known that there is by configuration: records that a control thread before this one had for others are free once workers have let go of them. */
+  releaseOrphans(): void {
+    this.going.push(...this.env.books.hosts.orphans());
+    this.letGo();
+    for (const r of this.env.books.circuits.orphans()) this.leaveCircuit(r);
+  }
+
+  // A record serves the next once no worker holds anything of the one before: what is still under way there is counted where it was taken.
+
+  private takeHost(cluster: string, key: string): { readonly record: number; readonly known: boolean } {
+    const taken = this.env.books.hosts.take(`${cluster} ${key}`);
+    if (taken.record >= 0 && !taken.known) this.env.hosts.reset(taken.record);
+    return taken;
+  }
+  private takeCircuit(name: string): number {
+    const { record, known } = this.env.books.circuits.take(name);
+    if (!known) this.env.circuits.reset(record);
+    return record;
+  }
+  private leaveCircuit(record: number): void { this.env.books.circuits.leave(record); this.env.leave(`circuit.${record}`, () => this.env.books.circuits.free(record)); }
+  private letGo(): void { for (const r of this.going.splice(0)) { this.env.books.hosts.leave(r); this.env.leave(`host.${r}`, () => this.env.books.hosts.free(r)); } }
 
   /** All records, for a worker that starts. */
   records(): PlanRecord[] {
@@ -191,16 +218,16 @@ export class ControlClusters {
       // A host that discovery no longer names stays as long as its checks pass (Envoy: ignore_health_on_host_removal).
       if (this.stays(c, h)) { this.env.hosts.setFlags(h.index, HOST_FLAG.PENDING_DYNAMIC_REMOVAL); next.set(key, h); continue; }
       changed = true;
-      this.hostRecords.release(h.index);
+      this.going.push(h.index);
     }
     for (const key of next.keys()) if (!before.has(key)) changed = true;
     c.hosts = next;
     this.env.health.setHosts(c.compiled.cluster.name, [...next.values()]);
     c.oob?.setHosts(next);
     this.membership(c, changed);
-    if (c.compiled.perEndpoint || c.hadEndpointStats) { c.hadEndpointStats = c.compiled.perEndpoint; this.env.endpoints(c.compiled.cluster.statName, c.compiled.perEndpoint ? [...next.values()] : []); }
+    if (c.compiled.perEndpoint || c.hadEndpointStats) { c.hadEndpointStats = c.compiled.perEndpoint; this.env.endpoints(c.compiled.cluster.name, c.compiled.cluster.statName, c.compiled.perEndpoint ? [...next.values()] : []); }
     if (emit && this.orcaOf(c) !== null) this.reweigh(c);
-    if (emit) { this.env.words.bumpHealthEpoch(); this.env.emit([c.hostsRecord()]); }
+    if (emit) { this.env.words.bumpHealthEpoch(); this.env.emit([c.hostsRecord()]); this.letGo(); }
   }
 
   private stays(c: LiveCluster, h: LiveHost): boolean {
@@ -237,10 +264,11 @@ export class ControlClusters {
     const key = c.compiled.discovery === 'logical-dns' ? [at.address, ...at.more ?? []].map(formatAddress).join() : formatAddress(at.address);
     if (next.has(key)) return;
     const known = c.hosts.get(key);
-    const index = known?.index ?? this.hostRecords.allocate();
+    const taken = known === undefined ? this.takeHost(c.compiled.cluster.name, key) : null, index = known?.index ?? taken!.record;
     if (index < 0) { this.env.warn(`cluster ${c.compiled.cluster.name}: no room for host ${key}`); return; }
-    if (known === undefined) {
-      this.env.hosts.reset(index);
+    // What a control thread before this one knew of its health holds until it is checked again.
+    if (taken?.known === true) { if (c.compiled.healthCheck === null) this.env.hosts.reset(index); else this.env.hosts.clearFlags(index, HOST_FLAG.FAILED_OUTLIER | HOST_FLAG.DEGRADED_OUTLIER); }
+    if (taken?.known === false) {
       // Nothing is sent to a host before its first check has passed.
       if (c.compiled.healthCheck !== null && !at.check.disabled) this.env.hosts.setFlags(index, HOST_FLAG.FAILED_ACTIVE_HC | (c.compiled.ignoreNewHosts ? HOST_FLAG.PENDING_ACTIVE_HC : 0));
     }

@@ -1,10 +1,9 @@
 // Control's own stats, and which scopes there are by configuration. Everything that is declared reads 0 from the start, though a thread claims its slots at first use.
-import { formatAddress, type Address } from '../../net/address.ts';
 import { listenerStatName } from '../../net/listener.ts';
 import { L4_SCHEMAS, LIMIT_SCHEMA, LISTENER_UDP_SCHEMA, UDP_PROXY_SCHEMA, listenerFilterScopes, networkFilterScopes } from '../../observe/stats/l4-schemas.ts';
 import * as schemas from '../../observe/stats/schemas.ts';
 import {
-  ADMIN_HTTP_SCHEMA, ADMIN_LISTENER_SCHEMA, ASYNC_CLIENT_SCHEMA, CIRCUIT_SCHEMA, CLUSTER_BUDGETS_SCHEMA, CLUSTER_CONTROL_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_MANAGER_SCHEMA, CLUSTER_SCHEMA, CLUSTER_SIZES_SCHEMA, ENDPOINT_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA,
+  ADMIN_HTTP_SCHEMA, ADMIN_LISTENER_SCHEMA, ASYNC_CLIENT_SCHEMA, CIRCUIT_SCHEMA, CLUSTER_BUDGETS_SCHEMA, CLUSTER_CONTROL_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_MANAGER_SCHEMA, CLUSTER_SCHEMA, CLUSTER_SIZES_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA,
   LISTENER_HTTP_SCHEMA, LISTENER_MANAGER_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA, REMAINING_SCHEMAS, SERVER_SCHEMA, THREAD_CLUSTERS_SCHEMA, WATCHDOG_SCHEMA,
 } from '../../observe/stats/schemas.ts';
 import { TLS_FACTORY_SCHEMA, TLS_SCHEMA, TLS_SCHEMAS } from '../../observe/stats/tls-schemas.ts';
@@ -14,7 +13,9 @@ import type { HcmPlan } from '../../plan/hcm-plan.ts';
 import type { ListenerPlan } from '../../plan/listener-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../../shm/circuit-table.ts';
 import type { KeptCounters } from '../../shm/kept-counters.ts';
-import { StatRetirement, type RetirementEnv } from './retirement.ts';
+import { Departures, type DeparturesEnv } from './departures.ts';
+import { EndpointStats, type EndpointHost, type HostFigures } from './endpoint-stats.ts';
+import { StatRetirement } from './retirement.ts';
 import { StatReader } from './stat-reader.ts';
 
 /** 'circuit_breakers.PRIORITY.WHAT' → which record, which kind. */
@@ -24,23 +25,29 @@ const BREAKERS = named([['cx_open', CIRCUIT_KIND.CX], ['rq_pending_open', CIRCUI
 /** track_remaining. */
 const REMAINING = named([['remaining_cx', CIRCUIT_KIND.CX], ['remaining_pending', CIRCUIT_KIND.PENDING], ['remaining_rq', CIRCUIT_KIND.RQ], ['remaining_retries', CIRCUIT_KIND.RETRY], ['remaining_cx_pools', CIRCUIT_KIND.POOL]]);
 
-const NONE: ReadonlySet<string> = new Set();
-
 /** Every schema that a worker may claim, but for those of layer 4 and of TLS. */
 const ALL = Object.values<unknown>(schemas).filter((s): s is StatSchema => typeof s === 'object' && s !== null && 'kinds' in s && 'id' in s);
+
+/** Runs a task outside of this stack. */
+export interface ProcessStatsEnv extends DeparturesEnv { soon(task: () => void): void }
 
 export class ProcessStats {
   readonly reader: StatReader;
   private readonly concurrency: number;
   private owners = new Set<string>();
-  /** Takes stats away with what they belong to. */
+  /** Owners that workers are to let go of. */
+  readonly departures: Departures;
+  /** Takes stats away with what they belonged to. */
   private readonly retirement: StatRetirement;
+  private readonly endpoints: EndpointStats;
 
   /** `kept`: where totals outlive this thread. */
-  constructor(concurrency: number, retirement: RetirementEnv, kept: KeptCounters | null = null) {
+  constructor(concurrency: number, env: ProcessStatsEnv, kept: KeptCounters | null = null) {
     this.concurrency = concurrency;
     this.reader = new StatReader([...ALL, ...L4_SCHEMAS, ...TLS_SCHEMAS], [HOST_SCHEMA.id, CIRCUIT_SCHEMA.id, LIMIT_SCHEMA.id], kept);
-    this.retirement = new StatRetirement(this.reader, retirement);
+    this.departures = new Departures(env);
+    this.retirement = new StatRetirement(this.reader, this.departures, (task) => env.soon(task));
+    this.endpoints = new EndpointStats(this.reader);
     const { reader } = this, threads = ['main_thread', ...Array.from({ length: concurrency }, (_, i) => `worker_${i}`)];
     reader.declare(SERVER_SCHEMA, 'server');
     reader.declare(LISTENER_MANAGER_SCHEMA, 'listener_manager');
@@ -64,11 +71,15 @@ export class ProcessStats {
   }
 
   /** What a worker says of slots that it lets go of. */
-  onLeave(worker: number, m: StatsTold): void { if (m.kind === 'stat-gone') this.reader.gone(worker, m.claim); else this.retirement.left(worker, m); }
-  workerDown(worker: number): void { this.reader.detach(worker); this.retirement.workerDown(worker); }
+  onLeave(worker: number, m: StatsTold): void { if (m.kind === 'stat-gone') this.reader.gone(worker, m.claim); else this.departures.left(worker, m); }
+  workerDown(worker: number): void { this.reader.detach(worker); this.departures.workerDown(worker); }
 
-  declareCluster(statName: string, tls = false): void {
-    this.retirement.declare(`cluster.${statName}`);
+  /** A cluster is new or changed; several may have one `statName` (alt_stat_name), and then they count together. */
+  declareCluster(name: string, statName = name, tls = false): void {
+    const before = this.clusters.get(name);
+    if (before !== undefined && before !== statName) this.retireCluster(name);
+    this.clusters.set(name, statName);
+    this.retirement.declare(`cluster.${statName}`, name);
     for (const s of [CLUSTER_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_CONTROL_SCHEMA]) this.reader.declare(s, `cluster.${statName}`);
     if (tls) this.declareTls(`cluster.${statName}`, 'client');
   }
@@ -78,30 +89,35 @@ export class ProcessStats {
     if (sizes) this.reader.declare(CLUSTER_SIZES_SCHEMA, `cluster.${statName}`);
     if (budgets) this.reader.declare(CLUSTER_BUDGETS_SCHEMA, `cluster.${statName}`);
   }
-  /** Hosts of a cluster with per_endpoint_stats, as they are now. `stat`: of a host's record, by its index in HOST_SCHEMA. */
-  declareEndpoints(statName: string, hosts: readonly { readonly index: number; readonly address: Address; readonly hostname: string }[], stat: (record: number, at: number) => number, healthy: (record: number) => boolean): void {
-    const cluster = `cluster.${statName}`, now = new Map(hosts.map((h) => [formatAddress(h.address), h])), before = this.endpoints.get(cluster) ?? NONE;
-    for (const address of before) if (!now.has(address)) this.reader.dropEndpoint(cluster, address);
-    for (const [address, { index, hostname }] of now) {
-      if (before.has(address)) continue;
-      // A record that another host had goes on counting from where that one left it.
-      const had = HOST_SCHEMA.kinds.map((kind, i) => (kind === 'counter' ? stat(index, i) : 0));
-      this.reader.declareEndpoint(ENDPOINT_SCHEMA, cluster, address, hostname, (name) => { const i = HOST_SCHEMA.names.indexOf(name); return i < 0 ? Number(healthy(index)) : Math.max(0, stat(index, i) - had[i]!); });
-    }
-    if (now.size > 0) this.endpoints.set(cluster, new Set(now.keys())); else this.endpoints.delete(cluster);
+  /** By name: how stats call it. */
+  private readonly clusters = new Map<string, string>();
+  /** Hosts of a cluster with per_endpoint_stats, as they are now. */
+  declareEndpoints(name: string, statName: string, hosts: readonly EndpointHost[], figures: HostFigures): void { this.endpoints.declare(name, statName, hosts, figures); }
+  retireCluster(name: string): void {
+    const statName = this.clusters.get(name);
+    if (statName === undefined) return;
+    this.clusters.delete(name);
+    this.endpoints.retire(name);
+    const scope = `cluster.${statName}`, watched = this.breakers.get(scope);
+    // Another cluster of that name is shown from now on.
+    if (watched?.delete(name) === true) { const other = [...watched.values()].at(-1); if (other === undefined) this.breakers.delete(scope); else this.reader.live(scope, other); }
+    this.retirement.retire(scope, name);
   }
-  private readonly endpoints = new Map<string, ReadonlySet<string>>();
-  retireCluster(statName: string): void { this.endpoints.delete(`cluster.${statName}`); this.retirement.retire(`cluster.${statName}`); }
   /** Whether its breakers are open, and what remains where that is tracked, is looked at when it is asked. */
-  watchBreakers(statName: string, circuits: readonly [number, number], table: CircuitTable, remaining: readonly [boolean, boolean]): void {
-    this.reader.live(`cluster.${statName}`, (name) => {
+  watchBreakers(cluster: string, statName: string, circuits: readonly [number, number], table: CircuitTable, remaining: readonly [boolean, boolean]): void {
+    const scope = `cluster.${statName}`, look = (name: string): number | undefined => {
       const open = BREAKERS.get(name), left = open === undefined ? REMAINING.get(name) : undefined;
       if (open !== undefined) return table.value(circuits[open[0]], open[1]) >= table.limit(circuits[open[0]], open[1]) ? 1 : 0;
       if (left === undefined || !remaining[left[0]]) return undefined;
       return Math.max(0, table.limit(circuits[left[0]], left[1]) - table.value(circuits[left[0]], left[1]));
-    });
-    remaining.forEach((on, p) => { if (on) this.reader.declare(REMAINING_SCHEMAS[p]!, `cluster.${statName}`); });
+    };
+    const watched = this.breakers.get(scope);
+    if (watched === undefined) this.breakers.set(scope, new Map([[cluster, look]])); else watched.set(cluster, look);
+    this.reader.live(scope, look);
+    remaining.forEach((on, p) => { if (on) this.reader.declare(REMAINING_SCHEMAS[p]!, scope); });
   }
+  /** By scope and cluster. */
+  private readonly breakers = new Map<string, Map<string, (name: string) => number | undefined>>();
 
   /** All listeners that there are now; scopes of those that went are retired. */
   declareListeners(listeners: readonly ListenerPlan[]): void {

@@ -45,6 +45,8 @@ export const CLUSTER_LB = clusterLbStats.index;
 const hostStats = defineSchema(3, { cx_connect_fail: 'counter', cx_total: 'counter', rq_error: 'counter', rq_success: 'counter', rq_timeout: 'counter', rq_total: 'counter', cx_active: 'gauge', rq_active: 'gauge', rq_pending_active: 'gauge' });
 export const HOST_SCHEMA = hostStats.schema;
 export const HOST = hostStats.index;
+/** Its counters come first: so many. */
+export const HOST_COUNTERS = HOST_SCHEMA.kinds.lastIndexOf('counter') + 1;
 /** Prefix 'cluster.NAME.endpoint.ADDRESS' (track_cluster_stats.per_endpoint_stats): the host's, in that order, and whether it is healthy. Found when they are asked for. */
 export const ENDPOINT_SCHEMA: StatSchema = { id: 58, names: [...HOST_SCHEMA.names, 'healthy'], kinds: [...HOST_SCHEMA.kinds, 'gauge'] };
 

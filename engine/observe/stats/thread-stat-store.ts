@@ -1,5 +1,5 @@
 // One thread's stat store: a column of Float64 in shared memory, written with plain adds by this thread alone. Each claim is reported once, so that control can read
-// the column by name. Slots belong to an owner ('cluster.NAME', 'listener.ADDRESS', 'http.PREFIX' …; the store itself owns what is never taken back) and go back with it:
+// the column by name. Slots belong to an owner ('cluster.NAME', 'host.RECORD', 'listener.ADDRESS', 'http.PREFIX' …; the store itself owns what is never taken back) and go back with it:
 //
 //   control: stats-leave ──▶ worker: nothing of the owner is active any more → it is let go (what still holds it writes into a column that nobody reads)
 //   worker:  stat-gone for each claim, then stats-left ──▶ control: reads these slots no more ──▶ stats-free ──▶ worker: the slots are zeroed and may be used again
@@ -35,6 +35,8 @@ function activeIndexes(schema: StatSchema): readonly number[] {
 }
 
 interface Run { readonly base: number; readonly size: number }
+/** Thousands of hosts may never be asked for anything. */
+const NO_RUNS: Map<string, Run> = new Map();
 interface Root { readonly own: Float64Array; readonly space: ColumnSpace; report(claim: StatClaim): void; owned(name: string): StatStore }
 
 /** What one owner has claimed. */
@@ -44,29 +46,29 @@ class OwnedStats implements StatStore {
   wanted = 0;
   private readonly root: Root;
   /** First slot by key: '+NAME' counter, '=NAME' gauge, '~NAME' histogram, 'SCHEMA:PREFIX' block. */
-  private readonly runs = new Map<string, Run>();
-  private readonly active: number[] = [];
+  private runs = NO_RUNS;
+  private active: number[] | null = null;
   constructor(root: Root) { this.root = root; this.column = root.own; }
 
   claim(schema: StatSchema, prefix: string): number {
     const key = `${schema.id}:${prefix}`, known = this.runs.get(key);
     if (known !== undefined) return known.base;
     const base = this.take(key, schema.names.length);
-    if (base > 0) for (const i of activeIndexes(schema)) this.active.push(base + i);
+    if (base > 0) for (const i of activeIndexes(schema)) (this.active ??= []).push(base + i);
     return base;
   }
   claimOne(name: string, kind: 'counter' | 'gauge'): number {
     const key = kind === 'counter' ? `+${name}` : `=${name}`, known = this.runs.get(key);
     if (known !== undefined) return known.base;
     const slot = this.take(key, 1);
-    if (slot > 0 && kind === 'gauge' && isActive(name)) this.active.push(slot);
+    if (slot > 0 && kind === 'gauge' && isActive(name)) (this.active ??= []).push(slot);
     return slot;
   }
   claimHistogram(name: string): number { return this.runs.get(`~${name}`)?.base ?? this.take(`~${name}`, HISTOGRAM_DIRECTORY); }
   extend(slots: number): number { return this.released ? 0 : this.root.space.take(slots); }
   owned(name: string): StatStore { return this.root.owned(name); }
 
-  get busy(): boolean { for (const slot of this.active) if (this.column[slot] !== 0) return true; return false; }
+  get busy(): boolean { if (this.active !== null) for (const slot of this.active) if (this.column[slot] !== 0) return true; return false; }
   claims(): StatClaim[] { return [...this.runs].map(([key, { base }]) => claimOf(key, base)); }
 
   /** From now on what is counted here goes nowhere. The runs that it had, those of its histograms' decades too. */
@@ -78,7 +80,7 @@ class OwnedStats implements StatStore {
     }
     this.released = true;
     this.column = nowhere;
-    this.runs.clear();
+    this.runs = NO_RUNS;
     return out;
   }
 
@@ -87,6 +89,7 @@ class OwnedStats implements StatStore {
     if (this.released) return 0;
     const base = this.root.space.take(size);
     if (base === 0) return 0;
+    if (this.runs === NO_RUNS) this.runs = new Map();
     this.runs.set(key, { base, size });
     this.root.report(claimOf(key, base));
     return base;

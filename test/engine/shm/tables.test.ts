@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { CIRCUIT_KIND, CircuitTable } from '../../../engine/shm/circuit-table.ts';
-import { CONSECUTIVE, HOST_FLAG, HostTable, RecordAllocator } from '../../../engine/shm/host-table.ts';
+import { CONSECUTIVE, HOST_FLAG, HostTable } from '../../../engine/shm/host-table.ts';
+import { RecordBook } from '../../../engine/shm/record-book.ts';
 import type { ShmJob } from './shm-thread.ts';
 
 function thread<T>(job: ShmJob): Promise<T> {
@@ -70,12 +71,27 @@ test('flags are set and cleared by mask, and a new host starts without them but 
 });
 
 test('records are handed out once, come back, and a full table says so', () => {
-  const a = new RecordAllocator(2);
-  const one = a.allocate(), two = a.allocate();
-  assert.notEqual(one, two);
-  assert.equal(a.allocate(), -1);
-  a.release(one);
-  assert.equal(a.allocate(), one);
+  const book = new RecordBook(new SharedArrayBuffer(RecordBook.bytes(2, 1)), 1);
+  const { record: one } = book.take('one'), { record: two } = book.take('two');
+  assert.deepEqual([one, two, book.take('three').record], [0, 1, -1]);
+  book.add(one, 0, 5);
+  book.leave(one);
+  assert.equal(book.take('three').record, -1, 'workers may still be at work there');
+  book.free(one);
+  assert.deepEqual([book.take('three'), book.counted(one, 0)], [{ record: one, known: false }, 0]);
+});
+
+test('a control thread that takes over finds who has which record, and what is nobody\'s any more', () => {
+  const memory = new SharedArrayBuffer(RecordBook.bytes(8, 1)), first = new RecordBook(memory, 1), of = (book: RecordBook, ...names: string[]): number[] => names.map((n) => book.take(n).record);
+  of(first, 'a', 'b', 'c', 'd', 'e');
+  first.add(2, 0, 7);
+  first.leave(1); // 'b' is gone, and was still at work
+  first.leave(4); first.free(4);
+  const second = new RecordBook(memory, 1);
+  assert.deepEqual([of(second, 'c', 'b', 'a'), second.counted(2, 0)], [[2, 4, 0], 7]);
+  assert.deepEqual(second.orphans(), [1, 3]);
+  for (const r of [1, 3]) second.free(r);
+  assert.deepEqual([second.orphans(), of(second, 'f', 'g', 'h').sort()], [[], [1, 3, 5]]);
 });
 
 test('requests counted in slots of time are summed over the last slots; a word of an older slot begins anew', () => {

@@ -21,7 +21,7 @@ import type { ClusterEntry } from '../../../engine/upstream/cluster.ts';
 import type { Host, LeaseContext, LeaseWaiter, PickContext, Waiting } from '../../../engine/upstream/upstream.ts';
 import { FakeSocket, fakeEnv, type FakeEnv } from '../../support/fake-socket.ts';
 
-const PLAN: ClusterPlan = {
+export const PLAN: ClusterPlan = {
   name: 'c', statName: 'c', connectTimeoutMs: 1000, balancer: BALANCER, kind: null, panicPercent: 50, overprovisioning: 140, weightedHealth: false, overrideStatus: ['HEALTHY', 'UNKNOWN'], bufferLimit: 1 << 20, protocol: 'http1', http1: HTTP1_DEFAULTS, http2: HTTP2_DEFAULTS,
   autoSni: null, autoSanValidation: false, closeOnHostSetChange: false, closeOnHealthFailure: false, poolPerConnection: false, idleTimeoutMs: 60_000, maxConnectionDurationMs: 0, maxRequestsPerConnection: 0, maxStreamDurationMs: -1, upstreamFilters: null, hashPolicies: [], retryPolicy: null, mirrors: [], preconnectRatio: 1, preconnect: null, eyeballs: { family: 0, count: 1 }, keepalive: null, bind: null, socketOptions: [], metadata: null,
   circuits: [0, 1], hostRecord: -1, perHostMaxConnections: 0, trackSizes: false, trackBudgets: false, retryBudgets: [null, null], outlier: null, healthChecked: false, transportSocket: null, transportSocketMatches: [],

@@ -7,6 +7,7 @@ import { LISTENER, LISTENER_SCHEMA } from '../../../../engine/observe/stats/sche
 import { SINK } from '../../../../engine/observe/stats/stat-column.ts';
 import { ProcessStats } from '../../../../engine/control/stats/process-stats.ts';
 import { StatView } from '../../../../engine/control/stats/stat-view.ts';
+import { CIRCUIT_KIND, CircuitTable } from '../../../../engine/shm/circuit-table.ts';
 import { ipAddress, type Address } from '../../../../engine/net/address.ts';
 import { ThreadStatStore } from '../../../../engine/observe/stats/thread-stat-store.ts';
 
@@ -114,14 +115,11 @@ test('a walk keeps the order of names where one scope lies within another, and a
   assert.equal(names.length, 17);
 });
 
-test('endpoints of a cluster are scopes whose values are found when asked for; one that goes is gone, one with a used record starts at 0', () => {
-  const own = new ProcessStats(1, { send: () => undefined, workerIds: () => [], soon: (task) => task() }), counts = [[0, 2, 0, 0, 0, 5, 1, 1, 0], [0, 7, 0, 0, 0, 9, 0, 0, 0]], host = (index: number, port: number, hostname = ''): { index: number; address: Address; hostname: string } => ({ index, address: ipAddress('10.0.0.1', port), hostname });
-  const declare = (...hosts: ReturnType<typeof host>[]): void => own.declareEndpoints('c', hosts, (i, at) => counts[i]![at]!, (i) => i === 0), { reader } = own, at = (name: string): number | undefined => reader.value(`cluster.c.endpoint.10.0.0.1_${name}`);
+test('endpoints of a cluster are scopes whose values are found when asked for; one that goes is gone', () => {
+  const own = new ProcessStats(1, { send: () => undefined, workerIds: () => [], soon: (task) => task() }), counts = [[0, 2, 0, 0, 0, 5, 1, 1, 0], [0, 1, 0, 0, 0, 0, 3, 0, 0]], host = (index: number, port: number, hostname = ''): { index: number; address: Address; hostname: string } => ({ index, address: ipAddress('10.0.0.1', port), hostname });
+  const declare = (...hosts: ReturnType<typeof host>[]): void => own.declareEndpoints('c', 'c', hosts, { stat: (i, at) => counts[i]![at]!, healthy: (i) => i === 0 }), { reader } = own, at = (name: string): number | undefined => reader.value(`cluster.c.endpoint.10.0.0.1_${name}`);
   own.declareCluster('c');
-  counts[0] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
   declare(host(0, 80, 'one'), host(1, 81));
-  counts[0] = [0, 2, 0, 0, 0, 5, 1, 1, 0];
-  counts[1] = [0, 8, 0, 0, 0, 9, 3, 0, 0];
   assert.deepEqual(['80.cx_total', '80.rq_total', '80.rq_active', '80.healthy', '81.cx_total', '81.cx_active', '81.healthy'].map(at), [2, 5, 1, 1, 1, 3, 0]);
   const view = new StatView(reader), scope = view.scopes().find((s) => s.prefix === 'cluster.c.endpoint.10.0.0.1_80.')!;
   assert.deepEqual(view.tagsOf(scope, 'rq_total'), { name: 'cluster.endpoint.rq_total', tags: [['envoy.cluster_name', 'c'], ['envoy.endpoint_address', '10.0.0.1:80'], ['envoy.endpoint_hostname', 'one']] });
@@ -129,4 +127,22 @@ test('endpoints of a cluster are scopes whose values are found when asked for; o
   assert.deepEqual([at('80.cx_total'), at('81.cx_total')], [undefined, 1]);
   own.retireCluster('c');
   assert.equal(at('81.cx_total'), undefined);
+});
+
+test('clusters with one alt_stat_name keep each other\'s endpoints, and their stats as long as one of them is there', () => {
+  const asked: string[] = [], own = new ProcessStats(1, { send: (_w, records) => { for (const r of records) if (r.kind === 'stats-leave') asked.push(r.owner); }, workerIds: () => [0], soon: (task) => task() }), { reader } = own;
+  const circuits = new CircuitTable(new SharedArrayBuffer(CircuitTable.bytes(4))), host = (index: number, port: number): { index: number; address: Address; hostname: string } => ({ index, address: ipAddress('10.0.0.1', port), hostname: '' });
+  const declare = (name: string, ...hosts: ReturnType<typeof host>[]): void => own.declareEndpoints(name, 'alt', hosts, { stat: (i) => 10 ** i, healthy: (i) => i === 1 }), names = (): string[] => reader.scopeList().map((s) => s.prefix).filter((p) => p.includes('endpoint')), open = (): number | undefined => reader.value('cluster.alt.circuit_breakers.default.rq_open');
+  for (const [i, name] of ['a', 'b'].entries()) { own.declareCluster(name, 'alt'); circuits.setLimits(2 * i, [1, 1, 1, 1, 1]); circuits.setLimits(2 * i + 1, [1, 1, 1, 1, 1]); own.watchBreakers(name, 'alt', [2 * i, 2 * i + 1], circuits, [false, false]); }
+  circuits.acquire(0, CIRCUIT_KIND.RQ);
+  declare('a', host(0, 80), host(1, 81));
+  declare('b', host(2, 80), host(3, 82));
+  assert.deepEqual(names(), [80, 81, 82].map((p) => `cluster.alt.endpoint.10.0.0.1_${p}.`));
+  assert.deepEqual([80, 81, 82].map((p) => reader.value(`cluster.alt.endpoint.10.0.0.1_${p}.rq_total`)), [101, 10, 1000]);
+  declare('a', host(1, 81));
+  assert.deepEqual([names().length, reader.value('cluster.alt.endpoint.10.0.0.1_80.rq_total'), open()], [3, 100, 0]);
+  own.retireCluster('b');
+  assert.deepEqual([names(), asked, open()], [['cluster.alt.endpoint.10.0.0.1_81.'], [], 1]);
+  own.declareCluster('a', 'other');
+  assert.deepEqual([names(), asked], [[], ['cluster.alt']], 'the last one has another name now');
 });

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { WorkerTakeBack } from '../../../../engine/control/stats/take-back.ts';
 import { LIMIT_SCHEMA } from '../../../../engine/observe/stats/l4-schemas.ts';
-import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_SCHEMA, HOST, HOST_SCHEMA, LISTENER_WORKER, LISTENER_WORKER_SCHEMA } from '../../../../engine/observe/stats/schemas.ts';
+import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_SCHEMA, HOST, HOST_COUNTERS, HOST_SCHEMA, LISTENER_WORKER, LISTENER_WORKER_SCHEMA } from '../../../../engine/observe/stats/schemas.ts';
 import { StatBlock } from '../../../../engine/observe/stats/stat-block.ts';
 import { ThreadStatStore } from '../../../../engine/observe/stats/thread-stat-store.ts';
 import { CIRCUIT_KIND, CircuitTable } from '../../../../engine/shm/circuit-table.ts';
 import { HostTable } from '../../../../engine/shm/host-table.ts';
+import { RecordBook } from '../../../../engine/shm/record-book.ts';
 import { SharedLimits } from '../../../../engine/shm/shared-limits.ts';
 import { SharedWords } from '../../../../engine/shm/shared-words.ts';
 
@@ -17,7 +18,7 @@ const circuits = (n: number): CircuitTable => new CircuitTable(new SharedArrayBu
 /** One worker, whose claims are told at once. */
 function setUp(): { shared: { hosts: HostTable; circuits: CircuitTable; words: SharedWords; limits: SharedLimits }; takeBack: WorkerTakeBack; store: ThreadStatStore } {
   const shared = { hosts: hosts(8), circuits: circuits(8), words: new SharedWords(new SharedArrayBuffer(SharedWords.bytes)), limits: new SharedLimits(new SharedArrayBuffer(SharedLimits.bytes(8))) };
-  const takeBack = new WorkerTakeBack(shared), memory = new SharedArrayBuffer(8 * 4096);
+  const takeBack = new WorkerTakeBack(shared, new RecordBook(new SharedArrayBuffer(RecordBook.bytes(8, HOST_COUNTERS)), HOST_COUNTERS)), memory = new SharedArrayBuffer(8 * 4096);
   takeBack.attach(0, memory);
   return { shared, takeBack, store: new ThreadStatStore(memory, (c) => { takeBack.claim(0, c); }) };
 }
@@ -37,7 +38,20 @@ test('requests, connections, circuits and limits of a dead worker come back to w
   assert.deepEqual([takeBack.hostStats(5)[HOST.rq_total], takeBack.hostStat(5, HOST.rq_active), takeBack.hostStat(4, HOST.rq_active)], [9, 2, 0]);
   takeBack.detach(0); takeBack.detach(0);
   assert.deepEqual([shared.hosts.active(5), shared.hosts.connections(5), shared.circuits.value(3, CIRCUIT_KIND.RQ), shared.limits.held(limit), shared.words.connections()], [1, 1, 1, 1, 1]);
-  assert.equal(takeBack.hostStat(5, HOST.rq_total), 0);
+  assert.deepEqual([takeBack.hostStat(5, HOST.rq_total), takeBack.hostStat(5, HOST.rq_active)], [9, 0], 'what it had counted is kept');
+});
+
+test('a record of which a worker has two claims, as its owner changed while requests were under way, is given back by both', () => {
+  const { shared, takeBack, store } = setUp();
+  const held = (owner: string): StatBlock[] => [new StatBlock(store.owned(owner), CIRCUIT_SCHEMA, 'circuit.3'), new StatBlock(store.owned(owner), HOST_SCHEMA, 'host.2'), new StatBlock(store.owned(owner), LIMIT_SCHEMA, 'limit.4')];
+  for (const owner of ['cluster.old', 'cluster.new']) {
+    const [circuit, host, limit] = held(owner);
+    shared.circuits.acquire(3, CIRCUIT_KIND.RQ); circuit!.add(CIRCUIT_KIND.RQ, 1);
+    shared.hosts.addActive(2, 1); host!.add(HOST.rq_active, 1);
+    shared.limits.tryHold(4, 9); limit!.add(0, 1);
+  }
+  takeBack.detach(0);
+  assert.deepEqual([shared.circuits.value(3, CIRCUIT_KIND.RQ), shared.hosts.active(2), shared.limits.held(4)], [0, 0, 0]);
 });
 
 test('what was let go of is not taken back; a record that was used again since stands for its new claim', () => {
