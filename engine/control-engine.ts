@@ -199,9 +199,9 @@ export class ControlEngine {
     this.overload?.close();
     const env = SYSTEM_MONITOR_ENV(this.host.flags.concurrency, () => this.host.shared.words.connections(), (key) => this.state.runtimeValues()[key]), of = new Map(plan?.monitors.map((m) => [m.name, m.monitor]));
     this.overload = plan === null || plan.monitors.length === 0 ? null : new OverloadManager(plan, {
-      after: (ms, task) => this.host.after(ms, task), words: this.host.shared.words, makeMonitor: (name) => makeMonitor(of.get(name)!, env), stat: (name, kind, change) => this.state.change(name, kind, change),
+      after: (ms, task) => this.host.after(ms, task), nowMs: () => this.state.nowMs(), record: (name, value) => this.state.stats.record(name, value), words: this.host.shared.words, makeMonitor: (name) => makeMonitor(of.get(name)!, env), stat: (name, kind, change) => this.state.change(name, kind, change),
       onAction: (action, value) => {
-        if (action === 'shrink_heap' && value >= 1) { this.state.change('overload.envoy.overload_actions.shrink_heap.shrink_count', 'counter', { add: 1 }); collectGarbage(); }
+        if (action === 'shrink_heap') { this.state.change('overload.envoy.overload_actions.shrink_heap.shrink_count', 'counter', { add: 1 }); collectGarbage(); }
         this.broadcast([{ kind: 'command', command: { name: 'overload', action, value } }]);
       },
     });

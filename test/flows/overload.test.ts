@@ -21,7 +21,7 @@ for (const transport of ['native', 'node']) test(`keep-alive ends, requests are 
   const press = (n: number): void => replaceFile(file, String(n));
   press(0);
   const action = (name: string, value: number): string => `{name: envoy.overload_actions.${name}, triggers: [{name: ${RESOURCE}, threshold: {value: ${value}}}]}`;
-  const top = `overload_manager: {refresh_interval: 0.02s, resource_monitors: [{name: ${RESOURCE}, typed_config: {"@type": type.googleapis.com/envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig, filename: ${file}}}], actions: [${action('disable_http_keepalive', 0.2)}, ${action('stop_accepting_requests', 0.4)}, ${action('reject_incoming_connections', 0.6)}, ${action('stop_accepting_connections', 0.8)}, ${action('shrink_heap', 0.9)}]}`;
+  const top = `overload_manager: {refresh_interval: 0.02s, resource_monitors: [{name: ${RESOURCE}, typed_config: {"@type": type.googleapis.com/envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig, filename: ${file}}}], actions: [${action('disable_http_keepalive', 0.2)}, ${action('stop_accepting_requests', 0.4)}, ${action('reject_incoming_connections', 0.6)}, ${action('stop_accepting_connections', 0.8)}, {name: envoy.overload_actions.shrink_heap, typed_config: {"@type": type.googleapis.com/envoy.config.overload.v3.ShrinkHeapConfig, timer_interval: 1s}, triggers: [{name: ${RESOURCE}, threshold: {value: 0.9}}]}]}`;
   const a = await httpBackend();
   const port = await freePort(), free = await freePort();
   const weir = await startWeir(bootstrapYaml([{ port, hcm: 'append_local_overload: true' }, { port: free, name: 'free', listener: 'bypass_overload_manager: true' }], [clusterYaml('a', [a.port])], top), { args: ['--transport', transport] });
@@ -39,6 +39,7 @@ for (const transport of ['native', 'node']) test(`keep-alive ends, requests are 
   await assert.rejects(ask(port, '/'));
   assert.equal((await ask(free, '/', keep)).status, 200, 'a listener that bypasses the overload manager');
   press(0.95); await active('shrink_heap', 1);
+  await until('the heap is shrunk', async () => (await weir.stats('shrink_count'))['overload.envoy.overload_actions.shrink_heap.shrink_count']! >= 1);
   // It is connected; nobody answers until the pressure falls.
   const waiting = connect(port, '127.0.0.1');
   await new Promise((r) => waiting.once('connect', r));
@@ -50,7 +51,6 @@ for (const transport of ['native', 'node']) test(`keep-alive ends, requests are 
   assert.equal((await ask(port, '/')).status, 200);
   const s = await weir.stats('overload');
   assert.ok(s['http.http.downstream_cx_overload_disable_keepalive']! >= 1 && s['http.http.downstream_rq_overload_close']! >= 1);
-  assert.equal(s['overload.envoy.overload_actions.shrink_heap.shrink_count'], 1);
 });
 
 // WEIR_CHAOS=envoy runs it through the real Envoy, where it passes as well.

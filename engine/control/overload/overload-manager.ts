@@ -5,11 +5,14 @@ import type { SharedWords } from '../../shm/shared-words.ts';
 import type { Monitor } from './monitors.ts';
 
 export interface OverloadEnv {
+  nowMs(): number;
   after(ms: number, task: () => void): () => void;
   readonly words: SharedWords;
   makeMonitor(name: string): Monitor;
   stat(name: string, kind: 'counter' | 'gauge', change: { readonly set?: number; readonly add?: number }): void;
-  /** An action has become stronger or weaker, or has to act again. */
+  /** Counts a sample of a histogram. */
+  record(name: string, value: number): void;
+  /** An action has become stronger or weaker; shrink_heap: is to act now. */
   onAction(action: OverloadAction, value: number): void;
 }
 
@@ -28,8 +31,10 @@ export class OverloadManager {
   private readonly pressures = new Map<string, number>();
   private readonly values = new Map<string, number>();
   private cancel: () => void = () => {};
-  /** Milliseconds since the heap was shrunk. */
-  private shrunk = 0;
+  private cancelShrinking: () => void = () => {};
+  /** Envoy measures from look to look, and not at all where nothing but its proactive resource is watched. */
+  private readonly measured: boolean;
+  private looked: number;
 
   constructor(plan: OverloadPlan, env: OverloadEnv) {
     this.plan = plan; this.env = env;
@@ -37,18 +42,29 @@ export class OverloadManager {
     for (const m of plan.monitors) { env.stat(`overload.${m.name}.pressure`, 'gauge', { set: 0 }); for (const n of m.monitor.kind === 'downstream-connections' ? ['failed_updates'] : ['failed_updates', 'skipped_updates']) env.stat(`overload.${m.name}.${n}`, 'counter', { add: 0 }); }
     // A control thread that died may have left them at work.
     for (const a of plan.actions) { this.write(a.action, 0); this.tell(a.name, a.action, 0); if (isPoint(a.action)) env.stat(`overload.${a.name}.shed_load_count`, 'counter', { add: 0 }); }
-    this.refresh();
+    this.measured = plan.monitors.some((m) => m.monitor.kind !== 'downstream-connections');
+    this.looked = env.nowMs();
+    if (plan.actions.some((a) => a.action === 'shrink_heap')) { env.stat('overload.envoy.overload_actions.shrink_heap.shrink_count', 'counter', { add: 0 }); this.shrinkLater(); }
+    this.look();
   }
 
   /** A load shed point has no `active`. */
   private tell(name: string, action: OverloadAction | null, value: number): void {
     if (!isPoint(action)) this.env.stat(`overload.${name}.active`, 'gauge', { set: value === 1 ? 1 : 0 });
-    this.env.stat(`overload.${name}.scale_percent`, 'gauge', { set: Math.round(value * 100) });
+    this.env.stat(`overload.${name}.scale_percent`, 'gauge', { set: Math.floor(Math.fround(Math.fround(value) * 100)) });
   }
 
   private write(action: OverloadAction | null, value: number): void { if (action !== null) this.env.words.setOverload(OVERLOAD[action], value); }
 
   private refresh(): void {
+    this.look();
+    if (!this.measured) return;
+    const now = this.env.nowMs();
+    this.env.record('overload.refresh_interval_delay', Math.max(0, Math.round(now - this.looked)));
+    this.looked = now;
+  }
+
+  private look(): void {
     const { plan, env } = this;
     for (const [name, monitor] of this.monitors) {
       let pressure = NaN;
@@ -60,22 +76,22 @@ export class OverloadManager {
     }
     for (const a of plan.actions) {
       const value = a.triggers.reduce((most, t) => Math.max(most, strength(t, this.pressures.get(t.resource) ?? 0)), 0);
-      if (value === (this.values.get(a.name) ?? 0)) { if (a.action === 'shrink_heap' && value === 1) this.shrinkAgain(); continue; }
+      if (value === (this.values.get(a.name) ?? 0)) continue;
       this.values.set(a.name, value);
-      if (a.action === 'shrink_heap') this.shrunk = 0;
       this.write(a.action, value);
       this.tell(a.name, a.action, value);
-      if (a.action !== null) env.onAction(a.action, value);
+      if (a.action !== null && a.action !== 'shrink_heap') env.onAction(a.action, value);
     }
     this.cancel = env.after(plan.refreshMs, () => this.refresh());
   }
 
-  private shrinkAgain(): void {
-    this.shrunk += this.plan.refreshMs;
-    if (this.shrunk < this.plan.shrinkHeapMs) return;
-    this.shrunk = 0;
-    this.env.onAction('shrink_heap', 1);
+  /** Once an interval, while the action is at its strongest. */
+  private shrinkLater(): void {
+    this.cancelShrinking = this.env.after(this.plan.shrinkHeapMs, () => {
+      if (this.env.words.overload(OVERLOAD.shrink_heap) >= 1) this.env.onAction('shrink_heap', 1);
+      this.shrinkLater();
+    });
   }
 
-  close(): void { this.cancel(); for (const a of this.plan.actions) this.write(a.action, 0); }
+  close(): void { this.cancel(); this.cancelShrinking(); for (const a of this.plan.actions) this.write(a.action, 0); }
 }

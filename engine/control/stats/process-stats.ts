@@ -4,7 +4,7 @@ import { L4_SCHEMAS, LIMIT_SCHEMA, LISTENER_UDP_SCHEMA, UDP_PROXY_SCHEMA, listen
 import * as schemas from '../../observe/stats/schemas.ts';
 import {
   ADMIN_HTTP_SCHEMA, ADMIN_LISTENER_SCHEMA, ASYNC_CLIENT_SCHEMA, CIRCUIT_SCHEMA, CLUSTER_BUDGETS_SCHEMA, CLUSTER_CONTROL_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_MANAGER_SCHEMA, CLUSTER_SCHEMA, CLUSTER_SIZES_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA,
-  LISTENER_HTTP_SCHEMA, LISTENER_MANAGER_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA, REMAINING_SCHEMAS, SERVER_SCHEMA, THREAD_CLUSTERS_SCHEMA, WATCHDOG_SCHEMA,
+  LISTENER_HTTP_SCHEMA, LISTENER_MANAGER_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA, OVERLOAD_SCHEMA, REMAINING_SCHEMAS, SERVER_SCHEMA, THREAD_CLUSTERS_SCHEMA, WATCHDOG_SCHEMA,
 } from '../../observe/stats/schemas.ts';
 import { TLS_FACTORY_SCHEMA, TLS_SCHEMA, TLS_SCHEMAS } from '../../observe/stats/tls-schemas.ts';
 import type { StatSchema } from '../../observe/stats/stat-block.ts';
@@ -54,6 +54,8 @@ export class ProcessStats {
     reader.declare(CLUSTER_MANAGER_SCHEMA, 'cluster_manager');
     reader.declare(FILESYSTEM_SCHEMA, 'filesystem');
     reader.declare(ASYNC_CLIENT_SCHEMA, 'http.async-client');
+    reader.declare(OVERLOAD_SCHEMA, 'overload');
+    this.change('envoy.overload_actions.reset_high_memory_stream.count', 'counter', { add: 0 });
     // Threads are replaced when they die, not watched for being slow: these stay 0.
     for (const prefix of ['main_thread', 'workers', ...threads.map((t) => `server.${t}`)]) reader.declare(WATCHDOG_SCHEMA, prefix);
     for (const t of threads) reader.declare(THREAD_CLUSTERS_SCHEMA, `thread_local_cluster_manager.${t}`);

@@ -59,7 +59,7 @@ test('streams are asked when the strength changes and never while it stays', () 
   const timers = new ManualTimers(), w = new Worker([70_000, 3000]);
   let pressure = 0;
   const manager = new OverloadManager({ refreshMs: 100, monitors: [{ name: 'r', monitor: { kind: 'injected', file: 'f' } }], timers: [], shrinkHeapMs: 10_000, accountPowerOfTwo: 10, actions: [{ action: 'reset_high_memory_stream', name: ACTION, triggers: [{ resource: 'r', from: 0.5, to: 0.9 }] }] }, {
-    after: timers.after, words: new SharedWords(new SharedArrayBuffer(SharedWords.bytes)), makeMonitor: () => ({ pressure: () => pressure }), stat: () => undefined,
+    after: timers.after, nowMs: () => 0, record: () => {}, words: new SharedWords(new SharedArrayBuffer(SharedWords.bytes)), makeMonitor: () => ({ pressure: () => pressure }), stat: () => undefined,
     onAction: (_a, value) => { if (value > 0) w.accounts.relieve(w, value, 10); },
   });
   timers.advance(1000);
