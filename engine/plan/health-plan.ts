@@ -1,4 +1,5 @@
 // Active health checks and outlier detection of a cluster. Both are decided in the control thread; workers only need what they must count.
+import type { HeaderMatcherPlan } from '../headers/header-matcher.ts';
 import type { Address } from '../net/address.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { StringMatcherPlan } from '../headers/string-matcher.ts';
@@ -76,5 +77,16 @@ export interface OutlierPlan {
 }
 
 /** What a worker must know to count outcomes and to vote. */
-export interface OutlierVotingPlan { readonly consecutive5xx: number; readonly consecutiveGatewayFailure: number; readonly consecutiveLocalOriginFailure: number; readonly splitLocalOrigin: boolean; readonly detectDegraded: boolean }
+export interface OutlierVotingPlan {
+  readonly consecutive5xx: number; readonly consecutiveGatewayFailure: number; readonly consecutiveLocalOriginFailure: number; readonly splitLocalOrigin: boolean; readonly detectDegraded: boolean;
+  /** Which answers are errors; null: those with a status of 5xx. */
+  readonly errors: ErrorMatcherPlan | null;
+}
+
+/** MatchPredicate over the head of an answer. 'constant': what it asks of is never looked at (Envoy runs it over response headers alone), or any_match. */
+export type ErrorMatcherPlan =
+  | { readonly kind: 'or' | 'and'; readonly rules: readonly ErrorMatcherPlan[] }
+  | { readonly kind: 'not'; readonly rule: ErrorMatcherPlan }
+  | { readonly kind: 'headers'; readonly headers: readonly HeaderMatcherPlan[] }
+  | { readonly kind: 'constant'; readonly matches: boolean };
 

@@ -18,6 +18,7 @@ import type { Cluster, Host, LeaseContext, LeaseWaiter, RawUpstream, RawWaiter, 
 import { AttemptSizes } from './attempt-sizes.ts';
 import type { RequestBody } from './request-body.ts';
 import { noteBudget, type Timeouts } from './timeouts.ts';
+import { grpcAsHttp } from '../upstream/outlier/votes.ts';
 import { noteReached } from '../upstream/pool/address-race.ts';
 import { UpstreamExchange, type ExchangeAttempt, type RequestView } from './upstream-exchange.ts';
 import type { UpstreamLog } from './upstream-log.ts';
@@ -46,7 +47,7 @@ export interface AttemptOwner {
   attemptReplied(reply: LocalReply): void;
   /** The stream is open (or there are filters, which take what is there at once): the request's head and what there is of its body is to be sent. */
   attemptOpen(a: Attempt, stream: RequestWriter): void;
-  attemptInformational(headers: ResponseHeaders): void;
+  attemptInformational(a: Attempt, headers: ResponseHeaders): void;
   attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void;
   attemptData(a: Attempt, bytes: Uint8Array, start: number, end: number, last: boolean): void;
   attemptTrailers(a: Attempt, trailers: Headers): void;
@@ -73,6 +74,10 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   awaitingHeaders = true;
   /** Another attempt was begun beside this slow one. */
   hedged = false;
+  /** Outlier detection knows that this attempt is too slow. */
+  private toldSlow = false;
+  /** A gRPC answer has begun well: its end says whether the host has served it. */
+  private servedOpen = false;
   /** The answer's head, for logs. */
   private answer: ResponseHeaders | null = null;
   private responseEnded = false;
@@ -212,7 +217,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
 
   // ---- the response ----------------------------------------------------------------------------------------------------------
 
-  onInformational(headers: ResponseHeaders): void { if (this.state === 'active') this.owner.attemptInformational(headers); }
+  onInformational(headers: ResponseHeaders): void { if (this.state === 'active') this.owner.attemptInformational(this, headers); }
   onHeaders(headers: ResponseHeaders, end: boolean): void {
     if (this.state !== 'active') return;
     const up = this.facts;
@@ -229,7 +234,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   }
   onData(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     if (this.state !== 'active') return;
-    if (last) this.received(); else if (this.idle !== null) this.touch();
+    if (last) { this.received(); this.failServed(); } else if (this.idle !== null) this.touch();
     if (this.sizes !== null) this.sizes.received += end - start;
     if (this.exchange !== null) this.exchange.responseData(bytes, start, end, last); else this.owner.attemptData(this, bytes, start, end, last);
   }
@@ -237,6 +242,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     if (this.state !== 'active') return;
     if (this.host.cluster.wantsLoad && !this.loadTold) this.host.cluster.onLoad(this.host, trailers);
     this.received();
+    if (this.servedOpen) { this.servedOpen = false; this.cluster.onServed(this.host, servedBy(trailers)); }
     if (this.exchange !== null) this.exchange.responseTrailers(trailers); else this.owner.attemptTrailers(this, trailers);
   }
 
@@ -263,8 +269,18 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   /** Stats of an answer: by code, by class, its time. `headers` null: it is our own. `more`: where else it is counted. */
   charge(status: number, headers: ResponseHeaders | null, internal: boolean, more: RequestStats | null): void {
     const canary = headers !== null && headers.get('x-envoy-upstream-canary') === 'true', timeMs = headers === null ? -1 : this.facts.firstRxMs - this.startMs;
-    this.cluster.onResponse(this.host, status, internal, canary, timeMs);
+    const plain = headers !== null && (status >= 500 || !this.owner.facts.grpc);
+    this.cluster.onResponse(plain ? this.host : null, status, internal, canary, timeMs);
     more?.charge(status, this.cluster, internal, canary, timeMs);
+    if (plain) return;
+    if (headers !== null && !this.responseEnded) this.servedOpen = true; else this.cluster.onServed(this.host, headers !== null && servedBy(headers));
+  }
+  /** A gRPC answer ends without its status: the host has not served it. False: there was none to fail. */
+  failServed(): boolean {
+    if (!this.servedOpen) return false;
+    this.servedOpen = false;
+    this.cluster.onServed(this.host, false);
+    return true;
   }
 
   private note(type: 'UpstreamPoolReady' | 'UpstreamEnd'): void { this.owner.upstreamLog!.log(type, this.owner.facts, this.facts, this.startMs, this.owner.env.clock.nowMs(), this.answer); }
@@ -272,8 +288,20 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   private noteBytes(): void { if (this.stream !== null) { this.facts.bytesReceived = this.stream.bytesReceived; this.facts.bytesSent = this.stream.bytesSent; } }
   private touch(): void { this.owner.env.wheel.arm(this.idle!, this.owner.limits.perTryIdleMs); }
 
-  /** The time of the whole request ended it: it says nothing of the try's. */
-  forgetBudget(): void { this.budget = null; }
+  /** The time of the whole request ended it: that says nothing of the try's. */
+  timedOut(): void {
+    this.cluster.stats.inc(CLUSTER.upstream_rq_timeout);
+    this.cluster.onTimeout(this.host);
+    if (!this.awaitingHeaders) return;
+    this.budget = null;
+    this.tellSlow();
+  }
+  /** Tells outlier detection, once, that the host did not answer in time. */
+  tellSlow(): void {
+    if (this.toldSlow) return;
+    this.toldSlow = true;
+    this.cluster.onAttemptFailure(this.host, 'timeout', 'local', null);
+  }
   private recordStats(): void {
     const { owner } = this;
     if (this.budget !== null) noteBudget(this.budget, BUDGETS.upstream_rq_timeout_budget_per_try_percent_used, owner.env.clock.nowMs() - this.startMs, owner.limits.perTryMs);
@@ -301,4 +329,10 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     if (this.counted) { this.counted = false; cluster.endRequest(this.host, this.owner.priority); }
     if (this.owner.upstreamLog !== null) this.note('UpstreamEnd');
   }
+}
+
+/** Whether headers or trailers have a gRPC status that is no error of the host. */
+function servedBy(headers: Headers): boolean {
+  const status = headers.get('grpc-status');
+  return status !== undefined && status !== '' && grpcAsHttp(status) < 500;
 }

@@ -37,7 +37,7 @@ function inBraces(f: Failure): string { return `{${f.word.replaceAll(' ', '_')}$
 
 /** Response code details of a failure before, or after, the answer began. */
 export function failureDetails(f: Failure, started: boolean): string { return `upstream_reset_${started ? 'after' : 'before'}_response_started${inBraces(f)}`; }
-/** The answer for a client whose request ended so. */
-export function failureReply(f: Failure, retried: boolean, suppressEnvoy: boolean): LocalReply {
-  return new LocalReply(f.status, `${PREFIX}${retried ? 'retried and the latest ' : ''}reset reason: ${f.word}`, failureDetails(f, false), f.flag, f.kind === 'overflow' && !suppressEnvoy ? overloaded : null);
+/** The answer for a client whose request ended so. `started`: the upstream had begun with an informational answer. */
+export function failureReply(f: Failure, retried: boolean, suppressEnvoy: boolean, started = false): LocalReply {
+  return new LocalReply(f.status, `${PREFIX}${retried ? 'retried and the latest ' : ''}reset reason: ${f.word}`, failureDetails(f, started), f.flag, f.kind === 'overflow' && !suppressEnvoy ? overloaded : null);
 }

@@ -1,10 +1,11 @@
 // Internal redirects (Envoy: InternalRedirectPolicy): an answer of the upstream that redirects is followed here, as a new pass of the request through the chain.
 import type { RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
-import type { StreamView } from '../http/filter.ts';
+import type { ResponseEntry, StreamView } from '../http/filter.ts';
 import { CLUSTER, HCM } from '../observe/stats/schemas.ts';
 import type { StatBlock } from '../observe/stats/stat-block.ts';
 import type { MetadataValue } from '../observe/stream-facts.ts';
 import type { RedirectPolicyPlan } from '../plan/route-plan.ts';
+import type { RequestBody } from './request-body.ts';
 
 /** Filter state: redirects so far, and the routes that previous_routes has seen of a route. They outlive a pass. */
 const COUNT = 'num_internal_redirects';
@@ -67,4 +68,10 @@ function accepted(policy: RedirectPolicyPlan, from: string, to: string, fromSche
     }
   }
   return true;
+}
+
+/** Begins the request anew as the redirect changed it. `body`: what was kept of it; a 303 that became a GET has none. */
+export function startOver(s: StreamView & ResponseEntry, response: ResponseHeaders, body: RequestBody | null): void {
+  const kept = s.request.method === 'GET' && response.status === 303 ? null : body;
+  s.recreate(response, kept === null ? null : kept.take(), kept?.trailers ?? null);
 }

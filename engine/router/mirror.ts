@@ -1,6 +1,7 @@
 // Mirrored requests (Envoy: request_mirror_policies, "shadowing"): a copy of a request goes to another cluster while the request is under way, its answer is dropped.
 // A mirror never touches its request: it has one attempt, a time limit and a bound of its own, and outlives the request only when all of it was copied.
-import type { HttpProtocol, RequestWriter } from '../codec/codec.ts';
+import type { PeerFault } from '../base/fault.ts';
+import type { HttpProtocol, RequestWriter, ResetReason } from '../codec/codec.ts';
 import type { FilterList } from '../http/filter-list.ts';
 import type { StreamView } from '../http/filter.ts';
 import { portIndex } from '../headers/authority.ts';
@@ -9,7 +10,7 @@ import { RuntimeFraction } from '../loop/runtime.ts';
 import type { Timer } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { HeaderMutations } from '../observe/format/header-mutation.ts';
-import { CLUSTER } from '../observe/stats/schemas.ts';
+import { BUDGETS, CLUSTER } from '../observe/stats/schemas.ts';
 import type { StreamFacts } from '../observe/stream-facts.ts';
 import type { MirrorPlan } from '../plan/route-plan.ts';
 import type { Cluster, PickContext } from '../upstream/upstream.ts';
@@ -19,7 +20,7 @@ import type { RouteEnv } from './level.ts';
 import { countRefusal } from './refusal.ts';
 import { RequestBody } from './request-body.ts';
 import type { RouterParts } from './router-factory.ts';
-import { Timeouts } from './timeouts.ts';
+import { noteBudget, Timeouts } from './timeouts.ts';
 import type { RequestView } from './upstream-exchange.ts';
 
 /** One policy of a route, resolved. */
@@ -70,7 +71,7 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
   private behind = 0;
   private timer: Timer | null = null;
   private readonly timeoutMs: number;
-  private readonly startMs: number;
+  private endedMs = 0;
   // PickContext
   readonly hasHash = false; readonly hashHigh = 0; readonly hashLow = 0; readonly metadataMatch = null; readonly avoid = null; readonly maxReselect = 0; triedPriorities = 0; readonly overrideHost = null; overridesUsed = 0;
 
@@ -79,7 +80,6 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
     const { env } = parts;
     this.parts = parts; this.env = env; this.facts = facts; this.limit = limitBytes; this.ended = end;
     this.downstreamProtocol = facts.protocol as HttpProtocol;
-    this.startMs = env.clock.nowMs();
     const { plan } = policy, headers = this.request = copyOf(request);
     for (const m of policy.mutations) m.apply(headers, facts);
     if (plan.host !== '') headers.authority = plan.host; else if (plan.suffix) headers.authority = shadowHost(headers.authority);
@@ -92,14 +92,24 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
     const host = cluster.choose(this);
     if (host === null) { cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); cluster.onResponse(null, 503, true, false, -1); this.over(0); return; }
     const a = this.attempt = new Attempt(this, cluster, cluster.name, host, 1, false);
-    if (a.begin() !== null) this.over(503);
+    const failure = a.begin();
+    if (failure !== null) { if (failure.kind === 'connect') cluster.onAttemptFailure(host, 'connect', 'connection-failure', null); this.over(failure.status); }
   }
 
   /** All of the request is here: the time limit runs. */
   private complete(): void {
     this.ended = true;
-    if (this.timeoutMs > 0) this.timer = this.env.wheel.after(this.timeoutMs, () => { this.attempt?.cluster.stats.inc(CLUSTER.upstream_rq_timeout); this.over(504); });
+    this.endedMs = this.env.clock.nowMs();
+    if (this.timeoutMs > 0) this.timer = this.env.wheel.after(this.timeoutMs, () => this.timeUp());
   }
+  private timeUp(): void {
+    const a = this.attempt;
+    if (a === null) return;
+    a.timedOut();
+    this.noteBudget(a);
+    this.over(504);
+  }
+  private noteBudget(a: Attempt): void { if (a.cluster.budgetStats !== null && this.ended) noteBudget(a.cluster.budgetStats, BUDGETS.upstream_rq_timeout_budget_percent_used, this.env.clock.nowMs() - this.endedMs, this.timeoutMs); }
 
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     const a = this.attempt;
@@ -145,13 +155,20 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
   }
   attemptInformational(): void { /* dropped */ }
   attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void {
-    a.cluster.onResponse(a.host, headers.status, true, false, a.facts.firstRxMs - this.startMs);
-    if (end) this.over(0);
+    a.cluster.onAnswer(a.host, headers, this.facts.grpc);
+    if (a.cluster.healthChecked && headers.has('x-envoy-immediate-health-check-fail')) a.cluster.failHealth(a.host);
+    a.charge(headers.status, headers, true, null);
+    if (end) this.whole(a);
   }
-  attemptData(_a: Attempt, _bytes: Uint8Array, _start: number, _end: number, last: boolean): void { if (last) this.over(0); }
-  attemptTrailers(): void { this.over(0); }
-  attemptFailed(a: Attempt, failure: Failure): void { this.over(a.awaitingHeaders ? failure.status : 0); }
-  attemptSlow(): void { this.over(504); }
+  attemptData(a: Attempt, _bytes: Uint8Array, _start: number, _end: number, last: boolean): void { if (last) this.whole(a); }
+  attemptTrailers(a: Attempt): void { this.whole(a); }
+  private whole(a: Attempt): void { this.noteBudget(a); this.over(0); }
+  attemptFailed(a: Attempt, failure: Failure, reason: ResetReason, fault: PeerFault | null): void {
+    if (failure.kind !== 'overflow') a.cluster.onAttemptFailure(a.host, failure.kind === 'connect' ? 'connect' : 'reset', reason, fault);
+    a.failServed();
+    this.over(failure.status);
+  }
+  attemptSlow(): void { this.over(0); }
   attemptBlocked(_a: Attempt, blocked: boolean): void { this.blocked = blocked; if (!blocked) this.behind = 0; }
 
   get heldBytes(): number { return (this.body?.length ?? 0) + (this.attempt?.heldBytes ?? 0); }
@@ -163,7 +180,7 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
     this.attempt = null;
     this.body = null;
     if (a === null) return;
-    if (status > 0 && a.awaitingHeaders) a.cluster.onResponse(a.host, status, true, false, -1);
+    if (status > 0 && a.awaitingHeaders) a.charge(status, null, true, null);
     a.end();
   }
 }

@@ -13,7 +13,8 @@ import { BUDGETS, CLUSTER, HCM } from '../observe/stats/schemas.ts';
 import type { Cluster, Host } from '../upstream/upstream.ts';
 import { AttemptSet } from './attempt-set.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
-import { redirects } from './internal-redirect.ts';
+import { noteAnswer, tellServiceTime } from './answer.ts';
+import { redirects, startOver } from './internal-redirect.ts';
 import { startMirrors, type Mirrors } from './mirror.ts';
 import { FLAG, LOCAL_RESET, NO_POOL, failureDetails, failureReply, type Failure } from './failure.ts';
 import { addCookies } from './hash-policy.ts';
@@ -49,6 +50,8 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
   private resent = false;
   private timeoutRetry = false;
   private requestStarted = false;
+  /** An answer goes downstream. */
+  private answered = false;
   private blocked = false;
   private cookies: string[] | null = null;
   /** Where else than at the cluster it is counted. */
@@ -112,8 +115,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
 
   private noHost(cluster: Cluster, none = 1): LocalReply {
     cluster.stats.add(CLUSTER.upstream_cx_none_healthy, none);
-    cluster.onResponse(null, 503, this.s.facts.internal, false, -1);
-    this.stats?.charge(503, cluster, this.s.facts.internal, false, -1);
+    this.chargeHostless(cluster, 503);
     return this.counted(noHost(this.choice.overrideHost));
   }
 
@@ -176,11 +178,20 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
   }
 
   // ---- what comes of an attempt ----------------------------------------------------------------------------------------------
-  attemptInformational(headers: ResponseHeaders): void { this.s.respondInformational(headers); }
+  /** An informational answer settles on its attempt: nothing is tried again, whether the client is shown it or not, as in Envoy. */
+  attemptInformational(a: Attempt, headers: ResponseHeaders): void {
+    this.chargeHostless(a.cluster, headers.status);
+    this.settleOn(a);
+    this.s.respondInformational(headers);
+  }
+  private settleOn(a: Attempt): void {
+    if (this.retry !== null) { this.retry.stop(); this.retry = null; if (this.entry.redirects === null) { this.keeping = false; this.body = null; } }
+    this.under.settleOn(a);
+  }
 
   attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void {
     const { retry } = this;
-    a.cluster.onAnswer(a.host, headers);
+    a.cluster.onAnswer(a.host, headers, this.s.facts.grpc);
     if (a.cluster.healthChecked && headers.has('x-envoy-immediate-health-check-fail')) a.cluster.failHealth(a.host);
     if (retry !== null) {
       let bad: boolean;
@@ -200,25 +211,22 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
 
   /** Follows a redirect of the upstream; false: its answer goes downstream. */
   private redirected(a: Attempt, headers: ResponseHeaders): boolean {
-    const { entry, s } = this;
+    const { entry, s, body } = this;
     if (!redirects(entry.redirects!, entry.name, s, headers, this.requestEndMs >= 0 && !this.overflowed, this.router.stats, a.cluster.stats)) return false;
-    const body = s.request.method === 'GET' && headers.status === 303 ? null : this.body;
     this.finish();
-    s.recreate(headers, body === null ? null : body.take(), body?.trailers ?? null);
+    startOver(s, headers, body);
     return true;
   }
 
   private accept(a: Attempt, headers: ResponseHeaders, end: boolean): void {
     const { s, router: { plan } } = this, { facts, request } = s, up = a.facts;
-    if (this.retry !== null) { this.retry.stop(); this.retry = null; }
+    this.settleOn(a);
     if (this.keeping) { this.keeping = false; this.body = null; }
-    this.under.settleOn(a);
+    this.answered = true;
     facts.upstream = up;
-    if (!plan.suppressEnvoyHeaders && this.requestEndMs >= 0 && request.protocol === '' && request.method !== 'CONNECT') headers.set('x-envoy-upstream-service-time', String(Math.round(Math.max(0, up.firstRxMs - this.requestEndMs))));
+    if (!plan.suppressEnvoyHeaders && this.requestEndMs >= 0) tellServiceTime(request, headers, up.firstRxMs - this.requestEndMs);
     if (headers.status === 101) this.env.wheel.cancel(this);
-    facts.status = headers.status;
-    facts.response = headers;
-    facts.statusDetails = 'via_upstream';
+    noteAnswer(facts, headers);
     this.charge(a, headers.status, headers);
     if (this.entry.host.plan.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(this.attempts));
     addCookies(headers, this.cookies);
@@ -240,9 +248,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
 
   attemptFailed(a: Attempt, failure: Failure, reason: ResetReason, fault: PeerFault | null): void {
     const reply = this.settleFailure(a, failure, reason, fault);
-    if (reply === null) return;
-    this.finish();
-    this.s.respondLocally(reply);
+    if (reply !== null) { this.finish(); this.s.respondLocally(reply); }
   }
 
   /** After an attempt without an answer: another one, or the reply that the client gets; null when it gets none now. */
@@ -250,7 +256,8 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     if (failure.kind !== 'overflow') a.cluster.onAttemptFailure(a.host, failure.kind === 'connect' ? 'connect' : 'reset', reason, fault);
     if (this.under.final !== null) {
       if (a !== this.under.final) return null;
-      this.router.stats.inc(HCM.rq_reset_after_downstream_response_started);
+      if (a.failServed()) this.router.stats.inc(HCM.rq_reset_after_downstream_response_started);
+      if (!this.answered) return this.counted(failureReply(failure, this.attempts > 1, this.router.plan.suppressEnvoyHeaders, true));
       this.finish();
       this.s.respondReset('connection-end', failure.flag, failureDetails(failure, true));
       return null;
@@ -269,8 +276,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
   }
 
   private retryAfter(retry: RetryState, a: Attempt, failure: Failure): RetryVerdict {
-    if (a.started) this.requestStarted = true;
-    const v = retry.afterReset(failure.kind, this.requestStarted);
+    const v = retry.afterReset(failure.kind, this.requestStarted ||= a.started);
     if (v === 'yes') a.cluster.onRetriedResponse(a.host, 0); else this.flagVerdict(v);
     return v;
   }
@@ -305,6 +311,12 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
 
   private charge(a: Attempt, status: number, headers: ResponseHeaders | null): void { a.charge(status, headers, this.s.facts.internal, this.stats); }
 
+  private chargeHostless(cluster: Cluster, status: number): void {
+    const { internal } = this.s.facts;
+    cluster.onResponse(null, status, internal, false, -1);
+    this.stats?.charge(status, cluster, internal, false, -1);
+  }
+
   /** A reply of ours, with the count of attempts where answers carry it. */
   private counted(reply: LocalReply): LocalReply { return this.entry.host.plan.includeAttemptCountInResponse ? withAttempts(reply, this.attempts) : reply; }
 
@@ -313,9 +325,8 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
   fire(): void {
     if (this.over) return;
     for (const a of this.under.all()) {
-      a.cluster.stats.inc(CLUSTER.upstream_rq_timeout);
+      a.timedOut();
       this.stats?.count('upstream_rq_timeout');
-      if (a.awaitingHeaders) { a.forgetBudget(); a.cluster.onAttemptFailure(a.host, 'timeout', 'local', null); }
       if (this.under.final === null) this.charge(a, this.limits.timeoutStatus, null);
     }
     this.timeUp('response_timeout');
@@ -328,18 +339,18 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
 
   /** Ends the request: with a reply, or, when the answer has begun, with its end. */
   private cut(reply: LocalReply, counted = true): void {
-    const started = this.under.final !== null;
+    const started = this.answered;
     this.finish();
     if (started) this.s.respondReset('local', reply.flags, reply.details); else this.s.respondLocally(counted ? this.counted(reply) : reply);
   }
-
   /** A clock of one attempt ran out. */
   attemptSlow(a: Attempt, why: 'per-try' | 'per-try-idle' | 'duration'): void {
     if (this.over || (why === 'per-try' && this.under.final !== null)) return;
     if (why === 'duration') { this.tooLong(a); return; }
     if (this.limits.hedge) { this.hedgeBeside(a); return; }
     a.cluster.stats.inc(why === 'per-try' ? CLUSTER.upstream_rq_per_try_timeout : CLUSTER.upstream_rq_per_try_idle_timeout);
-    a.cluster.onAttemptFailure(a.host, 'timeout', 'local', null);
+    a.cluster.onTimeout(a.host);
+    a.tellSlow();
     if (this.under.final === null) {
       this.drop(a);
       this.timeoutRetry = true;
@@ -349,8 +360,9 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     this.timeUp(why === 'per-try' ? 'upstream_per_try_timeout' : 'upstream_per_try_idle_timeout');
   }
 
-  /** Leaves a slow attempt running and begins another (hedge_on_per_try_timeout). */
+  /** Leaves a slow attempt running and begins another (hedge_on_per_try_timeout). Slow is slow, whatever it may still bring. */
   private hedgeBeside(a: Attempt): void {
+    a.tellSlow();
     if (this.under.final !== null || this.retry === null || a.hedged) return;
     const v = this.retry.afterSlowTry();
     if (v !== 'yes') { this.flagVerdict(v); return; }
@@ -371,15 +383,10 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
   private moreToCome(a: Attempt): boolean { return this.retry !== null && (this.retry.pending || this.under.othersAwaited(a)); }
   /** Lets go of an attempt, which is reset if it is not whole. */
   private drop(a: Attempt): void { this.forget(a); a.end(); }
-  private forget(a: Attempt): void {
-    this.under.remove(a);
-    if (this.blocked) { this.blocked = false; this.s.resumeRequest('upstream-full'); }
-  }
-
+  private forget(a: Attempt): void { this.under.remove(a); if (this.blocked) { this.blocked = false; this.s.resumeRequest('upstream-full'); } }
   get heldBytes(): number { return this.under.all().reduce((n, a) => n + a.heldBytes, (this.body?.length ?? 0) + (this.mirrors?.heldBytes ?? 0)); }
 
   // ---- the end ---------------------------------------------------------------------------------------------------------------
-
   /** Lets go of everything, once. */
   finish(): void {
     if (this.over) return;

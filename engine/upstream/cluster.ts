@@ -323,8 +323,7 @@ export class ClusterEntry implements Cluster {
     const slots = this.slots[base]!;
     for (let i = 0; i < slots.length; i++) column[slots[i]!]!++;
     if (timeMs >= 0) { const times = this.times[base]!; for (let i = 0; i < times.length; i++) recordSample(this.env.stats, times[i]!, timeMs); }
-    if (host === null) return;
-    (host as HostEntry).stats.inc(status >= 500 ? HOST.rq_error : HOST.rq_success);
+    if (host !== null) this.onServed(host, status < 500);
   }
   private readonly slots: number[][] = [];
   /** Histograms of upstream_rq_time, beside `slots`. */
@@ -337,7 +336,9 @@ export class ClusterEntry implements Cluster {
     return scopes.flatMap((s) => [`${prefix}${s}upstream_rq_${status}`, `${prefix}${s}upstream_rq_${group}`, ...(s === '' ? [] : [`${prefix}${s}upstream_rq_completed`])]).map((n) => this.env.stats.claimOne(n, 'counter'));
   }
 
-  onAnswer(host: Host, headers: ResponseHeaders): void { (host.cluster as ClusterEntry).outlier?.onAnswer(host.index, headers); }
+  onServed(host: Host, success: boolean): void { (host as HostEntry).stats.inc(success ? HOST.rq_success : HOST.rq_error); }
+  onAnswer(host: Host, headers: ResponseHeaders, grpc: boolean): void { (host.cluster as ClusterEntry).outlier?.onAnswer(host.index, headers, grpc); }
+  onTimeout(host: Host): void { (host as HostEntry).stats.inc(HOST.rq_timeout); }
   get wantsLoad(): boolean { return this.orca !== null; }
   secured(host: Host): boolean { return this.sockets.secured(host); }
   onLoad(host: Host, headers: Headers): boolean { return this.orca!.take(host.index, headers); }
@@ -350,7 +351,6 @@ export class ClusterEntry implements Cluster {
   }
 
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect' | 'connect-timeout', _reason: ResetReason, _fault: PeerFault | null): void {
-    if (why === 'timeout') (host as HostEntry).stats.inc(HOST.rq_timeout);
     (host.cluster as ClusterEntry).outlier?.onLocalFailure(host.index, why === 'timeout' || why === 'connect-timeout');
   }
   onReached(host: Host, final: boolean): void { (host.cluster as ClusterEntry).outlier?.onReached(host.index, final); }

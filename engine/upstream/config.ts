@@ -148,7 +148,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   common?.noop('update_merge_window', 'endpoints change at once here');
   common?.msg('healthy_panic_threshold');
   if (discovery !== 'strict-dns' && common?.msg('consistent_hashing_lb_config')?.bool('use_hostname_for_hashing') === true && m.readable('type')) common.error('consistent_hashing_lb_config.use_hostname_for_hashing', `Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.${discovery.replace('-', '_')}'`);
-  const http = compileHttp(m, ctx, kind?.kind === 'dynamic-forward'), { limits, perHost, remaining, budgets } = compileLimits(m.msg('circuit_breakers'));
+  const { http, errors } = compileHttp(m, ctx, kind?.kind === 'dynamic-forward'), { limits, perHost, remaining, budgets } = compileLimits(m.msg('circuit_breakers'));
   const options = m.msg('upstream_connection_options'), { bind, socketOptions } = bindOf(m, ctx);
   options?.noop('set_local_interface_name_on_upstream_connections', 'the interface is not shown');
   const panic = common?.msg('healthy_panic_threshold');
@@ -160,7 +160,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
     cluster: {
       name: ctx.resource, statName: m.str('alt_stat_name').replaceAll(':', '_') || ctx.resource.replaceAll(':', '_'), connectTimeoutMs, balancer: shared(compileBalancer(m, kind !== null)), kind, panicPercent: panic === undefined ? 50 : panic.num('value'), overprovisioning, weightedHealth, overrideStatus: overrideStatus(common), bufferLimit: m.num('per_connection_buffer_limit_bytes', 1 << 20),
       ...http, closeOnHostSetChange: common?.bool('close_connections_on_host_set_change') ?? false, closeOnHealthFailure: m.bool('close_connections_on_host_health_failure'), poolPerConnection: m.bool('connection_pool_per_downstream_connection'), preconnect: compilePreconnect(preconnect), eyeballs: shared(compileEyeballs(options?.msg('happy_eyeballs_config'))), preconnectRatio: preconnect?.num('per_upstream_preconnect_ratio', 1) ?? 1,
-      keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind, socketOptions, metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, trackSizes: tracks('request_response_sizes'), trackBudgets: tracks('timeout_budgets') || oldBudgets, retryBudgets: budgets, outlier: votingOf(outlier), healthChecked: healthCheck !== null,
+      keepalive: compileKeepalive(options?.msg('tcp_keepalive')), bind, socketOptions, metadata: compileMetadata(m.msg('metadata')), perHostMaxConnections: perHost, trackSizes: tracks('request_response_sizes'), trackBudgets: tracks('timeout_budgets') || oldBudgets, retryBudgets: budgets, outlier: votingOf(outlier, errors), healthChecked: healthCheck !== null,
       transportSocket: compileTransportSocket(m.msg('transport_socket'), ctx, 'upstream'), transportSocketMatches: m.list('transport_socket_matches').map((t) => { t.str('name'); return { match: (t.json('match') ?? {}) as { readonly [key: string]: unknown }, socket: compileTransportSocket(t.msg('transport_socket'), ctx, 'upstream') }; }),
     },
   };

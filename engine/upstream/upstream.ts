@@ -137,8 +137,12 @@ export interface Cluster {
   onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number): void;
   /** An attempt that another follows: its status counts under retry. (0: it had none), the host has an error. */
   onRetriedResponse(host: Host, status: number): void;
-  /** Every answer's head, retried or not: the input of outlier detection. */
-  onAnswer(host: Host, headers: ResponseHeaders): void;
+  /** Whether a host has served a request, where its answer's status did not say it (gRPC; no answer). */
+  onServed(host: Host, success: boolean): void;
+  /** Every answer's head, retried or not: the input of outlier detection. `grpc`: to a gRPC request. */
+  onAnswer(host: Host, headers: ResponseHeaders, grpc: boolean): void;
+  /** Time was up for a request at a host: counted there. Outlier detection is told by onAttemptFailure, where it is the host's fault. */
+  onTimeout(host: Host): void;
   /** Its own hosts report their load in answers: `onLoad` takes it from headers, or from trailers where those had none; true: there was a report. */
   readonly wantsLoad: boolean;
   /** Whether connections to one of its hosts are TLS. */

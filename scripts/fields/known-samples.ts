@@ -22,6 +22,7 @@ const MONITOR = { name: 'm', typed_config: { '@type': `${TYPE}resource_monitors.
 const ACTION = { name: 'envoy.overload_actions.shrink_heap', triggers: [{ name: 'm', threshold: { value: 0.5 } }] };
 
 export const MINIMAL: Record<string, Json> = {
+  'envoy.config.common.matcher.v3.MatchPredicate': { any_match: true },
   'envoy.config.bootstrap.v3.Admin': { address: ADDRESS },
   'envoy.config.overload.v3.OverloadManager': { resource_monitors: [MONITOR] },
   'envoy.config.overload.v3.ResourceMonitor': MONITOR,

@@ -1,5 +1,6 @@
 // Outlier detection from configuration (envoy.config.cluster.v3.OutlierDetection), with Envoy's defaults.
-import type { OutlierPlan, OutlierVotingPlan } from '../../plan/health-plan.ts';
+import { compileHeaderMatcher } from '../../headers/config.ts';
+import type { ErrorMatcherPlan, OutlierPlan, OutlierVotingPlan } from '../../plan/health-plan.ts';
 import type { ConfigMessage } from '../../proto/config-message.ts';
 
 export function compileOutlier(m: ConfigMessage | undefined): OutlierPlan | null {
@@ -24,6 +25,18 @@ export function compileOutlier(m: ConfigMessage | undefined): OutlierPlan | null
 }
 
 /** The part that workers count by. */
-export function votingOf(o: OutlierPlan | null): OutlierVotingPlan | null {
-  return o === null ? null : { consecutive5xx: o.consecutive5xx, consecutiveGatewayFailure: o.consecutiveGatewayFailure, consecutiveLocalOriginFailure: o.consecutiveLocalOriginFailure, splitLocalOrigin: o.splitLocalOrigin, detectDegraded: o.detectDegraded };
+export function votingOf(o: OutlierPlan | null, errors: ErrorMatcherPlan | null): OutlierVotingPlan | null {
+  return o === null ? null : { consecutive5xx: o.consecutive5xx, consecutiveGatewayFailure: o.consecutiveGatewayFailure, consecutiveLocalOriginFailure: o.consecutiveLocalOriginFailure, splitLocalOrigin: o.splitLocalOrigin, detectDegraded: o.detectDegraded, errors };
+}
+
+/** HttpProtocolOptions.outlier_detection.error_matcher (envoy.config.common.matcher.v3.MatchPredicate). */
+export function compileErrorMatcher(m: ConfigMessage): ErrorMatcherPlan {
+  const kind = m.oneof('rule');
+  switch (kind) {
+    case 'or_match': case 'and_match': return { kind: kind === 'or_match' ? 'or' : 'and', rules: m.msg(kind)!.list('rules').map(compileErrorMatcher) };
+    case 'not_match': return { kind: 'not', rule: compileErrorMatcher(m.msg('not_match')!) };
+    case 'any_match': return { kind: 'constant', matches: m.bool('any_match') };
+    case 'http_response_headers_match': return { kind: 'headers', headers: m.msg(kind)!.list('headers').map(compileHeaderMatcher) };
+    default: m.noop(kind, 'only the headers of answers are looked at: it never matches, as in Envoy'); return { kind: 'constant', matches: false };
+  }
 }

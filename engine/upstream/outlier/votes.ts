@@ -2,6 +2,7 @@
 // Deciding is control's (control/outlier). Counts hold for the whole process: failures in a row are seen whichever worker met them.
 import type { ResponseHeaders } from '../../headers/headers.ts';
 import type { OutlierVotingPlan } from '../../plan/health-plan.ts';
+import { makeErrorMatcher, type ErrorMatcher } from './error-matcher.ts';
 import { CONSECUTIVE, HOST_FLAG, WINDOW, type HostTable } from '../../shm/host-table.ts';
 
 /** In place of a row of failures: the host says that it is degraded. */
@@ -13,22 +14,32 @@ export type Vote = (host: number, kind: VoteKind) => void;
 /** Envoy's Grpc::Utility::grpcToHttpStatus, by number. */
 const GRPC_AS_HTTP = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
 
-/** The status that an answer counts as: of a gRPC answer that is its head alone, what its gRPC status stands for. */
-export function effectiveStatus(headers: ResponseHeaders): number {
-  if (headers.status !== 200) return headers.status;
-  const grpc = headers.get('grpc-status');
-  return grpc === undefined ? 200 : GRPC_AS_HTTP[Number(grpc)] ?? 500;
+/** The status that a gRPC status stands for. */
+export function grpcAsHttp(status: string): number { return GRPC_AS_HTTP[Number(status)] ?? 500; }
+
+/**
+ * The status that an answer counts as. `grpc`: of a gRPC request, whose status in the head says it all. `errors`: what the cluster takes for an error, with 500 for one that is none by
+ * its status and 200 for what is none; it is not asked where a gRPC status is.
+ */
+export function effectiveStatus(headers: ResponseHeaders, grpc: boolean, errors: ErrorMatcher | null): number {
+  if (grpc) {
+    const status = headers.get('grpc-status');
+    if (status !== undefined && status !== '') return grpcAsHttp(status);
+  }
+  if (errors === null) return headers.status;
+  return errors.matches(headers) ? Math.max(500, headers.status) : 200;
 }
 
 export class OutlierVotes {
   private readonly plan: OutlierVotingPlan;
   private readonly table: HostTable;
   private readonly vote: Vote;
-  constructor(plan: OutlierVotingPlan, table: HostTable, vote: Vote) { this.plan = plan; this.table = table; this.vote = vote; }
+  private readonly errors: ErrorMatcher | null;
+  constructor(plan: OutlierVotingPlan, table: HostTable, vote: Vote) { this.plan = plan; this.table = table; this.vote = vote; this.errors = plan.errors === null ? null : makeErrorMatcher(plan.errors); }
 
-  /** The head of a host's answer. */
-  onAnswer(host: number, headers: ResponseHeaders): void {
-    const status = effectiveStatus(headers);
+  /** The head of a host's answer; `grpc`: to a gRPC request. */
+  onAnswer(host: number, headers: ResponseHeaders, grpc: boolean): void {
+    const status = effectiveStatus(headers, grpc, this.errors);
     this.onStatus(host, status);
     // An answer that is no error; what the header says does not matter, as in Envoy.
     if (this.plan.detectDegraded && status < 500 && headers.has('x-envoy-degraded') && (this.table.flags(host) & HOST_FLAG.DEGRADED_OUTLIER) === 0) this.vote(host, SAYS_DEGRADED);

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { CLUSTER_BUDGETS_SCHEMA, CLUSTER_SIZES_SCHEMA } from '../../../engine/observe/stats/schemas.ts';
 import { StatBlock } from '../../../engine/observe/stats/stat-block.ts';
+import type { ResponseSink } from '../../../engine/codec/codec.ts';
+import { Headers, ResponseHeaders } from '../../../engine/headers/headers.ts';
 import { RouterPeer } from './router-peer.ts';
 
 test('what a request holds is its kept body and what waits at its attempts, until it is over', () => {
@@ -67,4 +69,37 @@ test('the body of a mirror that waited for its connection counts like any other'
   w!.who.onLease(p.cluster.give(w!.ctx, w!.host), w!.host);
   p.upstream(1).answer(200);
   assert.deepEqual(sizes.rq_body_size, [5]);
+});
+
+test('a hedged try is told to outlier detection when it is slow, once; the end of the whole time counts a timeout at each host', () => {
+  const p = new RouterPeer({ forward: { hedge: true, timeoutMs: 300 }, retry: { retries: 1, perTryTimeoutMs: 100 } }), { cluster } = p;
+  p.head().pass(101);
+  assert.deepEqual([cluster.failures, cluster.timeouts], [['timeout'], []]);
+  p.pass(26).pass(101);
+  assert.deepEqual([cluster.failures, cluster.timeouts], [['timeout', 'timeout'], []], 'the second is slow too, and has nothing beside it');
+  p.pass(100);
+  assert.deepEqual([p.out, cluster.failures, cluster.timeouts], [['local 504 response_timeout'], ['timeout', 'timeout'], [1, 2]]);
+});
+
+test('an informational answer settles on its attempt: no retry follows, a reset is told as after the answer began, a slow try is left alone', () => {
+  const make = (): RouterPeer => { const p = new RouterPeer({ retry: { retries: 2, perTryTimeoutMs: 100 } }).head(), h = new ResponseHeaders(); h.status = 103; p.upstream(0).sink.onInformational(h); return p; };
+  const bad = make();
+  bad.upstream(0).answer(503);
+  assert.deepEqual([bad.out, bad.cluster.charged, bad.cluster.streams.length], [['1xx', '503 end'], [103, 503], 1]);
+  const reset = make();
+  reset.upstream(0).sink.onReset('connection-end', null);
+  assert.deepEqual([reset.out, reset.cluster.charged], [['1xx', 'local 503 upstream_reset_after_response_started{connection_termination}'], [103]]);
+  const slow = make().pass(101);
+  slow.upstream(0).answer(200);
+  assert.deepEqual(slow.out, ['1xx', '200 end']);
+  for (const p of [bad, reset, slow]) assert.equal(p.left, '0 requests, 0 retries, 0 timers');
+});
+
+test('whether a host has served a gRPC request is said by the status in its trailers, or in a head that is all', () => {
+  const grpc = (f: (p: RouterPeer) => void): boolean[] => { const p = new RouterPeer(); p.facts.grpc = true; p.head(); f(p); return p.cluster.served; };
+  const trailers = (status: string): Headers => { const t = new Headers(); t.add('grpc-status', status); return t; };
+  const begun = (f: (sink: ResponseSink) => void): boolean[] => grpc((p) => { p.upstream(0).answer(200, false); f(p.upstream(0).sink); });
+  assert.deepEqual(['0', '5', '14'].map((s) => begun((sink) => sink.onTrailers(trailers(s)))), [[true], [true], [false]]);
+  assert.deepEqual([begun((sink) => sink.onData(Buffer.alloc(0), 0, 0, true)), begun((sink) => sink.onReset('remote', null))], [[false], [false]]);
+  assert.deepEqual(['0', '14'].map((s) => grpc((p) => p.upstream(0).answer(200, true, { 'grpc-status': s }))), [[true], [false]]);
 });

@@ -74,6 +74,8 @@ export class FakeCluster {
   readonly charged: number[] = [];
   readonly retried: number[] = [];
   readonly failures: string[] = [];
+  readonly served: boolean[] = [];
+  readonly timeouts: number[] = [];
   readonly waiters: { who: LeaseWaiter; host: Host; ctx: LeaseContext; cancelled: boolean }[] = [];
   /** What the next leases do. */
   readonly script: ('wait' | 'overflow')[] = [];
@@ -106,6 +108,8 @@ export class FakeCluster {
   onResponse(_h: Host | null, status: number): void { this.charged.push(status); }
   onRetriedResponse(_h: Host, status: number): void { this.retried.push(status); }
   onAnswer(): void { /* nothing is detected */ }
+  onServed(_h: Host, success: boolean): void { this.served.push(success); }
+  onTimeout(h: Host): void { this.timeouts.push(h.index); }
   onAttemptFailure(_h: Host, why: string): void { this.failures.push(why); }
   onReached(h: Host): void { this.reached.push(h.index); }
   failHealth(): void { /* not checked here */ }

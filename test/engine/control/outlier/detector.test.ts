@@ -7,9 +7,10 @@ import { ratesOf, rateThreshold } from '../../../../engine/control/outlier/succe
 import { SeededRandom } from '../../../../engine/loop/random.ts';
 import { ipAddress } from '../../../../engine/net/address.ts';
 import type { HostPlan } from '../../../../engine/plan/cluster-plan.ts';
-import type { OutlierPlan } from '../../../../engine/plan/health-plan.ts';
+import type { ErrorMatcherPlan, OutlierPlan } from '../../../../engine/plan/health-plan.ts';
 import { CONSECUTIVE, HOST_FLAG, HostTable, WINDOW } from '../../../../engine/shm/host-table.ts';
 import { ResponseHeaders } from '../../../../engine/headers/headers.ts';
+import { makeErrorMatcher } from '../../../../engine/upstream/outlier/error-matcher.ts';
 import { effectiveStatus, OutlierVotes } from '../../../../engine/upstream/outlier/votes.ts';
 import { ManualTimers } from '../../../support/manual-timers.ts';
 
@@ -25,7 +26,7 @@ function setUp(plan: Partial<OutlierPlan> = {}, hosts = 4): { timers: ManualTime
   let changes = 0;
   const detector = new OutlierDetector(all, { after: timers.after, nowMs: () => timers.nowMs, random: new SeededRandom(), hosts: table, changed: () => { changes++; }, events: new OutlierEvents('', 'c', () => 0), stat: (what, _kind, c) => { stats.set(what, c.set ?? (stats.get(what) ?? 0) + (c.add ?? 0)); } });
   detector.setHosts(Array.from({ length: hosts }, (_, i) => host(i)));
-  const votes = new OutlierVotes(all, table, (h, kind) => detector.vote(h, kind));
+  const votes = new OutlierVotes({ ...all, errors: null }, table, (h, kind) => detector.vote(h, kind));
   return { timers, table, detector, votes, stats, ejected: () => Array.from({ length: hosts }, (_, i) => i).filter((i) => table.flags(i) & HOST_FLAG.FAILED_OUTLIER), changes: () => changes };
 }
 
@@ -140,7 +141,7 @@ test('a host that leaves the cluster while ejected is no longer counted, and the
 test('a host that answers with x-envoy-degraded is degraded for its time, which grows while it goes on; an error with the header is only an error', () => {
   const { votes, timers, table, stats, changes, ejected } = setUp({ detectDegraded: true, consecutive5xx: 100 });
   const degraded = (): boolean => (table.flags(0) & HOST_FLAG.DEGRADED_OUTLIER) !== 0;
-  const answer = (status: number, header: boolean): void => { const h = new ResponseHeaders(); h.status = status; if (header) h.add('x-envoy-degraded', 'false'); votes.onAnswer(0, h); };
+  const answer = (status: number, header: boolean): void => { const h = new ResponseHeaders(); h.status = status; if (header) h.add('x-envoy-degraded', 'false'); votes.onAnswer(0, h, false); };
   answer(503, true); answer(200, false);
   assert.equal(degraded(), false);
   for (const ms of [5000, 10_000, 12_000]) {
@@ -160,7 +161,7 @@ test('a host that answers with x-envoy-degraded is degraded for its time, which 
 test('without detect_degraded_hosts the header says nothing', () => {
   const { votes, table } = setUp(), h = new ResponseHeaders();
   h.status = 200; h.add('x-envoy-degraded', 'true');
-  votes.onAnswer(0, h);
+  votes.onAnswer(0, h, false);
   assert.equal(table.flags(0), 0);
 });
 
@@ -173,7 +174,17 @@ test('the threshold of Envoy\'s documentation: mean less factor times the deviat
   assert.deepEqual(rateThreshold(rates, 4, 1.9), { average: -1, threshold: -1 });
 });
 
-test('a gRPC answer that is its head alone counts as what its status stands for', () => {
-  const of = (status: number, grpc?: string): number => { const h = new ResponseHeaders(); h.status = status; if (grpc !== undefined) h.add('grpc-status', grpc); return effectiveStatus(h); };
-  assert.deepEqual([of(200), of(503), of(200, '0'), of(200, '14'), of(200, '5'), of(200, '99'), of(404, '14')], [200, 503, 200, 503, 404, 500, 404]);
+test('an answer to gRPC with its status in the head counts as what that stands for, whatever its HTTP status; of other requests it says nothing', () => {
+  const of = (request: boolean, status: number, grpc?: string): number => { const h = new ResponseHeaders(); h.status = status; if (grpc !== undefined) h.add('grpc-status', grpc); return effectiveStatus(h, request, null); };
+  assert.deepEqual([of(true, 200), of(true, 503), of(true, 200, '0'), of(true, 200, '14'), of(true, 200, '5'), of(true, 200, '99'), of(true, 404, '14'), of(true, 503, '0')], [200, 503, 200, 503, 404, 500, 503, 200]);
+  assert.deepEqual([of(false, 200, '14'), of(false, 503, '0')], [200, 503]);
+});
+
+test('an error_matcher says which answers are errors: others count as 200, those as 500 or as what they are; a gRPC status is not asked of it', () => {
+  const headers = (name: string, exact: string): ErrorMatcherPlan => ({ kind: 'headers', headers: [{ name, match: { kind: 'string', string: { kind: 'exact', text: exact, ignoreCase: false } }, invert: false, missingAsEmpty: false }] });
+  const of = (plan: ErrorMatcherPlan, status: number, bad = false, grpc?: string): number => { const h = new ResponseHeaders(); h.status = status; if (bad) h.add('x-bad', '1'); if (grpc !== undefined) h.add('grpc-status', grpc); return effectiveStatus(h, grpc !== undefined, makeErrorMatcher(plan)); };
+  const bad = headers('x-bad', '1'), missing = headers(':status', '404');
+  assert.deepEqual([of(missing, 404), of(missing, 503), of(bad, 503, true), of(bad, 200, true), of(bad, 404)], [500, 200, 503, 500, 200]);
+  assert.deepEqual([of({ kind: 'not', rule: bad }, 200), of({ kind: 'or', rules: [missing, bad] }, 404), of({ kind: 'and', rules: [missing, bad] }, 404), of({ kind: 'and', rules: [missing, bad] }, 404, true)], [500, 500, 200, 500]);
+  assert.deepEqual([of({ kind: 'constant', matches: false }, 503), of({ kind: 'constant', matches: true }, 200), of(bad, 200, true, '0')], [200, 500, 200]);
 });
