@@ -51,6 +51,7 @@ export class AdminTraffic {
     this.clock.tick();
     const began = this.clock.nowMs();
     for (const n of ['http.admin.downstream_cx', 'http.admin.downstream_cx_http1', 'listener.admin.downstream_cx', 'listener.admin.main_thread.downstream_cx']) { this.add(`${n}_total`, 'counter', 1); this.add(`${n}_active`, 'gauge', 1); }
+    this.env.stats.reader.record('listener.admin.connections_accepted_per_socket_event', 1);
     s.once('close', () => {
       this.clock.tick();
       for (const n of ['http.admin.downstream_cx', 'http.admin.downstream_cx_http1', 'listener.admin.downstream_cx', 'listener.admin.main_thread.downstream_cx']) this.add(`${n}_active`, 'gauge', -1);

@@ -99,8 +99,9 @@ export class ServerState {
   unstamp(kind: string, name: string): void { this.changed.delete(`${kind}/${name}`); }
   changedAt(kind: string, name: string): string { return this.changed.get(`${kind}/${name}`) ?? new Date(this.host.startMs).toISOString(); }
 
-  /** A stat of the control thread's own, or a text that stands among the stats. */
-  tell(name: string, kind: 'counter' | 'gauge' | 'text', c: { readonly set?: number | string; readonly add?: number }): void {
+  /** A stat of the control thread's own, or a text that stands among the stats. `set` of a histogram: a sample; without one it is made known. */
+  tell(name: string, kind: 'counter' | 'gauge' | 'text' | 'histogram', c: { readonly set?: number | string; readonly add?: number }): void {
+    if (kind === 'histogram') { this.stats.declareHistogram(name); if (typeof c.set === 'number') this.stats.record(name, c.set); return; }
     if (kind === 'text' || typeof c.set === 'string') this.stats.setText(name, String(c.set)); else this.own.change(name, kind, { ...(c.set === undefined ? {} : { set: c.set }), ...(c.add === undefined ? {} : { add: c.add }) });
   }
   change(name: string, kind: 'counter' | 'gauge', c: { readonly set?: number; readonly add?: number }): void { this.own.change(name, kind, c); }
@@ -117,6 +118,8 @@ export class ServerState {
     set('server.live', this.live && !this.failedHealthCheck ? 1 : 0);
     set('server.state', { LIVE: 0, DRAINING: 1, PRE_INITIALIZING: 2, INITIALIZING: 3 }[this.lifeState]);
     set('server.stats_recent_lookups', this.lookups.total);
+    set('server.hot_restart_generation', 1);
+    this.own.countClusters();
     set('server.total_connections', this.own.openConnections());
     set('listener_manager.workers_started', this.workers.size > 0 ? 1 : 0);
     // Ours, beside Envoy's: shown from the first one on.

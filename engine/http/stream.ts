@@ -311,7 +311,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     facts.status = headers.status;
     finishResponse(runtime, this.request, headers, facts, this.upgraded);
     facts.status = headers.status;
-    if (!this.facts.healthCheck) countResponse(runtime, headers.status); // Envoy counts no health checks
+    if (facts.healthCheck) runtime.stats.inc(HCM['tracing.health_check']); else countResponse(runtime, headers.status); // Envoy counts no health checks
     if (!this.requestComplete && !this.upgraded) runtime.stats.inc(HCM.downstream_rq_response_before_rq_complete);
     facts.firstTxMs = runtime.env.clock.nowMs();
     if (end) this.responseEnding();
@@ -337,8 +337,8 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
   }
 
   responseTooLarge(): void { this.owner.runtime.stats.inc(HCM.rs_too_large); this.locally(REPLY.responseTooLarge); }
-  /** The last bytes go out now; the rest of a request that is still coming reaches no filter. */
-  private responseEnding(): void { this.state = 'done'; this.requestSide.close(); this.facts.lastTxMs = this.owner.runtime.env.clock.nowMs(); }
+  /** The last bytes go out now; the rest of a request that is still coming reaches no filter: to Envoy, a reset of its own that counts as received. */
+  private responseEnding(): void { this.state = 'done'; if (!this.requestComplete && !this.upgraded) this.owner.runtime.stats.inc(HCM.downstream_rq_rx_reset); this.requestSide.close(); this.facts.lastTxMs = this.owner.runtime.env.clock.nowMs(); }
   /** What of the answer still waits (HTTP/2) has so long to leave. A route's idle timeout is not looked at, in spite of Envoy's documentation. */
   private awaitFlush(): void {
     if (this.state !== 'done' || this.codec.queuedBytes === 0) return;

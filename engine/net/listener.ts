@@ -10,6 +10,7 @@ import { OVERLOAD, type TimerScalePlan } from '../plan/overload-plan.ts';
 import type { ExtensionPlan } from '../plan/extension-plan.ts';
 import type { AdditionalAddressPlan, FilterChainPlan, ListenerPlan } from '../plan/listener-plan.ts';
 import { formatAddress, ipAddress, type Address } from './address.ts';
+import { AcceptCount } from './accept-count.ts';
 import { AcceptingConnection, type AcceptingOwner, type PlacedListenerFilter } from './accepting-connection.ts';
 import type { DataCatalog, NetworkFilterFactory } from './connection.ts';
 import { AcceptedConnection, logConnection, type ListenerState } from './downstream-connection.ts';
@@ -216,11 +217,11 @@ export class ListenerSet {
     // One socket for all: worker 0 has it, and hands connections over to the others.
     const socketless = (address: Address): boolean => !(plan.reusePort && address.kind === 'ip') && workerId !== 0;
     const one = ({ address, options }: Pick<AdditionalAddressPlan, 'address' | 'options'>, index: number): Promise<ListenerSocket | { readonly error: string }> => {
-      const reusePort = plan.reusePort && address.kind === 'ip';
+      const reusePort = plan.reusePort && address.kind === 'ip', count = new AcceptCount(this.env.later, () => listener.version.stats);
       return transport.listen({
         address, backlog: plan.backlog, reusePort, transparent: plan.transparent, freebind: plan.freebind, ipv6Only: plan.ipv6Only, maxAcceptsPerTurn: plan.acceptsPerTurn, options: optionsFor(options, address), mptcp: plan.mptcp,
         share: { group: `${plan.name} ${formatAddress(address)}`, exact: plan.exactBalance, socketless: socketless(address) },
-      }, (socket) => this.accept(listener, socket, index));
+      }, (socket) => { count.one(); this.accept(listener, socket, index); });
     };
     return Promise.all([{ address: plan.address, options: plan.options }, ...plan.additional].map(one)).then((results) => {
       const failed = results.find((r) => 'error' in r);

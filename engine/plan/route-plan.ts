@@ -26,10 +26,13 @@ export interface RouteTablePlan {
   readonly internalOnly: readonly string[];
   readonly filterConfigs: readonly FilterConfigPlan[];
   readonly mirrors: readonly MirrorPlan[];
-  /** Names of virtual hosts that have stats (vhost.NAME): virtual clusters, or routes with a stat_prefix. */
-  readonly counted: readonly string[];
+  /** Virtual hosts that have stats of their own. */
+  readonly counted: readonly CountedHost[];
   readonly virtualHosts: readonly { readonly domains: readonly string[]; readonly packed: Uint8Array }[];
 }
+
+/** Stats below 'vhost.NAME': `scopes` are 'vcluster.NAME' of its virtual clusters and 'route.PREFIX' of routes with a stat_prefix. */
+export interface CountedHost { readonly name: string; readonly scopes: readonly string[] }
 
 export interface VirtualHostPlan {
   readonly name: string;

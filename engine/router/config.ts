@@ -9,7 +9,7 @@ import { compileFormat, compileMutation, compileSubstitution } from '../observe/
 import type { StringMatcherPlan } from '../headers/string-matcher.ts';
 import type { FormatPlan } from '../observe/format/formatter.ts';
 import type { MatchInputPlan } from '../plan/match-plan.ts';
-import type { DirectPlan, FilterConfigPlan, LevelPlan, PathMatchPlan, RewritePlan, RouteMatchPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../plan/route-plan.ts';
+import type { CountedHost, DirectPlan, FilterConfigPlan, LevelPlan, PathMatchPlan, RewritePlan, RouteMatchPlan, RoutePlan, RouteTablePlan, VirtualHostPlan } from '../plan/route-plan.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import { NOWHERE, compileForward } from './forward-config.ts';
 import { compileSpecifiers } from './cluster-specifier-config.ts';
@@ -133,8 +133,8 @@ function compileRouteAction(c: ConfigMessage, at: ConfigMessage, ctx: CompileCon
   return [];
 }
 
-/** `counted`: stats are kept under its name. */
-function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): { readonly plan: VirtualHostPlan; readonly counted: boolean } {
+/** `counted`: scopes of its stats (CountedHost). */
+function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): { readonly plan: VirtualHostPlan; readonly counted: readonly string[] } {
   const matcher = m.msg('matcher');
   if (matcher !== undefined && m.has('routes')) m.error('matcher', "cannot set both matcher and routes on virtual host");
   m.unsupported('cors'); m.unsupported('route_specifiers');
@@ -146,7 +146,9 @@ function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): { readonly p
     metadata: compileMetadata(m.msg('metadata')), filterConfigs: compileFilterConfigs(m, ctx), virtualClusters: m.list('virtual_clusters').map((c) => ({ name: c.str('name'), headers: c.list('headers').map(compileHeaderMatcher) })), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)),
     includeTimeoutRetry: m.bool('include_is_timeout_retry_header'), retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), rateLimits: compileRateLimits(m.list('rate_limits')),
   };
-  return { plan, counted: plan.virtualClusters.length > 0 || [...routes, ...inTree].some((r) => r.statPrefix !== '') };
+  const clusters = plan.virtualClusters.length === 0 ? [] : [...plan.virtualClusters.map((c) => c.name), 'other'];
+  const prefixes = new Set([...routes, ...inTree].map((r) => r.statPrefix).filter((p) => p !== ''));
+  return { plan, counted: [...clusters.map((c) => `vcluster.${c}`), ...[...prefixes].map((p) => `route.${p}`)] };
 }
 
 export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext): RouteTablePlan {
@@ -163,11 +165,11 @@ export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext)
       seen.add(key);
     }
   }
-  const counted: string[] = [];
+  const counted: CountedHost[] = [];
   // Each is packed before the next is compiled: a large table is never here as a whole.
   const virtualHosts = hosts.map((h) => {
     const host = compileVirtualHost(h, inner);
-    if (host.counted) counted.push(host.plan.name);
+    if (host.counted.length > 0) counted.push({ name: host.plan.name, scopes: host.counted });
     return { domains: h.strings('domains'), packed: packVirtualHost(host.plan) };
   });
   return {

@@ -191,6 +191,7 @@ export class Mirrors {
   constructor(list: Mirror[]) { this.list = list; }
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void { for (const m of this.list) m.data(bytes, start, end, last); }
   trailers(trailers: Headers): void { for (const m of this.list) m.trailers(trailers); }
+  get count(): number { return this.list.length; }
   get heldBytes(): number { return this.list.reduce((n, m) => n + m.heldBytes, 0); }
   requestOver(): void { for (const m of this.list) m.requestOver(); }
 }

@@ -1,35 +1,16 @@
 // Where else than at its cluster a request is counted (Envoy: VirtualCluster, Route.stat_prefix, x-envoy-upstream-alt-stat-name). Made only for requests that are.
-import { recordSample, type StatStore } from '../observe/stats/stat-block.ts';
+import { CodeStats } from '../observe/stats/code-stats.ts';
+import { REQUEST_SCOPE, REQUEST_SCOPE_SCHEMA } from '../observe/stats/schemas.ts';
+import { StatBlock, type StatStore } from '../observe/stats/stat-block.ts';
 import type { Cluster } from '../upstream/upstream.ts';
 
-export type RequestCount = 'upstream_rq_total' | 'upstream_rq_timeout' | 'upstream_rq_retry' | 'upstream_rq_retry_success' | 'upstream_rq_retry_limit_exceeded' | 'upstream_rq_retry_overflow';
-const COUNTS: readonly RequestCount[] = ['upstream_rq_retry', 'upstream_rq_retry_limit_exceeded', 'upstream_rq_retry_overflow', 'upstream_rq_retry_success', 'upstream_rq_timeout', 'upstream_rq_total'];
-
-/** Answers under one prefix: by code, by class, in all, and their time. */
-export class CodeStats {
-  private readonly slots = new Map<number, number[]>();
-  private time = -1;
-  protected readonly store: StatStore;
-  protected readonly prefix: string;
-  constructor(store: StatStore, prefix: string) { this.store = store; this.prefix = prefix; }
-  get released(): boolean { return this.store.released; }
-
-  /** `timeMs` below 0: the answer is our own. */
-  charge(status: number, timeMs: number): void {
-    let slots = this.slots.get(status);
-    if (slots === undefined) { slots = [`upstream_rq_${status}`, `upstream_rq_${Math.floor(status / 100)}xx`, 'upstream_rq_completed'].map((n) => this.store.claimOne(`${this.prefix}.${n}`, 'counter')); this.slots.set(status, slots); }
-    for (const s of slots) this.store.column[s]!++;
-    if (timeMs < 0) return;
-    if (this.time < 0) this.time = this.store.claimHistogram(`${this.prefix}.upstream_rq_time`);
-    recordSample(this.store, this.time, timeMs);
-  }
-}
+export type RequestCount = keyof typeof REQUEST_SCOPE;
 
 /** Attempts and retries too: of a virtual cluster, or of a route with a stat_prefix. All its counters are known once it counts. */
 export class ScopeStats extends CodeStats {
-  private readonly counts: Readonly<Record<string, number>>;
-  constructor(store: StatStore, prefix: string) { super(store, prefix); this.counts = Object.fromEntries(COUNTS.map((c) => [c, store.claimOne(`${prefix}.${c}`, 'counter')])); }
-  count(what: RequestCount): void { this.store.column[this.counts[what]!]!++; }
+  private readonly block: StatBlock;
+  constructor(store: StatStore, prefix: string) { super(store, prefix); this.block = new StatBlock(store, REQUEST_SCOPE_SCHEMA, prefix); this.block.touch(); }
+  count(what: RequestCount): void { this.block.inc(REQUEST_SCOPE[what]); }
 }
 
 /** Names that requests give themselves cost memory as long as their cluster is there: so many of a worker are counted. */

@@ -43,7 +43,7 @@ export class TableOfRoutes implements RouteTable {
     this.plan = plan;
     this.env = env;
     this.level = new Level(plan.level, env);
-    this.counted = new Set(plan.counted);
+    this.counted = new Set(plan.counted.map((h) => h.name));
     plan.virtualHosts.forEach((v, n) => {
       for (const d of v.domains) {
         const domain = d.toLowerCase();

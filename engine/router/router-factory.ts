@@ -3,7 +3,7 @@ import { FilterList, type MakeHttpFilter } from '../http/filter-list.ts';
 import type { HttpFilter, HttpFilterFactory, ResponseEntry, StreamView } from '../http/filter.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import type { AccessLog } from '../observe/accesslog/access-log.ts';
-import { HCM_SCHEMA } from '../observe/stats/schemas.ts';
+import { ASYNC_CLIENT_SCHEMA, HCM_SCHEMA } from '../observe/stats/schemas.ts';
 import { StatBlock } from '../observe/stats/stat-block.ts';
 import type { HttpFilterPlan } from '../plan/hcm-plan.ts';
 import type { RouterConfig } from '../plan/router-plan.ts';
@@ -32,6 +32,8 @@ export class RouterFactory implements HttpFilterFactory {
   readonly stats: StatBlock;
   readonly upstreamLog: UpstreamLog | null;
   readonly alternatives: AlternativeStats;
+  /** Requests of our own, which copies are. */
+  readonly asyncClient: StatBlock;
   private readonly upstreamFilters: FilterList | null;
   constructor(name: string, plan: RouterConfig, parts: RouterParts, statPrefix: string) {
     this.name = name; this.plan = plan; this.parts = parts;
@@ -39,6 +41,7 @@ export class RouterFactory implements HttpFilterFactory {
     this.alternatives = new AlternativeStats();
     this.upstreamFilters = plan.upstreamFilters === null ? null : upstreamList(plan.upstreamFilters, parts.upstreamFilter);
     this.stats = new StatBlock(parts.env.stats, HCM_SCHEMA, `http.${statPrefix}`);
+    this.asyncClient = new StatBlock(parts.env.stats, ASYNC_CLIENT_SCHEMA, 'http.async-client');
   }
   /** HTTP filters of each attempt at a cluster's hosts; null: none. */
   filtersFor(cluster: Cluster): FilterList | null { return cluster.upstreamFilters === null ? this.upstreamFilters : this.parts.clusterFilters(cluster); }

@@ -7,7 +7,7 @@ import { hostOf } from '../headers/authority.ts';
 import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
 import { parseIp } from '../net/cidr.ts';
 import { CIRCUIT_SCHEMA, CLUSTER, CLUSTER_BUDGETS_SCHEMA, CLUSTER_SIZES_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_SCHEMA, HOST, HTTP1_SCHEMA, HTTP2_SCHEMA } from '../observe/stats/schemas.ts';
-import { recordSample, StatBlock, type StatSchema, type StatStore } from '../observe/stats/stat-block.ts';
+import { StatBlock, type StatSchema, type StatStore } from '../observe/stats/stat-block.ts';
 import type { ClusterPlan, HostPlan, RetryBudgetPlan } from '../plan/cluster-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../shm/circuit-table.ts';
 import { DEGRADED, UNHEALTHY, type HostTable } from '../shm/host-table.ts';
@@ -16,6 +16,7 @@ import { LoadShed } from '../net/overload.ts';
 import { OVERLOAD } from '../plan/overload-plan.ts';
 import type { SharedRecords } from '../shm/shared-records.ts';
 import type { SharedWords } from '../shm/shared-words.ts';
+import { AnswerStats } from './answer-stats.ts';
 import { ClusterBalancer, type BalancerParts } from './balancer.ts';
 import { HostEntry } from './host-entry.ts';
 import { hostSetsOf, type HostSet, type WithLocality } from './host-sets.ts';
@@ -107,8 +108,7 @@ export class ClusterEntry implements Cluster {
   private byAddress: Map<string, HostEntry> | null = null;
   private readonly around: Surroundings;
   removed = false;
-  /** Slots of upstream_rq_NNN and its kin, by code. */
-  private readonly codes = new Map<number, number>();
+  private readonly answers: AnswerStats;
 
   constructor(plan: ClusterPlan, hosts: readonly HostPlan[], env: WorkerEnv, shared: SharedTables, reports: HostReports, around: Surroundings) {
     this.reports = reports;
@@ -117,6 +117,7 @@ export class ClusterEntry implements Cluster {
     this.sockets = new HostSockets(plan, env);
     this.maintenance = env.runtime.cell(`upstream.maintenance_mode.${plan.name}`);
     this.dropLimit = env.runtime.cell('load_balancing_policy.drop_overload_limit');
+    this.answers = new AnswerStats(env.stats, `cluster.${plan.statName}`, around.own?.zone ?? '');
     this.stats = new StatBlock(env.stats, CLUSTER_SCHEMA, `cluster.${plan.statName}`);
     this.http1Stats = new StatBlock(env.stats, HTTP1_SCHEMA, `cluster.${plan.statName}.http1`);
     this.http2Stats = new StatBlock(env.stats, HTTP2_SCHEMA, `cluster.${plan.statName}.http2`);
@@ -315,25 +316,9 @@ export class ClusterEntry implements Cluster {
   endRetry(priority: 'default' | 'high'): void { this.breakers[priority === 'high' ? 1 : 0]!.release(CIRCUIT_KIND.RETRY); }
 
   onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number): void {
-    const { column } = this.env.stats;
     this.stats.inc(CLUSTER.upstream_rq_completed);
-    const key = status * 4 + (internal ? 1 : 0) + (canary ? 2 : 0);
-    let base = this.codes.get(key);
-    if (base === undefined) { base = this.codes.size; this.codes.set(key, base); this.slots.push(this.claimCodes(status, internal, canary)); this.times.push(this.claimTimes(internal, canary)); }
-    const slots = this.slots[base]!;
-    for (let i = 0; i < slots.length; i++) column[slots[i]!]!++;
-    if (timeMs >= 0) { const times = this.times[base]!; for (let i = 0; i < times.length; i++) recordSample(this.env.stats, times[i]!, timeMs); }
+    this.answers.charge(status, internal, canary, host === null ? '' : host.locality.zone, timeMs);
     if (host !== null) this.onServed(host, status < 500);
-  }
-  private readonly slots: number[][] = [];
-  /** Histograms of upstream_rq_time, beside `slots`. */
-  private readonly times: number[][] = [];
-
-  private claimTimes(internal: boolean, canary: boolean): number[] { return ['', internal ? 'internal.' : 'external.', ...(canary ? ['canary.'] : [])].map((s) => this.env.stats.claimHistogram(`cluster.${this.plan.statName}.${s}upstream_rq_time`)); }
-  private claimCodes(status: number, internal: boolean, canary: boolean): number[] {
-    const prefix = `cluster.${this.plan.statName}.`, group = `${Math.floor(status / 100)}xx`;
-    const scopes = ['', internal ? 'internal.' : 'external.', ...(canary ? ['canary.'] : [])];
-    return scopes.flatMap((s) => [`${prefix}${s}upstream_rq_${status}`, `${prefix}${s}upstream_rq_${group}`, ...(s === '' ? [] : [`${prefix}${s}upstream_rq_completed`])]).map((n) => this.env.stats.claimOne(n, 'counter'));
   }
 
   onServed(host: Host, success: boolean): void { (host as HostEntry).stats.inc(success ? HOST.rq_success : HOST.rq_error); }
@@ -345,9 +330,7 @@ export class ClusterEntry implements Cluster {
 
   onRetriedResponse(host: Host, status: number): void {
     (host as HostEntry).stats.inc(HOST.rq_error);
-    if (status === 0) return;
-    const prefix = `cluster.${this.plan.statName}.retry.`, { stats } = this.env;
-    for (const n of [`upstream_rq_${status}`, `upstream_rq_${Math.floor(status / 100)}xx`, 'upstream_rq_completed']) stats.column[stats.claimOne(prefix + n, 'counter')]!++;
+    if (status !== 0) this.answers.chargeRetried(status);
   }
 
   onAttemptFailure(host: Host, why: 'timeout' | 'reset' | 'connect' | 'connect-timeout', _reason: ResetReason, _fault: PeerFault | null): void {

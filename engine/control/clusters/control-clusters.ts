@@ -225,6 +225,7 @@ export class ControlClusters {
     this.env.health.setHosts(c.compiled.cluster.name, [...next.values()]);
     c.oob?.setHosts(next);
     this.membership(c, changed);
+    this.seen(c, next.size);
     if (c.compiled.perEndpoint || c.hadEndpointStats) { c.hadEndpointStats = c.compiled.perEndpoint; this.env.endpoints(c.compiled.cluster.name, c.compiled.cluster.statName, c.compiled.perEndpoint ? [...next.values()] : []); }
     if (emit && this.orcaOf(c) !== null) this.reweigh(c);
     if (emit) { this.env.words.bumpHealthEpoch(); this.env.emit([c.hostsRecord()]); this.letGo(); }
@@ -278,6 +279,13 @@ export class ControlClusters {
     this.env.hosts.setFlags(index, STATUS_FLAGS[e.health]);
     if (known === undefined || this.orcaOf(c) === null) this.env.hosts.setWeight(index, e.weight);
     next.set(key, { ...at, index });
+  }
+
+  /** Counted as Envoy does: hosts that were compared, and their largest weight where it keeps hosts by what discovery says. */
+  private seen(c: LiveCluster, hosts: number): void {
+    const prefix = `cluster.${c.compiled.cluster.statName}`, { discovery } = c.compiled;
+    this.env.stat(`${prefix}.default.total_match_count`, 'counter', { add: hosts });
+    if (discovery === 'strict-dns' || discovery === 'eds') this.env.stat(`${prefix}.max_host_weight`, 'gauge', { set: [...c.hosts.values()].reduce((most, h) => Math.max(most, h.weight), 0) });
   }
 
   private membership(c: LiveCluster, changed: boolean): void {

@@ -21,10 +21,27 @@ export function chooseFamilies(all: readonly string[], plan: DnsPlan): string[] 
   }
 }
 
+/** Stats of Envoy's resolver (prefix 'dns.cares'): there from the first name on. */
+const COUNTERS = ['get_addr_failure', 'not_found', 'reinits', 'resolve_total', 'timeouts'] as const;
+export type ResolverStat = (name: string, kind: 'counter' | 'gauge', change: { readonly add?: number }) => void;
+
 export class SystemResolver implements NameResolver {
   private readonly named = new Map<string, Resolver>();
+  private readonly stat: ResolverStat;
+  private counting = false;
+  constructor(stat: ResolverStat = () => undefined) { this.stat = stat; }
 
   async resolve(name: string, plan: DnsPlan): Promise<Resolution> {
+    if (!this.counting) { this.counting = true; for (const c of COUNTERS) this.stat(`dns.cares.${c}`, 'counter', { add: 0 }); }
+    this.stat('dns.cares.resolve_total', 'counter', { add: 1 });
+    this.stat('dns.cares.pending_resolutions', 'gauge', { add: 1 });
+    const found = await this.find(name, plan);
+    this.stat('dns.cares.pending_resolutions', 'gauge', { add: -1 });
+    if (!found.ok) this.stat(`dns.cares.${found.empty ? 'not_found' : /ETIMEOUT|EAI_AGAIN/.test(found.error) ? 'timeouts' : 'get_addr_failure'}`, 'counter', { add: 1 });
+    return found;
+  }
+
+  private async find(name: string, plan: DnsPlan): Promise<Resolution> {
     if (plan.resolvers.length > 0 || (plan.respectTtl && name.includes('.'))) {
       const asked = await this.query(name, plan);
       if (asked.ok || plan.resolvers.length > 0) return asked;

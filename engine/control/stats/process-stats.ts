@@ -3,13 +3,14 @@ import { listenerStatName } from '../../net/listener.ts';
 import { L4_SCHEMAS, LIMIT_SCHEMA, LISTENER_UDP_SCHEMA, UDP_PROXY_SCHEMA, listenerFilterScopes, networkFilterScopes } from '../../observe/stats/l4-schemas.ts';
 import * as schemas from '../../observe/stats/schemas.ts';
 import {
-  ADMIN_HTTP_SCHEMA, ADMIN_LISTENER_SCHEMA, ASYNC_CLIENT_SCHEMA, CIRCUIT_SCHEMA, CLUSTER_BUDGETS_SCHEMA, CLUSTER_CONTROL_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_MANAGER_SCHEMA, CLUSTER_SCHEMA, CLUSTER_SIZES_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA,
-  LISTENER_HTTP_SCHEMA, LISTENER_MANAGER_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA, OVERLOAD_SCHEMA, REMAINING_SCHEMAS, SERVER_SCHEMA, THREAD_CLUSTERS_SCHEMA, WATCHDOG_SCHEMA,
+  ADMIN_HTTP_SCHEMA, ADMIN_LISTENER_SCHEMA, ASYNC_CLIENT_SCHEMA, CIRCUIT_SCHEMA, CLUSTER_BUDGETS_SCHEMA, CLUSTER_CONTROL_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_MANAGER_SCHEMA, CLUSTER_SCHEMA, CLUSTER_SIZES_SCHEMA, FILESYSTEM_SCHEMA, HCM_SCHEMA, HOST_SCHEMA, HTTP1_SCHEMA,
+  LISTENER_HTTP_SCHEMA, LISTENER_MANAGER_SCHEMA, LISTENER_SCHEMA, LISTENER_WORKER_SCHEMA, OVERLOAD_SCHEMA, REMAINING_SCHEMAS, REQUEST_SCOPE_SCHEMA, SERVER_SCHEMA, THREAD_CLUSTERS_SCHEMA, WATCHDOG_SCHEMA,
 } from '../../observe/stats/schemas.ts';
 import { TLS_FACTORY_SCHEMA, TLS_SCHEMA, TLS_SCHEMAS } from '../../observe/stats/tls-schemas.ts';
 import type { StatSchema } from '../../observe/stats/stat-block.ts';
 import type { StatsTold } from '../../observe/stats/stat-leaves.ts';
 import type { HcmPlan } from '../../plan/hcm-plan.ts';
+import type { CountedHost } from '../../plan/route-plan.ts';
 import type { ListenerPlan } from '../../plan/listener-plan.ts';
 import { CIRCUIT_KIND, type CircuitTable } from '../../shm/circuit-table.ts';
 import type { KeptCounters } from '../../shm/kept-counters.ts';
@@ -34,6 +35,7 @@ export interface ProcessStatsEnv extends DeparturesEnv { soon(task: () => void):
 export class ProcessStats {
   readonly reader: StatReader;
   private readonly concurrency: number;
+  private readonly threads: readonly string[];
   private owners = new Set<string>();
   /** Owners that workers are to let go of. */
   readonly departures: Departures;
@@ -48,7 +50,7 @@ export class ProcessStats {
     this.departures = new Departures(env);
     this.retirement = new StatRetirement(this.reader, this.departures, (task) => env.soon(task));
     this.endpoints = new EndpointStats(this.reader);
-    const { reader } = this, threads = ['main_thread', ...Array.from({ length: concurrency }, (_, i) => `worker_${i}`)];
+    const { reader } = this, threads = this.threads = ['main_thread', ...Array.from({ length: concurrency }, (_, i) => `worker_${i}`)];
     reader.declare(SERVER_SCHEMA, 'server');
     reader.declare(LISTENER_MANAGER_SCHEMA, 'listener_manager');
     reader.declare(CLUSTER_MANAGER_SCHEMA, 'cluster_manager');
@@ -59,13 +61,18 @@ export class ProcessStats {
     // Threads are replaced when they die, not watched for being slow: these stay 0.
     for (const prefix of ['main_thread', 'workers', ...threads.map((t) => `server.${t}`)]) reader.declare(WATCHDOG_SCHEMA, prefix);
     for (const t of threads) reader.declare(THREAD_CLUSTERS_SCHEMA, `thread_local_cluster_manager.${t}`);
+    this.change('envoy.overload_actions.reset_high_memory_stream.count', 'counter', { add: 0 });
     this.change('server.days_until_first_cert_expiring', 'gauge', { set: 0xffff_ffff });
   }
 
   change(name: string, kind: 'counter' | 'gauge', c: { readonly set?: number; readonly add?: number }): void { this.reader.set(name, kind, c.set ?? this.reader.own(name) + (c.add ?? 0)); }
 
+  /** Every thread knows all clusters, though a worker builds one when a request names it. */
+  countClusters(): void { const set = this.reader.own('cluster_manager.active_clusters'); for (const t of this.threads) this.change(`thread_local_cluster_manager.${t}.clusters_inflated`, 'gauge', { set }); }
+
   /** The admin interface exists: it has stats like a listener and a connection manager. */
   declareAdmin(): void {
+    this.reader.declare(HTTP1_SCHEMA, 'http1');
     this.reader.declare(ADMIN_HTTP_SCHEMA, 'http.admin');
     this.reader.declare(ADMIN_LISTENER_SCHEMA, 'listener.admin');
     this.reader.declare(LISTENER_HTTP_SCHEMA, 'listener.admin.http.admin');
@@ -147,10 +154,10 @@ export class ProcessStats {
   }
 
   /** Virtual hosts of a route table that have stats; those of no table any more are retired. */
-  declareRoutes(key: string, hosts: readonly string[]): void {
+  declareRoutes(key: string, hosts: readonly CountedHost[]): void {
     const before = this.counted.get(key);
-    if (hosts.length === 0) this.counted.delete(key); else this.counted.set(key, hosts);
-    for (const h of hosts) this.retirement.declare(`vhost.${h}`);
+    if (hosts.length === 0) this.counted.delete(key); else this.counted.set(key, hosts.map((h) => h.name));
+    for (const { name, scopes } of hosts) { this.retirement.declare(`vhost.${name}`); for (const s of scopes) this.reader.declare(REQUEST_SCOPE_SCHEMA, `vhost.${name}.${s}`); }
     if (before === undefined) return;
     const gone = new Set(before);
     for (const list of this.counted.values()) for (const h of list) gone.delete(h);

@@ -159,6 +159,8 @@ export class StatReader {
       scope.set(entry, scope.own(entry) + value);
     }
   }
+  /** A histogram of control's own is known before its first sample. */
+  declareHistogram(name: string): void { this.histogram(name); }
   /** A sample of a histogram of control's own. */
   record(name: string, value: number): void { (this.histogram(name).kept ??= new Float64Array(HISTOGRAM_SLOTS))[histogramBucket(value)]!++; }
   /** Control's own value as last set, 0 where it never was. */

@@ -60,7 +60,7 @@ export class StatWalk {
       if (least === null) return false;
       const again = least.name === this.name && this.name !== '';
       this.name = least.name; this.scope = least.scope; this.entry = least.entry;
-      if (!least.next()) this.open.splice(this.open.indexOf(least), 1); else if (least.scope !== null && this.alone(least, least.scope.prefix)) this.run = least;
+      if (!least.next()) this.open.splice(this.open.indexOf(least), 1); else if (!again && least.scope !== null && this.alone(least, least.scope.prefix)) this.run = least;
       // A name known twice is shown once.
       if (!again) return true;
     }

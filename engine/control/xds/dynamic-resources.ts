@@ -63,6 +63,7 @@ export class DynamicResources {
     known?.subscription.close();
     this.top.delete(kind);
     if (source === null) { if (kind === 'listeners') this.env.served.setListeners('dynamic', [], [], new Set(), () => null); else this.env.served.setClusters('dynamic', [], new Set(), () => null); return; }
+    if (kind === 'clusters') { this.env.stat('cluster_manager.cds.config_reload', 'counter', { add: 0 }); this.env.stat('cluster_manager.cds.config_reload_time_ms', 'gauge', { add: 0 }); }
     const subscription = new FileSubscription(this.env, source, kind === 'listeners' ? 'listener_manager.lds' : 'cluster_manager.cds', (path, bytes) => (kind === 'listeners' ? this.applyListeners(path, bytes) : this.applyClusters(path, bytes)), () => {});
     this.top.set(kind, { key, subscription });
     subscription.update();
@@ -100,6 +101,7 @@ export class DynamicResources {
     const refusals = faults('cluster', bad);
     this.secrets.set('cds', compiler.secrets, bad.size > 0);
     this.env.served.setClusters('dynamic', list, bad, (name) => from(json.get(name) ?? null));
+    if (json.size > 0) this.reloaded('cluster_manager.cds');
     if (refusals.length === 0) this.versions.clusters = file.version;
     return { version: file.version, faults: refusals };
   }
@@ -115,6 +117,11 @@ export class DynamicResources {
       return reports.filter((r) => r.severity === 'error').map((r) => `${api}: ${of}${formatReport(r)}`);
     };
     return { file, compiler: this.env.compiler(file.tree, this.secrets.statics), bad: new Set(), from: (json) => ({ versionInfo: file.version, updatedMs, json }), faults };
+  }
+
+  private reloaded(prefix: string): void {
+    this.env.stat(`${prefix}.config_reload`, 'counter', { add: 1 });
+    this.env.stat(`${prefix}.config_reload_time_ms`, 'gauge', { set: this.env.wallMs() });
   }
 
   // ---- RDS -----------------------------------------------------------------------------------------------------------------
@@ -154,8 +161,7 @@ export class DynamicResources {
     if (route?.packed && all.length === 0) {
       table.current = { version: route.version, packed: route.packed, from: from(json) };
       for (const key of table.keys) this.env.served.setRoutes(key, route.version, route.packed);
-      this.env.stat(`${prefix}.config_reload`, 'counter', { add: 1 });
-      this.env.stat(`${prefix}.config_reload_time_ms`, 'gauge', { set: this.env.wallMs() });
+      this.reloaded(prefix);
     }
     return { version: file.version, faults: all, empty: file.count === 0 };
   }

@@ -2,7 +2,7 @@
 import { hashed, xxHash64 } from '../../base/xxhash64.ts';
 
 export interface SubscriptionStatsEnv {
-  stat(name: string, kind: 'counter' | 'gauge' | 'text', change: { readonly set?: number | string; readonly add?: number }): void;
+  stat(name: string, kind: 'counter' | 'gauge' | 'text' | 'histogram', change: { readonly set?: number | string; readonly add?: number }): void;
   wallMs(): number;
 }
 
@@ -16,6 +16,7 @@ export class SubscriptionStats<More extends string = never> {
     this.env = env; this.prefix = prefix;
     for (const n of [...COUNTERS, ...more]) env.stat(`${prefix}.${n}`, 'counter', { add: 0 });
     for (const n of ['update_time', 'version']) env.stat(`${prefix}.${n}`, 'gauge', { set: 0 });
+    env.stat(`${prefix}.update_duration`, 'histogram', {}); // Envoy measures updates by gRPC alone
   }
 
   count(what: (typeof COUNTERS)[number] | 'update_empty' | More): void { this.env.stat(`${this.prefix}.${what}`, 'counter', { add: 1 }); }

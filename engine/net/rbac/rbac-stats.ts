@@ -16,6 +16,7 @@ export class RbacStats {
     this.prefix = prefix;
     this.rules = new StatBlock(store, RBAC_SCHEMA, rbacScope(prefix, 'rbac', rulesPrefix));
     this.shadow = new StatBlock(store, RBAC_SHADOW_SCHEMA, rbacScope(prefix, 'rbac', shadowPrefix));
+    this.rules.touch(); this.shadow.touch();
     this.policies = perRule ? new Map() : null;
   }
 

@@ -83,7 +83,7 @@ export const UDP_CLUSTER = udpCluster.index;
 export const LISTENER_UDP_SCHEMA = defineSchema(113, { 'udp.downstream_rx_datagram_dropped': 'counter' }).schema;
 
 /** Prefix 'STAT_PREFIX.http_local_rate_limit'. */
-const httpLocalRateLimit = defineSchema(114, { enabled: 'counter', enforced: 'counter', ok: 'counter', rate_limited: 'counter' });
+const httpLocalRateLimit = defineSchema(114, { enabled: 'counter', enforced: 'counter', ok: 'counter', rate_limited: 'counter', shadow_mode: 'counter' });
 export const HTTP_LOCAL_RATE_LIMIT_SCHEMA = httpLocalRateLimit.schema;
 export const HTTP_LOCAL_RATE_LIMIT = httpLocalRateLimit.index;
 

@@ -17,8 +17,8 @@ const clusterStats = defineSchema(1, {
   upstream_rq_pending_failure_eject: 'counter', upstream_rq_pending_overflow: 'counter', upstream_rq_active_overflow: 'counter', upstream_rq_pending_total: 'counter', upstream_rq_0rtt: 'counter',
   upstream_rq_per_try_timeout: 'counter', upstream_rq_per_try_idle_timeout: 'counter', upstream_rq_retry: 'counter', upstream_rq_retry_backoff_exponential: 'counter', upstream_rq_retry_backoff_ratelimited: 'counter',
   upstream_rq_retry_limit_exceeded: 'counter', upstream_rq_retry_overflow: 'counter', upstream_rq_retry_success: 'counter', upstream_rq_rx_reset: 'counter', upstream_rq_timeout: 'counter',
-  upstream_rq_total: 'counter', upstream_rq_tx_reset: 'counter', upstream_http3_broken: 'counter', upstream_cx_preconnect_skipped: 'counter', upstream_queue_overloaded: 'counter', upstream_rq_rx_reset_no_error: 'counter',
-  upstream_cx_active: 'gauge', upstream_cx_rx_bytes_buffered: 'gauge', upstream_cx_tx_bytes_buffered: 'gauge', upstream_rq_active: 'gauge', upstream_rq_pending_active: 'gauge',
+  upstream_rq_total: 'counter', upstream_rq_tx_reset: 'counter', upstream_http3_broken: 'counter', upstream_cx_preconnect_skipped: 'counter', upstream_rq_rx_reset_no_error: 'counter',
+  upstream_cx_active: 'gauge', upstream_cx_rx_bytes_buffered: 'gauge', upstream_cx_tx_bytes_buffered: 'gauge', upstream_rq_active: 'gauge', upstream_rq_pending_active: 'gauge', upstream_queue_overloaded: 'gauge',
   upstream_cx_connect_ms: 'histogram', upstream_cx_length_ms: 'histogram', upstream_rq_per_cx: 'histogram', upstream_rq_time: 'histogram',
 });
 export const CLUSTER_SCHEMA = clusterStats.schema;
@@ -99,15 +99,28 @@ const http1Stats = defineSchema(8, { dropped_headers_with_underscores: 'counter'
 export const HTTP1_SCHEMA = http1Stats.schema;
 export const HTTP1 = http1Stats.index;
 
-/** HTTP/2 codec stats; prefix 'http2' for downstream, 'cluster.NAME.http2' for upstream. */
+/** HTTP/2 codec stats; prefix 'http2' for downstream, 'cluster.NAME.http2' for upstream. The histograms, and what is of its other codec (oghttp2), stay empty as in an Envoy whose runtime does not ask for them. */
 const http2Stats = defineSchema(52, {
-  dropped_headers_with_underscores: 'counter', goaway_sent: 'counter', header_list_size_too_large: 'counter', header_overflow: 'counter', headers_cb_no_stream: 'counter', inbound_empty_frames_flood: 'counter', inbound_priority_frames_flood: 'counter',
-  inbound_window_update_frames_flood: 'counter', keepalive_timeout: 'counter', metadata_empty_frames: 'counter', nghttp2_downstream_connections: 'counter', nghttp2_upstream_connections: 'counter', outbound_control_flood: 'counter', outbound_flood: 'counter',
+  cookies_total_bytes_too_large: 'counter', dropped_headers_with_underscores: 'counter', goaway_sent: 'counter', header_list_size_too_large: 'counter', header_overflow: 'counter', headers_cb_no_stream: 'counter', inbound_empty_frames_flood: 'counter', inbound_priority_frames_flood: 'counter',
+  inbound_window_update_frames_flood: 'counter', keepalive_timeout: 'counter', metadata_empty_frames: 'counter', nghttp2_downstream_connections: 'counter', nghttp2_upstream_connections: 'counter', oghttp2_downstream_connections: 'counter', oghttp2_upstream_connections: 'counter', outbound_control_flood: 'counter', outbound_flood: 'counter',
   requests_rejected_with_underscores_in_headers: 'counter', rx_messaging_error: 'counter', rx_reset: 'counter', stream_refused_errors: 'counter', trailers: 'counter', tx_flush_timeout: 'counter', tx_reset: 'counter',
   deferred_stream_close: 'gauge', outbound_control_frames_active: 'gauge', outbound_frames_active: 'gauge', pending_send_bytes: 'gauge', streams_active: 'gauge',
+  cookie_count: 'histogram', cookie_size: 'histogram', header_count: 'histogram', header_list_size: 'histogram',
 });
 export const HTTP2_SCHEMA = http2Stats.schema;
 export const HTTP2 = http2Stats.index;
+
+/** What a virtual cluster and a route with a stat_prefix count beside codes: prefixes 'vhost.NAME.vcluster.NAME' and 'vhost.NAME.route.PREFIX'. */
+const requestScope = defineSchema(60, { upstream_rq_retry: 'counter', upstream_rq_retry_limit_exceeded: 'counter', upstream_rq_retry_overflow: 'counter', upstream_rq_retry_success: 'counter', upstream_rq_timeout: 'counter', upstream_rq_total: 'counter' });
+export const REQUEST_SCOPE_SCHEMA = requestScope.schema;
+export const REQUEST_SCOPE = requestScope.index;
+
+/** Of the health_check filter, prefix 'http.STAT_PREFIX.health_check'. */
+const healthCheckFilter = defineSchema(59, {
+  cached_response: 'counter', degraded: 'counter', failed: 'counter', failed_cluster_empty: 'counter', failed_cluster_not_found: 'counter', failed_cluster_unhealthy: 'counter', ok: 'counter', request_total: 'counter',
+});
+export const HEALTH_CHECK_FILTER_SCHEMA = healthCheckFilter.schema;
+export const HEALTH_CHECK_FILTER = healthCheckFilter.index;
 
 /** Prefix 'filesystem'. */
 const filesystemStats = defineSchema(9, { flushed_by_timer: 'counter', reopen_failed: 'counter', write_buffered: 'counter', write_completed: 'counter', write_failed: 'counter', write_total_buffered: 'gauge' });
@@ -146,7 +159,7 @@ export const CLUSTER_MANAGER_SCHEMA = defineSchema(44, {
 /** Prefix 'server'. Ours (worker_restarts, control_restarts, config_reload_success, config_reload_rejected) come beside these at the first of their kind. */
 export const SERVER_SCHEMA = defineSchema(45, {
   debug_assertion_failures: 'counter', dropped_stat_flushes: 'counter', dynamic_unknown_fields: 'counter', envoy_bug_failures: 'counter', envoy_notifications: 'counter', static_unknown_fields: 'counter', wip_protos: 'counter',
-  'compilation_settings.fips_mode': 'gauge', concurrency: 'gauge', days_until_first_cert_expiring: 'gauge', hot_restart_epoch: 'gauge', live: 'gauge', memory_allocated: 'gauge', memory_heap_size: 'gauge', memory_physical_size: 'gauge',
+  'compilation_settings.fips_mode': 'gauge', concurrency: 'gauge', days_until_first_cert_expiring: 'gauge', hot_restart_epoch: 'gauge', hot_restart_generation: 'gauge', live: 'gauge', memory_allocated: 'gauge', memory_heap_size: 'gauge', memory_physical_size: 'gauge',
   parent_connections: 'gauge', seconds_until_first_ocsp_response_expiring: 'gauge', state: 'gauge', stats_recent_lookups: 'gauge', total_connections: 'gauge', uptime: 'gauge', version: 'gauge',
   initialization_time_ms: 'histogram',
 }).schema;
@@ -156,6 +169,7 @@ export const OVERLOAD_SCHEMA = defineSchema(142, { refresh_interval_delay: 'hist
 export const WATCHDOG_SCHEMA = defineSchema(46, { watchdog_mega_miss: 'counter', watchdog_miss: 'counter' }).schema;
 /** Prefix 'http.async-client': the router's stats of side calls. */
 export const ASYNC_CLIENT_SCHEMA = { id: 47, ...pickNames(HCM_SCHEMA, (n) => /^(no_|passthrough_|rq_)/.test(n)) };
+export const ASYNC_CLIENT_RQ_TOTAL = ASYNC_CLIENT_SCHEMA.names.indexOf('rq_total');
 /** Prefix 'thread_local_cluster_manager.THREAD'. */
 export const THREAD_CLUSTERS_SCHEMA = defineSchema(48, { clusters_inflated: 'gauge' }).schema;
 

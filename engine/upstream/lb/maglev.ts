@@ -24,6 +24,7 @@ function eachTurn(weights: readonly HashWeight[], size: number, each: (i: number
 /** For the maglev_lb.* gauges: slots of the host with the fewest and with the most; null without hosts. */
 export function maglevFacts(list: readonly HashWeight[], size: number): { readonly least: number; readonly most: number } | null {
   if (list.length === 0) return null;
+  if (list.length === 1) return { least: 1, most: 1 }; // Envoy builds no table for one host
   const sorted = inOrder(list), placed = new Uint32Array(sorted.length);
   eachTurn(sorted, size, (i) => { placed[i]!++; });
   return { least: placed.reduce((a, b) => Math.min(a, b)), most: placed.reduce((a, b) => Math.max(a, b)) };

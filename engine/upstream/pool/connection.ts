@@ -75,6 +75,7 @@ export class UpstreamConnection implements RaceOwner, ClientHost, CodecOutput {
     const { cluster, host } = this.pool;
     cluster.env.wheel.arm(this.timer, cluster.plan.connectTimeoutMs);
     const { protocol, serverName, who } = this.pool, { addresses } = host;
+    if (protocol !== 'auto') this.countAs(protocol === 'http2');
     if (addresses === null) { this.socket = cluster.sockets.connect(host, this, protocol, serverName, null, who); return; }
     this.race = new AddressRace(cluster.env, addresses, (address, sink) => cluster.sockets.connect(host, sink, protocol, serverName, null, who, address), this);
   }
@@ -215,25 +216,26 @@ export class UpstreamConnection implements RaceOwner, ClientHost, CodecOutput {
     this.localText = formatAddress(this.socket.local);
     this.tls = tlsOf(this.socket);
     stats.record(CLUSTER.upstream_cx_connect_ms, this.connectedMs - this.startMs);
-    if (this.isHttp2()) this.startHttp2(); else this.startHttp1();
+    const http2 = this.isHttp2();
+    if (this.pool.protocol === 'auto') this.countAs(http2);
+    if (http2) this.startHttp2(); else this.startHttp1();
     if (plan.maxConnectionDurationMs > 0) this.age = env.wheel.after(plan.maxConnectionDurationMs, () => this.tooOld());
     this.pool.connected(this);
   }
 
   private isHttp2(): boolean { return this.pool.protocol === 'http2' || (this.pool.protocol === 'auto' && this.tls?.alpn === 'h2'); }
 
-  private startHttp1(): void {
-    const { stats, plan, http1Stats } = this.pool.cluster;
-    this.codec = new H1ClientCodec(this, this, plan.http1);
-    http1Stats.touch();
-    stats.inc(CLUSTER.upstream_cx_http1_total);
-  }
-  private startHttp2(): void {
-    const { stats, plan, http2Stats } = this.pool.cluster;
-    this.codec = this.h2 = new H2ClientCodec(this, this, plan.http2, this);
+  /** A connection counts for its protocol once that is known, whether or not it comes about. */
+  private countAs(http2: boolean): void {
+    const { stats, http1Stats, http2Stats } = this.pool.cluster;
+    if (!http2) { http1Stats.touch(); stats.inc(CLUSTER.upstream_cx_http1_total); return; }
     http2Stats.touch();
     this.count('nghttp2_upstream_connections', 1); // Envoy's name for the codec that serves h2
     stats.inc(CLUSTER.upstream_cx_http2_total);
+  }
+  private startHttp1(): void { this.codec = new H1ClientCodec(this, this, this.pool.cluster.plan.http1); }
+  private startHttp2(): void {
+    this.codec = this.h2 = new H2ClientCodec(this, this, this.pool.cluster.plan.http2, this);
     this.h2.start();
     if (this.h2.keepalive.wanted) { this.pings = new Timer(() => this.ping()); this.ping(); }
   }

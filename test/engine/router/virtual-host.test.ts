@@ -26,7 +26,7 @@ function tables(): { readonly cell: { readonly current: { match(h: RequestHeader
   return {
     cell, store, claims, all,
     install(...names) {
-      const plan: RouteTablePlan = { name: 't', counted: names, level: NO_LEVEL, mostSpecificWins: false, ignorePort: false, hostHeader: '', ignorePathParameters: false, internalOnly: [], filterConfigs: [], mirrors: [], virtualHosts: names.map((n) => ({ domains: [n], packed: packVirtualHost(virtualHost(n)) })) };
+      const plan: RouteTablePlan = { name: 't', counted: names.map((n) => ({ name: n, scopes: [] })), level: NO_LEVEL, mostSpecificWins: false, ignorePort: false, hostHeader: '', ignorePathParameters: false, internalOnly: [], filterConfigs: [], mirrors: [], virtualHosts: names.map((n) => ({ domains: [n], packed: packVirtualHost(virtualHost(n)) })) };
       all.install('t', pack(plan));
     },
     match(name) { const h = new RequestHeaders(); Object.assign(h, { method: 'GET', path: '/', authority: name, scheme: 'http' }); return cell.current!.match(h, new StreamFacts(new ConnectionFacts()), 0) as RouteEntry; },

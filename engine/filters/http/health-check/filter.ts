@@ -6,12 +6,14 @@ import { LocalReply, type HttpFilter, type HttpFilterFactory, type StreamView, t
 import type { Clock } from '../../../loop/clock.ts';
 import type { ProcessRecords } from '../../../net/shared-limits.ts';
 import { flagBit } from '../../../observe/response-flags.ts';
+import { HEALTH_CHECK_FILTER as STAT, HEALTH_CHECK_FILTER_SCHEMA } from '../../../observe/stats/schemas.ts';
+import { StatBlock, type StatStore } from '../../../observe/stats/stat-block.ts';
 import type { HealthCheckFilterPlan } from '../../../plan/health-check-filter-plan.ts';
 import type { ClusterDirectory } from '../../../upstream/upstream.ts';
 import { CheckCache } from './check-cache.ts';
 
 /** What the filter looks at besides the request. */
-export interface HealthCheckParts { readonly clock: Clock; readonly clusters: ClusterDirectory; readonly nodeCluster: string; readonly records: ProcessRecords; /** Where the filter stands: its cache has this name in all workers. */ readonly place: string; /** /healthcheck/fail was called. */ healthFailed(): boolean }
+export interface HealthCheckParts { readonly clock: Clock; readonly stats: StatStore; /** 'http.HCM'. */ readonly scope: string; readonly clusters: ClusterDirectory; readonly nodeCluster: string; readonly records: ProcessRecords; /** Where the filter stands: its cache has this name in all workers. */ readonly place: string; /** /healthcheck/fail was called. */ healthFailed(): boolean }
 
 const LH = flagBit('LH');
 const degradedHeader = (h: ResponseHeaders): void => { h.set('x-envoy-degraded', ''); };
@@ -27,10 +29,15 @@ export class HealthCheckFactory implements HttpFilterFactory {
   readonly parts: HealthCheckParts;
   private readonly matchers: readonly HeaderMatcher[];
   private readonly cache: CheckCache | null;
+  private readonly stats: StatBlock;
   /** The cached answer that was given last. */
   private made: { readonly answer: number; readonly reply: LocalReply } | null = null;
 
-  constructor(name: string, plan: HealthCheckFilterPlan, parts: HealthCheckParts) { this.name = name; this.plan = plan; this.parts = parts; this.matchers = plan.headers.map((h) => new HeaderMatcher(h)); this.cache = plan.cacheMs > 0 ? new CheckCache(parts.records.claim(`health_check ${parts.place}`)) : null; }
+  constructor(name: string, plan: HealthCheckFilterPlan, parts: HealthCheckParts) {
+    this.name = name; this.plan = plan; this.parts = parts; this.matchers = plan.headers.map((h) => new HeaderMatcher(h)); this.cache = plan.cacheMs > 0 ? new CheckCache(parts.records.claim(`health_check ${parts.place}`)) : null;
+    this.stats = new StatBlock(parts.stats, HEALTH_CHECK_FILTER_SCHEMA, `${parts.scope}.health_check`);
+    this.stats.touch();
+  }
 
   create(): HttpFilter { return new HealthCheckFilter(this); }
 
@@ -42,15 +49,26 @@ export class HealthCheckFactory implements HttpFilterFactory {
   get answersItself(): boolean { return !this.plan.passThrough || this.parts.healthFailed() || this.cached() > 0; }
 
   reply(): LocalReply {
+    const reply = this.decide();
+    this.stats.inc(STAT.request_total);
+    this.stats.inc(reply.status >= 200 && reply.status < 300 ? STAT.ok : STAT.failed);
+    return reply;
+  }
+
+  private decide(): LocalReply {
     if (this.parts.healthFailed()) return FAILED;
     const cached = this.cached();
-    if (cached > 0) return this.again(cached);
+    if (cached > 0) {
+      this.stats.inc(STAT.cached_response);
+      if (CheckCache.degraded(cached)) this.stats.inc(STAT.degraded);
+      return this.again(cached);
+    }
     for (const { cluster: name, percent } of this.plan.minimums) {
       const cluster = this.parts.clusters.get(name);
-      if (cluster === null) return NO_CLUSTER;
+      if (cluster === null) { this.stats.inc(STAT.failed_cluster_not_found); return NO_CLUSTER; }
       const { total, available } = cluster.membership();
-      if (total === 0) { if (percent === 0) continue; return EMPTY_CLUSTER; }
-      if (100 * available < total * percent) return UNHEALTHY_CLUSTER;
+      if (total === 0) { if (percent === 0) continue; this.stats.inc(STAT.failed_cluster_empty); return EMPTY_CLUSTER; }
+      if (100 * available < total * percent) { this.stats.inc(STAT.failed_cluster_unhealthy); return UNHEALTHY_CLUSTER; }
     }
     return OK;
   }

@@ -4,8 +4,8 @@ import type { Descriptor } from '../../../http/rate-limit/rate-limits.ts';
 import type { ConnectionFacts } from '../../../observe/stream-facts.ts';
 import type { LocalRateLimitPlan } from '../../../plan/rate-limit-plan.ts';
 
-/** What became of a request: `left` tokens are in the bucket that decided. `tells`: whether answers tell of it, null: as the filter says. */
-export interface RateDecision { readonly allowed: boolean; readonly bucket: TokenBucket | null; readonly left: number; readonly tells: boolean | null }
+/** What became of a request: `left` tokens are in the bucket that decided. `tells`: whether answers tell of it, null: as the filter says. `shadowed`: it passes though its descriptor had no tokens. */
+export interface RateDecision { readonly allowed: boolean; readonly shadowed?: true; readonly bucket: TokenBucket | null; readonly left: number; readonly tells: boolean | null }
 const FREE: RateDecision = { allowed: true, bucket: null, left: 0, tells: null };
 /** What a request takes of the default bucket. */
 const ONE: Descriptor = { entries: [], hits: 1, refill: false, tells: null };
@@ -46,7 +46,7 @@ export class RateBuckets {
       for (const { d, limited: { bucket, shadow } } of found) {
         const made = takeFrom(bucket, d, wallMs);
         if (!made.allowed && !shadow) return made;
-        first ??= { ...made, allowed: true };
+        first ??= made.allowed ? made : { ...made, allowed: true, shadowed: true };
       }
     }
     if (fallback === null || (first !== null && !this.plan.alwaysDefault)) return first ?? FREE;

@@ -33,6 +33,7 @@ class Limit {
     this.plan = plan;
     const { env } = parts, responseHeaders = new HeaderMutations(plan.responseHeaders, parts.operators, env.clock);
     this.stats = new StatBlock(env.stats, HTTP_LOCAL_RATE_LIMIT_SCHEMA, `${plan.statPrefix}.http_local_rate_limit`);
+    this.stats.touch();
     this.buckets = new RateBuckets(plan, parts.limits);
     this.enabled = new RuntimeFraction(plan.enabled, env.runtime); this.enforced = new RuntimeFraction(plan.enforced, env.runtime);
     this.requestHeaders = new HeaderMutations(plan.requestHeaders, parts.operators, env.clock);
@@ -69,8 +70,9 @@ class LocalRateLimitFilter implements HttpFilter {
     this.limit = limit;
     limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.enabled);
     const d = this.decision = limit.buckets.take(s.connection, limit.buckets.hasDescriptors ? limit.descriptors(s, factory.parts.nodeCluster()) : NONE, env.clock.wallMs());
-    if (d.allowed) { limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.ok); return 'next'; }
+    if (d.allowed && d.shadowed !== true) { limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.ok); return 'next'; }
     limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.rate_limited);
+    if (d.allowed) { limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.shadow_mode); return 'next'; }
     if (!limit.enforced.has(env.random.u32())) { limit.requestHeaders.apply(headers, s.facts); return 'next'; }
     limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.enforced);
     this.refused = true;

@@ -5,7 +5,8 @@ import { Worker } from 'node:worker_threads';
 import { ProcessStats } from '../../../../engine/control/stats/process-stats.ts';
 import { ManualClock } from '../../../../engine/loop/clock.ts';
 import { TimerWheel } from '../../../../engine/loop/timer-wheel.ts';
-import { CLUSTER, CLUSTER_SCHEMA } from '../../../../engine/observe/stats/schemas.ts';
+import { CLUSTER, CLUSTER_SCHEMA, REQUEST_SCOPE_SCHEMA } from '../../../../engine/observe/stats/schemas.ts';
+import type { CountedHost } from '../../../../engine/plan/route-plan.ts';
 import { StatBlock } from '../../../../engine/observe/stats/stat-block.ts';
 import { SINK } from '../../../../engine/observe/stats/stat-column.ts';
 import { StatLeaves, type StatsTold } from '../../../../engine/observe/stats/stat-leaves.ts';
@@ -146,12 +147,12 @@ test('a worker that dies keeps nobody waiting, and a full column says so once an
 });
 
 test('the stat_prefix of a listener\'s filters and virtual hosts with stats go with the last that has them', () => {
-  const b = new Bench();
-  b.stats.declareRoutes('one', ['v', 'w']); b.stats.declareRoutes('two', ['v']);
-  for (const h of ['v', 'w']) { const s = b.store.owned(`vhost.${h}`); s.column[s.claimOne(`vhost.${h}.vcluster.x.upstream_rq_total`, 'counter')]!++; }
+  const b = new Bench(), host = (name: string): CountedHost => ({ name, scopes: ['vcluster.x'] });
+  b.stats.declareRoutes('one', [host('v'), host('w')]); b.stats.declareRoutes('two', [host('v')]);
+  for (const h of ['v', 'w']) { const s = b.store.owned(`vhost.${h}`); s.column[s.claimOne(`vhost.${h}.vcluster.x.upstream_rq_200`, 'counter')]!++; }
   b.settle();
   b.stats.declareRoutes('one', []); b.settle();
-  assert.deepEqual(names(b.stats, 'vhost.'), ['vhost.v.vcluster.x.upstream_rq_total']);
+  assert.deepEqual(names(b.stats, 'vhost.'), ['200', ...REQUEST_SCOPE_SCHEMA.names.map((n) => n.slice('upstream_rq_'.length))].map((n) => `vhost.v.vcluster.x.upstream_rq_${n}`));
   b.stats.declareRoutes('two', []); b.settle();
   assert.deepEqual(names(b.stats, 'vhost.'), []);
 });

@@ -115,6 +115,18 @@ test('a walk keeps the order of names where one scope lies within another, and a
   assert.equal(names.length, 17);
 });
 
+test('a histogram that is known by its scope and by its samples hides none of those after it', () => {
+  const schema: StatSchema = { id: 900, names: ['a', 'b', 'c'], kinds: ['histogram', 'histogram', 'histogram'] }, reader = new StatReader([schema]), memory = new SharedArrayBuffer(8 * 8192);
+  reader.attach(0, memory);
+  const block = new StatBlock(new ThreadStatStore(memory, (c) => reader.claim(0, c)), schema, 'x');
+  block.record(1, 5); // in the list of samples before its scope is used up
+  reader.declare(schema, 'x');
+  reader.declareHistogram('y.later');
+  const names: string[] = [], walk = reader.histogramWalk();
+  while (walk.next()) names.push(walk.name);
+  assert.deepEqual(names, ['x.a', 'x.b', 'x.c', 'y.later']);
+});
+
 test('endpoints of a cluster are scopes whose values are found when asked for; one that goes is gone', () => {
   const own = new ProcessStats(1, { send: () => undefined, workerIds: () => [], soon: (task) => task() }), counts = [[0, 2, 0, 0, 0, 5, 1, 1, 0], [0, 1, 0, 0, 0, 0, 3, 0, 0]], host = (index: number, port: number, hostname = ''): { index: number; address: Address; hostname: string } => ({ index, address: ipAddress('10.0.0.1', port), hostname });
   const declare = (...hosts: ReturnType<typeof host>[]): void => own.declareEndpoints('c', 'c', hosts, { stat: (i, at) => counts[i]![at]!, healthy: (i) => i === 0 }), { reader } = own, at = (name: string): number | undefined => reader.value(`cluster.c.endpoint.10.0.0.1_${name}`);

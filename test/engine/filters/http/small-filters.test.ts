@@ -17,7 +17,9 @@ import { updated } from '../../../../engine/filters/http/set-metadata/filter.ts'
 import { Headers, RequestHeaders, ResponseHeaders } from '../../../../engine/headers/headers.ts';
 import { LocalReply, type HttpFilter, type StreamView } from '../../../../engine/http/filter.ts';
 import { Runtime } from '../../../../engine/loop/runtime.ts';
+import { HEALTH_CHECK_FILTER_SCHEMA } from '../../../../engine/observe/stats/schemas.ts';
 import type { StatStore } from '../../../../engine/observe/stats/stat-block.ts';
+import { ThreadStatStore } from '../../../../engine/observe/stats/thread-stat-store.ts';
 import { ConnectionFacts, StreamFacts } from '../../../../engine/observe/stream-facts.ts';
 import type { BasicAuthPlan, CorsPlan, FaultPlan, HeaderToMetadataPlan } from '../../../../engine/plan/http-filter-plans.ts';
 import { harness, type Harness } from '../../http/stream-harness.ts';
@@ -92,7 +94,8 @@ test('fault: no more than max_active_faults at a time in all workers; a delay th
 test('health_check: an answer that was passed through stands for all workers as long as cache_time', () => {
   const records = new SharedRecords(new SharedArrayBuffer(SharedRecords.bytes(2)));
   let nowMs = 3e12;
-  const worker = (): HealthCheckFactory => new HealthCheckFactory('h', { headers: [], passThrough: true, cacheMs: 1000, minimums: [] }, { clock: { wallMs: () => nowMs } as Clock, records, place: 'http.x h 0', clusters: { get: () => null } as never, nodeCluster: '', healthFailed: () => false });
+  const column = new SharedArrayBuffer(1 << 16), names = new Map<string, number>(), store = new ThreadStatStore(column, (c) => { if (c.kind === 'stat-block') HEALTH_CHECK_FILTER_SCHEMA.names.forEach((n, i) => names.set(`${c.prefix}.${n}`, c.base + i)); });
+  const worker = (): HealthCheckFactory => new HealthCheckFactory('h', { headers: [], passThrough: true, cacheMs: 1000, minimums: [] }, { stats: store, scope: 'http.x', clock: { wallMs: () => nowMs } as Clock, records, place: 'http.x h 0', clusters: { get: () => null } as never, nodeCluster: '', healthFailed: () => false });
   const one = worker(), other = worker();
   assert.equal(other.answersItself, false);
   one.remember(503, true);
@@ -102,6 +105,8 @@ test('health_check: an answer that was passed through stands for all workers as 
   assert.deepEqual([one.answersItself, other.answersItself], [false, false]);
   other.remember(200, false);
   assert.deepEqual([one.reply().status, one.reply().flags, one.reply().headers], [200, 0, null]);
+  const counted = Object.fromEntries([...names].map(([n, at]) => [n.slice('http.x.health_check.'.length), store.column[at]]));
+  assert.deepEqual(counted, { cached_response: 6, degraded: 3, failed: 3, failed_cluster_empty: 0, failed_cluster_not_found: 0, failed_cluster_unhealthy: 0, ok: 3, request_total: 6 });
 });
 
 test('fault: a client that goes away during a delay leaves no clock behind', () => {

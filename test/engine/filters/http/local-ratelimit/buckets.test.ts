@@ -30,7 +30,7 @@ test('a descriptor is matched by its entries in their order, and refuses before 
 
 test('a shadow descriptor refuses nobody; the default bucket may be left to those without a descriptor', () => {
   const c = new ConnectionFacts(), shadow = new RateBuckets({ ...PLAN, descriptors: [{ entries: bob.entries, bucket: hour(1), shadow: true }] } as LocalRateLimitPlan, limits());
-  assert.deepEqual([1, 2, 3, 4].map(() => shadow.take(c, [bob], NOW).allowed), [true, true, true, false]);
+  assert.deepEqual([1, 2, 3, 4].map(() => { const d = shadow.take(c, [bob], NOW); return [d.allowed, d.shadowed ?? false]; }), [[true, false], [true, true], [true, true], [false, false]], 'counted as shadow_mode and rate_limited');
   const apart = new RateBuckets({ ...PLAN, bucket: hour(1), alwaysDefault: false, descriptors: [{ entries: bob.entries, bucket: hour(2), shadow: false }] } as LocalRateLimitPlan, limits());
   assert.deepEqual([apart.take(c, [bob], NOW).allowed, apart.take(c, [bob], NOW).allowed, apart.take(c, [amy], NOW).allowed, apart.take(c, [amy], NOW).allowed], [true, true, true, false]);
 });
