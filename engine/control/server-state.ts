@@ -118,7 +118,6 @@ export class ServerState {
     set('server.live', this.live && !this.failedHealthCheck ? 1 : 0);
     set('server.state', { LIVE: 0, DRAINING: 1, PRE_INITIALIZING: 2, INITIALIZING: 3 }[this.lifeState]);
     set('server.stats_recent_lookups', this.lookups.total);
-    set('server.hot_restart_generation', 1);
     this.own.countClusters();
     set('server.total_connections', this.own.openConnections());
     set('listener_manager.workers_started', this.workers.size > 0 ? 1 : 0);

@@ -159,7 +159,7 @@ export const CLUSTER_MANAGER_SCHEMA = defineSchema(44, {
 /** Prefix 'server'. Ours (worker_restarts, control_restarts, config_reload_success, config_reload_rejected) come beside these at the first of their kind. */
 export const SERVER_SCHEMA = defineSchema(45, {
   debug_assertion_failures: 'counter', dropped_stat_flushes: 'counter', dynamic_unknown_fields: 'counter', envoy_bug_failures: 'counter', envoy_notifications: 'counter', static_unknown_fields: 'counter', wip_protos: 'counter',
-  'compilation_settings.fips_mode': 'gauge', concurrency: 'gauge', days_until_first_cert_expiring: 'gauge', hot_restart_epoch: 'gauge', hot_restart_generation: 'gauge', live: 'gauge', memory_allocated: 'gauge', memory_heap_size: 'gauge', memory_physical_size: 'gauge',
+  'compilation_settings.fips_mode': 'gauge', concurrency: 'gauge', days_until_first_cert_expiring: 'gauge', hot_restart_epoch: 'gauge', live: 'gauge', memory_allocated: 'gauge', memory_heap_size: 'gauge', memory_physical_size: 'gauge',
   parent_connections: 'gauge', seconds_until_first_ocsp_response_expiring: 'gauge', state: 'gauge', stats_recent_lookups: 'gauge', total_connections: 'gauge', uptime: 'gauge', version: 'gauge',
   initialization_time_ms: 'histogram',
 }).schema;
