@@ -191,18 +191,19 @@ export class Mirrors {
   constructor(list: Mirror[]) { this.list = list; }
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void { for (const m of this.list) m.data(bytes, start, end, last); }
   trailers(trailers: Headers): void { for (const m of this.list) m.trailers(trailers); }
-  get count(): number { return this.list.length; }
   get heldBytes(): number { return this.list.reduce((n, m) => n + m.heldBytes, 0); }
   requestOver(): void { for (const m of this.list) m.requestOver(); }
 }
 
-/** Begins the mirrors that the policies want of a request; null: none. */
-export function startMirrors(policies: readonly MirrorPolicy[], s: StreamView, parts: RouterParts, end: boolean, timeoutMs: number): Mirrors | null {
+/** Begins the mirrors that the policies want of a request; null: none. `count`: where requests of our own are counted. */
+export function startMirrors(policies: readonly MirrorPolicy[], s: StreamView, parts: RouterParts, end: boolean, timeoutMs: number, count: StatBlock): Mirrors | null {
   const list: Mirror[] = [];
   for (const p of policies) {
     if (!p.takes(s.random)) continue;
     const name = p.plan.header === '' ? p.plan.cluster : s.request.get(p.plan.header) ?? '', cluster = name === '' ? null : parts.clusters.get(name);
     if (cluster !== null) list.push(new Mirror(parts, p, cluster, s.request, s.facts, end, timeoutMs, s.bufferLimit));
   }
-  return list.length === 0 ? null : new Mirrors(list);
+  if (list.length === 0) return null;
+  count.add(ASYNC_CLIENT_RQ_TOTAL, list.length);
+  return new Mirrors(list);
 }

@@ -9,7 +9,7 @@ import type { FilterList } from '../http/filter-list.ts';
 import type { DownstreamWatcher, LocalReply, ResponseEntry, StreamView, Verdict } from '../http/filter.ts';
 import { Deadline } from '../loop/timer-wheel.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
-import { ASYNC_CLIENT_RQ_TOTAL, BUDGETS, CLUSTER, HCM } from '../observe/stats/schemas.ts';
+import { BUDGETS, CLUSTER, HCM } from '../observe/stats/schemas.ts';
 import type { Cluster, Host } from '../upstream/upstream.ts';
 import { AttemptSet } from './attempt-set.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
@@ -97,10 +97,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     const host = cluster.choose(this.choice);
     if (host === null) return this.noHost(cluster);
     if (entry.forward!.autoHost && host.hostname !== '') entry.setHost(headers, host.hostname, !plan.suppressEnvoyHeaders);
-    if (mirrors.length > 0) {
-      this.mirrors = startMirrors(mirrors, this.s, this.router.parts, end, this.limits.globalMs);
-      if (this.mirrors !== null) this.router.asyncClient.add(ASYNC_CLIENT_RQ_TOTAL, this.mirrors.count);
-    }
+    if (mirrors.length > 0) this.mirrors = startMirrors(mirrors, this.s, this.router.parts, end, this.limits.globalMs, this.router.asyncClient);
     if (end) this.requestComplete();
     return this.attempt(cluster, name, host, false) ?? 'taken';
   }
