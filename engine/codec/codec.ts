@@ -28,12 +28,17 @@ export interface CodecOutput {
 /** Why a stream ended before its time. */
 export type ResetReason = 'local' | 'remote' | 'refused' | 'connection-failure' | 'connection-end' | 'overflow' | 'protocol-error' | 'connect-error' | 'no-error';
 
+/** Names and values of a METADATA frame (h2/metadata.ts): about one hop, beside the message. */
+export type MetadataMap = ReadonlyMap<string, string>;
+
 /** Receives one request. Exactly one of: `end` seen on headers/data/trailers, or onReset. */
 export interface RequestSink {
   /** The codec hands the headers object over; the sink owns it. */
   onHeaders(headers: RequestHeaders, end: boolean): void;
   onData(bytes: Uint8Array, start: number, end: number, last: boolean): void;
   onTrailers(trailers: Headers): void;
+  /** h2, where allow_metadata is set: at any time while the request is not whole. */
+  onMetadata?(map: MetadataMap): void;
   /** The stream is gone: peer reset, connection closed, or a codec fault. Last call. */
   onReset(reason: ResetReason, fault: PeerFault | null): void;
   /** The response direction: what is queued towards the peer is over / under its mark. */
@@ -53,6 +58,8 @@ export interface ServerStream {
   headers(headers: ResponseHeaders, end: boolean): void;
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void;
   trailers(trailers: Headers): void;
+  /** At any time before the response is whole. Left out: the protocol has none. */
+  metadata?(map: MetadataMap): void;
   /** Ends the exchange now. h1: the connection closes after what was written; h2: RST_STREAM. No callback comes any more. */
   reset(reason: ResetReason): void;
   pause(why: PauseReason): void;
@@ -112,6 +119,8 @@ export interface ResponseSink {
   onHeaders(headers: ResponseHeaders, end: boolean): void;
   onData(bytes: Uint8Array, start: number, end: number, last: boolean): void;
   onTrailers(trailers: Headers): void;
+  /** h2, where allow_metadata is set: before the head too. */
+  onMetadata?(map: MetadataMap): void;
   onReset(reason: ResetReason, fault: PeerFault | null): void;
   onBlocked(): void;
   onDrained(): void;
@@ -122,6 +131,8 @@ export interface RequestWriter {
   headers(headers: RequestHeaders, end: boolean): void;
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void;
   trailers(trailers: Headers): void;
+  /** Behind the head, before the request is whole. Left out: the protocol has none. */
+  metadata?(map: MetadataMap): void;
 }
 
 /** The client's side of one exchange: the request is written here. The same shape for all protocols (layout.md: RequestWriter). */

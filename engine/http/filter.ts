@@ -3,7 +3,7 @@
 import type { ByteQueue } from '../base/byte-queue.ts';
 import type { ConnectionFacts, StreamFacts } from '../observe/stream-facts.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
-import type { PauseReason, ResetReason } from '../codec/codec.ts';
+import type { MetadataMap, PauseReason, ResetReason } from '../codec/codec.ts';
 import type { Route } from './route.ts';
 
 /** The two directions of a stream, each with its chain: requests pass the filters in order, responses in reverse. */
@@ -54,6 +54,8 @@ export interface HttpFilter {
   onResponseHeaders?(s: StreamView, headers: ResponseHeaders, end: boolean): Verdict;
   onResponseData?(s: StreamView, data: Uint8Array, start: number, dataEnd: number, last: boolean): Verdict;
   onResponseTrailers?(s: StreamView, trailers: Headers): Verdict;
+  /** METADATA of an HTTP/2 request. Only the terminal filter is shown it: no other has a use for it. */
+  onRequestMetadata?(map: MetadataMap): void;
   /** Exactly once, before the access log. Frees what the filter took (side calls, timers). */
   onEnd?(s: StreamView, how: StreamEnd): void;
   /** Bytes of the stream that wait in queues of its own. Asked only under memory pressure. */
@@ -104,6 +106,8 @@ export interface ResponseEntry {
   respondHeaders(headers: ResponseHeaders, end: boolean): void;
   respondData(bytes: Uint8Array, start: number, end: number, last: boolean): void;
   respondTrailers(trailers: Headers): void;
+  /** METADATA of an HTTP/2 answer; before its head too. */
+  respondMetadata(map: MetadataMap): void;
   /** A local reply from the router after its hook has returned (timeouts, upstream failures). */
   respondLocally(reply: LocalReply): void;
   /** The upstream broke after response headers were sent: the downstream is reset (h1: closed). */

@@ -1,4 +1,5 @@
 // Responses through the filters, in reverse order, and out to the codec. Also the ledger of what keeps the response's source (the router) from reading on.
+import type { MetadataMap } from '../codec/codec.ts';
 import type { Headers, ResponseHeaders } from '../headers/headers.ts';
 import { FilterChain, type ChainOwner } from './filter-chain.ts';
 import type { DownstreamWatcher, HttpFilter, StreamView, Verdict } from './filter.ts';
@@ -8,6 +9,8 @@ export interface ResponseSideOwner extends ChainOwner, StreamView {
   sendHead(end: boolean): void;
   sendData(bytes: Uint8Array, start: number, end: number, last: boolean): void;
   sendTrailers(trailers: Headers): void;
+  /** Left out: METADATA does not come here. */
+  sendMetadata?(map: MetadataMap): void;
   responseTooLarge(): void;
 }
 
@@ -17,6 +20,8 @@ export class ResponseSide extends FilterChain {
   headers: ResponseHeaders | null = null;
   private blockedBy: 'nothing' | 'downstream' | 'filters' | 'both' = 'nothing';
   private source: DownstreamWatcher | null = null;
+  /** METADATA that came before the head, while filters may yet change it. */
+  private early: MetadataMap[] | null = null;
   constructor(stream: ResponseSideOwner) { super(stream); this.stream = stream; }
 
   protected order(n: number): number { return this.filters.length - 1 - n; }
@@ -29,6 +34,10 @@ export class ResponseSide extends FilterChain {
   protected exitData(bytes: Uint8Array, start: number, end: number, last: boolean): void { this.stream.sendData(bytes, start, end, last); }
   protected exitTrailers(trailers: Headers): void { this.stream.sendTrailers(trailers); }
   protected tooLarge(): void { this.stream.responseTooLarge(); }
+
+  metadata(map: MetadataMap, headOut: boolean): void { if (headOut || this.filters.every((f) => f.onResponseHeaders === undefined)) this.stream.sendMetadata?.(map); else (this.early ??= []).push(map); }
+  /** The head went out: what waited for it follows. */
+  headOut(): void { const { early } = this; this.early = null; if (early !== null) for (const map of early) this.stream.sendMetadata?.(map); }
 
   /** The source of the response from now on; one that comes while the way is blocked is told at once. */
   watch(source: DownstreamWatcher | null): void { this.source = source; if (source !== null && this.blockedBy !== 'nothing') source.onDownstreamBlocked(); }

@@ -6,9 +6,9 @@
 import { Kept, keepLast } from '../base/kept.ts';
 import type { ByteQueue } from '../base/byte-queue.ts';
 import type { PeerFault } from '../base/fault.ts';
-import type { RequestSink, ResetReason, ServerStream, PauseReason } from '../codec/codec.ts';
+import type { MetadataMap, RequestSink, ResetReason, ServerStream, PauseReason } from '../codec/codec.ts';
 import { RequestHeaders, type Headers, type ResponseHeaders } from '../headers/headers.ts';
-import { HCM, HTTP2 } from '../observe/stats/schemas.ts';
+import { HCM, HTTP1, HTTP2 } from '../observe/stats/schemas.ts';
 import { flagBit } from '../observe/response-flags.ts';
 import { StreamFacts, type ConnectionFacts } from '../observe/stream-facts.ts';
 import type { ChainOwner, Effects } from './filter-chain.ts';
@@ -160,6 +160,8 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.requestSide.trailers(0, trailers);
   }
 
+  onMetadata(map: MetadataMap): void { this.clock.touch(); this.filters.at(-1)?.onRequestMetadata?.(map); }
+
   private requestEnded(): void {
     this.requestComplete = true;
     this.facts.requestEndMs = this.owner.runtime.env.clock.nowMs();
@@ -237,6 +239,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.responseSide.data(0, bytes, start, end, last);
   }
   respondTrailers(trailers: Headers): void { if (this.source === 'upstream') this.responseSide.trailers(0, trailers); }
+  respondMetadata(map: MetadataMap): void { if (this.source !== 'local') { this.clock.touch(); this.responseSide.metadata(map, this.state === 'responding'); } }
   respondLocally(reply: LocalReply): void { this.later(() => this.locally(reply)); }
   get downstreamWatcher(): DownstreamWatcher | null { return this.responseSide.watcher; }
   set downstreamWatcher(watcher: DownstreamWatcher | null) { this.responseSide.watch(watcher); }
@@ -316,6 +319,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     facts.firstTxMs = runtime.env.clock.nowMs();
     if (end) this.responseEnding();
     this.codec.headers(headers, end);
+    this.responseSide.headOut();
     if (runtime.plan.logOnTunnel && this.upgraded) logTunnel(runtime, this.request, facts);
   }
 
@@ -336,6 +340,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.awaitFlush();
   }
 
+  sendMetadata(map: MetadataMap): void { if (this.codec.metadata === undefined) this.owner.runtime.http1Stats.inc(HTTP1.metadata_not_supported_error); else this.codec.metadata(map); }
   responseTooLarge(): void { this.owner.runtime.stats.inc(HCM.rs_too_large); this.locally(REPLY.responseTooLarge); }
   /** The last bytes go out now; the rest of a request that is still coming reaches no filter: to Envoy, a reset of its own that counts as received. */
   private responseEnding(): void { this.state = 'done'; if (!this.requestComplete && !this.upgraded) this.owner.runtime.stats.inc(HCM.downstream_rq_rx_reset); this.requestSide.close(); this.facts.lastTxMs = this.owner.runtime.env.clock.nowMs(); }

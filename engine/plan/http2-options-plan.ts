@@ -18,6 +18,8 @@ export interface Http2OptionsPlan {
   readonly initialStreamWindowSize: number;
   readonly initialConnectionWindowSize: number;
   readonly allowConnect: boolean;
+  /** METADATA frames are taken and sent; most of one stream's, bytes. 0: they are passed over. */
+  readonly maxMetadataBytes: number;
   readonly maxOutboundFrames: number;
   readonly maxOutboundControlFrames: number;
   readonly maxConsecutiveInboundFramesWithEmptyPayload: number;
@@ -42,7 +44,7 @@ export interface Http2OptionsPlan {
 }
 
 export const HTTP2_DEFAULTS: Http2OptionsPlan = {
-  hpackTableSize: 4096, maxConcurrentStreams: 1024, initialStreamWindowSize: 16 << 20, initialConnectionWindowSize: 24 << 20, allowConnect: false,
+  hpackTableSize: 4096, maxConcurrentStreams: 1024, initialStreamWindowSize: 16 << 20, initialConnectionWindowSize: 24 << 20, allowConnect: false, maxMetadataBytes: 0,
   maxOutboundFrames: 10_000, maxOutboundControlFrames: 1000, maxConsecutiveInboundFramesWithEmptyPayload: 1, maxInboundPriorityFramesPerStream: 100, maxInboundWindowUpdateFramesPerDataFrameSent: 10,
   streamErrorOnInvalidHttpMessage: false, keepalive: null, huffman: true, obsText: true, customSettings: [], maxHeaderFieldBytes: 65_536, streamResetBurst: 1000, streamResetRate: 33, maxHeadersKb: 60, maxHeadersCount: 100, headersWithUnderscores: 'allow',
 };

@@ -9,6 +9,8 @@ export class AttemptSet {
   final: Attempt | null = null;
 
   all(): Attempt[] { return [...(this.slow ?? []), ...(this.current === null ? [] : [this.current])]; }
+  /** The one that is under way; null: none, or several (METADATA then goes to none, as in Envoy). */
+  get only(): Attempt | null { return this.slow === null || this.slow.length === 0 ? this.current : null; }
   /** Whether another than `a` may still bring an answer. */
   othersAwaited(a: Attempt): boolean { return (this.current !== null && this.current !== a && this.current.awaitingHeaders) || (this.slow !== null && this.slow.some((o) => o !== a && o.awaitingHeaders)); }
   /** The latest is slow: it goes on beside the next. */

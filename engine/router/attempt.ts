@@ -4,14 +4,14 @@
 //   new ──begin──▶ waiting (for a connection) ──▶ active ──▶ over          any ──end──▶ over
 import { Kept, keepLast } from '../base/kept.ts';
 import type { PeerFault } from '../base/fault.ts';
-import type { ClientStream, HttpProtocol, PauseReason, RequestWriter, ResetReason, ResponseSink } from '../codec/codec.ts';
+import type { ClientStream, HttpProtocol, MetadataMap, PauseReason, RequestWriter, ResetReason, ResponseSink } from '../codec/codec.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { FilterList } from '../http/filter-list.ts';
 import type { LocalReply } from '../http/filter.ts';
 import { Timer } from '../loop/timer-wheel.ts';
 import { formatAddress } from '../net/address.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
-import { BUDGETS, CLUSTER } from '../observe/stats/schemas.ts';
+import { BUDGETS, CLUSTER, HTTP1 } from '../observe/stats/schemas.ts';
 import type { StatBlock } from '../observe/stats/stat-block.ts';
 import { UpstreamFacts, type ConnectionFacts, type SharedStateValue, type StreamFacts, type UpstreamSource } from '../observe/stream-facts.ts';
 import type { Cluster, Host, LeaseContext, LeaseWaiter, RawUpstream, RawWaiter, Waiting } from '../upstream/upstream.ts';
@@ -51,6 +51,7 @@ export interface AttemptOwner {
   attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void;
   attemptData(a: Attempt, bytes: Uint8Array, start: number, end: number, last: boolean): void;
   attemptTrailers(a: Attempt, trailers: Headers): void;
+  attemptMetadata(a: Attempt, map: MetadataMap): void;
   attemptFailed(a: Attempt, failure: Failure, reason: ResetReason, fault: PeerFault | null): void;
   attemptSlow(a: Attempt, why: 'per-try' | 'per-try-idle' | 'duration'): void;
   attemptBlocked(a: Attempt, blocked: boolean): void;
@@ -82,6 +83,9 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   private answer: ResponseHeaders | null = null;
   private responseEnded = false;
   private requestEnded = false;
+  private headOut = false;
+  /** METADATA that waits for the head. */
+  private early: MetadataMap[] | null = null;
   /** track_cluster_stats of the cluster; null: not wanted. */
   readonly sizes: AttemptSizes | null;
   private budget: StatBlock | null;
@@ -164,7 +168,6 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     if (this.owner.upstreamLog?.atStart === true) this.note('UpstreamPoolReady');
     if (this.exchange !== null) { this.exchange.open(stream); return; }
     this.owner.attemptOpen(this, stream);
-    up.headerBytesSent = stream.headerBytesSent;
   }
 
   // ---- the request, written by the owner while active ------------------------------------------------------------------------
@@ -173,6 +176,14 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     if (this.idle !== null) this.touch();
     if (this.sizes !== null) this.sizes.sent += end - start;
     (this.exchange ?? this.stream!).data(bytes, start, end, last);
+  }
+  /** The owner has written the head. */
+  headWritten(): void { if (this.exchange === null && this.stream !== null) this.headSent(); }
+  /** Behind the head. */
+  metadata(map: MetadataMap): void {
+    if (!this.headOut) { (this.early ??= []).push(map); return; }
+    if (this.stream === null) return;
+    if (this.stream.metadata !== undefined) this.stream.metadata(map); else if (this.stream.protocol !== 'HTTP/2') this.cluster.http1Stats.inc(HTTP1.metadata_not_supported_error);
   }
   trailers(trailers: Headers): void { (this.exchange ?? this.stream!).trailers(trailers); }
   /** What waited for `stream` (RequestBody.send). */
@@ -246,8 +257,16 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     if (this.exchange !== null) this.exchange.responseTrailers(trailers); else this.owner.attemptTrailers(this, trailers);
   }
 
+  onMetadata(map: MetadataMap): void { if (this.state === 'active') { if (this.idle !== null) this.touch(); this.owner.attemptMetadata(this, map); } }
+
   // ExchangeAttempt: what has passed the filters, and what they ask for
-  headSent(): void { this.facts.headerBytesSent = this.stream!.headerBytesSent; }
+  headSent(): void {
+    this.facts.headerBytesSent = this.stream!.headerBytesSent;
+    this.headOut = true;
+    const { early } = this;
+    this.early = null;
+    if (early !== null) for (const map of early) this.metadata(map);
+  }
   filteredHeaders(headers: ResponseHeaders, end: boolean): void { this.owner.attemptHeaders(this, headers, end); }
   filteredData(bytes: Uint8Array, start: number, end: number, last: boolean): void { this.owner.attemptData(this, bytes, start, end, last); }
   filteredTrailers(trailers: Headers): void { this.owner.attemptTrailers(this, trailers); }

@@ -151,6 +151,7 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
     this.body = null;
     this.behind = 0;
     stream.headers(this.request, this.ended && (body === null || body.empty));
+    a.headWritten();
     if (body !== null) a.sendBody(body, stream, false, this.ended);
     if (this.ended) a.requestSent();
   }
@@ -162,6 +163,7 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
     if (end) this.whole(a);
   }
   attemptData(a: Attempt, _bytes: Uint8Array, _start: number, _end: number, last: boolean): void { if (last) this.whole(a); }
+  attemptMetadata(): void { /* dropped */ }
   attemptTrailers(a: Attempt): void { this.whole(a); }
   private whole(a: Attempt): void { this.noteBudget(a); this.over(0); }
   attemptFailed(a: Attempt, failure: Failure, reason: ResetReason, fault: PeerFault | null): void {

@@ -3,7 +3,7 @@
 //
 //   begin ──▶ attempt ──▶ answer accepted (final) ──▶ over        attempt ──failed, bad or slow──▶ back-off ──▶ attempt …        any ──▶ over (reply, reset, timeout)
 import type { PeerFault } from '../base/fault.ts';
-import type { HttpProtocol, RequestWriter, ResetReason } from '../codec/codec.ts';
+import type { HttpProtocol, MetadataMap, RequestWriter, ResetReason } from '../codec/codec.ts';
 import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
 import type { FilterList } from '../http/filter-list.ts';
 import type { DownstreamWatcher, LocalReply, ResponseEntry, StreamView, Verdict } from '../http/filter.ts';
@@ -124,6 +124,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     if (a.started) this.requestStarted = true;
     this.stats?.count('upstream_rq_total');
     stream.headers(this.s.request, ended && (body === null || body.empty));
+    a.headWritten();
     if (body !== null) {
       a.sendBody(body, stream, this.keeping, ended);
       if (!this.keeping) { this.body = null; this.s.resumeRequest('upstream-wait'); }
@@ -155,6 +156,8 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     this.requestComplete();
     return 'taken';
   }
+
+  metadata(map: MetadataMap): void { this.under.only?.metadata(map); }
 
   private requestComplete(): void {
     if (this.over) return;
@@ -241,6 +244,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     if (last) this.received();
     this.s.respondData(bytes, start, end, last);
   }
+  attemptMetadata(a: Attempt, map: MetadataMap): void { if (this.under.final === null || a === this.under.final) this.s.respondMetadata(map); }
   attemptTrailers(a: Attempt, trailers: Headers): void { if (a === this.under.final) { this.received(); this.s.respondTrailers(trailers); } }
   /** The answer is whole. */
   private received(): void { this.noteBudget(); if (this.requestEndMs >= 0) this.finish(); }

@@ -1,4 +1,5 @@
 // The router filter: the last of a chain. Finds what a request's route wants: an answer of our own, or a cluster (routed-request.ts).
+import type { MetadataMap } from '../codec/codec.ts';
 import type { Headers, RequestHeaders } from '../headers/headers.ts';
 import { LocalReply, type HttpFilter, type ResponseEntry, type StreamEnd, type StreamView, type Verdict } from '../http/filter.ts';
 import { HCM } from '../observe/stats/schemas.ts';
@@ -15,6 +16,8 @@ export class RouterFilter implements HttpFilter {
   private readonly s: StreamView & ResponseEntry;
   private readonly router: RouterFactory;
   routed: RoutedRequest | null = null;
+  /** METADATA that came before the request's head had passed the filters. */
+  private early: MetadataMap[] | null = null;
   constructor(s: StreamView & ResponseEntry, router: RouterFactory) { this.s = s; this.router = router; }
 
   onRequestHeaders(s: StreamView, headers: RequestHeaders, end: boolean): Verdict {
@@ -31,7 +34,9 @@ export class RouterFilter implements HttpFilter {
     if (cluster === null) { stats.inc(HCM.no_cluster); return new LocalReply(action.notFoundStatus, '', 'cluster_not_found', FLAG.NC); }
     const refusal = cluster.refusal();
     if (refusal !== null) return refuse(refusal, cluster, entry, headers, facts, router);
-    return (this.routed = new RoutedRequest(this.s, router, entry, cluster)).begin(headers, name, end);
+    const routed = this.routed = new RoutedRequest(this.s, router, entry, cluster), verdict = routed.begin(headers, name, end);
+    if (this.early !== null) for (const map of this.early) routed.metadata(map);
+    return verdict;
   }
 
   onRequestData(s: StreamView, bytes: Uint8Array, start: number, end: number, last: boolean): Verdict {
@@ -40,6 +45,7 @@ export class RouterFilter implements HttpFilter {
     return this.routed.data(bytes, start, end, last);
   }
   onRequestTrailers(_s: StreamView, trailers: Headers): Verdict { return this.routed === null ? 'taken' : this.routed.trailers(trailers); }
+  onRequestMetadata(map: MetadataMap): void { if (this.routed === null) (this.early ??= []).push(map); else this.routed.metadata(map); }
   heldBytes(): number { return this.routed?.heldBytes ?? 0; }
   onEnd(_s: StreamView, _how: StreamEnd): void { this.routed?.finish(); }
 }

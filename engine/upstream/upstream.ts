@@ -110,7 +110,7 @@ export interface Cluster {
   readonly upstreamFilters: readonly HttpFilterPlan[] | null;
   readonly maxResponseHeadersCount: number;
   /** track_cluster_stats; null: not wanted. */
-  readonly sizeStats: StatBlock | null; readonly budgetStats: StatBlock | null;
+  readonly http1Stats: StatBlock; readonly sizeStats: StatBlock | null; readonly budgetStats: StatBlock | null;
   /** Added to the cluster: true while it is draining after removal. */
   removed: boolean;
   /** Its choices depend on a hash of the request (ring hash, maglev). */

@@ -12,8 +12,6 @@ const PRIORITIES = 9; // SETTINGS_NO_RFC7540_PRIORITIES, RFC 9218
 export function compileHttp2Options(m: ConfigMessage | undefined, limits: HeadLimits, headersKb: 'max_request_headers_kb' | 'max_response_headers_kb' | '', streamErrors = false): Http2OptionsPlan {
   if (m === undefined) return { ...HTTP2_DEFAULTS, streamErrorOnInvalidHttpMessage: streamErrors, ...limits };
   const d = HTTP2_DEFAULTS;
-  if (m.bool('allow_metadata')) m.unsupported('allow_metadata');
-  m.noop('max_metadata_size', 'METADATA frames are ignored');
   m.noop('use_oghttp2_codec', 'there is one codec');
   const fieldKb = m.num('max_header_field_size_kb');
   if (headersKb !== '' && fieldKb > limits.maxHeadersKb) m.error('max_header_field_size_kb', `max_header_field_size_kb must not exceed ${headersKb}`);
@@ -21,7 +19,7 @@ export function compileHttp2Options(m: ConfigMessage | undefined, limits: HeadLi
   return {
     hpackTableSize: m.num('hpack_table_size', d.hpackTableSize), maxConcurrentStreams: m.num('max_concurrent_streams', d.maxConcurrentStreams),
     initialStreamWindowSize: m.num('initial_stream_window_size', d.initialStreamWindowSize), initialConnectionWindowSize: m.num('initial_connection_window_size', d.initialConnectionWindowSize),
-    allowConnect: m.bool('allow_connect'), maxOutboundFrames: m.num('max_outbound_frames', d.maxOutboundFrames), maxOutboundControlFrames: m.num('max_outbound_control_frames', d.maxOutboundControlFrames),
+    allowConnect: m.bool('allow_connect'), maxMetadataBytes: compileMetadata(m), maxOutboundFrames: m.num('max_outbound_frames', d.maxOutboundFrames), maxOutboundControlFrames: m.num('max_outbound_control_frames', d.maxOutboundControlFrames),
     maxConsecutiveInboundFramesWithEmptyPayload: m.num('max_consecutive_inbound_frames_with_empty_payload', d.maxConsecutiveInboundFramesWithEmptyPayload),
     maxInboundPriorityFramesPerStream: m.num('max_inbound_priority_frames_per_stream', d.maxInboundPriorityFramesPerStream),
     maxInboundWindowUpdateFramesPerDataFrameSent: m.num('max_inbound_window_update_frames_per_data_frame_sent', d.maxInboundWindowUpdateFramesPerDataFrameSent),
@@ -29,6 +27,11 @@ export function compileHttp2Options(m: ConfigMessage | undefined, limits: HeadLi
     customSettings: compileCustomSettings(m), maxHeaderFieldBytes: fieldKb > 0 ? fieldKb * 1024 : d.maxHeaderFieldBytes, streamResetBurst: m.num('stream_reset_burst', d.streamResetBurst), streamResetRate: m.num('stream_reset_rate', d.streamResetRate),
     keepalive: compileKeepalive(m.msg('connection_keepalive')), ...limits,
   };
+}
+
+function compileMetadata(m: ConfigMessage): number {
+  if (!m.bool('allow_metadata')) { m.noop('max_metadata_size', 'without allow_metadata no METADATA frame is read'); return 0; }
+  return m.num('max_metadata_size', 1 << 20);
 }
 
 /** Each identifier once. Envoy takes what no peer may be sent, and then sends no SETTINGS at all: refused here. */

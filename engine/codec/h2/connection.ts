@@ -9,10 +9,11 @@ import type { CodecOutput, HttpProtocol, ResetReason } from '../codec.ts';
 import { HpackDecoder } from '../hpack/decoder.ts';
 import { HpackEncoder } from '../hpack/encoder.ts';
 import { H2_FAULT, faultOfCode, type H2Counters, type H2Fault } from './faults.ts';
-import { DEFAULT_WINDOW, ERROR, FLAG, FRAME, FrameWriter, MAX_WINDOW } from './frames.ts';
+import { DEFAULT_WINDOW, ERROR, FLAG, FRAME, FrameWriter, MAX_WINDOW, STATUS_TEXT } from './frames.ts';
 import { EndedStreams } from './ended-streams.ts';
 import { FloodGuard } from './flood-guard.ts';
 import { FrameReader, type FrameSink } from './frame-reader.ts';
+import { misshapen } from './frame-shape.ts';
 import { HeadReader } from './head-reader.ts';
 import { HeaderBlock } from './header-block.ts';
 import { Keepalive } from './keepalive.ts';
@@ -174,7 +175,7 @@ export abstract class H2Connection implements FrameSink {
   /** @internal */
   sendResponseHead(s: H2Stream, status: number, headers: Headers, end: boolean): void {
     this.encoder.begin();
-    this.encoder.line(':status', STATUS[status] ?? String(status));
+    this.encoder.line(':status', STATUS_TEXT[status] ?? String(status));
     this.sendBlock(s, headers, end);
   }
 
@@ -198,10 +199,7 @@ export abstract class H2Connection implements FrameSink {
   }
 
   /** @internal */
-  sendTrailers(s: H2Stream, trailers: Headers): void {
-    this.encoder.begin();
-    this.sendBlock(s, trailers, true);
-  }
+  sendTrailers(s: H2Stream, trailers: Headers): void { this.encoder.begin(); this.sendBlock(s, trailers, true); }
 
   /** @internal Bytes were consumed: the peer may send as many more on the connection. */
   giveBack(bytes: number): void {
@@ -301,28 +299,23 @@ export abstract class H2Connection implements FrameSink {
   onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): number {
     if (this.state === 'opening') { if (type !== FRAME.SETTINGS || (flags & FLAG.ACK) !== 0) return ERROR.PROTOCOL_ERROR; this.state = 'open'; }
     if (this.partial !== null && (type !== FRAME.CONTINUATION || id !== this.partial.stream)) return ERROR.PROTOCOL_ERROR;
+    const shape = misshapen(type, id, end - start);
+    if (shape !== OK) return shape;
     switch (type) {
       case FRAME.HEADERS: return this.onHeaders(flags, id, bytes, start, end);
       case FRAME.CONTINUATION: return this.partial === null ? ERROR.PROTOCOL_ERROR : this.onBlock(this.partial, this.partial.continuation(this.guard, this.options, flags, bytes, start, end));
-      case FRAME.WINDOW_UPDATE: return this.onWindowUpdate(id, bytes, start, end);
-      case FRAME.RST_STREAM: return this.onResetFrame(id, bytes, start, end);
-      case FRAME.SETTINGS: return this.onSettings(flags, id, bytes, start, end);
+      case FRAME.WINDOW_UPDATE: return this.onWindowUpdate(id, bytes, start);
+      case FRAME.RST_STREAM: return this.onResetFrame(id, bytes, start);
+      case FRAME.SETTINGS: return this.onSettings(flags, bytes, start, end);
       case FRAME.PING:
-        if (id !== 0) return ERROR.PROTOCOL_ERROR;
-        if (end - start !== 8) return ERROR.FRAME_SIZE_ERROR;
         if (flags & FLAG.ACK) this.keepalive.acknowledged(); else this.writer.ping(true, bytes, start);
         return OK;
-      case FRAME.PRIORITY:
-        if (id === 0) return ERROR.PROTOCOL_ERROR;
-        if (end - start !== 5) return ERROR.FRAME_SIZE_ERROR;
-        if ((bytes.readUInt32BE(start) & MAX_WINDOW) === id) return ERROR.PROTOCOL_ERROR;
-        return this.guard.priorityFrame() ? this.fail(H2_FAULT.priorityFrames) : OK;
+      case FRAME.PRIORITY: return (bytes.readUInt32BE(start) & MAX_WINDOW) === id ? ERROR.PROTOCOL_ERROR : this.guard.priorityFrame() ? this.fail(H2_FAULT.priorityFrames) : OK;
       case FRAME.GOAWAY:
-        if (id !== 0) return ERROR.PROTOCOL_ERROR;
-        if (end - start < 8) return ERROR.FRAME_SIZE_ERROR;
         this.onPeerGoAway(bytes.readUInt32BE(start) & MAX_WINDOW, bytes.readUInt32BE(start + 4));
         return this.state as string === 'closed' ? STOP : OK;
       case FRAME.PUSH_PROMISE: return this.fail(H2_FAULT.streamFrame, this.streams.get(id)); // nobody may push to us (ENABLE_PUSH 0), and clients never may
+      case FRAME.METADATA: return this.options.maxMetadataBytes === 0 ? OK : this.onMetadata(flags, id, bytes, start, end);
       default: return OK; // section 4.1: unknown types are ignored
     }
   }
@@ -349,8 +342,17 @@ export abstract class H2Connection implements FrameSink {
     return ended === OK && this.state === 'closed' ? STOP : ended;
   }
 
-  private onWindowUpdate(id: number, bytes: Buffer, start: number, end: number): number {
-    if (end - start !== 4) return ERROR.FRAME_SIZE_ERROR;
+  /** Of a stream that is not there, or whose message is whole, it is passed over (as in Envoy). */
+  private onMetadata(flags: number, id: number, bytes: Buffer, start: number, end: number): number {
+    const s = this.streams.get(id);
+    if (s === undefined || s.remoteOver) return OK;
+    const size = s.takeMetadata(bytes, start, end, (flags & FLAG.END_METADATA) !== 0);
+    if (size < 0) return this.fail(H2_FAULT.metadata, s);
+    if (size === 0) this.owner.count('metadata_empty_frames', 1);
+    return this.state === 'closed' ? STOP : OK;
+  }
+
+  private onWindowUpdate(id: number, bytes: Buffer, start: number): number {
     if (this.guard.windowUpdate(this.writer.dataFrames)) return this.fail(H2_FAULT.windowUpdates);
     const increment = bytes.readUInt32BE(start) & MAX_WINDOW;
     // On a stream it would be that stream's error; whoever sends it wants us to reset (CVE-2025-8671), and Envoy ends the connection.
@@ -367,9 +369,7 @@ export abstract class H2Connection implements FrameSink {
     return this.state === 'closed' ? STOP : OK;
   }
 
-  private onResetFrame(id: number, bytes: Buffer, start: number, end: number): number {
-    if (id === 0) return ERROR.PROTOCOL_ERROR;
-    if (end - start !== 4) return ERROR.FRAME_SIZE_ERROR;
+  private onResetFrame(id: number, bytes: Buffer, start: number): number {
     const s = this.streams.get(id);
     if (s === undefined && this.isIdle(id)) return ERROR.PROTOCOL_ERROR;
     if (s !== undefined) {
@@ -380,8 +380,7 @@ export abstract class H2Connection implements FrameSink {
     return this.state === 'closed' ? STOP : OK;
   }
 
-  private onSettings(flags: number, id: number, bytes: Buffer, start: number, end: number): number {
-    if (id !== 0) return ERROR.PROTOCOL_ERROR;
+  private onSettings(flags: number, bytes: Buffer, start: number, end: number): number {
     if (flags & FLAG.ACK) return end === start ? OK : ERROR.FRAME_SIZE_ERROR;
     const before = this.peer.initialWindow, code = this.peer.apply(bytes, start, end, this.encoder);
     if (code !== OK) return code;
@@ -396,5 +395,3 @@ export abstract class H2Connection implements FrameSink {
 }
 
 const EMPTY = Buffer.alloc(0);
-/** Status texts, made once. */
-const STATUS: string[] = Array.from({ length: 600 }, (_, i) => String(i));

@@ -4,7 +4,7 @@ import { fault, type PeerFault } from '../../base/fault.ts';
 import { ERROR } from './frames.ts';
 
 /** Stats of Envoy's scope http2 that the codec counts. */
-export type H2Stat = 'dropped_headers_with_underscores' | 'goaway_sent' | 'header_overflow' | 'header_list_size_too_large' | 'nghttp2_downstream_connections' | 'nghttp2_upstream_connections' | 'inbound_empty_frames_flood' | 'inbound_priority_frames_flood' | 'inbound_window_update_frames_flood' | 'keepalive_timeout' |
+export type H2Stat = 'dropped_headers_with_underscores' | 'goaway_sent' | 'header_overflow' | 'header_list_size_too_large' | 'nghttp2_downstream_connections' | 'nghttp2_upstream_connections' | 'inbound_empty_frames_flood' | 'inbound_priority_frames_flood' | 'inbound_window_update_frames_flood' | 'keepalive_timeout' | 'metadata_empty_frames' |
   'outbound_control_flood' | 'outbound_flood' | 'requests_rejected_with_underscores_in_headers' | 'rx_messaging_error' | 'rx_reset' | 'stream_refused_errors' | 'trailers' | 'tx_reset' | 'streams_active';
 
 /** Where the codec's stats go; the owner maps them to its scope. */
@@ -43,6 +43,7 @@ export const H2_FAULT = {
   // A frame on a stream that ends the connection (streamOverflow: the stream).
   streamFrame: both(ERROR.PROTOCOL_ERROR, UNKNOWN),
   streamClosed: both(ERROR.STREAM_CLOSED, UNKNOWN),
+  metadata: both(ERROR.COMPRESSION_ERROR, UNKNOWN),
   streamOverflow: both(ERROR.FLOW_CONTROL_ERROR, UNKNOWN),
   message: both(ERROR.PROTOCOL_ERROR, 'http2.violation.of.messaging.rule', 'rx_messaging_error'),
   name: both(ERROR.PROTOCOL_ERROR, 'http2.invalid.header.field', 'rx_messaging_error'),

@@ -2,8 +2,8 @@
 // owner calls once at the end of a turn, or when the gathering buffer is full. Large DATA is handed on from where it lies, without a copy.
 import type { CodecOutput } from '../codec.ts';
 
-export const FRAME = { DATA: 0, HEADERS: 1, PRIORITY: 2, RST_STREAM: 3, SETTINGS: 4, PUSH_PROMISE: 5, PING: 6, GOAWAY: 7, WINDOW_UPDATE: 8, CONTINUATION: 9 } as const;
-export const FLAG = { END_STREAM: 1, ACK: 1, END_HEADERS: 4, PADDED: 8, PRIORITY: 32 } as const;
+export const FRAME = { DATA: 0, HEADERS: 1, PRIORITY: 2, RST_STREAM: 3, SETTINGS: 4, PUSH_PROMISE: 5, PING: 6, GOAWAY: 7, WINDOW_UPDATE: 8, CONTINUATION: 9, METADATA: 0x4d } as const;
+export const FLAG = { END_STREAM: 1, ACK: 1, END_HEADERS: 4, END_METADATA: 4, PADDED: 8, PRIORITY: 32 } as const;
 export const ERROR = { NO_ERROR: 0, PROTOCOL_ERROR: 1, INTERNAL_ERROR: 2, FLOW_CONTROL_ERROR: 3, SETTINGS_TIMEOUT: 4, STREAM_CLOSED: 5, FRAME_SIZE_ERROR: 6, REFUSED_STREAM: 7, CANCEL: 8, COMPRESSION_ERROR: 9, CONNECT_ERROR: 10, ENHANCE_YOUR_CALM: 11 } as const;
 export const SETTING = { HEADER_TABLE_SIZE: 1, ENABLE_PUSH: 2, MAX_CONCURRENT_STREAMS: 3, INITIAL_WINDOW_SIZE: 4, MAX_FRAME_SIZE: 5, MAX_HEADER_LIST_SIZE: 6, ENABLE_CONNECT_PROTOCOL: 8 } as const;
 
@@ -12,6 +12,8 @@ export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1')
 export const MAX_WINDOW = 0x7fffffff;
 /** The frame size that we take, and that every peer takes (section 4.2). */
 export const FRAME_SIZE = 16_384;
+/** The texts of :status, made once. */
+export const STATUS_TEXT: readonly string[] = Array.from({ length: 600 }, (_, i) => String(i));
 /** Windows before anything is announced (section 6.9.2). */
 export const DEFAULT_WINDOW = 65_535;
 
@@ -100,6 +102,16 @@ export class FrameWriter {
       const next = Math.min(length, at + piece);
       const flags = (first && end ? FLAG.END_STREAM : 0) | (next === length ? FLAG.END_HEADERS : 0);
       this.head(this.room(9 + next - at), next - at, first ? FRAME.HEADERS : FRAME.CONTINUATION, flags, stream);
+      this.copy(block, at, next);
+      at = next;
+    }
+  }
+
+  /** A map of METADATA, cut like a header block. */
+  metadata(stream: number, block: Buffer): void {
+    for (let at = 0; at < block.length;) {
+      const next = Math.min(block.length, at + GATHER - 9);
+      this.head(this.room(9 + next - at), next - at, FRAME.METADATA, next === block.length ? FLAG.END_METADATA : 0, stream);
       this.copy(block, at, next);
       at = next;
     }

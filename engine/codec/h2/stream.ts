@@ -5,17 +5,18 @@
 import { ByteQueue } from '../../base/byte-queue.ts';
 import type { PeerFault } from '../../base/fault.ts';
 import type { Headers } from '../../headers/headers.ts';
-import type { PauseReason, ResetReason } from '../codec.ts';
+import type { MetadataMap, PauseReason, ResetReason } from '../codec.ts';
 import { PauseSet } from '../pause-set.ts';
 import type { H2Connection } from './connection.ts';
 import { ERROR } from './frames.ts';
+import { encodeMetadata, MetadataReader } from './metadata.ts';
 import { ReceiveWindow } from './receive-window.ts';
 
 /** A stream that has more than HIGH bytes waiting for a window is blocked, and flows again below LOW. */
 const HIGH = 65_536, LOW = 16_384;
 
 /** What the stream tells of the writer's side. */
-export interface StreamSink { onBlocked(): void; onDrained(): void; onReset(reason: ResetReason, fault: PeerFault | null): void }
+export interface StreamSink { onBlocked(): void; onDrained(): void; onMetadata?(map: MetadataMap): void; onReset(reason: ResetReason, fault: PeerFault | null): void }
 
 export abstract class H2Stream {
   /** 0 while idle. */
@@ -39,6 +40,7 @@ export abstract class H2Stream {
   waiting = false;
   private blocked = false;
   private pauses: PauseSet | null = null;
+  private metadataRead: MetadataReader | null = null;
   bytesReceived = 0;
   bytesSent = 0;
   headerBytesReceived = 0;
@@ -81,6 +83,12 @@ export abstract class H2Stream {
     this.endLocal();
   }
 
+  /** Overtakes what waits for a window: it counts for none. */
+  metadata(map: MetadataMap): void {
+    if (this.localOver || this.state === 'idle' || this.connection.options.maxMetadataBytes === 0 || map.size === 0) return;
+    this.connection.writer.metadata(this.id, encodeMetadata(map));
+  }
+
   get queuedBytes(): number { return this.queue === null ? 0 : this.queue.length; }
 
   /** Sends one frame of what waits; true: there is more, and the stream's own window lets it go. */
@@ -120,6 +128,14 @@ export abstract class H2Stream {
     if (this.remoteOver) return;
     const increment = this.receiveWindow?.giveBack(bytes) ?? 0;
     if (increment > 0) this.connection.writer.windowUpdate(this.id, increment);
+  }
+
+  /** A METADATA frame of the peer; -1: what is no map, or more of them than the peer may send. 0: an empty map, which nobody is told of. */
+  takeMetadata(bytes: Buffer, start: number, end: number, whole: boolean): number {
+    const map = (this.metadataRead ??= new MetadataReader(this.connection.options.maxMetadataBytes)).take(bytes, start, end, whole);
+    if (map === null || map === 'bad') return map === null ? 1 : -1;
+    if (map.size > 0) this.streamSink?.onMetadata?.(map);
+    return map.size;
   }
 
   pause(why: PauseReason): void { (this.pauses ??= new PauseSet()).add(why); }

@@ -27,6 +27,7 @@ export class ClientPeer extends CodecPeer {
       onHeaders: (h, end) => { this.responses.push(h); this.events.push(`${n} ${h.status}${end ? ' end' : ''}`); },
       onData: (b, s, e, last) => { this.body += Buffer.from(b.subarray(s, e)).toString('latin1'); if (last) this.events.push(`${n} end`); },
       onTrailers: (t) => { this.events.push(`${n} trailers ${t.flat.join(' ')}`); },
+      onMetadata: (map) => { this.events.push(`${n} metadata ${[...map].map((l) => l.join('=')).join(' ')}`); },
       onReset: (reason, fault) => { this.events.push(`${n} reset ${reason}${fault === null ? '' : ` ${fault.detail}`}`); },
       onBlocked: () => { this.events.push(`${n} blocked`); }, onDrained: () => { this.events.push(`${n} drained`); },
     });

@@ -29,6 +29,7 @@ export class ServerPeer extends CodecPeer {
       onHeaders: (h, end) => { this.requests.push(h); this.events.push(`${n} ${h.method} ${h.path} ${h.authority}`); if (end) whole(); },
       onData: (b, s, e, last) => { if (e > s) { const text = Buffer.from(b.subarray(s, e)).toString('latin1'); this.body += text; } if (last) whole(); },
       onTrailers: (t: Headers) => { this.events.push(`${n} trailers ${t.flat.join(' ')}`); whole(); },
+      onMetadata: (map) => { this.events.push(`${n} metadata ${[...map].map((l) => l.join('=')).join(' ')}`); },
       onReset: (reason, fault) => { this.events.push(`${n} reset ${reason}${fault === null ? '' : ` ${fault.detail}`}`); },
       onBlocked: () => { this.events.push(`${n} blocked`); }, onDrained: () => { this.events.push(`${n} drained`); }, onComplete: () => { this.events.push(`${n} complete`); },
     };

@@ -3,7 +3,7 @@ import { HpackDecoder } from '../../../../engine/codec/hpack/decoder.ts';
 import { HpackEncoder } from '../../../../engine/codec/hpack/encoder.ts';
 
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
-export const T = { DATA: 0, HEADERS: 1, PRIORITY: 2, RST: 3, SETTINGS: 4, PUSH: 5, PING: 6, GOAWAY: 7, WINDOW: 8, CONTINUATION: 9 } as const;
+export const T = { DATA: 0, HEADERS: 1, PRIORITY: 2, RST: 3, SETTINGS: 4, PUSH: 5, PING: 6, GOAWAY: 7, WINDOW: 8, CONTINUATION: 9, METADATA: 0x4d } as const;
 const NAMES = Object.keys(T);
 
 export function frame(type: number, flags: number, stream: number, payload: Uint8Array | string = ''): Buffer {
@@ -39,6 +39,9 @@ export class HeadWriter {
     return Buffer.concat(out);
   }
 }
+
+/** A METADATA frame; `flags` 4: its map is whole. */
+export const metadata = (stream: number, lines: readonly (readonly [string, string])[], flags = 4): Buffer => frame(T.METADATA, flags, stream, new HeadWriter().block(lines));
 
 /** A request's usual lines. */
 export const ask = (path = '/', more: readonly (readonly [string, string])[] = [], method = 'GET'): [string, string][] => [[':method', method], [':scheme', 'http'], [':path', path], [':authority', 'h.example'], ...more.map((l) => [l[0], l[1]] as [string, string])];
@@ -80,6 +83,11 @@ export class WireReader {
       case T.PING: return `PING${flags & 1 ? ' ack' : ''}`;
       case T.GOAWAY: return `GOAWAY ${p.readUInt32BE()} ${p.readUInt32BE(4)}`;
       case T.WINDOW: return `WINDOW ${stream} ${p.readUInt32BE()}`;
+      case T.METADATA: {
+        const lines: string[] = [];
+        if (flags & 4) new HpackDecoder().decode(p, 0, p.length, { onLine: (n, v) => { lines.push(`${n}=${v}`); return true; } });
+        return `METADATA ${stream} ${flags & 4 ? lines.join(' ') : `${p.length}…`}`;
+      }
       default: return `${NAMES[type] ?? type} ${stream}`;
     }
   }
