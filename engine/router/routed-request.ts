@@ -157,8 +157,6 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     return 'taken';
   }
 
-  metadata(map: MetadataMap): void { this.under.only?.metadata(map); }
-
   private requestComplete(): void {
     if (this.over) return;
     this.requestEndMs = this.env.clock.nowMs();
@@ -166,6 +164,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     if (this.limits.globalMs > 0 && this.s.request.protocol === '') this.env.wheel.arm(this, this.limits.globalMs);
   }
 
+  metadata(map: MetadataMap): void { this.under.only?.metadata(map); }
   private get keepLimit(): number { const own = this.entry.keepLimit; return own >= 0 ? own : this.s.bufferLimit; }
 
   /** The body is larger than may be kept: no retry any more. False: no attempt is there that could take it. */
@@ -308,10 +307,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
   countRetry(what: RequestCount): void { this.stats?.count(what); }
   onDownstreamBlocked(): void { this.under.final?.pause('downstream-full'); }
   onDownstreamDrained(): void { this.under.final?.resume('downstream-full'); }
-  attemptBlocked(_a: Attempt, blocked: boolean): void {
-    this.blocked = blocked;
-    if (blocked) this.s.pauseRequest('upstream-full'); else this.s.resumeRequest('upstream-full');
-  }
+  attemptBlocked(_a: Attempt, blocked: boolean): void { this.blocked = blocked; if (blocked) this.s.pauseRequest('upstream-full'); else this.s.resumeRequest('upstream-full'); }
 
   private charge(a: Attempt, status: number, headers: ResponseHeaders | null): void { a.charge(status, headers, this.s.facts.internal, this.stats); }
 
@@ -389,7 +385,6 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
   private drop(a: Attempt): void { this.forget(a); a.end(); }
   private forget(a: Attempt): void { this.under.remove(a); if (this.blocked) { this.blocked = false; this.s.resumeRequest('upstream-full'); } }
   get heldBytes(): number { return this.under.all().reduce((n, a) => n + a.heldBytes, (this.body?.length ?? 0) + (this.mirrors?.heldBytes ?? 0)); }
-
   // ---- the end ---------------------------------------------------------------------------------------------------------------
   /** Lets go of everything, once. */
   finish(): void {
