@@ -1,4 +1,6 @@
-// validate.rules (protoc-gen-validate) of the API: what a value must be beyond its type. Each check gives a message like Envoy's, or ''.
+// validate.rules (protoc-gen-validate) of the API: what a value must be beyond its type. A field's rules become one check, made once, of what they ask for and nothing else;
+// it gives a message like Envoy's, or ''.
+import type { DescField } from '@bufbuild/protobuf';
 import { RE2JS } from 're2js';
 import { parseDuration } from './scalars.ts';
 import type { Rules } from './registry.ts';
@@ -13,87 +15,110 @@ export function ruleOf(rules: Rules): { readonly kind: string; readonly r: Rules
 }
 export function messageRequired(rules: Rules | null): boolean { return (rules?.['message'] as { required?: boolean } | undefined)?.required === true || ((): boolean => { const t = rules === null ? null : ruleOf(rules); return (t?.kind === 'any' || t?.kind === 'duration' || t?.kind === 'timestamp') && t.r['required'] === true; })(); }
 
+/** What is wrong with a value; '' for nothing. Values of another type were reported before. */
+export type Check = (v: unknown) => string;
+/** The same of a number of items. */
+export type CountCheck = (count: number) => string;
+type Test<T> = (v: T) => string;
+
+/** The first complaint of several; null: there is nothing to look at. */
+function first<T>(tests: readonly Test<T>[]): Test<T> | null {
+  if (tests.length < 2) return tests[0] ?? null;
+  return (v) => { for (const t of tests) { const m = t(v); if (m !== '') return m; } return ''; };
+}
+
 const has = (r: Rules, k: string): boolean => r[k] !== undefined && !(Array.isArray(r[k]) && (r[k] as unknown[]).length === 0);
 const explicit = (r: Rules, k: string): boolean => Object.hasOwn(r, k) && r[k] !== undefined;
+const number = (r: Rules, k: string): number | undefined => (explicit(r, k) ? Number(r[k]) : undefined);
 
-function bounds(v: number, gt: number | undefined, gte: number | undefined, lt: number | undefined, lte: number | undefined, show: (n: number) => string): string {
-  const lowOk = gt !== undefined ? v > gt : gte !== undefined ? v >= gte : true;
-  const highOk = lt !== undefined ? v < lt : lte !== undefined ? v <= lte : true;
-  if (lowOk && highOk) return '';
+function bounds(gt: number | undefined, gte: number | undefined, lt: number | undefined, lte: number | undefined, show: (n: number) => string): Test<number> | null {
+  if (gt === undefined && gte === undefined && lt === undefined && lte === undefined) return null;
   const low = gt !== undefined ? `greater than ${show(gt)}` : gte !== undefined ? `greater than or equal to ${show(gte)}` : '';
   const high = lt !== undefined ? `less than ${show(lt)}` : lte !== undefined ? `less than or equal to ${show(lte)}` : '';
-  if (low !== '' && high !== '') return `value must be inside range ${gt !== undefined ? '(' : '['}${show((gt ?? gte)!)}, ${show((lt ?? lte)!)}${lt !== undefined ? ')' : ']'}`;
-  return `value must be ${low}${high}`;
+  const message = low !== '' && high !== '' ? `value must be inside range ${gt !== undefined ? '(' : '['}${show((gt ?? gte)!)}, ${show((lt ?? lte)!)}${lt !== undefined ? ')' : ']'}` : `value must be ${low}${high}`;
+  return (v) => ((gt !== undefined ? v > gt : gte === undefined || v >= gte) && (lt !== undefined ? v < lt : lte === undefined || v <= lte) ? '' : message);
 }
 
-export function checkNumber(v: number, r: Rules): string {
-  const n = (k: string): number | undefined => (explicit(r, k) ? Number(r[k]) : undefined);
-  if (r['ignoreEmpty'] === true && v === 0) return '';
-  if (explicit(r, 'const') && v !== Number(r['const'])) return `value must equal ${String(r['const'])}`;
-  if (has(r, 'in') && !(r['in'] as unknown[]).some((x) => Number(x) === v)) return `value must be in list [${(r['in'] as unknown[]).join(' ')}]`;
-  if (has(r, 'notIn') && (r['notIn'] as unknown[]).some((x) => Number(x) === v)) return `value must not be in list [${(r['notIn'] as unknown[]).join(' ')}]`;
-  return bounds(v, n('gt'), n('gte'), n('lt'), n('lte'), String);
+function present<T>(tests: readonly (T | null)[]): T[] { return tests.filter((t) => t !== null); }
+
+export function numberCheck(r: Rules): Test<number> | null {
+  const tests: Test<number>[] = [];
+  if (explicit(r, 'const')) tests.push((v) => (v === Number(r['const']) ? '' : `value must equal ${String(r['const'])}`));
+  if (has(r, 'in')) tests.push((v) => ((r['in'] as unknown[]).some((x) => Number(x) === v) ? '' : `value must be in list [${(r['in'] as unknown[]).join(' ')}]`));
+  if (has(r, 'notIn')) tests.push((v) => ((r['notIn'] as unknown[]).some((x) => Number(x) === v) ? `value must not be in list [${(r['notIn'] as unknown[]).join(' ')}]` : ''));
+  const all = first([...tests, ...present([bounds(number(r, 'gt'), number(r, 'gte'), number(r, 'lt'), number(r, 'lte'), String)])]);
+  return all !== null && r['ignoreEmpty'] === true ? (v) => (v === 0 ? '' : all(v)) : all;
 }
 
-const seconds = (d: unknown): number => { const x = d as { seconds: bigint; nanos: number }; return Number(x.seconds) * 1000 + x.nanos / 1e6; };
-export function checkDuration(text: string, r: Rules): string {
-  const v = parseDuration(text);
-  if (v === null) return '';
-  const n = (k: string): number | undefined => (r[k] === undefined ? undefined : seconds(r[k]));
-  if (r['const'] !== undefined && v !== seconds(r['const'])) return `value must equal ${seconds(r['const']) / 1000}s`;
-  return bounds(v, n('gt'), n('gte'), n('lt'), n('lte'), (ms) => `${ms / 1000}s`);
+const milliseconds = (d: unknown): number | undefined => { const x = d as { seconds: bigint; nanos: number } | undefined; return x === undefined ? undefined : Number(x.seconds) * 1000 + x.nanos / 1e6; };
+export function durationCheck(r: Rules): Test<string> | null {
+  const n = (k: string): number | undefined => milliseconds(r[k]), exact = n('const');
+  const all = first(present([exact === undefined ? null : (v: number): string => (v === exact ? '' : `value must equal ${exact / 1000}s`), bounds(n('gt'), n('gte'), n('lt'), n('lte'), (ms) => `${ms / 1000}s`)]));
+  return all === null ? null : (text) => { const v = parseDuration(text); return v === null ? '' : all(v); };
 }
 
 const HEADER_NAME = /^:?[0-9a-zA-Z!#$%&'*+\-.^_|~`]+$/;
-export function checkString(v: string, r: Rules): string {
-  if (r['ignoreEmpty'] === true && v === '') return '';
-  const length = [...v].length, bytes = Buffer.byteLength(v);
-  const n = (k: string): number | undefined => (explicit(r, k) ? Number(r[k]) : undefined);
-  const t = (k: string): string | undefined => (explicit(r, k) ? String(r[k]) : undefined);
-  if (t('const') !== undefined && v !== t('const')) return `value must equal ${t('const')}`;
-  if (n('len') !== undefined && length !== n('len')) return `value length must be ${n('len')} characters`;
-  if (n('minLen') !== undefined && length < n('minLen')!) return `value length must be at least ${n('minLen')} characters`;
-  if (n('maxLen') !== undefined && length > n('maxLen')!) return `value length must be at most ${n('maxLen')} characters`;
-  if (n('minBytes') !== undefined && bytes < n('minBytes')!) return `value length must be at least ${n('minBytes')} bytes`;
-  if (n('maxBytes') !== undefined && bytes > n('maxBytes')!) return `value length must be at most ${n('maxBytes')} bytes`;
-  if (t('pattern') !== undefined && !regex(t('pattern')!).matcher(v).find()) return `value does not match regex pattern "${t('pattern')}"`;
-  if (t('prefix') !== undefined && !v.startsWith(t('prefix')!)) return `value does not have prefix "${t('prefix')}"`;
-  if (t('suffix') !== undefined && !v.endsWith(t('suffix')!)) return `value does not have suffix "${t('suffix')}"`;
-  if (t('contains') !== undefined && !v.includes(t('contains')!)) return `value does not contain substring "${t('contains')}"`;
-  if (t('notContains') !== undefined && v.includes(t('notContains')!)) return `value contains substring "${t('notContains')}"`;
-  if (has(r, 'in') && !(r['in'] as string[]).includes(v)) return `value must be in list [${(r['in'] as string[]).join(' ')}]`;
-  if (has(r, 'notIn') && (r['notIn'] as string[]).includes(v)) return `value must not be in list [${(r['notIn'] as string[]).join(' ')}]`;
-  return wellKnown(v, r);
+const codePoints = (v: string): number => [...v].length;
+export function stringCheck(r: Rules): Test<string> | null {
+  const t = (k: string): string | undefined => (explicit(r, k) ? String(r[k]) : undefined), tests: Test<string>[] = [];
+  const ask = <T extends string | number>(rule: T | undefined, good: (v: string, rule: T) => boolean, message: (rule: T) => string): void => { if (rule !== undefined) tests.push((v) => (good(v, rule) ? '' : message(rule))); };
+  ask(t('const'), (v, x) => v === x, (x) => `value must equal ${x}`);
+  ask(number(r, 'len'), (v, n) => codePoints(v) === n, (n) => `value length must be ${n} characters`);
+  ask(number(r, 'minLen'), (v, n) => (n <= 1 ? v.length >= n : codePoints(v) >= n), (n) => `value length must be at least ${n} characters`);
+  ask(number(r, 'maxLen'), (v, n) => v.length <= n || codePoints(v) <= n, (n) => `value length must be at most ${n} characters`);
+  ask(number(r, 'minBytes'), (v, n) => v.length >= n || Buffer.byteLength(v) >= n, (n) => `value length must be at least ${n} bytes`);
+  ask(number(r, 'maxBytes'), (v, n) => Buffer.byteLength(v) <= n, (n) => `value length must be at most ${n} bytes`);
+  ask(t('pattern'), (v, x) => regex(x).matcher(v).find(), (x) => `value does not match regex pattern "${x}"`);
+  ask(t('prefix'), (v, x) => v.startsWith(x), (x) => `value does not have prefix "${x}"`);
+  ask(t('suffix'), (v, x) => v.endsWith(x), (x) => `value does not have suffix "${x}"`);
+  ask(t('contains'), (v, x) => v.includes(x), (x) => `value does not contain substring "${x}"`);
+  ask(t('notContains'), (v, x) => !v.includes(x), (x) => `value contains substring "${x}"`);
+  if (has(r, 'in')) tests.push((v) => ((r['in'] as string[]).includes(v) ? '' : `value must be in list [${(r['in'] as string[]).join(' ')}]`));
+  if (has(r, 'notIn')) tests.push((v) => ((r['notIn'] as string[]).includes(v) ? `value must not be in list [${(r['notIn'] as string[]).join(' ')}]` : ''));
+  const all = first([...tests, ...present([wellKnown(r)])]);
+  return all !== null && r['ignoreEmpty'] === true ? (v) => (v === '' ? '' : all(v)) : all;
 }
 
-function wellKnown(v: string, r: Rules): string {
+const HOSTNAME = /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?$/;
+function wellKnown(r: Rules): Test<string> | null {
   const known = r['wellKnown'] as { case?: string; value?: unknown } | undefined;
   switch (known?.case) {
-    case undefined: return '';
     case 'wellKnownRegex': {
       const strict = r['strict'] !== false;
-      if (known.value === 1) return v === '' || (strict ? HEADER_NAME.test(v) : !/[\0\r\n]/.test(v)) ? '' : 'value does not match regex pattern of HTTP header names';
-       
-      if (known.value === 2) return (strict ? !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(v) : !/[\0\r\n]/.test(v)) ? '' : 'value does not match regex pattern of HTTP header values';
-      return '';
+      if (known.value === 1) return (v) => (v === '' || (strict ? HEADER_NAME.test(v) : !/[\0\r\n]/.test(v)) ? '' : 'value does not match regex pattern of HTTP header names');
+      if (known.value === 2) return (v) => ((strict ? !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(v) : !/[\0\r\n]/.test(v)) ? '' : 'value does not match regex pattern of HTTP header values');
+      return null;
     }
-    case 'hostname': return /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?$/.test(v) && v.length <= 253 ? '' : 'value must be a valid hostname';
-    case 'uri': try { new URL(v); return ''; } catch { return 'value must be a valid URI'; }
-    default: return '';
+    case 'hostname': return (v) => (HOSTNAME.test(v) && v.length <= 253 ? '' : 'value must be a valid hostname');
+    case 'uri': return (v) => { try { new URL(v); return ''; } catch { return 'value must be a valid URI'; } };
+    default: return null;
   }
 }
 
-export function checkBytes(v: Uint8Array, r: Rules): string {
-  if (explicit(r, 'minLen') && v.length < Number(r['minLen'])) return `value length must be at least ${Number(r['minLen'])} bytes`;
-  if (explicit(r, 'maxLen') && v.length > Number(r['maxLen'])) return `value length must be at most ${Number(r['maxLen'])} bytes`;
-  return '';
+export function bytesCheck(r: Rules): Test<Uint8Array> | null {
+  const min = number(r, 'minLen'), max = number(r, 'maxLen');
+  return first(present<Test<Uint8Array>>([min === undefined ? null : (v): string => (v.length >= min ? '' : `value length must be at least ${min} bytes`), max === undefined ? null : (v): string => (v.length <= max ? '' : `value length must be at most ${max} bytes`)]));
 }
 
 /** Rules of a list itself; the items' rules are in r.items. */
-export function checkCount(count: number, r: Rules, what: 'Items' | 'Pairs'): string {
-  const n = (k: string): number | undefined => (explicit(r, k) ? Number(r[k]) : undefined);
-  const min = n(`min${what}`), max = n(`max${what}`);
-  if (min !== undefined && count < min) return `value must contain at least ${min} ${what === 'Items' ? 'item' : 'pair'}(s)`;
-  if (max !== undefined && count > max) return `value must contain at most ${max} ${what === 'Items' ? 'item' : 'pair'}(s)`;
-  return '';
+export function countCheck(r: Rules, what: 'Items' | 'Pairs'): CountCheck | null {
+  const min = number(r, `min${what}`), max = number(r, `max${what}`), noun = what === 'Items' ? 'item' : 'pair';
+  return first(present<CountCheck>([min === undefined || min === 0 ? null : (n): string => (n >= min ? '' : `value must contain at least ${min} ${noun}(s)`), max === undefined ? null : (n): string => (n <= max ? '' : `value must contain at most ${max} ${noun}(s)`)]));
+}
+
+/** A rule's check of one value of the field. */
+export function valueCheck(rule: NonNullable<ReturnType<typeof ruleOf>>, field: DescField): Check | null {
+  const { kind, r } = rule, of = <T>(check: Test<T> | null, is: (v: unknown) => v is T): Check | null => (check === null ? null : (v) => (is(v) ? check(v) : ''));
+  const isString = (v: unknown): v is string => typeof v === 'string';
+  switch (kind) {
+    case 'string': return of(stringCheck(r), isString);
+    case 'bytes': return of(bytesCheck(r), (v) => v instanceof Uint8Array);
+    case 'duration': return of(durationCheck(r), isString);
+    case 'bool': return explicit(r, 'const') ? (v) => (v === r['const'] ? '' : `value must equal ${String(r['const'])}`) : null;
+    case 'enum': {
+      const names = ((r['notIn'] as number[] | undefined) ?? []).map((n) => field.enum?.values.find((e) => e.number === n)?.name);
+      return names.length === 0 ? null : (v) => (names.includes(v as string) ? 'value must not be in list' : '');
+    }
+    default: return of(numberCheck(r), (v) => typeof v === 'number');
+  }
 }

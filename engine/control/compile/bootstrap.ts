@@ -52,7 +52,7 @@ class Compile<L, C, R, E> {
     this.statics = open ? (given as Record<string, unknown>) : {};
     const rest = { ...this.statics };
     for (const what of ['listeners', 'clusters']) { const key = keyOf(rest, what, what); if (key === what) delete rest[key]; else if (key in rest) rest[key] = []; }
-    this.root = new ConfigNode(tree, messageType(BOOTSTRAP)!, open ? { ...all, [this.staticsKey]: rest } : data, [], '');
+    this.root = ConfigNode.root(tree, messageType(BOOTSTRAP)!, open ? { ...all, [this.staticsKey]: rest } : data, [], '');
   }
 
   /** Compiles resources one at a time: the checked tree of each is let go before the next, so 10,000 of them cost their plans only. */
@@ -78,7 +78,7 @@ class Compile<L, C, R, E> {
     const desc = messageType(what === 'cluster' ? 'envoy.config.cluster.v3.Cluster' : 'envoy.config.listener.v3.Listener')!;
     (Array.isArray(list) ? (list as unknown[]) : list === undefined || list === null ? [] : [list]).forEach((data, i) => {
       const mark = this.tree.count;
-      const m = new ConfigNode(this.tree, desc, data, [this.staticsKey, field, ...(Array.isArray(list) ? [i] : [])], `static_resources.${what}s[${i}]`);
+      const m = ConfigNode.root(this.tree, desc, data, [this.staticsKey, field, ...(Array.isArray(list) ? [i] : [])], `static_resources.${what}s[${i}]`);
       this.marks.set(m, mark);
       visit(m, i, data);
     });

@@ -72,7 +72,7 @@ export class CompileSecrets {
     const text = sourceOf(path, bytes, RESPONSE), tree = new ConfigTree([text]);
     let data: unknown;
     try { data = text.data(); } catch (e) { if (e instanceof SyntaxFault) throw new UnreadableResources(`${path}${e.line > 0 ? `:${e.line}:${e.column}` : ''}: ${e.message}`); throw e; }
-    const root = new ConfigNode(tree, messageType(RESPONSE)!, data ?? {}, [], '');
+    const root = ConfigNode.root(tree, messageType(RESPONSE)!, data ?? {}, [], '');
     const inner = new CompileSecrets(this.compile);
     let found = '';
     const version = root.str('version_info');

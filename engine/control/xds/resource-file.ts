@@ -29,7 +29,7 @@ export class ResourceFile {
     let data: unknown;
     try { data = source.data(); } catch (e) { if (e instanceof SyntaxFault) throw new UnreadableResources(`${path}${e.line > 0 ? `:${e.line}:${e.column}` : ''}: ${e.message}`); throw e; }
     if (data !== null && (typeof data !== 'object' || Array.isArray(data))) throw new UnreadableResources(`${path}: expected a mapping`);
-    const { resources, ...rest } = (data ?? {}) as Record<string, unknown>, root = new ConfigNode(this.tree, messageType(RESPONSE)!, rest, [], '');
+    const { resources, ...rest } = (data ?? {}) as Record<string, unknown>, root = ConfigNode.root(this.tree, messageType(RESPONSE)!, rest, [], '');
     this.version = root.str('version_info');
     for (const f of ['canary', 'nonce', 'type_url', 'control_plane', 'resource_errors']) if (root.has(f)) root.json(f);
     this.list = Array.isArray(resources) ? (resources as unknown[]) : resources === undefined || resources === null ? [] : [resources];
@@ -51,6 +51,6 @@ export class ResourceFile {
     const name = url.slice(url.lastIndexOf('/') + 1);
     if (name === RESOURCE) return this.message(rest['resource'], [...keys, 'resource'], `${path}.resource`);
     if (name !== this.type) { this.tree.report('error', `expected a resource of ${this.type}, not '${name}'${suggestion(name, [this.type])}`, [...keys, '@type'], path); return null; }
-    return new ConfigNode(this.tree, messageType(name)!, rest, keys, path);
+    return ConfigNode.root(this.tree, messageType(name)!, rest, keys, path);
   }
 }
