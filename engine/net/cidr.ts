@@ -12,6 +12,16 @@ export function parseIp(text: string): Uint8Array | null {
   return parseV6(text.replace(/%.*$/, ''), out);
 }
 
+/** Whether the text is an address. */
+export function isIp(text: string): boolean {
+  let dots = 0, number = -1, digits = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === 46 && digits > 0) { dots++; number = -1; digits = 0; } else if (c >= 48 && c <= 57 && digits < 3) { number = (number < 0 ? 0 : number * 10) + c - 48; digits++; if (number > 255) return false; } else return parseV6(text.replace(/%.*$/, ''), new Uint8Array(16)) !== null;
+  }
+  return dots === 3 && digits > 0;
+}
+
 function parseV6(text: string, out: Uint8Array): Uint8Array | null {
   if (!text.includes(':')) return null;
   const halves = text.split('::');

@@ -4,7 +4,7 @@ import type { ExtensionPlan } from '../plan/extension-plan.ts';
 import type { AdditionalAddressPlan, CidrPlan, FilterChainMatchPlan, FilterChainPlan, FilterDisabledPlan, ListenerFilterPlan, ListenerPlan } from '../plan/listener-plan.ts';
 import type { MatchTreePlan } from '../plan/match-plan.ts';
 import { ipAddress, type Address } from './address.ts';
-import { parseIp } from './cidr.ts';
+import { isIp, parseIp } from './cidr.ts';
 import { compileMatchTree } from './match/config.ts';
 import type { SocketOption, TcpKeepalive } from './transport/transport.ts';
 
@@ -13,12 +13,15 @@ type Meta = ListenerPlan['metadata'];
 const SOMAXCONN = 65_535;
 const NOWHERE: Address = { kind: 'ip', family: 4, ip: '0.0.0.0', port: 0 };
 
+const PLAIN_SOCKET = ['address', 'port_value'];
+
 /** envoy.config.core.v3.Address; host names are for clusters only. */
 export function compileAddress(m: ConfigMessage | undefined, names = false, udp = false): Address {
   if (m === undefined) return NOWHERE;
   switch (m.oneof('address')) {
     case 'socket_address': {
       const s = m.msg('socket_address')!, ip = s.str('address');
+      if (s.only(PLAIN_SOCKET) && isIp(ip)) return ipAddress(ip, s.num('port_value'));
       if (s.enum('protocol') === 'UDP' && !udp) s.error('protocol', 'UDP is not supported yet');
       s.bool('ipv4_compat');
       s.unsupported('network_namespace_filepath');

@@ -30,8 +30,18 @@ export function same(a: unknown, b: unknown): boolean {
 
 export function packCluster(plan: ClusterPlan): Uint8Array {
   const out: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(plan)) if (!(key in DEFAULTS) || !same(value, DEFAULTS[key as keyof ClusterPlan])) out[key] = value;
+  for (const key in plan) {
+    const value = plan[key as keyof ClusterPlan];
+    if (!(key in DEFAULTS) || !same(value, DEFAULTS[key as keyof ClusterPlan])) out[key] = value;
+  }
   return pack(out);
+}
+/** The same plan, with the very defaults where it says nothing else: quick to pack. */
+export function settledCluster<T extends Partial<ClusterPlan>>(plan: T): T { return settled(plan, DEFAULTS as Partial<T>); }
+export function settled<T extends object>(plan: T, defaults: Partial<T>): T {
+  const out = { ...plan };
+  for (const key in plan) if (key in defaults && same(plan[key], defaults[key])) out[key] = defaults[key] as T[typeof key];
+  return out;
 }
 export function unpackCluster(bytes: Uint8Array): ClusterPlan { return { ...DEFAULTS, ...unpack<Partial<ClusterPlan>>(bytes) } as ClusterPlan; }
 

@@ -5,11 +5,11 @@ import { pack, unpack } from './plan-wire.ts';
 import type { ForwardPlan, LevelPlan, RouteMatchPlan, RoutePlan, VirtualHostPlan } from './route-plan.ts';
 
 const LEVEL: LevelPlan = { request: { add: [], remove: [] }, response: { add: [], remove: [] } };
-const HOST: Partial<VirtualHostPlan> = {
+export const HOST_DEFAULTS: Partial<VirtualHostPlan> = {
   level: LEVEL, requireTls: 'NONE', matcher: null, includeAttemptCount: false, includeAttemptCountInResponse: false, metadata: null, filterConfigs: [], virtualClusters: [], bufferLimit: -1, includeTimeoutRetry: false, retry: null, hedge: null, mirrors: [], rateLimits: [],
 };
-const ROUTE: Partial<RoutePlan> = { name: '', level: LEVEL, metadata: null, filterConfigs: [], bufferLimit: -1, statPrefix: '' };
-const MATCH: Partial<RouteMatchPlan> = { headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [], cookies: [], filterState: [] };
+export const ROUTE_DEFAULTS: Partial<RoutePlan> = { name: '', level: LEVEL, metadata: null, filterConfigs: [], bufferLimit: -1, statPrefix: '' };
+export const MATCH_DEFAULTS: Partial<RouteMatchPlan> = { headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [], cookies: [], filterState: [] };
 /** A route action of which nothing but its target is said. */
 export const FORWARD_DEFAULTS: Omit<ForwardPlan, 'target'> = {
   kind: 'forward', notFoundStatus: 503, prefixRewrite: '', regexRewrite: null, templateRewrite: '', pathFormat: null, hostLiteral: '', hostHeader: '', hostRegex: null, hostFormat: null, autoHost: false, appendForwardedHost: false,
@@ -30,12 +30,12 @@ export function packVirtualHost(plan: VirtualHostPlan): Uint8Array {
   const { routes, ...host } = plan;
   const rows = routes.map((r): Row => {
     const { match, action, ...rest } = r, whole = action.kind !== 'forward';
-    return [differing(rest, ROUTE as Partial<typeof rest>), differing(match, MATCH), whole ? action : differing(action, FORWARD_DEFAULTS), whole];
+    return [differing(rest, ROUTE_DEFAULTS as Partial<typeof rest>), differing(match, MATCH_DEFAULTS), whole ? action : differing(action, FORWARD_DEFAULTS), whole];
   });
-  return pack([differing(host, HOST as Partial<typeof host>), rows]);
+  return pack([differing(host, HOST_DEFAULTS as Partial<typeof host>), rows]);
 }
 
 export function unpackVirtualHost(bytes: Uint8Array): VirtualHostPlan {
   const [host, rows] = unpack<readonly [Partial<VirtualHostPlan>, readonly Row[]]>(bytes);
-  return { ...HOST, ...host, routes: rows.map(([rest, match, action, whole]) => ({ ...ROUTE, ...rest, match: { ...MATCH, ...match }, action: whole ? action : { ...FORWARD_DEFAULTS, ...action } }) as RoutePlan) } as VirtualHostPlan;
+  return { ...HOST_DEFAULTS, ...host, routes: rows.map(([rest, match, action, whole]) => ({ ...ROUTE_DEFAULTS, ...rest, match: { ...MATCH_DEFAULTS, ...match }, action: whole ? action : { ...FORWARD_DEFAULTS, ...action } }) as RoutePlan) } as VirtualHostPlan;
 }

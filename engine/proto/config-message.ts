@@ -14,6 +14,8 @@ export interface ConfigMessage {
   readonly path: string;
   /** Whether the field is set (for messages, wrappers, lists with an entry, optional scalars). Counts as a read of the field, not of what is inside. */
   has(field: string): boolean;
+  /** Whether no other field is set than these, and nothing of it was reported: a compiler may then take what it made of the last such message. Reads nothing. */
+  only(fields: readonly string[]): boolean;
   /** Name of the member of a oneof that is set, or ''. */
   oneof(name: string): string;
   // Scalars: the field's value or the proto default. Wrapper types (UInt32Value…) give their value or `absent`.

@@ -213,6 +213,7 @@ export class ConfigNode implements ConfigMessage {
   private absent(field: string): FieldShape { const f = this.shape.byName.get(field); if (f === undefined) throw new Error(`${this.typeName} has no field '${field}'`); return f; }
 
   has(field: string): boolean { const i = this.get(field); return i !== undefined && (i.field.many !== 'list' || (i.value as unknown[]).length > 0); }
+  only(fields: readonly string[]): boolean { return this.items.length <= fields.length && !this.broken && this.missing === null && this.items.every((i) => !i.reported && fields.includes(i.field.name)); }
   oneof(name: string): string {
     const oneof = this.shape.oneofs.find((o) => o.desc.name === name);
     if (oneof === undefined) throw new Error(`${this.typeName} has no oneof '${name}'`);
@@ -224,7 +225,7 @@ export class ConfigNode implements ConfigMessage {
   str(field: string, absent = ''): string { const v = this.get(field)?.value; return typeof v === 'string' ? v : absent; }
   num(field: string, absent = 0): number { const v = this.get(field)?.value; return typeof v === 'number' ? v : absent; }
   bool(field: string, absent = false): boolean { const v = this.get(field)?.value; return typeof v === 'boolean' ? v : absent; }
-  enum(field: string): string { const v = this.get(field)?.value; return typeof v === 'string' ? v : this.absent(field).enum!.values.find((e) => e.number === 0)?.name ?? ''; }
+  enum(field: string): string { const v = this.get(field)?.value; return typeof v === 'string' ? v : this.absent(field).zero; }
   enumNumber(field: string): number { const name = this.enum(field); return this.absent(field).enum!.values.find((e) => e.name === name)?.number ?? 0; }
   ms(field: string, absent = -1): number {
     const ms = parseDuration(this.get(field)?.value);

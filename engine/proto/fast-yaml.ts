@@ -5,9 +5,37 @@ import { yamlScalar } from './yaml-scalar.ts';
 
 class NotSure extends Error {}
 
+const MAX_DEPTH = 100;
+
+const WORDS = 4096, OWN_CHARACTERS = 13;
+/** Words that come again and again (keys, addresses, names): each is read once, however often it stands there. A word that falls on another's place takes it. */
+class Words<T> {
+  private readonly texts = new Array<string>(WORDS).fill('');
+  private readonly values: T[] = [];
+  private readonly meaning: (text: string) => T;
+  constructor(meaning: (text: string) => T) { this.meaning = meaning; for (let i = 0; i < WORDS; i++) this.values.push(meaning('')); }
+  /** What the text from `from` to `to` means; `hash` is of its characters. */
+  of(text: string, from: number, to: number, hash: number): T {
+    const at = (hash ^ (hash >>> 12)) & (WORDS - 1), known = this.texts[at]!;
+    if (known.length === to - from && text.startsWith(known, from)) return this.values[at]!;
+    const word = cut(text, from, to), value = this.meaning(word);
+    // Odd booleans are counted each time that they are read.
+    if (typeof value !== 'boolean') { this.texts[at] = word; this.values[at] = value; }
+    return value;
+  }
+}
+/** A piece of a text that does not keep all of it. */
+function cut(text: string, from: number, to: number): string { const piece = text.slice(from, to); return to - from < OWN_CHARACTERS ? piece : Buffer.from(piece).toString(); }
+
+/** Characters that are nothing else in plain keys and values: letters, digits, '_', '.', '/', and '-' where it does not come first. */
+const PLAIN = Uint8Array.from({ length: 128 }, (_, c) => (/[A-Za-z0-9_./-]/.test(String.fromCharCode(c)) ? 1 : 0));
+
 class FastYaml {
   private readonly text: string;
   private at = 0;
+  private readonly keys = new Words((word) => word);
+  private readonly scalars = new Words(yamlScalar);
+  private readonly texts = new Words((word) => word);
   constructor(text: string) { this.text = text; }
 
   read(): unknown {
@@ -45,6 +73,7 @@ class FastYaml {
 
   private sequence(indent: number): unknown[] {
     const out: unknown[] = [];
+    this.enter();
     for (;;) {
       this.at++; // '-'
       out.push(this.afterIndicator(indent));
@@ -52,6 +81,7 @@ class FastYaml {
       if (this.at >= this.text.length || this.column() !== indent || this.text.charCodeAt(this.at) !== 45 || !this.isSpace(this.at + 1)) break;
     }
     if (this.at < this.text.length && this.column() > indent) throw new NotSure();
+    this.depth--;
     return out;
   }
 
@@ -85,6 +115,7 @@ class FastYaml {
 
   private mapping(indent: number): Record<string, unknown> {
     const out: Record<string, unknown> = {};
+    this.enter();
     for (;;) {
       const key = this.key(false);
       if (key === '<<' || Object.hasOwn(out, key)) throw new NotSure();
@@ -93,6 +124,7 @@ class FastYaml {
       if (this.at >= this.text.length || this.column() !== indent) break;
     }
     if (this.at < this.text.length && this.column() > indent) throw new NotSure();
+    this.depth--;
     return out;
   }
 
@@ -122,7 +154,10 @@ class FastYaml {
       return key;
     }
     const from = this.at;
-    for (let i = from; ; i++) {
+    let i = from, hash = 0;
+    for (let x = text.charCodeAt(i); x < 128 && PLAIN[x] === 1; x = text.charCodeAt(++i)) hash = (Math.imul(hash, 31) + x) | 0;
+    if (i > from && c !== 45 && text.charCodeAt(i) === 58 && this.isSpace(i + 1)) { this.at = i + 1; return this.keys.of(text, from, i, hash); }
+    for (i = from; ; i++) {
       const x = text.charCodeAt(i);
       if (x === 58 && (this.isSpace(i + 1))) {
         const key = text.slice(from, i).trimEnd();
@@ -139,9 +174,11 @@ class FastYaml {
     if (c === 34 || c === 39) return this.quoted(c);
     if (c === 38 || c === 42 || c === 33 || c === 124 || c === 62 || c === 37 || c === 64 || c === 96 || c === 63 || c === 93 || c === 125 || c === 44 || c === 58 || c === 35 || (c === 45 && this.isSpace(this.at + 1))) throw new NotSure();
     const from = this.at;
-    let i = from;
+    let i = from, hash = 0, x = c;
+    for (; x < 128 && PLAIN[x] === 1; x = text.charCodeAt(++i)) hash = (Math.imul(hash, 31) + x) | 0;
+    if (i > from && (x === 10 || (flow && (x === 44 || x === 125 || x === 93)))) { this.at = i; return this.scalars.of(text, from, i, hash); }
     for (; ; i++) {
-      const x = text.charCodeAt(i);
+      x = text.charCodeAt(i);
       if (Number.isNaN(x) || x === 10) break;
       if (x === 35 && text.charCodeAt(i - 1) === 32) break;
       if (x === 58 && this.isSpace(i + 1)) throw new NotSure();
@@ -154,17 +191,20 @@ class FastYaml {
 
   private quoted(quote: number): string {
     const { text } = this, from = ++this.at;
+    let escaped = false, hash = 0;
     for (let i = from; ; i++) {
       const x = text.charCodeAt(i);
-      if (x === 92 && quote === 34) { if (!/[nt"\\/]/.test(text[i + 1] ?? '')) throw new NotSure(); i++; continue; }
+      hash = (Math.imul(hash, 31) + x) | 0;
+      if (x === 92 && quote === 34) { escaped = true; if (!/[nt"\\/]/.test(text[i + 1] ?? '')) throw new NotSure(); i++; continue; }
       if (Number.isNaN(x) || x === 10 || (x === 39 && quote === 39 && text.charCodeAt(i + 1) === 39)) throw new NotSure();
-      if (x === quote) { this.at = i + 1; const inner = text.slice(from, i); return quote === 34 && inner.includes('\\') ? (JSON.parse(`"${inner}"`) as string) : inner; }
+      if (x === quote) { this.at = i + 1; return escaped ? (JSON.parse(`"${text.slice(from, i)}"`) as string) : this.texts.of(text, from, i, hash); }
     }
   }
 
   private depth = 0;
+  private enter(): void { if (++this.depth > MAX_DEPTH) throw new NotSure(); }
   private flow(): unknown {
-    if (++this.depth > 100) throw new NotSure();
+    this.enter();
     const v = this.flowCollection();
     this.depth--;
     return v;
@@ -211,7 +251,7 @@ class FastYaml {
 
 function put(out: Record<string, unknown>, key: string, value: unknown): void { if (key === '__proto__') Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true }); else out[key] = value; }
 
-/** Plain data, or undefined where the full parser has to look. */
+/** Plain data, no deeper than MAX_DEPTH, or undefined where the full parser has to look. */
 export function readFastYaml(text: string): unknown {
   try { return new FastYaml(text).read(); } catch (e) { if (e instanceof NotSure) return undefined; throw e; }
 }

@@ -21,6 +21,8 @@ export class FieldShape {
   /** Of scalars and wrappers. */
   readonly scalar: ScalarType;
   readonly enum: DescEnum | undefined;
+  /** Name of an enum's value where none is given. */
+  readonly zero: string;
   readonly deprecated: boolean;
   readonly oneof: DescOneof | undefined;
   /** Its rules; null: it has none. Made when they are first needed. */
@@ -29,7 +31,7 @@ export class FieldShape {
   constructor(desc: DescField) {
     this.desc = desc; this.name = desc.name; this.many = desc.fieldKind === 'list' ? 'list' : desc.fieldKind === 'map' ? 'map' : 'one'; this.oneof = desc.oneof; this.deprecated = isDeprecated(desc);
     const kind = desc.fieldKind === 'list' ? desc.listKind : desc.fieldKind === 'map' ? desc.mapKind : desc.fieldKind, known = kind === 'message' ? wellKnown(desc.message!) : '';
-    this.enum = desc.enum;
+    this.enum = desc.enum; this.zero = desc.enum?.values.find((e) => e.number === 0)?.name ?? '';
     this.scalar = known in WRAPPERS ? WRAPPERS[known]! : desc.scalar as ScalarType;
     this.reading = kind !== 'message' ? kind : known === '' ? 'message' : known in WRAPPERS ? 'scalar' : known === 'Duration' ? 'duration' : known === 'Any' ? 'any' : known === 'Struct' ? 'struct' : 'plain';
   }

@@ -60,6 +60,8 @@ function tooDeep(v: unknown, left: number): boolean {
   return false;
 }
 
+function shallow(value: unknown): unknown { if (tooDeep(value, MAX_DEPTH)) throw new SyntaxFault(TOO_DEEP, 1, 1); return value; }
+
 const OPTIONS = { version: '1.1', schema: 'yaml-1.1', merge: true, uniqueKeys: true, prettyErrors: false, strict: true } as const;
 
 export class SourceText implements ConfigSource {
@@ -83,22 +85,22 @@ export class SourceText implements ConfigSource {
 
   /** The whole as plain data. Throws SyntaxFault. */
   data(): unknown {
-    let value: unknown;
     const odd = SEEN.odd;
-    try { value = this.read(); } catch (e) { if (e instanceof RangeError) throw new SyntaxFault(TOO_DEEP, 1, 1); throw e; }
-    this.odd = SEEN.odd > odd;
-    if (tooDeep(value, MAX_DEPTH)) throw new SyntaxFault(TOO_DEEP, 1, 1);
-    return value;
+    try { return this.read(); } catch (e) { if (e instanceof RangeError) throw new SyntaxFault(TOO_DEEP, 1, 1); throw e; } finally { this.odd = SEEN.odd > odd; }
   }
 
   private read(): unknown {
-    if (/^\s*[{[]/.test(this.text)) { try { const json = JSON.parse(this.text) as unknown; if (!repeatsKeys(this.text)) return json; } catch { /* flow YAML, or a fault that the other reader places */ } }
+    if (/^\s*[{[]/.test(this.text)) {
+      let json: unknown;
+      try { json = JSON.parse(this.text) as unknown; if (repeatsKeys(this.text)) json = undefined; } catch { /* flow YAML, or a fault that the other reader places */ }
+      if (json !== undefined) return shallow(json);
+    }
     const fast = readFastYaml(this.text);
     if (fast !== undefined) return fast;
     const doc = this.parsed();
     const bad = doc.errors[0];
     if (bad !== undefined) { throw this.syntaxFault(bad.code, bad.message.replace(/ at line .*/s, ''), bad.pos[0]); }
-    return new Reader(doc).read(doc.contents);
+    return shallow(new Reader(doc).read(doc.contents));
   }
 
   /** The parser's fault, where a reader would put it. */

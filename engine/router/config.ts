@@ -1,5 +1,6 @@
 // Route configurations from configuration.
-import { packVirtualHost } from '../plan/route-wire.ts';
+import { settled } from '../plan/cluster-wire.ts';
+import { HOST_DEFAULTS, MATCH_DEFAULTS, packVirtualHost, ROUTE_DEFAULTS } from '../plan/route-wire.ts';
 import { toByteString } from '../headers/headers.ts';
 import { compileHeaderMatcher, compileRegexMatcher, compileStringMatcher } from '../headers/config.ts';
 import { compileMetadata } from '../net/config.ts';
@@ -64,11 +65,20 @@ function compilePath(m: ConfigMessage): PathMatchPlan {
 /** The string_match of a message, which its rules ask for. */
 function stringOf(m: ConfigMessage): StringMatcherPlan { const s = m.msg('string_match'); return s === undefined ? { kind: 'exact', text: '', ignoreCase: false } : compileStringMatcher(s); }
 
+const PLAIN_MATCH = ['prefix', 'path', 'path_separated_prefix', 'safe_regex', 'case_sensitive'];
+let plainMatch: Omit<RouteMatchPlan, 'path'> | null = null;
+
 function compileMatch(m: ConfigMessage): RouteMatchPlan {
+  const path = compilePath(m);
+  return { path, ...(m.only(PLAIN_MATCH) ? plainMatch ??= settled(compileConditions(m), MATCH_DEFAULTS) : compileConditions(m)) };
+}
+
+/** What is asked for beside the path. */
+function compileConditions(m: ConfigMessage): Omit<RouteMatchPlan, 'path'> {
   const tls = m.msg('tls_context');
   m.has('grpc');
   return {
-    path: compilePath(m), headers: m.list('headers').map(compileHeaderMatcher),
+    headers: m.list('headers').map(compileHeaderMatcher),
     query: m.list('query_parameters').map((q) => ({ name: toByteString(q.str('name')), string: q.oneof('query_parameter_match_specifier') === 'string_match' ? compileStringMatcher(q.msg('string_match')!) : null, present: q.bool('present_match', true) || !q.has('present_match') })),
     grpc: m.has('grpc'), fraction: compileFraction(m.msg('runtime_fraction')), tls: tls === undefined ? null : { presented: tls.has('presented') ? tls.bool('presented') : null, validated: tls.has('validated') ? tls.bool('validated') : null },
     metadata: m.list('dynamic_metadata').map((d) => compileMetadataMatch(d)),
@@ -104,18 +114,26 @@ function compileDirect(d: ConfigMessage, ctx: CompileContext): DirectPlan {
   return { kind: 'direct', status: d.num('status'), body: bytes === undefined ? '' : Buffer.from(bytes).toString('utf8'), format: format === undefined ? null : compileSubstitution(format, ctx) };
 }
 
+const NO_MATCH: RouteMatchPlan = { path: { kind: 'connect' }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [], cookies: [], filterState: [] };
+const PLAIN_ROUTE = ['match', 'route'];
+let plainRoute: Omit<RoutePlan, 'match' | 'action'> | null = null;
+
 /** null: an optional extension that it needs is not known. */
 function compileRoute(m: ConfigMessage, ctx: CompileContext): RoutePlan | null {
-  const match = m.msg('match');
+  const match = m.msg('match'), matches = match === undefined ? NO_MATCH : compileMatch(match), rest = m.only(PLAIN_ROUTE) ? plainRoute ??= settled(compileRest(m, ctx), ROUTE_DEFAULTS) : compileRest(m, ctx);
+  const action = compileAction(m, ctx, matches.path);
+  return action === null ? null : { ...rest, match: matches, action };
+}
+
+/** What of a route is neither its match nor its action. */
+function compileRest(m: ConfigMessage, ctx: CompileContext): Omit<RoutePlan, 'match' | 'action'> {
   const decorator = m.msg('decorator');
   if (decorator !== undefined) { decorator.str('operation'); decorator.bool('propagate'); m.noop('decorator', 'nothing is traced yet'); }
   m.unsupported('tracing'); m.unsupported('route_specifiers');
-  const plan: Omit<RoutePlan, 'action'> = {
-    name: m.str('name'), match: match === undefined ? { path: { kind: 'connect' }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [], cookies: [], filterState: [] } : compileMatch(match), level: compileLevel(m), metadata: compileMetadata(m.msg('metadata')),
+  return {
+    name: m.str('name'), level: compileLevel(m), metadata: compileMetadata(m.msg('metadata')),
     filterConfigs: compileFilterConfigs(m, ctx), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)), statPrefix: m.str('stat_prefix'),
   };
-  const action = compileAction(m, ctx, plan.match.path);
-  return action === null ? null : { ...plan, action };
 }
 
 function compileRoutes(list: readonly ConfigMessage[], ctx: CompileContext): RoutePlan[] { return list.map((r) => compileRoute(r, ctx)).filter((r) => r !== null); }
@@ -133,8 +151,26 @@ function compileRouteAction(c: ConfigMessage, at: ConfigMessage, ctx: CompileCon
   return [];
 }
 
-/** `counted`: scopes of its stats (CountedHost). */
-function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): { readonly plan: VirtualHostPlan; readonly counted: readonly string[] } {
+interface CompiledHost { readonly plan: VirtualHostPlan; /** Scopes of its stats (CountedHost). */ readonly counted: readonly string[] }
+const PLAIN_HOST = ['name', 'domains', 'routes'];
+/** What is made of a virtual host that has nothing but routes; without them. */
+let plainHost: VirtualHostPlan | null = null;
+
+function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): CompiledHost {
+  const isPlain = m.only(PLAIN_HOST);
+  if (isPlain && plainHost !== null) { const routes = compileRoutes(m.list('routes'), ctx); return { plan: { ...plainHost, name: m.str('name'), routes }, counted: countedOf([], routes) }; }
+  const whole = compileWholeHost(m, ctx);
+  if (isPlain) plainHost = settled({ ...whole.plan, routes: [] }, HOST_DEFAULTS);
+  return whole;
+}
+
+function countedOf(virtualClusters: VirtualHostPlan['virtualClusters'], routes: readonly RoutePlan[]): string[] {
+  const clusters = virtualClusters.length === 0 ? [] : [...virtualClusters.map((c) => c.name), 'other'];
+  const prefixes = new Set(routes.map((r) => r.statPrefix).filter((p) => p !== ''));
+  return [...clusters.map((c) => `vcluster.${c}`), ...[...prefixes].map((p) => `route.${p}`)];
+}
+
+function compileWholeHost(m: ConfigMessage, ctx: CompileContext): CompiledHost {
   const matcher = m.msg('matcher');
   if (matcher !== undefined && m.has('routes')) m.error('matcher', "cannot set both matcher and routes on virtual host");
   m.unsupported('cors'); m.unsupported('route_specifiers');
@@ -146,9 +182,7 @@ function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): { readonly p
     metadata: compileMetadata(m.msg('metadata')), filterConfigs: compileFilterConfigs(m, ctx), virtualClusters: m.list('virtual_clusters').map((c) => ({ name: c.str('name'), headers: c.list('headers').map(compileHeaderMatcher) })), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)),
     includeTimeoutRetry: m.bool('include_is_timeout_retry_header'), retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), rateLimits: compileRateLimits(m.list('rate_limits')),
   };
-  const clusters = plan.virtualClusters.length === 0 ? [] : [...plan.virtualClusters.map((c) => c.name), 'other'];
-  const prefixes = new Set([...routes, ...inTree].map((r) => r.statPrefix).filter((p) => p !== ''));
-  return { plan, counted: [...clusters.map((c) => `vcluster.${c}`), ...[...prefixes].map((p) => `route.${p}`)] };
+  return { plan, counted: countedOf(plan.virtualClusters, [...routes, ...inTree]) };
 }
 
 export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext): RouteTablePlan {

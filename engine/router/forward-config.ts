@@ -4,6 +4,7 @@ import { compileHashPolicies } from '../http/hash-policy-config.ts';
 import { compileRateLimits } from '../http/rate-limit/config.ts';
 import { compileMetadata } from '../net/config.ts';
 import type { ForwardPlan, PathMatchPlan, WeightedPlan } from '../plan/route-plan.ts';
+import { settled } from '../plan/cluster-wire.ts';
 import { FORWARD_DEFAULTS } from '../plan/route-wire.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import { compileFilterConfigs, compileLevel, compileRewrite, formatOf } from './config.ts';
@@ -59,8 +60,18 @@ function compileRewritePolicy(m: ConfigMessage, pattern: PathMatchPlan): string 
   return text;
 }
 
+const PLAIN = ['cluster'];
+/** What is made of a route action of which nothing but its target is said: of most of a large table. */
+let plain: Omit<ForwardPlan, 'target'> | null = null;
+
 /** null: the route is passed over. `pattern`: what the route's path is matched by. */
 export function compileForward(m: ConfigMessage, ctx: CompileContext, pattern: PathMatchPlan): ForwardPlan | null {
+  const target = compileTarget(m, ctx), rest = m.only(PLAIN) ? plain ??= settled(compilePolicy(m, ctx, pattern), FORWARD_DEFAULTS) : compilePolicy(m, ctx, pattern);
+  return target === null ? null : { ...rest, target };
+}
+
+/** All but the target. */
+function compilePolicy(m: ConfigMessage, ctx: CompileContext, pattern: PathMatchPlan): Omit<ForwardPlan, 'target'> {
   for (const f of ['cors', 'internal_redirect_action', 'max_internal_redirects']) m.unsupported(f);
   m.noop('retry_policy_typed_config', 'Envoy has no effect for it either');
   m.noop('early_data_policy', 'no request goes upstream as early data: that is of HTTP/3');
@@ -77,7 +88,7 @@ export function compileForward(m: ConfigMessage, ctx: CompileContext, pattern: P
     }
     return { type: u.str('upgrade_type').toLowerCase(), enabled: u.bool('enabled', true) };
   });
-  const target = compileTarget(m, ctx), plan: Omit<ForwardPlan, 'target'> = {
+  return {
     kind: 'forward', notFoundStatus: NOT_FOUND[m.enum('cluster_not_found_response_code')] ?? 503,
     prefixRewrite: toByteString(m.str('prefix_rewrite')), regexRewrite: regex === undefined ? null : compileRewrite(regex), templateRewrite: compileRewritePolicy(m, pattern), pathFormat: formatOf(m, 'path_rewrite'),
     hostLiteral: toByteString(m.str('host_rewrite_literal')), hostHeader: m.str('host_rewrite_header').toLowerCase(), hostRegex: hostRegex === undefined ? null : compileRewrite(hostRegex), hostFormat: formatOf(m, 'host_rewrite'), autoHost: m.bool('auto_host_rewrite'), appendForwardedHost: m.bool('append_x_forwarded_host'),
@@ -86,6 +97,4 @@ export function compileForward(m: ConfigMessage, ctx: CompileContext, pattern: P
     priority: m.enum('priority') === 'HIGH' ? 'high' : 'default', hashPolicies: compileHashPolicies(m), metadataMatch: compileMetadata(m.msg('metadata_match')), upgrades, connectTerminate: terminate, retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), redirects: compileRedirectPolicy(m),
     rateLimits: compileRateLimits(m.list('rate_limits')), includeHostRateLimits: m.bool('include_vh_rate_limits'),
   };
-  return target === null ? null : { ...plan, target };
 }
-

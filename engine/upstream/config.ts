@@ -13,8 +13,9 @@ import type { ClusterPlan, EyeballsPlan, HealthStatus, HostPlan, PreconnectPlan,
 import type { CircuitLimits } from '../shm/circuit-table.ts';
 import type { CheckTargetPlan, HealthCheckPlan, OutlierPlan } from '../plan/health-plan.ts';
 import type { CompileContext, ConfigMessage, DiscoverySource } from '../proto/config-message.ts';
-import { compileCheckTarget, compileHealthChecks } from './health/config.ts';
+import { compileCheckTarget, compileHealthChecks, OWN } from './health/config.ts';
 import { compileOutlier, votingOf } from './outlier/config.ts';
+import { settledCluster } from '../plan/cluster-wire.ts';
 
 /** An endpoint before it has a record of its own; DNS names still to be resolved. */
 export interface EndpointPlan extends Omit<HostPlan, 'index'> { readonly check: CheckTargetPlan }
@@ -44,6 +45,7 @@ export interface CompiledCluster {
   readonly holdsStart: boolean;
 }
 
+const PLAIN_ENDPOINT = ['endpoint'], PLAIN_ADDRESS = ['address'];
 const NO_LOCALITY = { region: '', zone: '', subZone: '' };
 
 /** Requests that are refused for the sake of an overloaded service. */
@@ -63,6 +65,7 @@ function compileEndpoints(m: ConfigMessage | undefined, names: boolean): Assignm
     const priority = l.num('priority'), localityWeight = where === undefined ? (l.num('load_balancing_weight'), 0) : l.num('load_balancing_weight', 0);
     return l.list('lb_endpoints').map((e): EndpointPlan => {
       const inner = e.msg('endpoint');
+      if (e.only(PLAIN_ENDPOINT) && inner?.only(PLAIN_ADDRESS) === true) { const address = compileAddress(inner.msg('address'), names); return { address, hostname: names && address.kind === 'ip' ? address.ip : '', weight: 1, priority, locality, localityWeight, metadata: null, health: 'UNKNOWN', check: OWN }; }
       e.unsupported('endpoint_name');
       const address = compileAddress(inner?.msg('address'), names);
       const more = inner === undefined ? [] : further(inner, names);
@@ -137,7 +140,26 @@ function bindOf(m: ConfigMessage, ctx: CompileContext): CompiledBind {
   return own.socketOptions.length > 0 || wide === null ? own : { ...own, socketOptions: wide.socketOptions };
 }
 
+const PLAIN_CLUSTER = ['name', 'type', 'lb_policy', 'connect_timeout', 'load_assignment'], PLAIN_POLICIES = ['ROUND_ROBIN', 'LEAST_REQUEST', 'RANDOM', 'RING_HASH', 'MAGLEV'], MOST_PLAIN = 64;
+/** Clusters of which nothing is said but hosts, policy and timeout, by what is said: the thousands of a large configuration differ in names and hosts. */
+const plain = new Map<string, CompiledCluster>();
+
 export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
+  const policy = m.enum('lb_policy'), type = m.enum('type');
+  if (!m.only(PLAIN_CLUSTER) || (type !== 'STATIC' && type !== 'STRICT_DNS') || ctx.bootstrap.upstreamBind !== null || !PLAIN_POLICIES.includes(policy)) return compileWhole(m, ctx);
+  const key = `${type} ${policy} ${m.ms('connect_timeout', -1)}`, first = plain.get(key);
+  if (first === undefined) {
+    const whole = compileWhole(m, ctx);
+    if (plain.size >= MOST_PLAIN) plain.clear();
+    plain.set(key, { ...whole, endpoints: [], cluster: settledCluster(whole.cluster) });
+    return whole;
+  }
+  m.str('name');
+  const { endpoints, overprovisioning, weightedHealth, drop } = compileEndpoints(m.msg('load_assignment'), type === 'STRICT_DNS');
+  return { ...first, endpoints, drop, cluster: { ...first.cluster, name: ctx.resource, statName: ctx.resource.replaceAll(':', '_'), overprovisioning, weightedHealth } };
+}
+
+function compileWhole(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
   for (const f of ['filters', 'lrs_server', 'lrs_report_endpoint_metrics', 'config_source']) { m.unsupported(f); }
   m.noop('observability_name', 'alt_stat_name is');
   const track = m.msg('track_cluster_stats'), tracks = (f: string): boolean => track?.bool(f) ?? false, oldBudgets = m.bool('track_timeout_budgets');

@@ -1,6 +1,6 @@
 // Compiles resources (listeners, clusters, route configurations) of one configuration tree, a bootstrap or a file of dynamic resources, each judged on its own. What the
 // rooms' compilers ask of their surroundings (extensions, route tables, references, sources of further resources) is answered here.
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { pack } from '../../plan/plan-wire.ts';
 import type { Address } from '../../net/address.ts';
@@ -39,7 +39,7 @@ export interface CompileWorld { readonly concurrency: number; readonly flags: Co
 
 export const NO_FACTS: ProcessFacts = { internalBufferBytes: 0, upstreamBind: null };
 
-export const hash = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex').slice(0, 16);
+export const hash = (data: string | Uint8Array): string => digest('sha1', data, 'hex').slice(0, 16);
 
 export class ResourceCompiler<L, C, R, E> {
   readonly tree: ConfigTree;
@@ -96,7 +96,7 @@ export class ResourceCompiler<L, C, R, E> {
       },
       discoveredRoutes: (name, source, statPrefix, filters) => {
         // Workers number the configurations of filters by the chain, so chains share a table only where they are alike.
-        const key = `rds/${name}@${source.path}/${hash(Buffer.from(filters.join('\n')))}`;
+        const key = `rds/${name}@${source.path}/${hash(filters.join('\n'))}`;
         this.needs.push({ key, name, source, statPrefix });
         return key;
       },
@@ -111,7 +111,7 @@ export class ResourceCompiler<L, C, R, E> {
     const plan = compile(m, this.context(name, discovered));
     (m as ConfigNode).refuseUnread();
     const packed = text === undefined ? pack(plan) : null, bad = this.tree.errorsSince(mark) > 0;
-    return { name, version: hash(packed ?? Buffer.from(JSON.stringify(text) + this.filesRead)), plan: bad ? null : plan, packed: bad ? null : packed, needs: this.needs };
+    return { name, version: hash(packed ?? JSON.stringify(text) + this.filesRead), plan: bad ? null : plan, packed: bad ? null : packed, needs: this.needs };
   }
 
   /** Reports references to clusters that are not there; the names of the resources that have one. `unreported`: names no report is made of. */

@@ -5,7 +5,8 @@ import { compileHeaderAdd, compileMutation } from '../../observe/format/config.t
 import type { CheckTargetPlan, GrpcCheckPlan, HealthCheckPlan, HttpCheckPlan, StatusRange, TcpCheckPlan } from '../../plan/health-plan.ts';
 import type { CompileContext, ConfigMessage } from '../../proto/config-message.ts';
 
-const OWN: CheckTargetPlan = { port: 0, hostname: '', address: null, disabled: false };
+/** The host itself. */
+export const OWN: CheckTargetPlan = { port: 0, hostname: '', address: null, disabled: false };
 
 export function compileCheckTarget(m: ConfigMessage | undefined): CheckTargetPlan {
   if (m === undefined) return OWN;
