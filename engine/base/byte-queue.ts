@@ -1,9 +1,14 @@
 // Bytes that wait: what a peer cannot take yet, or what a filter holds back. Owned by exactly one object, and bounded:
 // the owner reads `length` against its limit and pauses the source (layout.md rule 8). Chunks are never changed after they are put in.
 
+/** Smaller pieces that come behind others share blocks of up to this size: a peer that sends byte by byte must not cost a chunk (some 300 bytes) for each. */
+const BLOCK = 4096;
+
 export class ByteQueue {
   private chunks: Uint8Array[] = [];
   private first = 0;
+  /** The last chunk, if it is the beginning of a block that has room behind it. */
+  private tail: Uint8Array | null = null;
   /** Bytes queued. */
   length = 0;
 
@@ -16,8 +21,16 @@ export class ByteQueue {
 
   /** Copies lent bytes in (receive slab, a hook's argument). */
   pushCopy(bytes: Uint8Array, start = 0, end = bytes.length): void {
-    if (end <= start) return;
-    this.push(Uint8Array.prototype.slice.call(bytes, start, end));
+    const n = end - start, { chunks } = this, count = chunks.length;
+    if (n <= 0) return;
+    if (n >= BLOCK || count === this.first) { this.push(Uint8Array.prototype.slice.call(bytes, start, end)); return; }
+    const { tail } = this, fits = tail !== null && tail === chunks[count - 1] && tail.length + n <= tail.buffer.byteLength;
+    // No more room is taken ahead than there are bytes here.
+    const block = fits ? new Uint8Array(tail.buffer) : new Uint8Array(Math.min(BLOCK, this.length + 2 * n)), used = fits ? tail.length : 0;
+    block.set(bytes.subarray(start, end), used);
+    this.tail = block.subarray(0, used + n);
+    if (fits) chunks[count - 1] = this.tail; else chunks.push(this.tail);
+    this.length += n;
   }
 
   /** The next chunk, or undefined. The caller owns it. */
