@@ -144,7 +144,7 @@ export class ControlEngine {
   private makeServed(): { served: ServedResources; dynamic: DynamicResources } {
     const { host, state } = this;
     const served = new ServedResources({
-      broadcast: (records) => this.broadcast(records), clusters: this.clusters, count: (name) => state.change(name, 'counter', { add: 1 }), gauge: (name, set) => state.change(name, 'gauge', { set }), stamp: (kind, name) => state.stamp(kind, name), unstamp: (kind, name) => state.unstamp(kind, name), routesIn: (key, packed) => state.own.declareRoutes(key, packed === null ? [] : unpack<RouteTablePlan>(packed).counted),
+      broadcast: (records) => this.broadcast(records), clusters: this.clusters, count: (name) => state.change(name, 'counter', { add: 1 }), gauge: (name, set) => state.change(name, 'gauge', { set }), listenersDrain: (count) => this.listenersDrain(count), stamp: (kind, name) => state.stamp(kind, name), unstamp: (kind, name) => state.unstamp(kind, name), routesIn: (key, packed) => state.own.declareRoutes(key, packed === null ? [] : unpack<RouteTablePlan>(packed).counted),
       declareCluster: ({ cluster }) => { state.own.declareCluster(cluster.name, cluster.statName, cluster.transportSocket !== null || cluster.transportSocketMatches.length > 0); state.own.declareTracked(cluster.statName, cluster.trackSizes, cluster.trackBudgets); },
       clusterUp: (name, plan) => state.own.watchBreakers(name, plan.cluster.statName, this.clusters.circuitsOf(name), host.shared.circuits, plan.trackRemaining), retireCluster: (name) => state.own.retireCluster(name),
       out: () => this.listenersOut, routesSettled: (key) => this.dynamic.routesSettled(key), onListeners: () => this.onListeners(), onClusters: () => this.dynamic.syncEndpoints(this.clusters.discovered()),
@@ -342,12 +342,23 @@ export class ControlEngine {
     this.host.after(20, look);
   }
 
+  private listenersDrain(count: number): void {
+    const change = (add: number): void => this.state.change('listener_manager.total_listeners_draining', 'gauge', { add });
+    change(count);
+    this.host.after(this.host.flags.drainTimeS * 1000, () => change(-count));
+  }
+
+  /** What /drain_listeners has begun gracefully, which is begun once. */
+  private sequenced: 'nothing' | 'inbound' | 'all' = 'nothing';
   /** /drain_listeners. Those that stopped stay in the list, as in Envoy; a replaced worker does not open them again. */
   drainListeners(wish: { readonly graceful: boolean; readonly inboundOnly: boolean; readonly skipExit: boolean }): void {
     this.broadcast([{ kind: 'command', command: { name: 'drain-listeners', ...wish } }]);
+    if (wish.graceful || wish.skipExit) {
+      if (this.sequenced === 'all' || (this.sequenced === 'inbound' && wish.inboundOnly)) return;
+      this.sequenced = wish.inboundOnly ? 'inbound' : 'all';
+    }
     if (wish.skipExit) return;
-    const concerned = [...this.served.listeners].filter(([, l]) => !wish.inboundOnly || l.plan.direction === 'INBOUND').map(([name]) => name);
-    const stop = (): void => { for (const name of concerned) if (!this.served.stopped.has(name)) { this.served.stopped.add(name); this.state.change('listener_manager.listener_stopped', 'counter', { add: 1 }); } };
+    const stop = (): void => { for (const [name, l] of this.served.listeners) if ((!wish.inboundOnly || l.plan.direction === 'INBOUND') && !this.served.stopped.has(name)) { this.served.stopped.add(name); this.state.change('listener_manager.listener_stopped', 'counter', { add: 1 }); } };
     if (wish.graceful) this.host.after(this.host.flags.drainTimeS * 1000, stop); else stop();
   }
 

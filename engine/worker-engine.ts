@@ -1,6 +1,7 @@
 // One data worker's engine: installs plan records and runs what they describe. The thread around it (workers/worker.ts) brings the records and the loop.
 import { networkInterfaces, hostname } from 'node:os';
 import { WorkerCatalog } from './catalog-data.ts';
+import type { DrainTime } from './net/drain-sequence.ts';
 import { ListenerSet } from './net/listener.ts';
 import { OverloadView } from './net/overload.ts';
 import { StreamAccounts } from './net/stream-accounts.ts';
@@ -66,7 +67,7 @@ export class WorkerEngine {
     const overload = new OverloadView(shared.words, () => this.settings?.overloadTimers ?? []);
     const catalog = new WorkerCatalog({ limits: shared.limits, records: shared.records, overload, healthFailed: () => shared.words.healthFailed(), clusters: this.clusters, dns: this.clusters.dns, routes: this.routes, logs: { clock: env.clock, runtime: env.runtime, random: env.random, operators, logFiles: this.logFiles }, machineAddress: machineAddress(settings.localAddressIpVersion), node: () => ({ id: toByteString(this.settings?.nodeId ?? ''), cluster: toByteString(this.settings?.nodeCluster ?? '') }) });
     this.accounts = new StreamAccounts(env);
-    this.listeners = new ListenerSet(env, catalog, shared.words, overload);
+    this.listeners = new ListenerSet(env, catalog, shared.words, overload, shared.limits);
     this.listeners.onBound = (name, addresses, error) => this.tell({ kind: 'listener-bound', name, addresses, error });
   }
 
@@ -83,7 +84,7 @@ export class WorkerEngine {
       case 'secret-removed': this.env.secrets.remove(r.name); break;
       case 'routes-removed': this.routes.remove(r.name); break;
       case 'listener': this.listeners.install(quickened(unpack<ListenerPlan>(r.body))); break;
-      case 'listener-removed': this.listeners.remove(r.name); break;
+      case 'listener-removed': this.listeners.remove(r.name, this.drainTime); break;
       case 'runtime': this.env.runtime.install(r.values); break;
       case 'commit':
         this.tell({ kind: 'committed', seq: r.seq });
@@ -97,9 +98,11 @@ export class WorkerEngine {
     }
   }
 
+  private get drainTime(): DrainTime { return { ms: this.settings!.drainTimeS * 1000, gradual: this.settings!.drainStrategy === 'gradual' }; }
+
   private command(c: WorkerCommand): void {
     switch (c.name) {
-      case 'drain-listeners': this.listeners.drainListeners(c, this.settings!.drainTimeS * 1000, this.settings!.drainStrategy === 'gradual'); break;
+      case 'drain-listeners': this.listeners.drainListeners(c, this.drainTime); break;
       case 'drain': this.listeners.drain(); break;
       case 'reopen-logs': this.logFiles.reopenAll(); break;
       case 'overload':

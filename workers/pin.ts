@@ -1,13 +1,15 @@
-// Pins the calling thread to one core of the process's allowed set (sched_setaffinity through koffi). Where that cannot be, the thread runs unpinned.
+// What the kernel is told of the calling thread, through koffi: the core that it stays on, and its name. Where that cannot be, it runs unpinned and is called as Node calls it.
 import { createRequire } from 'node:module';
 
-/** The core that thread `n` was pinned to, or a reason why not. */
+interface Library { func(signature: string): (...a: unknown[]) => number }
+
+function libc(): Library { return (createRequire(import.meta.url)('koffi') as { load(path: string): Library }).load('libc.so.6'); }
+
+/** Pins to one core of the process's allowed set: the core that thread `n` was pinned to, or a reason why not. */
 export function pinThread(n: number): number | string {
   if (process.platform !== 'linux') return 'not Linux';
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as { load(p: string): { func(s: string): (...a: unknown[]) => number } };
-    const libc = koffi.load('libc.so.6');
-    const get = libc.func('int sched_getaffinity(int pid, size_t size, uint8_t *mask)'), set = libc.func('int sched_setaffinity(int pid, size_t size, uint8_t *mask)');
+    const c = libc(), get = c.func('int sched_getaffinity(int pid, size_t size, uint8_t *mask)'), set = c.func('int sched_setaffinity(int pid, size_t size, uint8_t *mask)');
     const mask = Buffer.alloc(128);
     if (get(0, mask.length, mask) !== 0) return 'sched_getaffinity failed';
     const cores: number[] = [];
@@ -18,4 +20,11 @@ export function pinThread(n: number): number | string {
     own[core >> 3] = 1 << (core & 7);
     return set(0, own.length, own) === 0 ? core : 'sched_setaffinity failed';
   } catch (e) { return `koffi: ${(e as Error).message}`; }
+}
+
+const PR_SET_NAME = 15;
+/** What `top -H` and /proc/PID/task/TID/comm show: 15 bytes at most. */
+export function nameThread(name: string): void {
+  if (process.platform !== 'linux') return;
+  try { libc().func('int prctl(int option, const char *name)')(PR_SET_NAME, name); } catch { /* it keeps Node's name */ }
 }

@@ -22,13 +22,14 @@ import { WorkerEngine } from '../engine/worker-engine.ts';
 import { AppLog } from './app-log.ts';
 import { keepCompiled } from './compile-cache.ts';
 import { Containment } from './containment.ts';
-import { pinThread } from './pin.ts';
+import { nameThread, pinThread } from './pin.ts';
 import { tablesOf, type ToWorker, type WorkerData } from './threads.ts';
 import { nextTurnMs } from './turn-timer.ts';
 
 const data = workerData as WorkerData;
 const log = new AppLog(data.flags, 'worker', data.id);
 const pinned = pinThread(data.id);
+nameThread(`wrk:worker_${data.id}`); // Envoy's
 log.log('main', 'debug', typeof pinned === 'number' ? `worker ${data.id} is pinned to core ${pinned}` : `worker ${data.id} is not pinned: ${pinned}`);
 
 let config = new Ring(data.memory.config), events = new Ring(data.memory.events);

@@ -28,6 +28,8 @@ export interface ServedEnv {
   readonly clusters: ControlClusters;
   count(name: string): void;
   gauge(name: string, value: number): void;
+  /** So many listeners were removed and drain from now on. */
+  listenersDrain(count: number): void;
   /** Whether workers have been given their listeners yet. */
   out(): boolean;
   /** Whether a route table may be waited for no longer. */
@@ -99,6 +101,7 @@ export class ServedResources {
       this.env.unstamp('listener', name);
     }
     this.send(gone);
+    if (gone.length > 0) this.env.listenersDrain(gone.length);
     this.env.onListeners();
     this.warm();
   }

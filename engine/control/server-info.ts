@@ -9,7 +9,7 @@ export interface ShownFlags {
   readonly statsTags: readonly (readonly [string, string])[]; readonly disableExtensions: readonly string[];
 }
 interface InfoHost { readonly flags: ShownFlags; readonly version: string; readonly controlRestarts: number }
-interface InfoState { readonly lifeState: LifeState; uptimeS(): number; readonly workers: ReadonlyMap<number, WorkerState> }
+interface InfoState { readonly lifeState: LifeState; uptimeS(): number; readonly workers: ReadonlyMap<number, WorkerState>; /** What a worker serves. */ share(id: number): Readonly<Record<string, number>> }
 
 export const DEFAULT_LOG_FORMAT = '[%Y-%m-%d %T.%e][%t][%l][%n] [%g:%#] %v';
 const MODES = { serve: 'Serve', validate: 'Validate', init_only: 'InitOnly' } as const;
@@ -49,6 +49,6 @@ export function serverInfo(host: InfoHost, state: InfoState, node: unknown): Rec
   const uptime = `${state.uptimeS()}s`, workers = [...state.workers.values()];
   return {
     version: versionText(host.version), state: state.lifeState, uptime_current_epoch: uptime, uptime_all_epochs: uptime, hot_restart_version: 'disabled', command_line_options: options(host.flags), hot_restart_initializing: false,
-    node: shownNode(host, node, { transport: workers.find((w) => w.transport !== '')?.transport ?? '', tls: workers.find((w) => w.tls !== '')?.tls ?? '', control_restarts: host.controlRestarts, workers: workers.map((w) => ({ id: w.id, up: w.up, restarts: w.restarts, transport: w.transport })) }),
+    node: shownNode(host, node, { transport: workers.find((w) => w.transport !== '')?.transport ?? '', tls: workers.find((w) => w.tls !== '')?.tls ?? '', control_restarts: host.controlRestarts, workers: workers.map((w) => ({ id: w.id, up: w.up, restarts: w.restarts, transport: w.transport, ...state.share(w.id) })) }),
   };
 }

@@ -128,6 +128,7 @@ export class ServerState {
   }
 
   openRequests(): number { return this.own.openRequests(); }
+  share(id: number): ReturnType<ProcessStats['share']> { return this.own.share(id); }
 
   workerUp(id: number, column: SharedArrayBuffer, restarts: number): void { this.workers.set(id, { id, column, restarts, transport: '', tls: '', up: true }); this.stats.attach(id, column); }
   workerDown(id: number): void { const w = this.workers.get(id); if (w !== undefined) w.up = false; this.own.workerDown(id); }

@@ -4,7 +4,6 @@ import type { AccessLog } from '../observe/accesslog/access-log.ts';
 import { LISTENER, LISTENER_SCHEMA, LISTENER_WORKER, LISTENER_WORKER_SCHEMA } from '../observe/stats/schemas.ts';
 import { StatBlock } from '../observe/stats/stat-block.ts';
 import { ConnectionFacts, setStreamMetadata, StreamFacts } from '../observe/stream-facts.ts';
-import { runtimeNumber, type RuntimeCell } from '../loop/runtime.ts';
 import { LoadShed, strikes } from './overload.ts';
 import { OVERLOAD, type TimerScalePlan } from '../plan/overload-plan.ts';
 import type { ExtensionPlan } from '../plan/extension-plan.ts';
@@ -14,9 +13,12 @@ import { AcceptCount } from './accept-count.ts';
 import { AcceptingConnection, type AcceptingOwner, type PlacedListenerFilter } from './accepting-connection.ts';
 import type { DataCatalog, NetworkFilterFactory } from './connection.ts';
 import { AcceptedConnection, logConnection, type ListenerState } from './downstream-connection.ts';
+import { DrainSequence, type DrainTime } from './drain-sequence.ts';
 import { FilterChainMatcher } from './filter-chain-match.ts';
 import { makeFilterDisabled } from './filter-disabled.ts';
 import type { Passthrough } from './internal-network.ts';
+import { ListenerLimit } from './listener-limit.ts';
+import type { ProcessLimits } from './shared-limits.ts';
 import type { StreamAccounts } from './stream-accounts.ts';
 import { haveSocketCalls } from './transport/socket-calls.ts';
 import { NOT_HERE, optionsFor, type ListenerSocket, type TcpKeepalive, type TransportSocket } from './transport/transport.ts';
@@ -61,13 +63,16 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
   private drainBegun = false;
   /** Told once the last connection of a version that no listener has any more is over; null: it is in use. */
   private whenEmpty: (() => void) | null = null;
-  private sequence: (() => boolean) | null = null;
+  private sequence: DrainSequence | null = null;
 
   private readonly handOff: HandOff;
   private readonly timers: TimerScale;
 
-  constructor(plan: ListenerPlan, env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget, timers: TimerScale, handOff: HandOff) {
+  private readonly limit: ListenerLimit;
+
+  constructor(plan: ListenerPlan, limit: ListenerLimit, env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget, timers: TimerScale, handOff: HandOff) {
     this.plan = plan;
+    this.limit = limit;
     this.env = env;
     this.budget = budget;
     this.handOff = handOff;
@@ -85,13 +90,10 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     this.matcher = new FilterChainMatcher(plan.chains.map((c) => ({ chain: build(c), match: c.match })), plan.defaultChain === null ? null : build(plan.defaultChain), plan.matcher);
   }
 
-  get draining(): boolean { return this.drainBegun || (this.plan.drainType === 'DEFAULT' && this.budget.healthFailed()) || (this.sequence !== null && this.sequence()); }
+  get draining(): boolean { return this.drainBegun || (this.plan.drainType === 'DEFAULT' && this.budget.healthFailed()) || (this.sequence !== null && this.sequence.closes()); }
   beginDrain(): void { this.drainBegun = true; }
-  /** A drain sequence: answers end their connections, all at once or ever more of them over `durationMs`. One that is under way goes on. */
-  beginSequence(durationMs: number, gradual: boolean): void {
-    const { clock, random } = this.env, since = clock.nowMs();
-    this.sequence ??= gradual && durationMs > 0 ? () => random.unit() * durationMs < clock.nowMs() - since : () => true;
-  }
+  /** Answers end their connections by and by. A sequence that is under way goes on. */
+  beginSequence(sequence: DrainSequence): void { this.sequence ??= sequence; }
   get size(): number { return this.connections.size + this.accepting.size; }
   /** No listener has it any more; `over` is called when its last connection is. */
   retire(over: () => void): void { this.whenEmpty = over; this.freed(); }
@@ -111,6 +113,8 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     // The listener of the restored destination goes on with it, once (Envoy: hand_off_restored_destination_connections): its own filters see all bytes that are left.
     const to = this.plan.useOriginalDst && facts.localRestored && !pending.handedOff ? this.handOff(facts) : null;
     if (to !== null && to !== this) {
+      this.limit.release();
+      to.limit.takes();
       to.describe(socket, facts);
       to.accept(socket, facts, null, true);
       if (end > start) socket.sink.onData(bytes, start, end);
@@ -120,7 +124,8 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     // Bytes go in by the socket's sink, whoever that is: the connection, or TLS before it.
     if (this.begin(socket, pending.facts, pending.begunStream) && end > start) socket.sink.onData(bytes, start, end);
   }
-  dropped(pending: AcceptingConnection): void { if (this.accepting.delete(pending)) { this.budget.releaseConnections(1); this.freed(); } }
+  dropped(pending: AcceptingConnection): void { if (this.accepting.delete(pending)) { this.release(); this.freed(); } }
+  private release(): void { this.budget.releaseConnections(1); this.limit.release(); }
 
   /** What is known of a connection by the listener that it is at. */
   describe(socket: TransportSocket, facts: ConnectionFacts): void {
@@ -137,7 +142,7 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     if (chain === null || chain.factories.length === 0) {
       if (chain === null) { stats.inc(LISTENER.no_filter_chain_match); facts.terminationDetails = 'filter_chain_not_found'; }
       socket.destroy('now');
-      this.budget.releaseConnections(1);
+      this.release();
       logConnection(this.accessLogs, stream ?? new StreamFacts(facts), this.env.clock.nowMs());
       this.freed();
       return false;
@@ -155,14 +160,14 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
     return connection.live;
   }
 
-  left(connection: AcceptedConnection): void { if (this.connections.delete(connection)) { this.budget.releaseConnections(1); this.freed(); } }
+  left(connection: AcceptedConnection): void { if (this.connections.delete(connection)) { this.release(); this.freed(); } }
 }
 
 class Listener {
   version: ListenerVersion;
   readonly sockets: ListenerSocket[] = [];
-  readonly limit: RuntimeCell;
-  constructor(version: ListenerVersion, limit: RuntimeCell) { this.version = version; this.limit = limit; }
+  readonly limit: ListenerLimit;
+  constructor(version: ListenerVersion, limit: ListenerLimit) { this.version = version; this.limit = limit; }
 }
 
 export class ListenerSet {
@@ -179,14 +184,16 @@ export class ListenerSet {
 
   private readonly shed: LoadShed;
   private readonly timers: TimerScale;
-  constructor(env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget, timers: TimerScale) { this.env = env; this.catalog = catalog; this.budget = budget; this.timers = timers; this.shed = new LoadShed(budget, env); }
+  private readonly limits: ProcessLimits;
+  constructor(env: WorkerEnv, catalog: DataCatalog, budget: ConnectionBudget, timers: TimerScale, limits: ProcessLimits) { this.env = env; this.limits = limits; this.catalog = catalog; this.budget = budget; this.timers = timers; this.shed = new LoadShed(budget, env); }
 
   /** Installs a listener, or a new version of one. Binding goes on in the background; `onBound` tells. */
   install(plan: ListenerPlan): void {
     if (plan.udp !== null) { this.installUdp(plan, plan.udp); return; }
     this.byAddress = null;
-    const version = new ListenerVersion(plan, this.env, this.catalog, this.budget, this.timers, (facts) => this.listenerAt(facts));
-    const known = this.listeners.get(plan.name);
+    const known = this.listeners.get(plan.name), limit = known?.limit ?? new ListenerLimit(plan.name, this.env.runtime.cell(`envoy.resource_limits.listener.${plan.name}.connection_limit`), this.limits, this.env.stats.owned(`listener.${listenerStatName(plan)}`));
+    const version = new ListenerVersion(plan, limit, this.env, this.catalog, this.budget, this.timers, (facts) => this.listenerAt(facts));
+    if (this.sequence !== null && (this.sequence.all || plan.direction === 'INBOUND')) version.beginSequence(this.sequence.drain);
     if (known !== undefined) {
       const before = known.version;
       known.version = version;
@@ -198,7 +205,7 @@ export class ListenerSet {
       void this.bind(known);
       return;
     }
-    const listener = new Listener(version, this.env.runtime.cell(`envoy.resource_limits.listener.${plan.name}.connection_limit`));
+    const listener = new Listener(version, limit);
     this.listeners.set(plan.name, listener);
     void this.bind(listener);
   }
@@ -263,9 +270,9 @@ export class ListenerSet {
   private admit(listener: Listener, socket: TransportSocket, keepalive: TcpKeepalive | null): ConnectionFacts | null {
     const version = listener.version, { stats, plan } = version;
     if (!plan.bypassOverload && this.rejects()) { stats.inc(LISTENER.downstream_cx_overload_reject); socket.destroy('now'); return null; }
-    if (version.size >= runtimeNumber(listener.limit, Infinity)) { stats.inc(LISTENER.downstream_cx_overflow); socket.destroy('now'); return null; }
+    if (!listener.limit.admits()) { stats.inc(LISTENER.downstream_cx_overflow); socket.destroy('now'); return null; }
     if (!this.budget.tryConnection()) {
-      if (!plan.ignoreGlobalLimit) { stats.inc(LISTENER.downstream_global_cx_overflow); socket.destroy('now'); return null; }
+      if (!plan.ignoreGlobalLimit) { listener.limit.release(); stats.inc(LISTENER.downstream_global_cx_overflow); socket.destroy('now'); return null; }
       this.budget.releaseConnections(-1);
     }
     if (keepalive !== null) socket.setKeepalive(keepalive);
@@ -304,8 +311,8 @@ export class ListenerSet {
     return facts;
   }
 
-  /** Stops listening and drains what began with it. */
-  remove(name: string): void {
+  /** Stops listening; what began with it, with whatever version, drains, and is closed when the time is over. */
+  remove(name: string, time: DrainTime): void {
     this.udp.get(name)?.close();
     this.udp.delete(name);
     const listener = this.listeners.get(name);
@@ -314,8 +321,11 @@ export class ListenerSet {
     this.byAddress = null;
     this.env.internal.close(name);
     for (const s of listener.sockets) s.close();
-    this.drainVersion(listener.version);
     this.retire(listener.version);
+    const going = [...this.old].filter((v) => v.plan.name === name), sequence = new DrainSequence(time, this.env);
+    if (going.length === 0) return;
+    for (const v of going) v.beginSequence(sequence);
+    this.env.wheel.after(time.ms, () => { for (const v of going) closeVersion(v); });
   }
 
   /** Kept as long as it has connections, which drains and overload concern too. */
@@ -328,14 +338,23 @@ export class ListenerSet {
     for (const u of this.udp.values()) u.close();
   }
 
-  /** /drain_listeners: sockets close at once and connections are left alone; or (graceful) answers end their connections and sockets close after `durationMs`, never with `skipExit`. */
-  drainListeners(o: { readonly inboundOnly: boolean; readonly graceful: boolean; readonly skipExit: boolean }, durationMs: number, gradual: boolean): void {
-    const concerned = [...this.listeners.values()].filter((l) => !o.inboundOnly || l.version.plan.direction === 'INBOUND');
-    if (!o.graceful && !o.skipExit) { for (const l of concerned) this.stop(l); for (const u of this.udp.values()) if (!o.inboundOnly || u.direction === 'INBOUND') u.close(); return; }
-    for (const l of concerned) l.version.beginSequence(durationMs, gradual);
-    for (const v of this.old) if (!o.inboundOnly || v.plan.direction === 'INBOUND') v.beginSequence(durationMs, gradual);
-    if (!o.skipExit) this.env.wheel.after(durationMs, () => { for (const l of concerned) this.stop(l); });
+  /** /drain_listeners: sockets close at once and connections are left alone; or (graceful) answers end their connections and sockets close after the time, never with `skipExit`. */
+  drainListeners(o: { readonly inboundOnly: boolean; readonly graceful: boolean; readonly skipExit: boolean }, time: DrainTime): void {
+    const concerns = (direction: ListenerPlan['direction']): boolean => !o.inboundOnly || direction === 'INBOUND';
+    const stop = (): void => {
+      for (const l of this.listeners.values()) if (concerns(l.version.plan.direction)) this.stop(l);
+      for (const u of this.udp.values()) if (concerns(u.direction)) u.close();
+    };
+    if (!o.graceful && !o.skipExit) { stop(); return; }
+    // Where a sequence is under way, another one changes nothing, as in Envoy; one for all may follow one for inbound listeners.
+    if (this.sequence !== null && (this.sequence.all || o.inboundOnly)) return;
+    const drain = new DrainSequence(time, this.env);
+    this.sequence = { drain, all: !o.inboundOnly };
+    for (const v of this.versions()) if (concerns(v.plan.direction)) v.beginSequence(drain);
+    if (!o.skipExit) this.env.wheel.after(time.ms, stop);
   }
+  /** Of /drain_listeners; listeners that come meanwhile join it. */
+  private sequence: { readonly drain: DrainSequence; readonly all: boolean } | null = null;
 
   /** Accepts no more; connections live on. */
   private stop(l: Listener): void { for (const s of l.sockets) s.close(); l.sockets.length = 0; if (l.version.plan.internal) this.env.internal.close(l.version.plan.name); }

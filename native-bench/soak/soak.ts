@@ -1,5 +1,5 @@
 // A soak: load on two workers for minutes, while workers are killed, and the bootstrap changes under --watch. Counts requests that fail, and looks at memory.
-//   sh scripts/run.sh native-bench/soak/soak.ts [--minutes 3] [--transport native] [--kill-every 15] [--change-every 1]
+//   sh scripts/run.sh native-bench/soak/soak.ts [--minutes 3] [--transport node] [--kill-every 15] [--change-every 1]
 // A slice of load in which a worker died may lose the requests of that worker's connections; every other slice must lose none. Exit status 1 where one did.
 import { spawn } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { listening, stop, usage } from '../load/processes.ts';
 
-const { values: o } = parseArgs({ options: { minutes: { type: 'string', default: '3' }, transport: { type: 'string', default: 'auto' }, 'kill-every': { type: 'string', default: '15' }, 'change-every': { type: 'string', default: '1' }, connections: { type: 'string', default: '64' } } });
+const { values: o } = parseArgs({ options: { minutes: { type: 'string', default: '3' }, transport: { type: 'string', default: process.env['WEIR_TRANSPORT'] ?? 'auto' }, 'kill-every': { type: 'string', default: '15' }, 'change-every': { type: 'string', default: '1' }, connections: { type: 'string', default: '64' } } });
 const root = new URL('../..', import.meta.url).pathname, dir = mkdtempSync(join(tmpdir(), 'weir-soak-'));
 const port = 26_000 + (process.pid % 3000), admin = port + 3000, backendPort = port + 6000, connections = Number(o.connections);
 const sleep = (ms: number): Promise<void> => new Promise((r) => { setTimeout(r, ms); });

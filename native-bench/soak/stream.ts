@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { listening, stop, usage } from '../load/processes.ts';
 
-const { values: o } = parseArgs({ options: { gib: { type: 'string', default: '10' }, transport: { type: 'string', default: 'auto' } } });
+const { values: o } = parseArgs({ options: { gib: { type: 'string', default: '10' }, transport: { type: 'string', default: process.env['WEIR_TRANSPORT'] ?? 'auto' } } });
 const total = Math.round(Number(o.gib) * 2 ** 30), root = new URL('../..', import.meta.url).pathname, dir = mkdtempSync(join(tmpdir(), 'weir-stream-'));
 const port = 23_000 + (process.pid % 2000), backendPort = port + 2000, piece = Buffer.alloc(256 * 1024, 'x');
 

@@ -5,7 +5,7 @@ import { connect, type AddressInfo } from 'node:net';
 import test from 'node:test';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
 import { MIB, rssMb } from '../support/slow-peers.ts';
-import { freePort, startWeir, until } from '../support/weir.ts';
+import { freePort, startWeir, TRANSPORTS, until } from '../support/weir.ts';
 
 /** Streams `mib` MiB down on GET /down, counts what comes up on POST. */
 async function streamBackend(): Promise<{ port: number; sent: () => number; stop: () => Promise<void> }> {
@@ -25,7 +25,7 @@ async function streamBackend(): Promise<{ port: number; sent: () => number; stop
 /** MiB; WEIR_LOAD=full: as many as the figures in the README are of. Far more than all buffers together. */
 const SIZE = process.env['WEIR_LOAD'] === 'full' ? 512 : 160;
 
-for (const transport of ['native', 'node']) {
+for (const transport of TRANSPORTS) {
   test(`${transport}: ${SIZE} MiB down and up, with a length and chunked, in bounded memory`, async (t) => {
     const backend = await streamBackend();
     const port = await freePort();

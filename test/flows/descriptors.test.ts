@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import test from 'node:test';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
 import { recordingBackend } from '../support/backend.ts';
-import { freePort, startWeir, until } from '../support/weir.ts';
+import { freePort, startWeir, TRANSPORTS, until } from '../support/weir.ts';
 
 /** CPU of a process so far, ms (ticks of 10 ms). */
 function cpuMs(pid: number): number {
@@ -21,7 +21,7 @@ function client(port: number): { readonly socket: Socket; text: string } {
 }
 const GET = 'GET /direct HTTP/1.1\r\nhost: x\r\n\r\n';
 
-for (const transport of ['native', 'node']) {
+for (const transport of TRANSPORTS) {
   test(`${transport}: with every descriptor in use the open connections are served, nothing spins, and new ones are taken when there is room`, async (t) => {
     const backend = await recordingBackend();
     const port = await freePort();

@@ -8,7 +8,7 @@ import test from 'node:test';
 import { clusterYaml, fileLog, networkFilter } from '../support/bootstrap.ts';
 import { httpBackend } from '../support/backend.ts';
 import { validated } from '../support/validated.ts';
-import { ask, freePort, startWeir, until } from '../support/weir.ts';
+import { ask, freePort, startWeir, TRANSPORTS, until } from '../support/weir.ts';
 
 const TYPE = 'type.googleapis.com/envoy.extensions';
 const BOOT = (more = ''): string => `bootstrap_extensions: [{name: envoy.bootstrap.internal_listener, typed_config: {"@type": ${TYPE}.bootstrap.internal_listener.v3.InternalListener${more}}}]\n`;
@@ -22,7 +22,7 @@ const listener = (fields: string, filters: string): string => `  - {${fields}, f
 const internalCluster = (name: string, of: string, more = '', metadata = ''): string => `  - {name: ${name}, type: STATIC, connect_timeout: 1s, ${more && `${more}, `}load_assignment: {cluster_name: ${name}, endpoints: [{lb_endpoints: [{endpoint: {address: {envoy_internal_address: {server_listener_name: ${of}, endpoint_id: e1}}}${metadata && `, metadata: {filter_metadata: ${metadata}}`}}]}]}}\n`;
 const statics = (listeners: string[], clusters: string[]): string => `static_resources:\n  listeners:\n${listeners.join('')}  clusters:\n${clusters.join('')}`;
 
-for (const transport of ['native', 'node']) {
+for (const transport of TRANSPORTS) {
   const options = { args: [`--transport=${transport}`] };
 
   for (const [version, protocol] of [['HTTP/2', H2], ['HTTP/1.1', '']] as const) test(`${transport}: TCP in an ${version} CONNECT through an internal listener and out again`, async (t) => {

@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { ask, runWeir, until } from '../support/weir.ts';
+import { ask, runWeir, transportArgs, until } from '../support/weir.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 
 test('the sample answers from both backends, says what to curl, and drains on Ctrl-C', async (t) => {
   // As npm does it: a shell runs the script, and a signal to npm goes to that shell alone, which must have made way for Weir.
   const { scripts } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { scripts: { start: string } };
-  const child = spawn('sh', ['-c', `${scripts.start} --concurrency 2`], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('sh', ['-c', `${scripts.start} --concurrency 2 ${transportArgs().join(' ')}`], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   t.after(() => child.kill('SIGKILL'));
   let out = '';
   child.stdout.on('data', (b: Buffer) => { out += b; });

@@ -8,11 +8,11 @@ import test from 'node:test';
 import { bootstrapYaml, clusterYaml, fileLog } from '../support/bootstrap.ts';
 import { httpBackend } from '../support/backend.ts';
 import { replaceFile } from '../support/replace-file.ts';
-import { freePort, startWeir, until } from '../support/weir.ts';
+import { freePort, startWeir, TRANSPORTS, until } from '../support/weir.ts';
 
 const ACTION = 'envoy.overload_actions.reset_high_memory_stream';
 
-for (const transport of ['native', 'node']) test(`a slow reader and a large kept request are reset as the pressure grows, smaller streams live (${transport} transport)`, async (t) => {
+for (const transport of TRANSPORTS) test(`a slow reader and a large kept request are reset as the pressure grows, smaller streams live (${transport} transport)`, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'weir-memory-')), file = join(dir, 'pressure'), logFile = join(dir, 'log');
   const press = (n: number): void => replaceFile(file, String(n));
   press(0);

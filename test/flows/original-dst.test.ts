@@ -5,7 +5,7 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import { INSIDE, missing, runInside } from '../support/netns.ts';
-import { startWeir } from '../support/weir.ts';
+import { startWeir, TRANSPORTS } from '../support/weir.ts';
 
 const HCM = (name: string, route: string, hcm = ''): string => `filter_chains: [{filters: [{name: h, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, stat_prefix: ${name}, ${hcm} route_config: {virtual_hosts: [{name: v, domains: ["*"], routes: [{match: {prefix: "/"}, ${route}}]}]}, http_filters: [{name: envoy.filters.http.router, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]}}]}]`;
 const say = (text: string): string => `direct_response: {status: 200, body: {inline_string: "${text}"}}`;
@@ -41,7 +41,7 @@ const listeners = (...list: string[]): string => `static_resources:\n  listeners
 if (!INSIDE) {
   const why = missing();
   test('redirected connections, in a network namespace', { skip: why !== '' && why }, () => assert.equal(runInside(new URL(import.meta.url).pathname, SETUP), ''));
-} else for (const transport of ['native', 'node']) {
+} else for (const transport of TRANSPORTS) {
   const options = { args: [`--transport=${transport}`], concurrency: 2 };
 
   test(`${transport}: an ORIGINAL_DST cluster connects to where the client meant to go, or where its header says`, async (t) => {

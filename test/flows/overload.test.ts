@@ -12,11 +12,11 @@ import { scratch, startEither } from '../support/either.ts';
 import { RawH2 } from '../support/h2-wire.ts';
 import { ask as lines2 } from '../engine/codec/h2/wire.ts';
 import { replaceFile } from '../support/replace-file.ts';
-import { ask, freePort, startWeir, until } from '../support/weir.ts';
+import { ask, freePort, startWeir, TRANSPORTS, until } from '../support/weir.ts';
 
 const RESOURCE = 'envoy.resource_monitors.injected_resource';
 
-for (const transport of ['native', 'node']) test(`keep-alive ends, requests are refused, connections are rejected and let wait as the pressure grows, and all is well afterwards (${transport} transport)`, async (t) => {
+for (const transport of TRANSPORTS) test(`keep-alive ends, requests are refused, connections are rejected and let wait as the pressure grows, and all is well afterwards (${transport} transport)`, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'weir-overload-')), file = join(dir, 'pressure');
   const press = (n: number): void => replaceFile(file, String(n));
   press(0);

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import test from 'node:test';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
 import { generousBackend, MIB, rssMb, settled } from '../support/slow-peers.ts';
-import { freePort, startWeir, until } from '../support/weir.ts';
+import { freePort, startWeir, TRANSPORTS, until } from '../support/weir.ts';
 
 const LIMIT = 32 * 1024;
 
@@ -18,7 +18,7 @@ const LIMITED = { listener: `per_connection_buffer_limit_bytes: ${LIMIT}`, route
  */
 const IDLE = 'stream_idle_timeout: 20s';
 
-for (const transport of ['native', 'node']) {
+for (const transport of TRANSPORTS) {
   const CLIENTS = transport === 'native' && process.env['WEIR_LOAD'] === 'full' ? 1000 : 150;
   test(`${transport}: ${CLIENTS} clients that do not read their 16 MiB, and as many uploads that nobody reads, cost their buffers`, async (t) => {
     for (const deaf of [false, true]) {

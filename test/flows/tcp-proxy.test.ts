@@ -5,7 +5,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { join } from 'node:path';
 import test from 'node:test';
 import { bootstrapYaml, clusterYaml, fileLog, networkFilter, staticYaml, tcpListenerYaml } from '../support/bootstrap.ts';
-import { freePort, startWeir, until } from '../support/weir.ts';
+import { freePort, startWeir, TRANSPORTS, until } from '../support/weir.ts';
 
 const MIB = 1 << 20;
 const rssMb = (pid: number): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
@@ -27,7 +27,7 @@ function collect(s: Socket): { text: () => string; ended: Promise<void>; closed:
 
 const proxy = (fields: string): string => networkFilter('tcp_proxy.v3.TcpProxy', `stat_prefix: t, ${fields}`);
 
-for (const transport of ['native', 'node']) {
+for (const transport of TRANSPORTS) {
   const args = [`--transport=${transport}`];
 
   test(`${transport}: the end of each direction is passed on alone, with all bytes before it`, async (t) => {

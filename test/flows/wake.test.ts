@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
 import test from 'node:test';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
-import { ask, freePort, startWeir } from '../support/weir.ts';
+import { ask, freePort, startWeir, TRANSPORTS } from '../support/weir.ts';
 
-for (const transport of ['native', 'node']) {
+for (const transport of TRANSPORTS) {
   test(`a route's timeout fires though a record from control came meanwhile (${transport} transport)`, async (t) => {
     const hole = createServer((s) => { s.on('error', () => {}); s.resume(); t.after(() => s.destroy()); });
     await new Promise<void>((r) => hole.listen(0, '127.0.0.1', r));

@@ -8,7 +8,7 @@ import { WebSocket } from 'ws';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
 import { httpBackend, websocketBackend } from '../support/backend.ts';
 import { replaceFile } from '../support/replace-file.ts';
-import { ask, freePort, startWeir, until, type RunningWeir } from '../support/weir.ts';
+import { ask, freePort, startWeir, transportArgs, until, type RunningWeir } from '../support/weir.ts';
 
 const withAdmin = (weir: RunningWeir, yaml: string): string => `admin: {address: {socket_address: {address: 127.0.0.1, port_value: ${weir.admin}}}}\n${yaml}`;
 const says = (text: string): string => `[{match: {path: "/version"}, direct_response: {status: 200, body: {inline_string: "${text}"}}}, {match: {prefix: "/"}, route: {cluster: a}}]`;
@@ -82,7 +82,7 @@ test('a mounted ConfigMap: ..data is swapped to a new folder', async (t) => {
   rmSync(join(dir, 'envoy.yaml'));
   symlinkSync('..data/envoy.yaml', join(dir, 'envoy.yaml'));
   const { spawn } = await import('node:child_process');
-  const child = spawn(new URL('../../bin/weir', import.meta.url).pathname, ['-c', join(dir, 'envoy.yaml'), '--watch', '--concurrency', '1', '-l', 'warning'], { stdio: 'ignore' });
+  const child = spawn(new URL('../../bin/weir', import.meta.url).pathname, ['-c', join(dir, 'envoy.yaml'), '--watch', '--concurrency', '1', '-l', 'warning', ...transportArgs()], { stdio: 'ignore' });
   t.after(async () => { child.kill('SIGKILL'); await a.stop(); rmSync(dir, { recursive: true, force: true }); });
   await until('ready', async () => (await ask(port, '/version').catch(() => null))?.body === 'one', 15_000);
   put('..v2', 'two');

@@ -5,11 +5,10 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { loadAddon } from '../../engine/net/transport/native.ts';
 import { bootstrapYaml } from '../support/bootstrap.ts';
-import { freePort, startWeir, until, type RunningWeir } from '../support/weir.ts';
+import { freePort, nativeOnly, startWeir, until, type RunningWeir } from '../support/weir.ts';
 
-const skip = loadAddon() === null && 'the native transport is not built here (no C compiler)';
+const skip = nativeOnly('node:net hands no connection over to another worker (engine/net/transport/README.md)');
 const ROUTES = '[{match: {prefix: "/"}, direct_response: {status: 200, body: {inline_string: hi}}}]';
 
 /** Opens a connection and waits for its first answer. */

@@ -13,6 +13,8 @@ import test from 'node:test';
 interface Known { readonly modules: readonly string[]; readonly differences: Record<string, string>; readonly notBuilt: Record<string, string> }
 interface Result { readonly case: string; readonly same: boolean; readonly diffs: string[] }
 
+// WEIR_TRANSPORT=node plays all over node:net (test/README.md).
+const PLAYED_ON = process.env['WEIR_TRANSPORT'] ?? '', PROXY = PLAYED_ON === '' ? './bin/weir' : `./bin/weir --transport=${PLAYED_ON}`;
 const here = new URL('.', import.meta.url).pathname;
 const known = JSON.parse(readFileSync(join(here, 'known-differences.json'), 'utf8')) as Known;
 
@@ -20,7 +22,7 @@ function runOracle(filter: string, jobs: number): Promise<Result[]> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-parity-'));
   const json = join(dir, 'report.json');
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(here, 'run.mjs'), '--proxy', './bin/weir', '--recorded', join(here, 'recorded-envoy-1.40.json'), '--jobs', String(jobs), '--filter', filter, '--json', json], { cwd: join(here, '../..'), stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [join(here, 'run.mjs'), '--proxy', PROXY, '--recorded', join(here, 'recorded-envoy-1.40.json'), '--jobs', String(jobs), '--filter', filter, '--json', json], { cwd: join(here, '../..'), stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
     child.stdout.on('data', (b: Buffer) => { out += b; });
     child.stderr.on('data', (b: Buffer) => { out += b; });

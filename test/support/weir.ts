@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadAddon } from '../../engine/net/transport/native.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const COMMAND = join(root, 'bin/weir');
@@ -30,8 +31,14 @@ function bindable(port: number): Promise<boolean> {
   });
 }
 
-/** `--transport` for tests that do not choose by themselves: WEIR_TRANSPORT (native, node), else Weir's own choice. */
-export const transportArgs = (args: readonly string[] = []): string[] => { const kind = process.env['WEIR_TRANSPORT'] ?? ''; return kind === '' || args.some((a) => a.startsWith('--transport')) ? [] : [`--transport=${kind}`]; };
+/** What all flows are to be played on (test/README.md): 'native', 'node', or '': Weir's own choice. */
+export const PLAYED_ON = process.env['WEIR_TRANSPORT'] ?? '';
+/** The transports of flows that name theirs: both, or the one that is asked for. Without a C compiler there is no native one. */
+export const TRANSPORTS: readonly ('native' | 'node')[] = (['native', 'node'] as const).filter((kind) => (PLAYED_ON === '' || PLAYED_ON === kind) && (kind === 'node' || loadAddon() !== null));
+/** What is the native transport's alone: the reason for a test's `skip`; false where it is there. */
+export const nativeOnly = (why: string): string | false => (PLAYED_ON === 'node' ? `native transport only: ${why}` : loadAddon() === null && 'the native transport is not built here (no C compiler)');
+/** `--transport` for flows that do not name theirs. */
+export const transportArgs = (args: readonly string[] = []): string[] => (PLAYED_ON === '' || args.some((a) => a.startsWith('--transport')) ? [] : [`--transport=${PLAYED_ON}`]);
 
 export interface Answer { readonly status: number; readonly headers: Record<string, string | string[] | undefined>; readonly body: string }
 

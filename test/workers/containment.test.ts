@@ -8,7 +8,7 @@ import { ThreadStatStore } from '../../engine/observe/stats/thread-stat-store.ts
 import { Containment } from '../../workers/containment.ts';
 import { bootstrapYaml, clusterYaml } from '../support/bootstrap.ts';
 import { httpBackend } from '../support/backend.ts';
-import { freePort, startWeir, until } from '../support/weir.ts';
+import { freePort, startWeir, until, TRANSPORTS } from '../support/weir.ts';
 
 const COMMAND = [process.execPath, '--disable-warning=ExperimentalWarning', new URL('../support/crashing-main.ts', import.meta.url).pathname];
 
@@ -31,7 +31,7 @@ function client(port: number): { ask(head: string): Promise<string>; readonly cl
   };
 }
 
-for (const transport of ['native', 'node'] as const) {
+for (const transport of TRANSPORTS) {
   test(`${transport}: a request and an answer that meet a bug lose their connections; the worker and its other connections live on`, async (t) => {
     const a = await httpBackend('a', (req, res) => { res.writeHead(200, { 'content-length': 2, ...(req.url === '/late' ? { bug: 'yes' } : {}) }); res.end('ok'); });
     const port = await freePort();

@@ -166,5 +166,10 @@ export class ProcessStats {
   private readonly counted = new Map<string, readonly string[]>();
 
   openConnections(): number { return this.reader.total(LISTENER_SCHEMA, LISTENER_SCHEMA.names.indexOf('downstream_cx_active')); }
+  /** What one worker serves: how evenly the workers share is seen by it. */
+  share(worker: number): { readonly downstream_cx_active: number; readonly downstream_cx_total: number; readonly downstream_rq_total: number } {
+    const of = (schema: typeof LISTENER_SCHEMA, name: string): number => this.reader.total(schema, schema.names.indexOf(name), worker);
+    return { downstream_cx_active: of(LISTENER_SCHEMA, 'downstream_cx_active'), downstream_cx_total: of(LISTENER_SCHEMA, 'downstream_cx_total'), downstream_rq_total: of(HCM_SCHEMA, 'downstream_rq_total') };
+  }
   openRequests(): number { return this.reader.total(HCM_SCHEMA, HCM_SCHEMA.names.indexOf('downstream_rq_active')); }
 }

@@ -82,6 +82,12 @@ export class StatScope {
     for (const r of part.rows) n += r.column[r.base + e.index]!;
     return n;
   }
+  /** What one thread has counted that is at work still. */
+  ofThread(e: LayoutEntry, column: Float64Array): number {
+    let n = 0;
+    for (const r of this.parts[e.part]?.rows ?? []) if (r.column === column) n += r.column[r.base + e.index]!;
+    return n;
+  }
   value(e: LayoutEntry): number { return this.raw(e) - (this.parts[e.part]?.reset?.[e.index] ?? 0); }
   /** Whether it was ever written: a counter by its value, a gauge by its block's being in use. */
   used(e: LayoutEntry): boolean { if (this.endpoint !== null) return true; return e.kind === 'counter' ? this.raw(e) !== 0 : this.parts[e.part] !== undefined; }

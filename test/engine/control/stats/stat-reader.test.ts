@@ -21,6 +21,8 @@ test('values of all workers are summed, and a dead worker leaves its counters bu
   const reader = new StatReader([LISTENER_SCHEMA]), a = worker(reader, 0), b = worker(reader, 1);
   a.add(LISTENER.downstream_cx_total, 3); b.add(LISTENER.downstream_cx_total, 4);
   a.inc(LISTENER.downstream_cx_active); b.inc(LISTENER.downstream_cx_active);
+  const share = (id: number): number => reader.total(LISTENER_SCHEMA, LISTENER.downstream_cx_total, id);
+  assert.deepEqual([share(0), share(1), share(2)], [3, 4, 0], 'what each counts alone');
   assert.equal(reader.value('listener.127.0.0.1_80.downstream_cx_total'), 7);
   reader.detach(0);
   assert.equal(reader.value('listener.127.0.0.1_80.downstream_cx_total'), 7);
