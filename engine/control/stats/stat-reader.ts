@@ -188,10 +188,10 @@ export class StatReader {
   /** It has left the cluster. Its scope is all that there is of it: no thread claims anything there. */
   dropEndpoint(cluster: string, address: string): void { if (this.scopes.delete(scopePrefix(endpointPrefix(cluster, address)))) this.sortedScopes.stale(); }
   /** Sum of one stat over all scopes that have it; of what one living thread counts alone where `thread` is given. */
-  total(schema: StatSchema, index: number, thread = -1): number {
-    const column = this.columns.get(thread);
+  total(schema: StatSchema, index: number, thread: number | null = null): number {
+    const column = thread === null ? undefined : this.columns.get(thread);
     let n = 0;
-    if (thread >= 0 && column === undefined) return n;
+    if (thread !== null && column === undefined) return n;
     for (const s of this.scopes.values()) {
       const part = s.layout.part(schema), entry = { name: '', kind: schema.kinds[index]!, part, index, asked: false };
       if (part >= 0) n += column === undefined ? s.raw(entry) : s.ofThread(entry, column);

@@ -23,6 +23,8 @@ test('values of all workers are summed, and a dead worker leaves its counters bu
   a.inc(LISTENER.downstream_cx_active); b.inc(LISTENER.downstream_cx_active);
   const share = (id: number): number => reader.total(LISTENER_SCHEMA, LISTENER.downstream_cx_total, id);
   assert.deepEqual([share(0), share(1), share(2)], [3, 4, 0], 'what each counts alone');
+  reader.attach(-1, new SharedArrayBuffer(8)); // control's own
+  assert.equal(reader.total(LISTENER_SCHEMA, LISTENER.downstream_cx_total), 7);
   assert.equal(reader.value('listener.127.0.0.1_80.downstream_cx_total'), 7);
   reader.detach(0);
   assert.equal(reader.value('listener.127.0.0.1_80.downstream_cx_total'), 7);
