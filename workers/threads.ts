@@ -29,7 +29,7 @@ export type ToSupervisor = { readonly kind: 'exit'; readonly code: number } | { 
 const RING_BYTES = 1 << 20;
 export const HOST_CAPACITY = 1 << 18;
 export const CIRCUIT_CAPACITY = 1 << 16;
-export const LIMIT_CAPACITY = 1 << 13;
+export const LIMIT_CAPACITY = 1 << 15;
 export const RECORD_CAPACITY = 256;
 
 export function processMemory(): ProcessMemory {

@@ -5,9 +5,9 @@ import type { ConfigMessage } from '../proto/config-message.ts';
 import type { TokenBucketPlan } from './shared-limits.ts';
 
 /** envoy.type.v3.TokenBucket; Envoy wants fills of 50 ms and more. */
-export function compileTokenBucket(m: ConfigMessage | undefined): TokenBucketPlan {
+export function compileTokenBucket(m: ConfigMessage | undefined, who = 'local rate limit'): TokenBucketPlan {
   const fillIntervalMs = m?.ms('fill_interval', 0) ?? 0;
-  if (m !== undefined && fillIntervalMs < 50) m.error('fill_interval', 'local rate limit token bucket fill timer must be >= 50ms');
+  if (m !== undefined && fillIntervalMs < 50) m.error('fill_interval', `${who} token bucket fill timer must be >= 50ms`);
   return { maxTokens: m?.num('max_tokens') ?? 1, tokensPerFill: m?.num('tokens_per_fill', 1) ?? 1, fillIntervalMs: Math.max(1, fillIntervalMs) };
 }
 

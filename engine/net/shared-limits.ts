@@ -8,6 +8,8 @@ export interface ProcessLimits {
   take(record: number, n: number, size: number, perMs: number, nowMs: number): number;
   tryHold(record: number, limit: number): boolean;
   release(record: number, count?: number): void;
+  /** Of a set of records the one that `key` has, or takes of who asked for his least recently; then it is a new bucket. */
+  seat(set: Int32Array, key: string): number;
 }
 
 /** Words under a name, shared by all workers (shm: SharedRecord). */
@@ -54,7 +56,8 @@ export interface TokenBucketPlan { readonly maxTokens: number; readonly tokensPe
 export class TokenBucket {
   readonly plan: TokenBucketPlan;
   private readonly limits: ProcessLimits | null;
-  private readonly record: number;
+  /** -1: this worker's own. */
+  readonly record: number;
   private readonly perMs: number;
   /** Own bucket: the time at which it was empty, ms. */
   private emptyMs = -Infinity;

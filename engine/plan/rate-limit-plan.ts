@@ -36,7 +36,11 @@ export interface LocalRateLimitPlan {
   readonly key: string;
   /** null: no requests are limited but by descriptors. */
   readonly bucket: TokenBucketPlan | null;
+  /** An entry whose value is '' is of any value: each has a bucket of its own, `maxDynamic` of them at a time. */
   readonly descriptors: readonly { readonly entries: readonly (readonly [string, string])[]; readonly bucket: TokenBucketPlan; readonly shadow: boolean }[];
+  readonly maxDynamic: number;
+  /** What the buckets give is for all members of the local cluster. */
+  readonly ofLocalCluster: boolean;
   readonly enabled: FractionPlan;
   readonly enforced: FractionPlan;
   readonly status: number;

@@ -127,6 +127,8 @@ export interface ProcessFacts {
   readonly internalBufferBytes: number;
   /** cluster_manager.upstream_bind_config (CompiledBind of the upstream room): of clusters that have none of their own; null: none. */
   readonly upstreamBind: unknown;
+  /** cluster_manager.local_cluster_name, '' for none. */
+  readonly localCluster: string;
 }
 
 /** A compiled extension: `kind` is the key of the data catalog (the type URL's message name), `body` plain data. */

@@ -1,6 +1,6 @@
 // Limits that hold for the whole process and are known by name: token buckets and counts of what is held. Each thread finds a name's record by itself.
 //
-//   record, 8 words of 32 bits:  | 0-1 key: hash of the name, 0: free | 2-3 bucket: ms at which it was (or would have been) empty, Float64 | 4 count held | 5..7 spare |
+//   record, 8 words of 32 bits:  | 0-1 key: hash of the name, 0: free | 2-3 bucket: ms at which it was (or would have been) empty, Float64 | 4 count held, or the tick of a set of seats | 5 seat: tick of its last use | 6-7 seat: hash of who has it, 0: nobody |
 //
 // Record 0 keeps, as its key, the ms that all times count from (the first use), so that they stay exact.
 //
@@ -8,7 +8,9 @@
 // exactly, and nobody has to fill it. Records are never freed: a changed configuration has another name. Several threads write; all access is atomic.
 import { hashed, xxHash64 } from '../base/xxhash64.ts';
 
-const WORDS = 8, COUNT = 4;
+const WORDS = 8, COUNT = 4, USED = 5, SEAT = 3;
+/** A larger set of seats is looked through in part only: a key has this many that it may take. */
+const WHOLE_SET = 64, PART = 16;
 
 export class SharedLimits {
   private readonly wide: BigInt64Array;
@@ -20,8 +22,7 @@ export class SharedLimits {
 
   /** The record of a name; -1: the table is full. */
   claim(name: string): number {
-    xxHash64(name);
-    const key = BigInt.asIntN(64, (BigInt(hashed.high) << 32n) | BigInt(hashed.low)) || 1n;
+    const key = hashOf(name);
     const of = this.capacity - 1;
     let at = 1 + (hashed.low % of);
     for (let i = 0; i < of; i++, at = at === of ? 1 : at + 1) {
@@ -46,6 +47,30 @@ export class SharedLimits {
     }
   }
 
+  /**
+   * Of a set of records the one that `key` has, or takes now: then it is a new bucket, and whoever asked for his least recently has made room. A set of more than 64 is divided
+   * into parts of 16 (their number has to be a multiple of that), each with its own order.
+   */
+  seat(set: Int32Array, key: string): number {
+    const hash = hashOf(key), { wide, words } = this, whole = set.length <= WHOLE_SET, from = whole ? 0 : PART * (hashed.low % (set.length / PART)), to = whole ? set.length : from + PART;
+    const tick = (Atomics.add(words, set[from]! * WORDS + COUNT, 1) + 1) | 0;
+    for (;;) {
+      let oldest = -1, age = -Infinity, had = 0n;
+      for (let i = from; i < to; i++) {
+        const r = set[i]!, has = Atomics.load(wide, r * 4 + SEAT);
+        if (has === hash) { Atomics.store(words, r * WORDS + USED, tick); return r; }
+        const a = has === 0n ? Infinity : (tick - Atomics.load(words, r * WORDS + USED)) | 0;
+        if (a > age) { age = a; oldest = r; had = has; }
+      }
+      if (Atomics.compareExchange(wide, oldest * 4 + SEAT, had, hash) !== had) continue;
+      Atomics.store(words, oldest * WORDS + USED, tick);
+      Atomics.store(wide, oldest * 4 + 1, 0n);
+      // Two workers may have seated the same key at once: the first of its seats is the one.
+      for (let i = from; set[i] !== oldest; i++) if (Atomics.load(wide, set[i]! * 4 + SEAT) === hash) { Atomics.compareExchange(wide, oldest * 4 + SEAT, hash, 0n); return set[i]!; }
+      return oldest;
+    }
+  }
+
   private readonly float = new Float64Array(1);
   private readonly bits = new BigInt64Array(this.float.buffer);
   private asNumber(bits: bigint): number { this.bits[0] = bits; return this.float[0]!; }
@@ -66,4 +91,10 @@ export class SharedLimits {
   }
   release(record: number, count = 1): void { Atomics.sub(this.words, record * WORDS + COUNT, count); }
   held(record: number): number { return Atomics.load(this.words, record * WORDS + COUNT); }
+}
+
+/** Never 0, which stands for none. Leaves the parts in `hashed`. */
+function hashOf(name: string): bigint {
+  xxHash64(name);
+  return BigInt.asIntN(64, (BigInt(hashed.high) << 32n) | BigInt(hashed.low)) || 1n;
 }

@@ -23,9 +23,12 @@ export class ClusterSet implements ClusterDirectory, Surroundings {
   settle(own: Locality | null, localCluster: string): void {
     this.own = own;
     this.localName = localCluster;
+    this.countMembers();
     this.forgetAll();
   }
 
+  localMembers = 0;
+  private countMembers(): void { const hosts = this.known.get(this.localName)?.hosts ?? null; this.localMembers = hosts === null ? 0 : unpackHosts(hosts).length; }
   generation = 0;
   member(name: string): ClusterEntry | null { return this.built(name); }
   get zoned(): boolean { return this.localName !== ''; }
@@ -45,7 +48,7 @@ export class ClusterSet implements ClusterDirectory, Surroundings {
     known.hosts = hosts;
     this.generation++;
     known.built?.setHosts(unpackHosts(hosts));
-    if (name === this.localName) this.forgetAll();
+    if (name === this.localName) { this.countMembers(); this.forgetAll(); }
   }
   lookAtHealth(name: string): void { this.known.get(name)?.built?.lookAtHealth(); }
   remove(name: string): void {

@@ -173,4 +173,6 @@ export interface ClusterDirectory {
   get(name: string): Cluster | null;
   /** Names, for matchers such as cluster_header. */
   has(name: string): boolean;
+  /** Hosts of the cluster that this proxy belongs to (local_cluster_name), in whatever health; 0: there is none. */
+  readonly localMembers: number;
 }

@@ -95,6 +95,7 @@ class Compile<L, C, R, E> {
     const generalErrors = tree.errors;
     const clusters = this.resources('cluster', compilers.cluster);
     for (const c of clusters) resourceCompiler.clusterNames.add(c.name);
+    if (process.localCluster !== '' && !resourceCompiler.clusterNames.has(process.localCluster)) root.msg('cluster_manager')!.error('local_cluster_name', `local cluster '${process.localCluster}' must be defined`);
     let listeners = this.resources('listener', compilers.listener);
     const dangling = this.guesses.includes('') ? new Set<string>() : resourceCompiler.dangling(resourceCompiler.clusterNames, this.guesses);
     listeners = listeners.map((l) => (dangling.has(l.name) ? { ...l, plan: null, packed: null } : l));

@@ -37,7 +37,7 @@ export interface CompileFlags {
 /** What holds for all of a compilation. `secrets`: those of the bootstrap, for what refers to them by name. */
 export interface CompileWorld { readonly concurrency: number; readonly flags: CompileFlags; readonly environment?: (name: string) => string | undefined; readonly secrets?: CompileSecrets; readonly facts?: ProcessFacts }
 
-export const NO_FACTS: ProcessFacts = { internalBufferBytes: 0, upstreamBind: null };
+export const NO_FACTS: ProcessFacts = { internalBufferBytes: 0, upstreamBind: null, localCluster: '' };
 
 export const hash = (data: string | Uint8Array): string => digest('sha1', data, 'hex').slice(0, 16);
 

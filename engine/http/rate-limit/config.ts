@@ -73,7 +73,7 @@ const tellsOf = (m: ConfigMessage): boolean | null => TELLS[m.enum('x_ratelimit_
 /** rate_limits of a route or a virtual host. Those with a disable_key are for a rate limit service, local limits pass them over, as in Envoy. */
 export function compileRateLimits(list: readonly ConfigMessage[]): RateLimitPlan[] {
   return list.flatMap((m) => {
-    m.unsupported('limit', 'no rate limit service is asked yet');
+    m.noop('limit', 'only a rate limit service heeds it');
     m.noop('hits_addend', "only a filter's own rate_limits heed it");
     m.noop('apply_on_stream_done', "only a filter's own rate_limits heed it");
     const plan = { stage: m.num('stage', 0), actions: m.list('actions').map(compileAction), hits: null, tells: tellsOf(m) };

@@ -150,7 +150,7 @@ export class RouterPeer {
     const plans = [...(o.upstream ?? []).map((_f, i) => ({ name: `f${i}`, filter: { kind: 'f', body: null }, disabled: false })), { name: 'codec', filter: { kind: 'codec', body: null }, disabled: false }];
     const make: MakeHttpFilter = (_kind, _body, name, index) => ({ name, create: () => o.upstream![index]! });
     if (o.ofCluster === true) this.cluster.upstreamFilters = plans;
-    this.router = new RouterFactory('router', { suppressEnvoyHeaders: false, rejectEarlyConnect: false, respectExpectedTimeout: false, strictHeaders: o.strict ?? [], upstreamLogs: [], upstreamLogAtStart: false, upstreamFilters: o.upstream === undefined || o.ofCluster === true ? null : plans }, { upstreamFilter: make, clusterFilters: () => upstreamList(plans, make), accessLog: () => ({ log: () => undefined }), env: this.env, clusters: { get: () => this.cluster as unknown as Cluster, has: () => true }, renderBody: () => null, machineAddress: '10.1.1.1' }, 'in');
+    this.router = new RouterFactory('router', { suppressEnvoyHeaders: false, rejectEarlyConnect: false, respectExpectedTimeout: false, strictHeaders: o.strict ?? [], upstreamLogs: [], upstreamLogAtStart: false, upstreamFilters: o.upstream === undefined || o.ofCluster === true ? null : plans }, { upstreamFilter: make, clusterFilters: () => upstreamList(plans, make), accessLog: () => ({ log: () => undefined }), env: this.env, clusters: { get: () => this.cluster as unknown as Cluster, localMembers: 0, has: () => true }, renderBody: () => null, machineAddress: '10.1.1.1' }, 'in');
     this.filter = this.router.create(this.view(o.bufferLimit ?? 1000)) as RouterFilter;
   }
 

@@ -1,5 +1,5 @@
 // Descriptors of requests for local rate limits: what becomes of each field of a policy. The headers x-ratelimit-* tell which bucket a request took from and what is left.
-import { httpFilter, httpProxy, perRoute } from '../lib/config.mjs';
+import { cluster, httpFilter, httpProxy, perRoute } from '../lib/config.mjs';
 
 const SLOW = 'fill_interval: 100000s', ON = '{default_value: {numerator: 100}}';
 const EXPR = '"@type": type.googleapis.com/envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor';
@@ -12,6 +12,7 @@ const ofRoute = (path, policies, buckets) => `- {match: {path: "/${path}"}, rout
 const both = (path, policies, buckets) => [own(path, policies, buckets), ofRoute(`r-${path}`, policies, buckets)];
 const proxy = (w, routes, top = '') => httpProxy(w, { top, filters: httpFilter('local_ratelimit', 'local_ratelimit.v3.LocalRateLimit', 'stat_prefix: l'), routes: [...routes, '- {match: {prefix: "/"}, route: {cluster: a}}'] });
 const KEY = 'actions: [{generic_key: {descriptor_value: v}}]', ONE = bucket(10, ['generic_key', 'v']);
+const USER = 'actions: [{request_headers: {header_name: x-user, descriptor_key: u}}]', anyUser = (size) => `{entries: [{key: u}], token_bucket: {max_tokens: ${size}, ${SLOW}}}`;
 const extension = (config) => `{actions: [{generic_key: {descriptor_value: v}}, {extension: {name: ext, typed_config: {${config}}}}]}`;
 async function see(t, path, headers = {}) {
   const r = await t.quiet.http({ path, headers: { 'x-test-plain': '', ...headers } });
@@ -54,6 +55,30 @@ export const cases = [
       for (const [what, hits] of [['take', '6'], ['take', '6'], ['back', '3'], ['take', '6'], ['back', '90'], ['take', '1']]) t.note(`${what} ${hits}`, await see(t, '/back', { 'x-hits': hits, [`x-${what}`]: '1' }));
       for (const path of ['first', 'input', 'response', 'expression', 'skipped', 'number', 'boolean'].flatMap((p) => [p, `r-${p}`])) t.note(path, [await see(t, `/${path}`, { 'x-user': 'bob' }), await see(t, `/${path}`), await see(t, `/${path}`, { 'x-user': '' }), await see(t, `/${path}`, { 'x-user': ['bob', 'eve'] })]);
       for (const path of ['query', 'r-query']) t.note(path, [await see(t, `/${path}?q=b%20b`), await see(t, `/${path}?q=`), await see(t, `/${path}?q=1&q=2`), await see(t, `/${path}`)]);
+    },
+  },
+  {
+    name: 'descriptors of any value, as many as max_dynamic_descriptors, the least recent goes; a share of the local cluster',
+    backends: [{ name: 'a' }, { name: 'b' }, { name: 'c' }],
+    config: (w) => httpProxy(w, {
+      top: 'cluster_manager: {local_cluster_name: near}', clusters: [cluster(w, 'a'), cluster(w, 'near', { backends: ['a', 'b', 'c'] })], filters: httpFilter('local_ratelimit', 'local_ratelimit.v3.LocalRateLimit', 'stat_prefix: l'),
+      routes: [
+        own('any', `{${USER}}`, [anyUser(2)], ', max_dynamic_descriptors: 2'), ofRoute('r-any', `{${USER}}`, [anyUser(2)]), own('usual', `{${USER}}`, [anyUser(1)]), own('named', `{${USER}}`, [bucket(5, ['u', 'bob']), anyUser(2)]),
+        own('keys', '{actions: [{request_headers: {header_name: x-user, descriptor_key: u}}, {generic_key: {descriptor_value: v}}]}', [`{entries: [{key: generic_key}, {key: u}], token_bucket: {max_tokens: 3, ${SLOW}}}`, `{entries: [{key: u}, {key: generic_key, value: w}], token_bucket: {max_tokens: 3, ${SLOW}}}`, `{entries: [{key: u}, {key: generic_key, value: v}], token_bucket: {max_tokens: 4, ${SLOW}}}`]),
+        own('shared', `{${USER}}`, [bucket(10, ['u', 'bob']), bucket(2, ['u', 'amy'])], ', local_cluster_rate_limit: {}'), own('back', `{${USER}, hits_addend: {format: "%REQ(x-hits)%"}}, {actions: [{request_headers: {header_name: x-back, descriptor_key: u}}], hits_addend: {number: 4, is_negative_hits: true}}`, [bucket(10, ['u', 'bob'])], ', local_cluster_rate_limit: {}'),
+        `- {match: {path: "/limit"}, route: {cluster: a, rate_limits: [{${USER}, limit: {dynamic_metadata: {metadata_key: {key: a, path: [{key: b}]}}}}]}, ${local('limit', `descriptors: [${bucket(3, ['u', 'bob'])}]`)}}`, '- {match: {prefix: "/"}, route: {cluster: a}}',
+      ],
+    }),
+    steps: async (t) => {
+      const ask = async (path, users) => { const out = []; for (const u of users.split(' ')) out.push(`${u} ${(await see(t, path, { 'x-user': u })).replace(/ 9999\d /, ' 100000 ')}`); t.note(`${path} ${users}`, out); };
+      await ask('/any', 'bob bob bob amy bob eve amy bob');
+      await ask('/r-any', 'bob bob bob amy bob eve amy bob');
+      await ask('/usual', `${Array.from({ length: 20 }, (_, i) => `u${i}`).join(' ')} u0 u1 u20 u2 u3`);
+      await ask('/named', 'bob bob bob amy amy amy');
+      await ask('/keys', 'bob bob bob bob amy');
+      await ask('/shared', 'bob bob bob bob amy');
+      for (const [u, hits, back] of [['bob', '2', ''], ['bob', '2', ''], ['bob', '1', 'bob'], ['bob', '1', '']]) t.note(`/back ${u} ${hits} ${back}`, await see(t, '/back', { 'x-user': u, 'x-hits': hits, ...(back ? { 'x-back': back } : {}) }));
+      await ask('/limit', 'bob bob bob bob');
     },
   },
   { name: 'a format as descriptor_value is plain text, of a remote address a format', config: (w) => proxy(w, VALUES), steps: values },

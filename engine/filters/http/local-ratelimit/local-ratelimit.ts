@@ -17,7 +17,7 @@ import { RateBuckets, type RateDecision } from './buckets.ts';
 const RL = flagBit('RL');
 const RESOURCE_EXHAUSTED = 8;
 
-export interface LocalRateLimitParts { readonly env: WorkerEnv; readonly limits: ProcessLimits; readonly operators: OperatorEnv; /** local_info's cluster, for source_cluster. */ nodeCluster(): string }
+export interface LocalRateLimitParts { readonly env: WorkerEnv; readonly limits: ProcessLimits; readonly operators: OperatorEnv; /** local_info's cluster, for source_cluster. */ nodeCluster(): string; /** Members of the local cluster, 0: there is none. */ localMembers(): number }
 
 /** One message's worth: the filter's, or a route's. */
 class Limit {
@@ -69,7 +69,7 @@ class LocalRateLimitFilter implements HttpFilter {
     if (!limit.enabled.has(env.random.u32())) return 'next';
     this.limit = limit;
     limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.enabled);
-    const d = this.decision = limit.buckets.take(s.connection, limit.buckets.hasDescriptors ? limit.descriptors(s, factory.parts.nodeCluster()) : NONE, env.clock.wallMs());
+    const d = this.decision = limit.buckets.take(s.connection, limit.buckets.hasDescriptors ? limit.descriptors(s, factory.parts.nodeCluster()) : NONE, env.clock.wallMs(), limit.plan.ofLocalCluster ? factory.parts.localMembers() || 1 : 1);
     if (d.allowed && d.shadowed !== true) { limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.ok); return 'next'; }
     limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.rate_limited);
     if (d.allowed) { limit.stats.inc(HTTP_LOCAL_RATE_LIMIT.shadow_mode); return 'next'; }
@@ -84,7 +84,8 @@ class LocalRateLimitFilter implements HttpFilter {
     if (limit === null || decision === null || decision.bucket === null) return 'next';
     const tells = decision.tells ?? limit.plan.rateLimitHeaders, retryAfter = limit.plan.retryAfter && this.refused;
     if (!tells && !retryAfter) return 'next';
-    const { plan } = decision.bucket, left = Math.floor(decision.left + 1e-6), perS = (plan.tokensPerFill * 1000) / plan.fillIntervalMs, resetS = left > 0 ? 0 : Math.max(0, Math.ceil((1 - decision.left) / perS));
+    // As it is now: what has been taken and given since the request counts.
+    const { plan } = decision.bucket, tokens = decision.bucket.left(0, this.factory.parts.env.clock.wallMs()), left = Math.floor(tokens + 1e-6), perS = (plan.tokensPerFill * 1000) / plan.fillIntervalMs, resetS = left > 0 ? 0 : Math.max(0, Math.ceil((1 - tokens) / perS));
     if (tells) {
       headers.set('x-ratelimit-limit', String(plan.maxTokens));
       headers.set('x-ratelimit-remaining', String(left));
