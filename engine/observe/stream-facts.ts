@@ -15,6 +15,10 @@ export interface TlsFacts {
   readonly peerSubject: string; readonly peerIssuer: string;
   /** Lower-case hex. */
   readonly peerSerial: string; readonly peerFingerprint256: string; readonly peerFingerprint1: string;
+  /** Of the certificate that the peer sent after its own, '' for none. */
+  readonly peerIssuerSerial: string; readonly peerIssuerFingerprint256: string;
+  /** Key exchange: 'X25519'; '' where not known. */
+  readonly curve: string;
   /** URL-encoded PEM, and that of the whole chain. */
   readonly peerPem: string; readonly peerChainPem: string;
   readonly peerValidFromMs: number; readonly peerValidToMs: number;

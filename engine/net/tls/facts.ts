@@ -22,6 +22,8 @@ export class SessionFacts implements HandshakeFacts {
   get peerCertificatePresented(): boolean { return this.chain.length > 0; }
   get peerSubject(): string { return this.peer?.subject ?? ''; }
   get peerIssuer(): string { return this.peer?.issuer ?? ''; }
+  get peerIssuerSerial(): string { return this.chain[1]?.serial ?? ''; }
+  get peerIssuerFingerprint256(): string { return this.chain[1]?.sha256 ?? ''; }
   get peerSerial(): string { return this.peer?.serial ?? ''; }
   get peerFingerprint256(): string { return this.peer?.sha256 ?? ''; }
   get peerFingerprint1(): string { return this.peer?.sha1 ?? ''; }

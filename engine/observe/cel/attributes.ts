@@ -4,6 +4,7 @@ import { fromByteString } from '../../headers/headers.ts';
 import { withoutQuery } from '../../headers/path.ts';
 import { flagBit, type ResponseFlag } from '../response-flags.ts';
 import type { StreamFacts, TlsFacts } from '../stream-facts.ts';
+import { duration, timestamp, type Moment } from './values.ts';
 
 /** Flags in the order of Envoy's public bits, which is older than that of its names. */
 const PUBLIC: readonly ResponseFlag[] = ['LH', 'UH', 'UT', 'LR', 'UR', 'UF', 'UC', 'UO', 'NR', 'DI', 'FI', 'RL', 'UAEX', 'RLSE', 'DC', 'URX', 'SI', 'IH', 'DPE', 'UMSDR', 'RFCF', 'NFCF', 'DT', 'UPE', 'NC', 'OM', 'DF', 'DO', 'DR', 'UDO'];
@@ -16,6 +17,8 @@ function headerMap(h: Headers | null): Map<string, string> {
   h?.each((name, value) => { const had = out.get(name); out.set(name, had === undefined ? fromByteString(value) : `${had},${fromByteString(value)}`); });
   return out;
 }
+/** What lies between two points of a stream's time (monotonic ms); undefined where one was not reached. */
+const span = (from: number, to: number): Moment | undefined => (from < 0 || to < 0 ? undefined : duration(Math.max(0, to - from)));
 const int = (n: number): bigint => BigInt(Math.trunc(n));
 /** Without what is undefined or ''. */
 const present = (v: Values): Values => Object.fromEntries(Object.entries(v).filter(([, x]) => x !== undefined && x !== ''));
@@ -29,10 +32,11 @@ function certificates(t: TlsFacts): Values {
 
 function request(f: StreamFacts): Values {
   const h = f.request;
-  if (h === null) return present({ protocol: f.protocol });
+  const when = { time: timestamp(f.startWallMs), duration: span(f.startMs, f.endMs) };
+  if (h === null) return present({ protocol: f.protocol, ...when });
   const q = h.path.indexOf('?');
   return {
-    ...present({ path: h.path, url_path: withoutQuery(h.path), host: h.authority, scheme: h.scheme, method: h.method, referer: h.get('referer'), useragent: h.get('user-agent'), id: f.requestId, protocol: f.protocol, query: q < 0 ? '' : h.path.slice(q + 1) }),
+    ...present({ path: h.path, url_path: withoutQuery(h.path), host: h.authority, scheme: h.scheme, method: h.method, referer: h.get('referer'), useragent: h.get('user-agent'), id: f.requestId, protocol: f.protocol, ...when, query: q < 0 ? '' : h.path.slice(q + 1) }),
     size: int(f.requestBodyBytes), total_size: int(f.requestBodyBytes + h.byteSize + h.pseudoBytes), get headers() { const m = headerMap(h); for (const p of [':method', ':path', ':authority', ':scheme']) { const v = h.get(p); if (v !== undefined) m.set(p, v); } return m; },
   };
 }
@@ -40,7 +44,7 @@ function request(f: StreamFacts): Values {
 function response(f: StreamFacts): Values {
   const grpc = f.responseTrailers?.get('grpc-status') ?? f.response?.get('grpc-status');
   return {
-    ...present({ code_details: f.statusDetails }), ...(f.status === 0 ? {} : { code: int(f.status) }), flags: int(publicFlags(f.flags)), ...(grpc !== undefined && /^\d+$/.test(grpc) ? { grpc_status: BigInt(grpc) } : {}),
+    ...present({ code_details: f.statusDetails, backend_latency: f.upstream === null ? undefined : span(f.upstream.firstTxMs, f.upstream.lastRxMs) }), ...(f.status === 0 ? {} : { code: int(f.status) }), flags: int(publicFlags(f.flags)), ...(grpc !== undefined && /^\d+$/.test(grpc) ? { grpc_status: BigInt(grpc) } : {}),
     size: int(f.responseBodyBytes), total_size: int(f.responseBodyBytes + (f.response?.byteSize ?? 0)), get headers() { return headerMap(f.response); }, get trailers() { return headerMap(f.responseTrailers); },
   };
 }
@@ -48,7 +52,7 @@ function response(f: StreamFacts): Values {
 function upstream(f: StreamFacts): Values {
   const u = f.upstream;
   if (u === null) return { request_attempt_count: int(f.cluster === null ? 0 : 1) };
-  return { ...present({ address: u.hostText, local_address: u.localText, transport_failure_reason: u.transportFailure, ...(u.tls === null ? {} : certificates(u.tls)) }), ...(u.hostPort > 0 ? { port: int(u.hostPort) } : {}), request_attempt_count: int(u.attempts) };
+  return { ...present({ address: u.hostText, local_address: u.localText, transport_failure_reason: u.transportFailure, cx_pool_ready_duration: span(f.startMs, u.poolReadyMs), ...(u.tls === null ? {} : certificates(u.tls)) }), ...(u.hostPort > 0 ? { port: int(u.hostPort) } : {}), request_attempt_count: int(u.attempts) };
 }
 
 function xds(f: StreamFacts): Values {
@@ -60,10 +64,13 @@ function xds(f: StreamFacts): Values {
 
 export class Attributes {
   facts!: StreamFacts;
+  private readonly uint: (n: bigint) => unknown;
+  /** `uint`: makes the evaluator's unsigned numbers. */
+  constructor(uint: (n: bigint) => unknown) { this.uint = uint; }
   readonly bindings: Readonly<Values> = Object.defineProperties({}, Object.fromEntries(Object.entries({
     request: () => request(this.facts), response: () => response(this.facts), upstream: () => upstream(this.facts), xds: () => xds(this.facts),
     source: () => ({ address: this.facts.remoteText, port: int(this.facts.remotePort) }), destination: () => ({ address: this.facts.connection.localText, port: int(this.facts.connection.localPort) }),
-    connection: () => { const c = this.facts.connection; return { mtls: c.tls?.peerCertificatePresented === true, requested_server_name: c.serverName, ...present({ termination_details: c.terminationDetails, transport_failure_reason: c.transportFailure, ...(c.tls === null ? {} : certificates(c.tls)) }) }; },
+    connection: () => { const c = this.facts.connection; return { id: this.uint(BigInt(c.id)), mtls: c.tls?.peerCertificatePresented === true, requested_server_name: c.serverName, ...present({ termination_details: c.terminationDetails, transport_failure_reason: c.transportFailure, ...(c.tls === null ? {} : certificates(c.tls)) }) }; },
     metadata: () => ({ filter_metadata: Object.fromEntries(this.facts.metadata ?? []) }), filter_state: () => Object.fromEntries([...this.facts.connection.filterState ?? [], ...this.facts.filterState ?? []]),
   } as Record<string, () => unknown>).map(([name, get]) => [name, { enumerable: true, get }])));
 }

@@ -9,9 +9,6 @@ import { Attributes } from './attributes.ts';
 let cel: typeof Cel | null = null;
 const load = (): typeof Cel => (cel ??= createRequire(import.meta.url)('@bufbuild/cel') as typeof Cel);
 
-/** Attributes of Envoy that are not there: an expression that names one is refused. */
-const MISSING = /\b(?:request\.(?:time|duration)|response\.backend_latency|upstream\.cx_pool_ready_duration|connection\.id)\b/;
-
 /** What expressions may do beyond Envoy's default (CelExpressionConfig). */
 export interface CelFeatures { /** string(…). */ readonly conversion: boolean; /** Strings and bytes may be added. */ readonly concat: boolean; /** lowerAscii and the like. */ readonly functions: boolean }
 
@@ -25,15 +22,13 @@ function environment(features: CelFeatures | null): Cel.CelEnv {
 
 export class CelExpression {
   private readonly evaluate: (bindings: Attributes['bindings']) => unknown;
-  private readonly attributes = new Attributes();
+  private readonly attributes: Attributes;
 
   /** Throws with the parser's words for what is no expression. */
-  constructor(text: string, features: CelFeatures | null = null) { const { parse, plan } = load(); this.evaluate = plan(environment(features), parse(text)) as CelExpression['evaluate']; }
+  constructor(text: string, features: CelFeatures | null = null) { const { parse, plan, celUint } = load(); this.attributes = new Attributes(celUint); this.evaluate = plan(environment(features), parse(text)) as CelExpression['evaluate']; }
 
   /** The fault of an expression, '' for none. */
   static faultOf(text: string, features: CelFeatures | null = null): string {
-    const missing = MISSING.exec(text);
-    if (missing !== null) return `the attribute '${missing[0]}' is not supported yet`;
     try { new CelExpression(text, features); return ''; } catch (e) { return (e as Error).message; }
   }
 

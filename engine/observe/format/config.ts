@@ -28,7 +28,7 @@ export function compileJsonFormat(json: unknown, at: ConfigMessage, field: strin
 export function checkFormatters(m: ConfigMessage): void {
   for (const f of m.list('formatters')) {
     const type = f.any('typed_config')?.typeName ?? '', name = f.str('name');
-    if (type === '' || /\.(req_without_query\.v3\.ReqWithoutQuery|metadata\.v3\.Metadata)$/.test(type)) continue;
+    if (type === '' || /\.(req_without_query\.v3\.ReqWithoutQuery|metadata\.v3\.Metadata|cel\.v3\.Cel)$/.test(type)) continue;
     if (type.startsWith('envoy.extensions.formatter.')) f.unsupported('typed_config', type); else f.error('typed_config', `Formatter not found: ${name}`);
   }
 }

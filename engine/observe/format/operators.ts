@@ -2,7 +2,9 @@
 // for typed JSON.
 import { toByteString, type Headers } from '../../headers/headers.ts';
 import { withoutQuery } from '../../headers/path.ts';
+import { clientCertValue } from '../../headers/client-cert-value.ts';
 import { CelExpression } from '../cel/expression.ts';
+import { celText, celTyped } from '../cel/values.ts';
 import { grpcStatusOf, isGrpc } from '../grpc-status.ts';
 import { below } from '../match/value-matcher.ts';
 import { formatFlags } from '../response-flags.ts';
@@ -157,6 +159,8 @@ const OPERATORS: Record<string, OperatorBuilder> = {
   // No filter sets any.
   CUSTOM_FLAGS: plain(() => ''),
   CEL: ([expression = '']) => { const e = new CelExpression(expression); return ({ facts }) => celText(e.value(facts)); },
+  TYPED_CEL: ([expression = '']) => { const e = new CelExpression(expression); return ({ facts }) => celTyped(e.value(facts)); },
+  XFCC_VALUE: ([key = '']) => ({ facts }) => clientCertValue(facts.request?.joined('x-forwarded-client-cert') ?? '', key),
   COALESCE: ([json = ''], env) => {
     const list = coalesceList(json).map((o) => ({ get: buildOperator(o.op, argumentsOf(o.op, o.argument), env), max: o.max }));
     return (c) => { for (const o of list) { const v = o.get(c); if (v !== undefined) return o.max >= 0 && typeof v === 'string' ? v.slice(0, o.max) : v; } return undefined; };
@@ -184,15 +188,8 @@ function metadataOf(f: StreamFacts, kind: string): unknown {
   }
 }
 
-/** An expression's value as Envoy prints it: a text. */
-export function celText(v: unknown): string | undefined {
-  if (v === undefined || v === null) return undefined;
-  if (typeof v === 'string') return toByteString(v);
-  return typeof v === 'object' ? toByteString(JSON.stringify(v, (_k, x: unknown) => (typeof x === 'bigint' ? Number(x) : x))) : String(v);
-}
-
 /** Operators whose argument is one text, not a list of ':'-separated parts. */
-const WHOLE_ARGUMENT = new Set(['START_TIME', 'START_TIME_LOCAL', 'EMIT_TIME', 'EMIT_TIME_LOCAL', 'DOWNSTREAM_PEER_CERT_V_START', 'DOWNSTREAM_PEER_CERT_V_END', 'UPSTREAM_PEER_CERT_V_START', 'UPSTREAM_PEER_CERT_V_END', 'REQUEST_HEADER', 'RESPONSE_HEADER', 'RESPONSE_TRAILER', 'REQ', 'RESP', 'TRAILER', 'STREAM_INFO_REQ', 'REQ_WITHOUT_QUERY', 'ENVIRONMENT', 'QUERY_PARAM', 'COALESCE', 'CEL']);
+const WHOLE_ARGUMENT = new Set(['START_TIME', 'START_TIME_LOCAL', 'EMIT_TIME', 'EMIT_TIME_LOCAL', 'DOWNSTREAM_PEER_CERT_V_START', 'DOWNSTREAM_PEER_CERT_V_END', 'UPSTREAM_PEER_CERT_V_START', 'UPSTREAM_PEER_CERT_V_END', 'REQUEST_HEADER', 'RESPONSE_HEADER', 'RESPONSE_TRAILER', 'REQ', 'RESP', 'TRAILER', 'STREAM_INFO_REQ', 'REQ_WITHOUT_QUERY', 'ENVIRONMENT', 'QUERY_PARAM', 'COALESCE', 'CEL', 'TYPED_CEL', 'XFCC_VALUE']);
 /** What stands between an operator's parentheses, as its builder wants it. */
 export function argumentsOf(op: string, argument: string): readonly string[] { return WHOLE_ARGUMENT.has(op) ? [argument] : argument.split(':'); }
 

@@ -34,9 +34,10 @@ function faultOf(op: string, argument: string | undefined): void {
       if (argument === undefined) throw new FormatError('COALESCE requires parameters');
       try { coalesceList(argument); } catch (e) { throw new FormatError((e as Error).message); }
       break;
-    case 'CEL': { const fault = argument === undefined ? 'CEL requires parameters' : CelExpression.faultOf(argument); if (fault !== '') throw new FormatError(`Not able to parse expression: ${fault}`); break; }
+    case 'CEL': case 'TYPED_CEL': { const fault = argument === undefined ? `${op} requires parameters` : CelExpression.faultOf(argument); if (fault !== '') throw new FormatError(`Not able to parse expression: ${fault}`); break; }
+    case 'XFCC_VALUE': if (argument === undefined || argument === '') throw new FormatError('XFCC_VALUE command requires a subcommand'); break;
     case 'COMMON_DURATION': if (argument === undefined) throw new FormatError('COMMON_DURATION requires parameters'); if (parts.length < 2 || parts.length > 3) throw new FormatError(`Invalid common duration configuration: ${argument}.`); break;
     case 'REQUESTED_SERVER_NAME': if (parts.length > 0 && !['SNI_ONLY', 'SNI_FIRST', 'HOST_FIRST'].includes(parts[0]!)) throw new FormatError(`Invalid REQUESTED_SERVER_NAME option: '${parts[0]}', only 'SNI_ONLY'/'SNI_FIRST'/'HOST_FIRST' are allowed`); break;
-    case 'REQ': case 'RESP': case 'TRAILER': case 'REQUEST_HEADER': case 'RESPONSE_HEADER': case 'RESPONSE_TRAILER': case 'ENVIRONMENT': case 'QUERY_PARAM': case 'DYNAMIC_METADATA': case 'FILTER_STATE': case 'METADATA': if (argument === undefined || argument === '') throw new FormatError(`${op} requires parameters`); break;
+    case 'REQ': case 'RESP': case 'TRAILER': case 'REQUEST_HEADER': case 'RESPONSE_HEADER': case 'RESPONSE_TRAILER': case 'ENVIRONMENT': case 'QUERY_PARAM': case 'DYNAMIC_METADATA': case 'FILTER_STATE': case 'METADATA': case 'UPSTREAM_METADATA': case 'CLUSTER_METADATA': case 'UPSTREAM_FILTER_STATE': case 'STREAM_INFO_REQ': if (argument === undefined || argument === '') throw new FormatError(`${op} requires parameters`); break;
   }
 }

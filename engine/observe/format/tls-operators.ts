@@ -16,7 +16,7 @@ const time = (side: Side, get: (t: TlsFacts) => number): OperatorBuilder => ([fo
 
 function shared(prefix: string, side: Side): Record<string, OperatorBuilder> {
   return {
-    [`${prefix}_TLS_VERSION`]: of(side, (t) => t.version), [`${prefix}_TLS_CIPHER`]: of(side, (t) => t.cipher), [`${prefix}_TLS_SESSION_ID`]: of(side, (t) => t.sessionId),
+    [`${prefix}_TLS_VERSION`]: of(side, (t) => t.version), [`${prefix}_TLS_CIPHER`]: of(side, (t) => t.cipher), [`${prefix}_TLS_GROUP`]: of(side, (t) => t.curve), [`${prefix}_TLS_SESSION_ID`]: of(side, (t) => t.sessionId),
     [`${prefix}_PEER_SUBJECT`]: of(side, (t) => t.peerSubject), [`${prefix}_PEER_ISSUER`]: of(side, (t) => t.peerIssuer), [`${prefix}_PEER_CERT`]: of(side, (t) => t.peerPem),
     [`${prefix}_PEER_CERT_V_START`]: time(side, (t) => t.peerValidFromMs), [`${prefix}_PEER_CERT_V_END`]: time(side, (t) => t.peerValidToMs),
     [`${prefix}_PEER_URI_SAN`]: of(side, (t) => t.peerSans('URI').join(',')), [`${prefix}_PEER_DNS_SAN`]: of(side, (t) => t.peerSans('DNS').join(',')), [`${prefix}_PEER_IP_SAN`]: of(side, (t) => t.peerSans('IP_ADDRESS').join(',')),
@@ -29,6 +29,7 @@ export const TLS_OPERATORS: Readonly<Record<string, OperatorBuilder>> = {
   DOWNSTREAM_PEER_EMAIL_SAN: of(DOWN, (t) => t.peerSans('EMAIL').join(',')), DOWNSTREAM_PEER_OTHERNAME_SAN: of(DOWN, (t) => t.peerSans('OTHER_NAME').join(',')),
   DOWNSTREAM_LOCAL_EMAIL_SAN: of(DOWN, (t) => t.localSans('EMAIL').join(',')), DOWNSTREAM_LOCAL_OTHERNAME_SAN: of(DOWN, (t) => t.localSans('OTHER_NAME').join(',')),
   DOWNSTREAM_LOCAL_SUBJECT: of(DOWN, (t) => t.localSubject), DOWNSTREAM_PEER_SERIAL: of(DOWN, (t) => t.peerSerial),
+  DOWNSTREAM_PEER_ISSUER_SERIAL: of(DOWN, (t) => t.peerIssuerSerial), DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256: of(DOWN, (t) => t.peerIssuerFingerprint256),
   DOWNSTREAM_PEER_FINGERPRINT_256: of(DOWN, (t) => t.peerFingerprint256), DOWNSTREAM_PEER_FINGERPRINT_1: of(DOWN, (t) => t.peerFingerprint1),
   DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256: of(DOWN, (t) => t.peerChain((c) => c.sha256)), DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1: of(DOWN, (t) => t.peerChain((c) => c.sha1)), DOWNSTREAM_PEER_CHAIN_SERIALS: of(DOWN, (t) => t.peerChain((c) => c.serial)),
 };
