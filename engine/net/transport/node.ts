@@ -1,7 +1,8 @@
 // The same transport over node:net: where the addon is not built, and as --transport=node. A turn is one callback of node's event loop; what it writes is
-// gathered per socket (cork) and let go at the turn's end.
+// gathered per socket and let go at the turn's end, or, while a little waits behind what the kernel does not take, with what follows.
 import { chmodSync } from 'node:fs';
 import net from 'node:net';
+import { ByteQueue } from '../../base/byte-queue.ts';
 import { ipAddress, type Address } from '../address.ts';
 import { Datagrams, type DatagramOptions, type DatagramSink, type DatagramSocket } from './datagrams.ts';
 import { originalDestination, setOption } from './socket-calls.ts';
@@ -19,6 +20,9 @@ const pathOf = (a: Address): string => (a.kind === 'pipe' ? (a.path.startsWith('
 /** node keeps the descriptor to itself; -1 where there is none (yet, or any more). */
 function descriptorOf(socket: net.Socket): number { return (socket as unknown as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd ?? -1; }
 
+/** So many bytes go to node though it has not sent those before. */
+const GATHER = 1 << 16;
+
 class NodeSocket implements TransportSocket {
   sink: SocketSink = NO_SINK;
   private readonly owner: NodeTransport;
@@ -26,7 +30,10 @@ class NodeSocket implements TransportSocket {
   private readonly path: string;
   private gone = false;
   private blocked = false;
-  private corked = false;
+  /** Written and not given to node yet; small pieces share its blocks, where node would keep an object for each. */
+  private readonly out = new ByteQueue();
+  /** It is looked at as the turn ends. */
+  private dirty = false;
   private flushing = false;
   private error = '';
   private remoteAddress: Address | null = null;
@@ -40,7 +47,6 @@ class NodeSocket implements TransportSocket {
     socket.on('data', (b: Buffer) => owner.enter(() => this.sink.onData(b, 0, b.length), this));
     socket.on('end', () => owner.enter(() => this.sink.onEnd(), this));
     socket.on('error', (e: NodeJS.ErrnoException) => { this.error = e.code ?? 'EIO'; });
-    socket.on('drain', () => { if (this.blocked) owner.enter(() => { this.blocked = false; this.sink.onDrained(); }, this); });
     socket.on('close', () => { owner.left(); if (!this.gone) { this.gone = true; owner.enter(() => this.sink.onClose(this.error), this); } });
   }
 
@@ -49,37 +55,46 @@ class NodeSocket implements TransportSocket {
   set known(a: Address) { this.remoteAddress = a; }
   get originalDestination(): Address | null { const fd = descriptorOf(this.socket); return fd < 0 ? null : originalDestination(fd, this.local); }
 
-  writeLatin1(text: string): void { this.put(Buffer.from(text, 'latin1')); }
-  /** node:net keeps what it cannot send at once, so lent bytes are copied. */
-  write(bytes: Uint8Array, start: number, end: number): void { this.put(Uint8Array.prototype.slice.call(bytes, start, end)); }
-  private put(bytes: Uint8Array): void {
+  writeLatin1(text: string): void { const bytes = Buffer.from(text, 'latin1'); this.write(bytes, 0, bytes.length); }
+  /** Lent bytes are copied. */
+  write(bytes: Uint8Array, start: number, end: number): void {
     if (this.gone || this.socket.destroyed || this.socket.writableEnded) return;
-    if (!this.corked) { this.corked = true; this.socket.cork(); this.owner.atTurnEnd(this); }
-    this.socket.write(bytes);
+    this.out.pushCopy(bytes, start, end);
+    if (!this.dirty) { this.dirty = true; this.owner.atTurnEnd(this); }
   }
 
-  /** @internal At the end of the turn. */
-  uncork(): void {
-    this.corked = false;
+  /** @internal */
+  turnEnded(): void {
+    this.dirty = false;
     if (this.gone) return;
-    this.socket.uncork();
-    if (!this.blocked && this.socket.writableLength > this.highMark) { this.blocked = true; this.sink.onBlocked(); }
+    if (this.socket.writableLength === 0 || this.out.length >= GATHER) this.flush();
+    if (!this.blocked && this.pendingBytes > this.highMark) { this.blocked = true; this.sink.onBlocked(); }
   }
+  private flush(): void {
+    const { out, socket } = this;
+    socket.cork();
+    for (let c = out.shift(); c !== undefined; c = out.shift()) { if (out.length > 0) socket.write(c); else socket.write(c, this.onSent); }
+    socket.uncork();
+  }
+  private readonly onSent = (): void => {
+    if (this.gone || this.socket.destroyed || this.socket.writableEnded) return;
+    if (this.out.length > 0) this.flush();
+    if (this.blocked && this.pendingBytes === 0) this.owner.enter(() => { this.blocked = false; this.sink.onDrained(); }, this);
+  };
 
-  get pendingBytes(): number { return this.socket.writableLength; }
+  get pendingBytes(): number { return this.socket.writableLength + this.out.length; }
   pause(): void { this.socket.pause(); }
   resume(): void { if (!this.gone) this.socket.resume(); }
-  end(): void { if (!this.gone) { this.flushCork(); this.socket.end(); } }
+  end(): void { if (!this.gone) { this.flush(); this.socket.end(); } }
   destroy(how: 'flush' | 'now' | 'reset'): void {
     if (this.gone) { if (how !== 'flush' && this.flushing) this.socket.destroy(); return; }
     this.gone = true;
-    this.flushCork();
+    this.flush();
     this.sink = NO_SINK;
     if (how === 'reset') this.socket.resetAndDestroy();
     else if (how === 'now' || this.socket.writableLength === 0) this.socket.destroySoon();
     else { this.flushing = true; this.socket.end(() => this.socket.destroy()); }
   }
-  private flushCork(): void { if (this.corked) { this.corked = false; this.socket.uncork(); } }
   setNoDelay(on: boolean): void { this.socket.setNoDelay(on); }
   setKeepalive(k: TcpKeepalive): void { this.socket.setKeepAlive(true, k.idleS * 1000); }
   setOption(o: SocketOption): boolean { const fd = descriptorOf(this.socket); return fd >= 0 && setOption(fd, o); }
@@ -137,7 +152,7 @@ export class NodeTransport implements Transport {
     this.turn.onTurnStart();
     try { work(); } catch (e) { this.onException(e, socket); }
     try { this.turn.onTurnEnd(); } catch (e) { this.onException(e, null); }
-    for (let list = this.dirty; list.length > 0; list = this.dirty) { this.dirty = []; for (const s of list) s.uncork(); }
+    for (let list = this.dirty; list.length > 0; list = this.dirty) { this.dirty = []; for (const s of list) s.turnEnded(); }
     this.depth--;
   }
   /** @internal */

@@ -86,6 +86,25 @@ for (const kind of kinds) {
     await server.until(() => server.bytes === sent);
   });
 
+  test(`${kind}: a small mark blocks and drains too, and what is written meanwhile, byte by byte, comes in its order`, async (c) => {
+    const { client, server } = await pair(make(c));
+    server.socket.pause();
+    client.socket.highMark = 1000;
+    const chunk = Buffer.alloc(4000, 'x');
+    let sent = 0;
+    while (sent < 64 << 20 && client.blocked === 0) { client.socket.write(chunk, 0, chunk.length); sent += chunk.length; await new Promise((r) => setImmediate(r)); }
+    const text = Buffer.from('0123456789'.repeat(1000));
+    let tail = '';
+    server.onBytes = (b, s, e) => { tail = (tail + b.latin1Slice(s, e)).slice(-text.length); };
+    for (let i = 0; i < text.length; i++) { client.socket.write(text, i, i + 1); if (i % 1000 === 0) await new Promise((r) => setImmediate(r)); }
+    assert.ok(client.socket.pendingBytes >= text.length);
+    server.socket.resume();
+    await server.until(() => server.bytes === sent + text.length);
+    assert.equal(tail, text.toString());
+    await client.until(() => client.drained > 0);
+    assert.equal(client.blocked, client.drained);
+  });
+
   test(`${kind}: a refused connection and a reset are told with their errno`, async (c) => {
     const t = make(c);
     const { client, server, listener } = await pair(t);
