@@ -19,13 +19,20 @@ const MAX_NAMES = 1000;
 /** cluster.NAME.ALT, where ALT is what an internal request's x-envoy-upstream-alt-stat-name says. */
 export class AlternativeStats {
   private readonly byName = new Map<string, CodeStats>();
+  private looking = this.byName.entries();
   private of(store: StatStore, name: string): CodeStats | null {
     let stats = this.byName.get(name) ?? null;
     if (stats?.released === true) { this.byName.delete(name); stats = null; }
     if (stats !== null) return stats;
-    if (this.byName.size >= MAX_NAMES) for (const [n, s] of this.byName) if (s.released) this.byName.delete(n);
+    if (this.byName.size >= MAX_NAMES) this.lookAtOne();
     if (this.byName.size < MAX_NAMES) { stats = new CodeStats(store, name); this.byName.set(name, stats); }
     return stats;
+  }
+  /** Names of clusters that are gone make room, one look at a time: an unknown name must not cost more than a known one. */
+  private lookAtOne(): void {
+    let next = this.looking.next();
+    if (next.done === true) { this.looking = this.byName.entries(); next = this.looking.next(); }
+    if (next.done !== true && next.value[1].released) this.byName.delete(next.value[0]);
   }
   charge({ statName, statStore }: Pick<Cluster, 'statName' | 'statStore'>, alternative: string, status: number, internal: boolean, canary: boolean, timeMs: number): void {
     const prefix = `cluster.${statName}.${alternative}`;

@@ -9,6 +9,7 @@ import { ThreadStatStore, type StatClaim } from '../../../engine/observe/stats/t
 import { pack } from '../../../engine/plan/plan-wire.ts';
 import { packVirtualHost } from '../../../engine/plan/route-wire.ts';
 import type { RouteTablePlan, VirtualHostPlan } from '../../../engine/plan/route-plan.ts';
+import type { StatStore } from '../../../engine/observe/stats/stat-block.ts';
 import { AlternativeStats } from '../../../engine/router/request-stats.ts';
 import type { RouteEntry } from '../../../engine/router/route-entry.ts';
 import { RouteTables } from '../../../engine/router/route-table.ts';
@@ -56,4 +57,21 @@ test('a virtual host that a draining connection meets first after the table went
   t.all.remove('t');
   count(t.match('v'));
   assert.deepEqual([t.claims, t.store.wants('vhost.v')], [[], 0]);
+});
+
+test('an unknown alternative stat name looks at few of those that are full already, and takes the place of one whose cluster is gone', () => {
+  const column = new Float64Array(4096), claimed: string[] = [];
+  let looks = 0, gone = false;
+  const store = (of: () => boolean): StatStore => ({ column, get released(): boolean { looks++; return of(); }, claim: () => 0, claimOne: (n: string) => { claimed.push(n); return 1; }, claimHistogram: () => 0, extend: () => 0, owned: () => null as never });
+  const alternatives = new AlternativeStats(), charge = (statName: string, alternative: string, statStore: StatStore): void => alternatives.charge({ statName, statStore }, alternative, 200, false, false, -1);
+  const old = store(() => gone), living = store(() => false);
+  for (let i = 0; i < 500; i++) charge('old', `n${i}`, old);
+  for (let i = 0; i < 1000; i++) charge('new', `m${i}`, living);
+  assert.ok(!claimed.includes('cluster.new.m999.upstream_rq_200'), 'full');
+  looks = 0;
+  charge('new', 'x', living);
+  assert.ok(looks <= 4, `${looks} looks`);
+  gone = true;
+  for (let i = 0; i < 10 && !claimed.includes('cluster.new.y.upstream_rq_200'); i++) for (let n = 0; n < 100; n++) charge('new', 'y', living);
+  assert.ok(claimed.includes('cluster.new.y.upstream_rq_200'));
 });
