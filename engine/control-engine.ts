@@ -147,7 +147,7 @@ export class ControlEngine {
       broadcast: (records) => this.broadcast(records), clusters: this.clusters, count: (name) => state.change(name, 'counter', { add: 1 }), gauge: (name, set) => state.change(name, 'gauge', { set }), listenersDrain: (count) => this.listenersDrain(count), stamp: (kind, name) => state.stamp(kind, name), unstamp: (kind, name) => state.unstamp(kind, name), routesIn: (key, packed) => state.own.declareRoutes(key, packed === null ? [] : unpack<RouteTablePlan>(packed).counted),
       declareCluster: ({ cluster }) => { state.own.declareCluster(cluster.name, cluster.statName, cluster.transportSocket !== null || cluster.transportSocketMatches.length > 0); state.own.declareTracked(cluster.statName, cluster.trackSizes, cluster.trackBudgets); },
       clusterUp: (name, plan) => state.own.watchBreakers(name, plan.cluster.statName, this.clusters.circuitsOf(name), host.shared.circuits, plan.trackRemaining), retireCluster: (name) => state.own.retireCluster(name),
-      out: () => this.listenersOut, routesSettled: (key) => this.dynamic.routesSettled(key), onListeners: () => this.onListeners(), onClusters: () => this.dynamic.syncEndpoints(this.clusters.discovered()),
+      out: () => this.listenersOut, routesSettled: (key) => this.dynamic.routesSettled(key), onListeners: () => this.onListeners(), onClusters: () => { this.dynamic.syncEndpoints(this.clusters.discovered()); this.forgetFormer(); },
     });
     const dynamic = new DynamicResources({
       served, unknownFields: host.flags.unknownDynamic, compiler: (tree, secrets) => new ResourceCompiler(tree, COMPILERS, { concurrency: host.flags.concurrency, flags: host.flags, environment: (n: string) => host.environment(n), facts: this.compiled!.process.facts, ...(secrets === null ? {} : { secrets }) }),
@@ -189,6 +189,7 @@ export class ControlEngine {
     this.served.setListeners('static', c.listeners, c.routes, refused(c.listeners), () => null);
     this.dynamic.use('listeners', c.process.dynamic.listeners);
     this.listenersOut = true;
+    this.forgetFormer();
     for (const id of host.workerIds()) host.send(id, this.served.listenerRecords());
     this.state.initialized(() => this.allListening());
     this.compactLater();
@@ -230,6 +231,17 @@ export class ControlEngine {
     return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster, nodeLocality: p.nodeLocality ?? (f.serviceZone === '' ? null : { region: '', zone: f.serviceZone, subZone: '' }), overloadTimers: p.overload?.timers ?? [], accountPowerOfTwo: p.overload?.accountPowerOfTwo ?? 0, localAddressIpVersion: f.localAddressIpVersion, internalBufferBytes: p.facts.internalBufferBytes };
   }
 
+  private settled = false;
+  /** Once all clusters are known and every worker is there: what workers have of others is of the life of control before this one. */
+  private forgetFormer(): void {
+    const { host } = this;
+    if (this.settled || !this.listenersOut || !this.dynamic.clustersKnown || host.workerIds().length < host.flags.concurrency) return;
+    this.settled = true;
+    this.broadcast([{ kind: 'clusters-settled' }]);
+    this.clusters.releaseOrphans();
+    this.state.own.settle();
+  }
+
   broadcast(records: readonly PlanRecord[]): void { for (const id of this.host.workerIds()) this.host.send(id, records); }
 
   onWorkerUp(id: number, column: SharedArrayBuffer, restarts: number): void {
@@ -239,6 +251,7 @@ export class ControlEngine {
     if (this.compiled === null) return;
     this.host.send(id, [{ kind: 'settings', body: this.settings() }, { kind: 'runtime', values: this.state.runtimeValues() }, ...this.secrets.records(), ...this.tickets.records(), ...this.clusters.records(), ...this.served.routeRecords()]);
     if (this.listenersOut && !this.draining) this.host.send(id, this.served.listenerRecords());
+    this.forgetFormer();
   }
 
   onWorkerDown(id: number): void {
@@ -252,7 +265,7 @@ export class ControlEngine {
     switch (event.kind) {
       case 'stat-block': case 'stat': case 'histogram': if (event.kind === 'stat') this.state.lookups.note(event.name); this.state.stats.claim(id, event); this.takeBack.claim(id, event); break;
       case 'stat-gone': this.state.own.onLeave(id, event); this.takeBack.gone(id, event.claim); break;
-      case 'stats-left': this.state.own.onLeave(id, event); break;
+      case 'stats-left': case 'stats-owner': this.state.own.onLeave(id, event); break;
       case 'hello': this.state.hello(id, event.transport, event.tls); break;
       case 'committed': this.committed.set(id, event.seq); break;
       case 'listener-bound': this.onBound(id, event); break;

@@ -14,6 +14,7 @@ import { SecretStore } from '../engine/net/tls/secret-store.ts';
 import { tlsEngines } from '../engine/net/tls/choose.ts';
 import type { WorkerEnv } from '../engine/net/worker-env.ts';
 import { COLUMN_SLOTS } from '../engine/observe/stats/stat-column.ts';
+import type { StatsTold } from '../engine/observe/stats/stat-leaves.ts';
 import { ThreadStatStore } from '../engine/observe/stats/thread-stat-store.ts';
 import { pack, unpack } from '../engine/plan/plan-wire.ts';
 import type { PlanRecord } from '../engine/plan/records.ts';
@@ -89,6 +90,7 @@ parentPort!.on('message', (m: ToWorker) => {
   events = new Ring(m.events);
   greet();
   stats.replay();
+  for (const owner of stats.ownerNames()) tell({ kind: 'stats-owner', owner } satisfies StatsTold);
   transport.wake();
   void receive(config);
 });

@@ -6,7 +6,7 @@ import type { DnsCaches } from './dns-caches.ts';
 import type { HostSet } from './host-sets.ts';
 import type { Cluster, ClusterDirectory, Locality } from './upstream.ts';
 
-interface Known { plan: Uint8Array; hosts: Uint8Array | null; built: ClusterEntry | null }
+interface Known { plan: Uint8Array; hosts: Uint8Array | null; built: ClusterEntry | null; /** Of which control thread. */ readonly life: number }
 
 export class ClusterSet implements ClusterDirectory, Surroundings {
   private readonly env: WorkerEnv;
@@ -19,8 +19,12 @@ export class ClusterSet implements ClusterDirectory, Surroundings {
   readonly dns: DnsCaches;
   constructor(env: WorkerEnv, shared: SharedTables, reports: HostReports, dns: DnsCaches) { this.env = env; this.shared = shared; this.reports = reports; this.dns = dns; }
 
-  /** Where this proxy runs and which cluster it belongs to. */
+  /** Control threads that there were. */
+  private life = 0;
+
+  /** Where this proxy runs and which cluster it belongs to: what each control thread says first. */
   settle(own: Locality | null, localCluster: string): void {
+    this.life++;
     this.own = own;
     this.localName = localCluster;
     this.countMembers();
@@ -40,7 +44,7 @@ export class ClusterSet implements ClusterDirectory, Surroundings {
     this.generation++;
     const old = this.known.get(name);
     if (old?.built) { old.built.removed = true; old.built.drain(); }
-    this.known.set(name, { plan, hosts: old?.hosts ?? null, built: null });
+    this.known.set(name, { plan, hosts: old?.hosts ?? null, built: null, life: this.life });
   }
   installHosts(name: string, hosts: Uint8Array): void {
     const known = this.known.get(name);
@@ -57,6 +61,9 @@ export class ClusterSet implements ClusterDirectory, Surroundings {
     this.known.delete(name);
     this.generation++;
   }
+
+  /** Removes clusters that the control thread of today has not sent. */
+  forgetFormer(): void { for (const [name, k] of this.known) if (k.life !== this.life) this.remove(name); }
 
   get(name: string): Cluster | null { return this.built(name); }
   private built(name: string): ClusterEntry | null {

@@ -51,7 +51,7 @@ class Breaker {
   private readonly table: CircuitTable; readonly record: number; private readonly own: StatBlock; private readonly clock: WorkerEnv['clock'];
   /** Of a retry budget over an interval; 0: requests need not be counted. */
   private readonly slotMs: number;
-  constructor(table: CircuitTable, record: number, env: WorkerEnv, budget: RetryBudgetPlan | null) { this.table = table; this.record = record; this.clock = env.clock; this.slotMs = budget?.slotMs ?? 0; this.own = new StatBlock(env.stats.owned(`circuit.${record}`), CIRCUIT_SCHEMA, `circuit.${record}`); }
+  constructor(table: CircuitTable, record: number, env: WorkerEnv, budget: RetryBudgetPlan | null) { this.table = table; this.record = record; this.clock = env.clock; this.slotMs = budget?.slotMs ?? 0; this.own = new StatBlock(env.stats.owned(`circuit.${record}`, true), CIRCUIT_SCHEMA, `circuit.${record}`); }
   /** An attempt has its stream. */
   began(): void { if (this.slotMs > 0) this.table.countInSlot(this.record, Math.floor(this.clock.wallMs() / this.slotMs)); }
   tryAcquire(kind: number): boolean { if (!this.table.tryAcquire(this.record, kind)) return false; this.own.inc(kind); return true; }

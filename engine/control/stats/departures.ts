@@ -26,15 +26,15 @@ export class Departures {
   }
   /** It is back: nobody waits for that any more. */
   cancel(owner: string): void { this.going.delete(owner); }
-  owners(): Iterable<string> { return this.going.keys(); }
 
-  /** A worker has let go of an owner; its slots may be used again once this is said back. */
-  left(worker: number, m: Left): void {
+  /** A worker has let go of an owner; its slots may be used again once this is said back. False: nobody here waits for that. */
+  left(worker: number, m: Left): boolean {
     if (m.number > 0) this.env.send(worker, [{ kind: 'stats-free', number: m.number }]);
     const g = this.going.get(m.owner);
-    if (g === undefined || g.ask !== m.ask) return;
+    if (g === undefined || g.ask !== m.ask) return false;
     g.workers.delete(worker);
     this.look(m.owner);
+    return true;
   }
 
   /** It holds nothing any more. */

@@ -80,7 +80,24 @@ export class ProcessStats {
   }
 
   /** What a worker says of slots that it lets go of. */
-  onLeave(worker: number, m: StatsTold): void { if (m.kind === 'stat-gone') this.reader.gone(worker, m.claim); else this.departures.left(worker, m); }
+  onLeave(worker: number, m: StatsTold): void {
+    switch (m.kind) {
+      case 'stat-gone': this.reader.gone(worker, m.claim); break;
+      // One that the control thread before this one asked for.
+      case 'stats-left': if (!this.departures.left(worker, m) && !/^(host|circuit)\./.test(m.owner)) this.found(m.owner); break;
+      // Clusters alone are sent to the workers anew by a control thread that knows them: whatever else is not declared yet may come.
+      case 'stats-owner': if (m.owner.startsWith('cluster.')) this.found(m.owner); break;
+    }
+  }
+  /** Owners in workers while it is not settled which there are; null: it is. */
+  private unsettled: Set<string> | null = new Set();
+  private found(owner: string): void { if (this.unsettled === null) this.retirement.adopt(owner); else this.unsettled.add(owner); }
+  /** All clusters that there are by configuration are declared. */
+  settle(): void {
+    const found = this.unsettled;
+    this.unsettled = null;
+    for (const owner of found ?? []) this.retirement.adopt(owner);
+  }
   workerDown(worker: number): void { this.reader.detach(worker); this.departures.workerDown(worker); }
 
   /** A cluster is new or changed; several may have one `statName` (alt_stat_name), and then they count together. */

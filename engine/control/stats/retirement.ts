@@ -34,6 +34,9 @@ export class StatRetirement {
     this.leave(owner);
   }
 
+  /** A worker has slots of an owner that is not among those declared: one that was removed before this control thread was there. */
+  adopt(owner: string): void { if (!this.users.has(owner) && !this.leaving.has(owner)) this.leave(owner); }
+
   private leave(owner: string): void {
     this.leaving.add(owner);
     this.departures.ask(owner, () => this.left(owner));

@@ -47,6 +47,9 @@ export class DynamicResources {
   private readonly env: DynamicEnv;
   private readonly top = new Map<keyof DynamicSources, { readonly key: string; readonly subscription: FileSubscription }>();
   private readonly tables = new Map<string, Table>();
+  private accepted = false;
+  /** All clusters of CDS have come, or there is no CDS. */
+  get clustersKnown(): boolean { return this.accepted || !this.top.has('clusters'); }
   private readonly assignments = new Map<string, { readonly key: string; readonly subscription: FileSubscription }>();
   private unknownCount = 0;
   /** Version of the last good update of each kind, for dumps. */
@@ -100,6 +103,7 @@ export class DynamicResources {
     });
     const refusals = faults('cluster', bad);
     this.secrets.set('cds', compiler.secrets, bad.size > 0);
+    if (refusals.length === 0) this.accepted = true;
     this.env.served.setClusters('dynamic', list, bad, (name) => from(json.get(name) ?? null));
     if (json.size > 0) this.reloaded('cluster_manager.cds');
     if (refusals.length === 0) this.versions.clusters = file.version;

@@ -26,8 +26,8 @@ export interface StatStore {
   claimHistogram(name: string): number;
   /** A run of slots for a part of what is known already; 0: no room. */
   extend(slots: number): number;
-  /** The store of what goes away together, by the prefix of its names ('cluster.NAME'). Its `column` changes when it does: read it anew each time. */
-  owned(name: string): StatStore;
+  /** The store of what goes away together, by the prefix of its names ('cluster.NAME'). Its `column` changes when it does: read it anew each time. `holds`: this one does not go away while that one is at work. */
+  owned(name: string, holds?: boolean): StatStore;
 }
 
 /**

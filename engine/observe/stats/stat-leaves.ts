@@ -4,8 +4,8 @@ import type { OwnedStatStore, StatClaim } from './thread-stat-store.ts';
 
 const AGAIN_MS = 1000;
 
-/** What a worker says of slots that it lets go of. */
-export type StatsTold = { readonly kind: 'stat-gone'; readonly claim: StatClaim } | { readonly kind: 'stats-left'; readonly owner: string; readonly ask: number; readonly number: number };
+/** What a worker says of slots that it lets go of; and, to a control thread that took the place of another, whose there are. */
+export type StatsTold = { readonly kind: 'stats-owner'; readonly owner: string } | { readonly kind: 'stat-gone'; readonly claim: StatClaim } | { readonly kind: 'stats-left'; readonly owner: string; readonly ask: number; readonly number: number };
 
 export class StatLeaves {
   private readonly store: OwnedStatStore;

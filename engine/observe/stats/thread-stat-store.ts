@@ -37,7 +37,7 @@ function activeIndexes(schema: StatSchema): readonly number[] {
 interface Run { readonly base: number; readonly size: number }
 /** Thousands of hosts may never be asked for anything. */
 const NO_RUNS: Map<string, Run> = new Map();
-interface Root { readonly own: Float64Array; readonly space: ColumnSpace; report(claim: StatClaim): void; owned(name: string): StatStore }
+interface Root { readonly own: Float64Array; readonly space: ColumnSpace; report(claim: StatClaim): void; owned(name: string): OwnedStats }
 
 /** What one owner has claimed. */
 class OwnedStats implements StatStore {
@@ -48,6 +48,8 @@ class OwnedStats implements StatStore {
   /** First slot by key: '+NAME' counter, '=NAME' gauge, '~NAME' histogram, 'SCHEMA:PREFIX' block. */
   private runs = NO_RUNS;
   private active: number[] | null = null;
+  /** Owners that this one stays as long as they are busy. */
+  private holders: readonly OwnedStats[] = [];
   constructor(root: Root) { this.root = root; this.column = root.own; }
 
   claim(schema: StatSchema, prefix: string): number {
@@ -66,9 +68,17 @@ class OwnedStats implements StatStore {
   }
   claimHistogram(name: string): number { return this.runs.get(`~${name}`)?.base ?? this.take(`~${name}`, HISTOGRAM_DIRECTORY); }
   extend(slots: number): number { return this.released ? 0 : this.root.space.take(slots); }
-  owned(name: string): StatStore { return this.root.owned(name); }
+  owned(name: string, holds = false): StatStore {
+    const o = this.root.owned(name);
+    if (holds && !this.holders.includes(o)) this.holders = [...this.holders, o];
+    return o;
+  }
 
-  get busy(): boolean { if (this.active !== null) for (const slot of this.active) if (this.column[slot] !== 0) return true; return false; }
+  get busy(): boolean {
+    for (const h of this.holders) if (h.busy) return true;
+    if (this.active !== null) for (const slot of this.active) if (this.column[slot] !== 0) return true;
+    return false;
+  }
   claims(): StatClaim[] { return [...this.runs].map(([key, { base }]) => claimOf(key, base)); }
 
   /** From now on what is counted here goes nowhere. The runs that it had, those of its histograms' decades too. */
@@ -121,7 +131,7 @@ export class ThreadStatStore implements OwnedStatStore {
   claimOne(name: string, kind: 'counter' | 'gauge'): number { return this.unowned.claimOne(name, kind); }
   claimHistogram(name: string): number { return this.unowned.claimHistogram(name); }
   extend(slots: number): number { return this.unowned.extend(slots); }
-  owned(name: string): StatStore {
+  owned(name: string): OwnedStats {
     let o = this.owners.get(name);
     if (o === undefined) { o = new OwnedStats(this.root); this.owners.set(name, o); }
     o.wanted++;
@@ -144,6 +154,9 @@ export class ThreadStatStore implements OwnedStatStore {
     for (const { base, size } of this.waiting.get(number) ?? []) { this.column.fill(0, base, base + size); this.root.space.giveBack(base, size); }
     this.waiting.delete(number);
   }
+
+  /** All owners that there are. */
+  ownerNames(): Iterable<string> { return this.owners.keys(); }
 
   /** Reports every claim again, for a reader that knows of none: whatever the one before it was to say is free. */
   replay(): void {

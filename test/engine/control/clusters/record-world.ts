@@ -48,7 +48,7 @@ class Worker {
   }
   read(): void {
     for (const r of this.inbox.splice(0)) {
-      if (r.kind === 'cluster') this.clusters.install(r.name, r.body); else if (r.kind === 'hosts') this.clusters.installHosts(r.name, r.body); else if (r.kind === 'cluster-removed') this.clusters.remove(r.name);
+      if (r.kind === 'cluster') this.clusters.install(r.name, r.body); else if (r.kind === 'hosts') this.clusters.installHosts(r.name, r.body); else if (r.kind === 'cluster-removed') this.clusters.remove(r.name); else if (r.kind === 'clusters-settled') this.clusters.forgetFormer();
       else if (r.kind === 'stats-leave') this.leaves.asked(r.owner, r.ask); else if (r.kind === 'stats-free') this.store.free(r.number);
     }
   }
@@ -81,7 +81,7 @@ class Control {
     });
   }
   hear(id: number, e: StatClaim | StatsTold): void {
-    if (e.kind === 'stat-gone' || e.kind === 'stats-left') { this.own.onLeave(id, e); if (e.kind === 'stat-gone') this.takeBack.gone(id, e.claim); } else { this.own.reader.claim(id, e); this.takeBack.claim(id, e); }
+    if (e.kind === 'stat-gone' || e.kind === 'stats-left' || e.kind === 'stats-owner') { this.own.onLeave(id, e); if (e.kind === 'stat-gone') this.takeBack.gone(id, e.claim); } else { this.own.reader.claim(id, e); this.takeBack.claim(id, e); }
   }
 }
 
@@ -129,6 +129,8 @@ export class RecordWorld {
     this.control = new Control(this);
     for (const [id, w] of this.workers.entries()) this.attach(id, w!);
     configure();
-    for (const w of this.workers) w!.store.replay();
+    for (const w of this.workers) { w!.store.replay(); for (const owner of w!.store.ownerNames()) w!.outbox.push({ kind: 'stats-owner', owner }); w!.clusters.settle(null, ''); w!.inbox.push(...this.control.clusters.records(), { kind: 'clusters-settled' }); }
+    this.control.clusters.releaseOrphans();
+    this.control.own.settle();
   }
 }

@@ -67,3 +67,44 @@ test('a worker that dies while a removed cluster drains on it gives everything b
   w.apply(clusterOf('next', 1), 82);
   assert.deepEqual([w.hosts('next'), w.control.clusters.circuitsOf('next').includes(former)], [[lost], true]);
 });
+
+test('a control thread that takes over gives every host and cluster its record, and forgets a cluster that was removed once it has drained', () => {
+  const w = new RecordWorld(2), names = (): string[] => [...new Set(w.control.own.reader.scopeList().map((s) => s.prefix).filter((p) => p.startsWith('cluster.')))].sort();
+  w.apply(clusterOf('drains', 9), 80); w.apply(clusterOf('missed', 9), 81); w.apply(clusterOf('stays', 3), 82, 83);
+  w.settle();
+  const end = w.worker(0).begin('drains')!, ends = [w.worker(0).begin('stays')!, w.worker(1).begin('stays')!];
+  w.worker(1).begin('missed')!();
+  const before = { hosts: w.hosts('stays'), circuits: w.control.clusters.circuitsOf('stays') };
+  w.remove('drains');
+  w.settle();
+  // 'missed' leaves the configuration while there is no control.
+  w.replaceControl(() => { w.apply(clusterOf('new', 1), 90); w.apply(clusterOf('stays', 3), 83, 82); });
+  w.settle();
+  assert.deepEqual([new Set(w.hosts('stays')), w.control.clusters.circuitsOf('stays')], [new Set(before.hosts), before.circuits]);
+  const another = w.worker(1).begin('stays');
+  assert.notEqual(another, null);
+  assert.equal(w.worker(0).begin('stays'), null, 'three at a time, as before');
+  assert.deepEqual([w.worker(1).clusters.has('missed'), names()], [false, ['cluster.drains.', 'cluster.stays.', 'cluster.new.'].sort()]);
+  end();
+  for (const e of ends) e();
+  another!();
+  w.settle();
+  assert.deepEqual(names(), ['cluster.new.', 'cluster.stays.']);
+  assert.deepEqual([w.control.books.hosts.orphans(), w.control.books.circuits.orphans()], [[], []]);
+  for (let i = 0; i < 64; i++) assert.equal(w.shared.hosts.active(i) + w.shared.circuits.value(i, CIRCUIT_KIND.RQ), 0);
+});
+
+test('a removed cluster that had been asked of the workers before control died is not shown for ever', () => {
+  const w = new RecordWorld(1), shown = (): boolean => w.control.own.reader.value('cluster.drains.upstream_rq_completed') !== undefined;
+  w.apply(clusterOf('drains', 9), 80);
+  w.settle();
+  const end = w.worker(0).begin('drains')!;
+  w.remove('drains');
+  w.settle();
+  w.replaceControl(() => {});
+  end();
+  w.worker(0).env.advance(1001); // the old asking is answered before the new one is heard
+  assert.ok(!shown());
+  w.settle();
+  assert.ok(!shown());
+});

@@ -17,7 +17,7 @@ import { Ring } from '../../../../engine/shm/ring.ts';
 import type { ChurnOrder } from '../../../support/stat-churn-worker.ts';
 
 type Event = StatClaim | StatsTold;
-const take = (stats: ProcessStats, id: number, e: Event): void => { if (e.kind === 'stat-gone' || e.kind === 'stats-left') stats.onLeave(id, e); else stats.reader.claim(id, e); };
+const take = (stats: ProcessStats, id: number, e: Event): void => { if (e.kind === 'stat-gone' || e.kind === 'stats-left' || e.kind === 'stats-owner') stats.onLeave(id, e); else stats.reader.claim(id, e); };
 function names(stats: ProcessStats, prefix: string): string[] { const out: string[] = [], w = stats.reader.walk(); while (w.next()) if (w.name.startsWith(prefix)) out.push(w.name); return out; }
 
 /** One worker without a thread, whose messages are given by hand. */
