@@ -45,9 +45,15 @@ class GrpcStatsFilter implements HttpFilter {
   onResponseData(_s: StreamView, bytes: Uint8Array, start: number, end: number): Verdict { this.responses.inspect(bytes, start, end); return 'next'; }
   onResponseTrailers(_s: StreamView, trailers: Headers): Verdict { this.status ??= trailers.get('grpc-status'); return 'next'; }
 
+  /** The filter state, as JSON has the message: numbers of 64 bits as text, none for 0. Without a message either way there is none. */
+  private emit(s: StreamView): void {
+    const requests = this.requests.count, responses = this.responses.count;
+    if (requests + responses > 0) (s.facts.filterState ??= new Map()).set(STATE_KEY, { ...(requests > 0 && { requestMessageCount: String(requests) }), ...(responses > 0 && { responseMessageCount: String(responses) }) });
+  }
+
   onEnd(s: StreamView): void {
     const { plan, stats } = this.factory, up = s.facts.upstream;
-    if (plan.emitFilterState) (s.facts.filterState ??= new Map()).set(STATE_KEY, { request_message_count: String(this.requests.count), response_message_count: String(this.responses.count) });
+    if (plan.emitFilterState) this.emit(s);
     if (up === null || up.cluster === '' || this.method === null) return;
     if (this.status !== undefined) stats.charge(up, this.method, this.status);
     const of = stats.of(up, this.method);

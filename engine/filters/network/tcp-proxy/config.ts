@@ -2,7 +2,7 @@
 import { compileMetadata } from '../../../net/config.ts';
 import type { SubsetPlan, TcpProxyPlan, TlvPlan, TunnelPlan } from '../../../plan/tcp-proxy-plan.ts';
 import { toByteString } from '../../../headers/headers.ts';
-import { compileFormat, compileHeaderAdd, compileSubstitution } from '../../../observe/format/config.ts';
+import { checkFormatters, compileFormat, compileHeaderAdd, compileSubstitution } from '../../../observe/format/config.ts';
 import type { CompileContext, ConfigMessage } from '../../../proto/config-message.ts';
 
 function subset(m: ConfigMessage | undefined): SubsetPlan {
@@ -26,7 +26,7 @@ function compileTargets(m: ConfigMessage, ctx: CompileContext): Pick<TcpProxyPla
 
 function compileTunnel(m: ConfigMessage | undefined): TunnelPlan | null {
   if (m === undefined) return null;
-  m.unsupported('formatters');
+  checkFormatters(m);
   const usePost = m.bool('use_post'), postPath = m.str('post_path');
   if (postPath !== '' && !usePost) m.error('post_path', "Can't set a post path when POST method isn't used");
   return { hostname: compileFormat(m.str('hostname'), m, 'hostname'), usePost, postPath: toByteString(postPath || '/'), headers: { add: m.list('headers_to_add').map(compileHeaderAdd), remove: [] },

@@ -77,7 +77,7 @@ test('grpc_stats counts status and messages for the cluster that served the call
     if (status !== null) h.terminal.entry.respondTrailers(trailers({ 'grpc-status': status }));
     return h;
   };
-  assert.deepEqual(one('/p.S/M', '0').stream.facts.filterState?.get('envoy.filters.http.grpc_stats'), { request_message_count: '2', response_message_count: '1' });
+  assert.deepEqual(one('/p.S/M', '0').stream.facts.filterState?.get('envoy.filters.http.grpc_stats'), { requestMessageCount: '2', responseMessageCount: '1' });
   one('/p.S/M', '5', true); one('/p.S/Other', '0'); one('/p.S/M', null); one('/nothing', '0');
   assert.deepEqual(store.all(), {
     'grpc.p_S.M.0': 1, 'grpc.p_S.M.5': 1, 'grpc.p_S.M.success': 1, 'grpc.p_S.M.failure': 1, 'grpc.p_S.M.total': 2, 'grpc.p_S.M.request_message_count': 6, 'grpc.p_S.M.response_message_count': 2,
