@@ -22,12 +22,12 @@ class GrpcHttp1BridgeFilter implements HttpFilter {
   constructor(plan: GrpcHttp1BridgePlan) { this.plan = plan; }
 
   onRequestHeaders(s: StreamView, headers: RequestHeaders, end: boolean): Verdict {
-    if (s.facts.protocol !== 'HTTP/2' && s.facts.protocol !== 'HTTP/3' && isGrpc(headers)) this.bridging = true;
-    if (!this.plan.upgradeProtobuf || headers.get('content-type') !== PROTOBUF) return 'next';
-    this.bridging = this.framing = true;
+    this.framing = this.plan.upgradeProtobuf && headers.get('content-type') === PROTOBUF;
+    this.bridging = this.framing || (s.facts.protocol !== 'HTTP/2' && s.facts.protocol !== 'HTTP/3' && isGrpc(headers));
+    if (this.bridging && this.plan.ignoreQuery) { const query = headers.path.indexOf('?'); if (query >= 0) headers.path = headers.path.slice(0, query); }
+    if (!this.framing) return 'next';
     headers.set('content-type', 'application/grpc');
     headers.remove('content-length');
-    if (this.plan.ignoreQuery) { const query = headers.path.indexOf('?'); if (query >= 0) headers.path = headers.path.slice(0, query); }
     return end ? 'next' : 'hold-whole';
   }
 
@@ -44,8 +44,7 @@ class GrpcHttp1BridgeFilter implements HttpFilter {
     return 'next';
   }
 
-  onResponseHeaders(_s: StreamView, headers: ResponseHeaders, end: boolean): Verdict {
-    if (this.framing) headers.set('content-type', PROTOBUF);
+  onResponseHeaders(_s: StreamView, _headers: ResponseHeaders, end: boolean): Verdict {
     return !this.bridging || end ? 'next' : 'hold-whole';
   }
 
