@@ -47,7 +47,6 @@ export interface UpstreamTlsPlan extends CommonTlsPlan {
   readonly autoSniSanValidation: boolean;
   /** Sessions kept for resumption; 0: none. */
   readonly maxSessionKeys: number;
-  readonly allowRenegotiation: boolean;
 }
 
 export type SanType = 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME';
@@ -72,7 +71,11 @@ export interface ValidationPlan {
   /** Certificates between the leaf and the root; -1: 100, as Envoy. */
   readonly maxDepth: number;
   readonly suppressCaList: boolean;
+  /** Of the SPIFFE validator: authorities by trust domain, in place of `ca`; null: the default one. */
+  readonly spiffe: readonly TrustBundlePlan[] | null;
 }
+/** Authorities of one trust domain; PEM, '' for none. */
+export interface TrustBundlePlan { readonly domain: string; readonly ca: string; readonly crl: string }
 
 export type StaplePolicy = 'LENIENT_STAPLING' | 'STRICT_STAPLING' | 'MUST_STAPLE';
 /** An OCSP response (DER). `nextUpdateMs`: shown until then, ms since 1970; null: never. `fault`: why no server may have it; '' for one that is in order. */

@@ -41,13 +41,16 @@ export function fieldsByName(desc: DescMessage): Map<string, DescField> {
 /** A validate.rules message, loosely typed: rules are read by name. */
 export interface Rules { readonly [rule: string]: unknown }
 
+/** Messages whose rules Envoy does not look at: a custom certificate validator's configuration is taken over unread. */
+const UNCHECKED = /\.SPIFFECertValidatorConfig(\.|$)/;
+
 let rulesExtension: DescExtension | undefined;
 const rulesOf = new Map<DescField, Rules | null>();
 export function fieldRules(field: DescField): Rules | null {
   let rules = rulesOf.get(field);
   if (rules !== undefined) return rules;
   rulesExtension ??= extensionType('validate.rules');
-  const options = field.proto.options;
+  const options = UNCHECKED.test(field.parent.typeName) ? undefined : field.proto.options;
   rules = null;
   if (rulesExtension !== undefined && options !== undefined && hasOption(field, rulesExtension)) rules = getOption(field, rulesExtension) as unknown as Rules;
   rulesOf.set(field, rules);

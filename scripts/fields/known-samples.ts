@@ -15,6 +15,7 @@ const REGEX = { google_re2: {}, regex: 'a+' };
 
 const PAIR = { certificate_chain: { inline_string: SAMPLE_CERTIFICATE }, private_key: { inline_string: SAMPLE_KEY } };
 const ROOTS = { trusted_ca: { inline_string: SAMPLE_CERTIFICATE } };
+const DOMAIN: Json = { name: 'a', trust_bundle: { inline_string: SAMPLE_CERTIFICATE } };
 const TICKETS = { keys: [{ inline_bytes: Buffer.alloc(80, 1).toString('base64') }] };
 const SDS = { name: 's', sds_config: { path_config_source: { path: '/dev/null' } } };
 
@@ -146,6 +147,7 @@ export const VALUES: Record<string, readonly unknown[]> = {
   'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.verify_certificate_hash': ['a'.repeat(64), 'b'.repeat(64)],
   'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.verify_certificate_spki': [`${'a'.repeat(43)}=`, `${'b'.repeat(43)}=`],
   'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.trusted_ca': [{ inline_string: SAMPLE_CERTIFICATE }, { inline_string: `${SAMPLE_CERTIFICATE}\n` }],
+  'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.custom_validator_config': ['a', 'b'].map((name) => ({ name: 'envoy.tls.cert_validator.spiffe', typed_config: { '@type': `${TYPE}transport_sockets.tls.v3.SPIFFECertValidatorConfig`, trust_domains: [{ ...DOMAIN, name }] } })),
   'envoy.extensions.transport_sockets.tls.v3.TlsCertificate.certificate_chain': [{ inline_string: SAMPLE_CERTIFICATE }, { inline_string: `${SAMPLE_CERTIFICATE}\n` }],
   'envoy.extensions.transport_sockets.tls.v3.TlsCertificate.private_key': [{ inline_string: SAMPLE_KEY }, { inline_string: `${SAMPLE_KEY}\n` }],
   'envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys.keys': [{ inline_bytes: Buffer.alloc(80, 2).toString('base64') }, { inline_bytes: Buffer.alloc(80, 3).toString('base64') }],
@@ -155,8 +157,8 @@ export const VALUES: Record<string, readonly unknown[]> = {
 /** Fields that may not stand beside another, though no oneof says so. */
 export const EXCLUDES: Record<string, readonly string[]> = { 'envoy.config.route.v3.RateLimit.HitsAddend.format': ['number'], 'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.tls_certificate_sds_secret_configs': ['tls_certificates'], 'envoy.config.route.v3.WeightedCluster.ClusterWeight.cluster_header': ['name'] };
 
-/** Places where what a message says changes nothing in the sample: the password of a key that is not encrypted. They are not looked at for it. */
-export const IDLE_EDGES: ReadonlySet<string> = new Set(['envoy.extensions.transport_sockets.tls.v3.TlsCertificate.password']);
+/** Places where what a message says changes nothing in the sample: the password of a key that is not encrypted; an extension that must be of one name and type. They are not looked at for it. */
+export const IDLE_EDGES: ReadonlySet<string> = new Set(['envoy.extensions.transport_sockets.tls.v3.TlsCertificate.password', 'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.custom_validator_config']);
 
 /** Fields that are read, work, and change nothing of the plan in the sample, each with its reason. Anything else that is read without an effect is a fault. */
 export const CHECKED_ONLY: Record<string, string> = {

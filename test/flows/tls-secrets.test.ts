@@ -14,7 +14,7 @@ import { replaceFile } from '../support/replace-file.ts';
 import { ask, freePort, startWeir, until } from '../support/weir.ts';
 
 const certs = certificates();
-const SECRET = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
+const SECRET = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret', SPIFFE = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig';
 const says = '[{match: {prefix: "/"}, direct_response: {status: 200, body: {inline_string: "ok"}}}]';
 
 /** One request on a connection of its own; rejects where the connection is refused. */
@@ -48,6 +48,23 @@ for (const engine of ENGINES) {
     await assert.rejects(request(port, { key: certs.client.key, cert: certs.client.cert }));
     const stats = await weir.stats('ssl_context_update_by_sds|fail_verify');
     assert.ok(stats[`listener.127.0.0.1_${port}.server_ssl_socket_factory.ssl_context_update_by_sds`]! >= 1);
+  });
+
+  test(`${engine}: SVIDs by a SPIFFE bundle map; the map is swapped with its file, and a broken one leaves what was there`, async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'weir-spiffe-')), file = join(dir, 'bundles.json'), port = await freePort();
+    const svid = (name: string, domain: string, ca = certs.ca): Pair => ca.issue(name, `URI:spiffe://${domain}/w`, { extension: 'keyUsage=critical,digitalSignature' }), a = svid('flow-a', 'a.test'), b = svid('flow-b', 'b.test', certs.other);
+    const map = (domains: Record<string, Pair>): string => JSON.stringify({ trust_domains: Object.fromEntries(Object.entries(domains).map(([d, p]) => [d, { keys: [{ use: 'x509-svid', kty: 'EC', x5c: [p.cert.replace(/-----[^-]*-----|\n/g, '')] }] }])) });
+    writeFileSync(file, map({ 'a.test': certs.ca }));
+    const weir = await startWeir(bootstrapYaml([{ port, chain: downstreamTls(`${certificateFiles(certs.server)}, validation_context: {custom_validator_config: {name: envoy.tls.cert_validator.spiffe, typed_config: {"@type": ${SPIFFE}, trust_bundles: {filename: ${file}}}}}`), routes: says }], []), { args });
+    t.after(async () => { await weir.stop(); rmSync(dir, { recursive: true, force: true }); });
+    const served = (p: Pair | null): Promise<boolean> => request(port, p === null ? {} : { key: p.key, cert: p.cert }).then(() => true, () => false);
+    assert.deepEqual([await served(a), await served(b), await served(null)], [true, false, false]);
+    replaceFile(file, map({ 'b.test': certs.other }));
+    await until('the other trust domain', () => served(b));
+    assert.equal(await served(a), false);
+    replaceFile(file, '{"trust_domains": {}}');
+    await until('the warning', () => Promise.resolve(/No trust domains found in SPIFFE bundle; the one before stays/.test(weir.log)));
+    assert.equal(await served(b), true);
   });
 
   test(`${engine}: tickets under keys of the configuration outlive the process, and its keys are swapped with their file`, async (t) => {
@@ -121,6 +138,13 @@ test('what is wrong with a secret is an error of the configuration, at its place
   }
   // All in one report.
   const pair = (p: Pair, more: string): string => `tls_certificates: [{certificate_chain: {filename: ${p.certFile}}, private_key: {filename: ${p.keyFile}}, ${more}}]`, bytes = (b: Buffer): string => `{inline_bytes: ${b.toString('base64')}}`;
+  const domain = (name: string, more = `trust_bundle: {filename: ${certs.ca.certFile}}`): string => `{name: ${name}, ${more}}`, keys = (text: string): string => `trust_bundles: {inline_string: '{"trust_domains": {"a": {"keys": [${text}]}}}'}`;
+  const spiffe: readonly (readonly [string, RegExp, string?])[] = [
+    [`trust_domains: [${domain('a')}, ${domain('a')}]`, /Multiple trust bundles are given for one trust domain for a, workload: /], [`trust_domains: [${domain('b', 'trust_bundle: {inline_string: x}')}]`, /Failed to load trusted CA certificate for b/], ['trust_bundles: {inline_string: x}', /Invalid JSON found in SPIFFE bundle/],
+    ['trust_bundles: {inline_string: "{}"}', /No trust domains found in SPIFFE bundle/], [keys(''), /No keys found in SPIFFE bundle for domain 'a'/], [keys('{}'), /missing or invalid 'use' field found in cert for domain 'a'/], [keys('{"use": "x509-svid", "x5c": []}'), /missing or empty 'x5c' field found in keys for domain: 'a'/],
+    [keys('{"use": "x509-svid", "x5c": ["zz"]}'), /Failed to create x509 object while loading certs in domain 'a'/], [keys('{"use": "x509-svid", "x5c": ["AAAA"]}'), /Invalid x509 object in certs for domain 'a'/], [`trust_domains: [${domain('a', 'workload_trust_domain: w')}]`, /workload_trust_domain.*not supported/],
+    [`trust_domains: [${domain('a')}]`, /Failed to get certificate validator factory for other/, 'other'],
+  ];
   const together: readonly (readonly [string, RegExp])[] = [
     [downstreamTls(pair(certs.server, `ocsp_staple: ${bytes(certs.ca.respond(60, certs.second))}`)), /OCSP response does not match its TLS certificate/],
     [downstreamTls(pair(certs.server, 'ocsp_staple: {inline_string: x}')), /OCSP staple cannot be provided via inline_string/],
@@ -130,6 +154,7 @@ test('what is wrong with a secret is an error of the configuration, at its place
     [downstreamTls(`${certificateFiles(certs.server)}, tls_params: {compliance_policies: [CNSA2_202603]}`), /compliance_policies.*not supported.*FIPS_202205/],
     [downstreamTls(`${certificateFiles(certs.server)}, tls_params: {compliance_policies: [FIPS_202205]}`), /FIPS conformance policy applied on a non-FIPS build/],
     [downstreamTls(certificateFiles(certs.server), 'ocsp_staple_policy: MUST_STAPLE'), /Required OCSP response is missing from TLS context/],
+    ...spiffe.map(([config, message, name = 'envoy.tls.cert_validator.spiffe']): readonly [string, RegExp] => [downstreamTls(`${certificateFiles(certs.server)}, validation_context: {custom_validator_config: {name: ${name}, typed_config: {"@type": ${SPIFFE}, ${config}}}}`), message]),
   ];
   const all = join(dir, 'all.yaml');
   writeFileSync(all, bootstrapYaml(together.map(([chain], i) => ({ port: i + 1, name: `l${i}`, chain, routes: says })), []));

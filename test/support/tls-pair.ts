@@ -15,10 +15,10 @@ const node = new NodeTlsEngine(queue), rustls = RustlsEngine.open();
 export const engines: readonly TlsEngine[] = rustls === null ? [node] : [rustls, node];
 
 export const PARAMS: TlsParamsPlan = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: [], curves: [], signatures: [], fips: false };
-export const VALIDATION: ValidationPlan = { ca: '', crl: '', systemRoots: false, hashes: [], spki: [], sans: [], acceptUntrusted: false, allowExpired: false, onlyLeafCrl: false, maxDepth: -1, suppressCaList: false };
+export const VALIDATION: ValidationPlan = { ca: '', crl: '', systemRoots: false, hashes: [], spki: [], sans: [], acceptUntrusted: false, allowExpired: false, onlyLeafCrl: false, maxDepth: -1, suppressCaList: false, spiffe: null };
 const COMMON = { params: PARAMS, alpn: [], certificates: [], validation: [], keyLog: null } as const;
 export const SERVER: DownstreamTlsPlan = { ...COMMON, requireClientCertificate: false, requireSni: false, ticketKeys: '', statelessResumption: true, statefulResumption: true, sessionTimeoutS: 0, fullScan: false, preferClientCiphers: false, staplePolicy: 'LENIENT_STAPLING' };
-export const CLIENT: UpstreamTlsPlan = { ...COMMON, sni: '', autoHostSni: false, autoSniSanValidation: false, maxSessionKeys: 1, allowRenegotiation: false };
+export const CLIENT: UpstreamTlsPlan = { ...COMMON, sni: '', autoHostSni: false, autoSniSanValidation: false, maxSessionKeys: 1 };
 
 export function certificateSecret(p: Pair): CertificateSecretPlan {
   const leaf = certificatesOf(p.cert)[0]!, dns = leaf.sans('DNS');
@@ -28,8 +28,8 @@ export function certificateSecret(p: Pair): CertificateSecretPlan {
 export function secrets(pairs: readonly Pair[], validation: Partial<ValidationPlan> | null, group = 'g', tickets: readonly string[] = [group]): ContextSecrets {
   return { certificates: pairs.map(certificateSecret), validation: validation === null ? null : { ...VALIDATION, ...validation }, sessionGroup: group, ticketSeeds: tickets.map((t) => Buffer.alloc(32, t)) };
 }
-/** The certificates of a test are of this day. */
-const NOW = Date.now();
+/** The certificates of a test are of this day, some made after this line. */
+const NOW = Date.now() + 60_000;
 export interface Side { readonly plan?: Partial<DownstreamTlsPlan> & Partial<UpstreamTlsPlan>; readonly pairs?: readonly Pair[]; readonly validation?: Partial<ValidationPlan> | null; readonly group?: string; readonly nowMs?: () => number; /** Names of its ticket keys. */ readonly tickets?: readonly string[] }
 
 /** What a session told. */
@@ -72,7 +72,7 @@ export async function pump(a: Recorder, b: Recorder, piece = 1 << 20): Promise<v
 export function contexts(serverEngine: TlsEngine, clientEngine: TlsEngine, server: Side, client: Side): { /** Another server for the connections that come. */ serve(side: Side): void; open(options?: Partial<ClientOptions>, piece?: number): Promise<{ readonly server: Recorder; readonly client: Recorder }> } {
   const serve = (side: Side): ServerContext => serverEngine.server({ side: 'server', plan: { ...SERVER, ...side.plan }, secrets: secrets(side.pairs ?? [], side.validation ?? null, side.group, side.tickets), nowMs: side.nowMs ?? ((): number => NOW), onKeyLines: () => {} });
   let s = serve(server);
-  const c = clientEngine.client({ side: 'client', plan: { ...CLIENT, ...client.plan }, secrets: secrets(client.pairs ?? [], client.validation ?? null), onKeyLines: () => {} });
+  const c = clientEngine.client({ side: 'client', plan: { ...CLIENT, ...client.plan }, secrets: secrets(client.pairs ?? [], client.validation ?? null), nowMs: client.nowMs ?? ((): number => NOW), onKeyLines: () => {} });
   return {
     serve(side) { s = serve(side); },
     async open(options = {}, piece) {

@@ -113,11 +113,11 @@ export class RunningWeir {
 }
 
 /** Starts Weir on a bootstrap (YAML without `admin`, which is added) and waits for /ready. */
-export async function startWeir(config: string, options: { command?: readonly string[]; args?: string[]; concurrency?: number; env?: Record<string, string>; readyMs?: number; /** The admin message in place of the usual one, flow YAML; PORT is replaced. */ admin?: string } = {}): Promise<RunningWeir> {
+export async function startWeir(config: string, options: { command?: readonly string[]; args?: string[]; concurrency?: number; env?: Record<string, string>; readyMs?: number; /** 'warning' where it is not said. */ logLevel?: string; /** The admin message in place of the usual one, flow YAML; PORT is replaced. */ admin?: string } = {}): Promise<RunningWeir> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-test-'));
   const admin = await freePort();
   writeFileSync(join(dir, 'envoy.yaml'), `admin: ${(options.admin ?? '{address: {socket_address: {address: 127.0.0.1, port_value: PORT}}}').replaceAll('PORT', String(admin))}\n${config}`);
-  const args = ['-c', join(dir, 'envoy.yaml'), '--concurrency', String(options.concurrency ?? 1), '-l', 'warning', '--file-flush-interval-msec', '20', ...(options.args ?? []), ...transportArgs(options.args)];
+  const args = ['-c', join(dir, 'envoy.yaml'), '--concurrency', String(options.concurrency ?? 1), '-l', options.logLevel ?? 'warning', '--file-flush-interval-msec', '20', ...(options.args ?? []), ...transportArgs(options.args)];
   const weir = new RunningWeir(dir, admin, spawn(options.command?.[0] ?? COMMAND, [...(options.command?.slice(1) ?? []), ...args], { cwd: dir, env: { ...process.env, WEIR_TEST_CRASH_DIR: dir, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] }));
   weir.pipe = /pipe: \{path: "([^"]+)"/.exec(options.admin ?? '')?.[1] ?? '';
   try {

@@ -6,10 +6,6 @@ export class CertificateChoice {
   private readonly exact = new Map<string, number[]>();
   /** By what follows '*'. */
   private readonly wildcard = new Map<string, number[]>();
-  /** For a client that names no server: one of each key type. */
-  readonly unnamed: readonly number[];
-  /** For a name that no certificate has: one of each key type, or the first one. */
-  readonly unmatched: readonly number[];
   private readonly keyTypes: readonly CertificateSecretPlan['keyType'][];
   /** For those who look at every certificate: all of them, and what is looked at for a name that none has. */
   private readonly all: readonly number[];
@@ -22,13 +18,9 @@ export class CertificateChoice {
       if (list === undefined) map.set(name, [i]); else if (!list.some((k) => type(k) === type(i))) list.push(i);
     };
     certificates.forEach((c, i) => { for (const n of c.names) if (n.startsWith('*.')) put(this.wildcard, n.slice(1), i); else put(this.exact, n, i); });
-    const each: number[] = [];
-    certificates.forEach((_c, i) => { if (!each.some((k) => type(k) === type(i))) each.push(i); });
-    this.unnamed = each;
     this.keyTypes = certificates.map((c) => c.keyType);
     this.all = certificates.map((_c, i) => i);
     this.rest = fullScan ? this.all : this.all.slice(0, 1);
-    this.unmatched = fullScan ? each : this.rest;
   }
 
   /** Indexes of the certificates for a name, one of each key type; null: none has it. */
@@ -58,6 +50,4 @@ export class CertificateChoice {
     const rows = (m: Map<string, number[]>): { name: string; certs: number[] }[] => [...m].map(([name, certs]) => ({ name, certs }));
     return { exact: rows(this.exact), wildcard: rows(this.wildcard), unnamed: this.all, unmatched: this.rest };
   }
-
-  get sets(): readonly (readonly number[])[] { return [...this.exact.values(), ...this.wildcard.values(), this.unnamed, this.unmatched]; }
 }

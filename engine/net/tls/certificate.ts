@@ -1,6 +1,9 @@
 // One X.509 certificate as configuration, logs and checks look at it. Everything is worked out when it is first asked for: most connections ask for nothing.
 import { createHash, X509Certificate } from 'node:crypto';
-import { alternativeNames, type AlternativeName } from './der.ts';
+import { alternativeNames, extension, itemAt, type AlternativeName } from './der.ts';
+
+/** Bits of keyUsage (RFC 5280 4.2.1.3), the first one highest. */
+export const KEY_USAGE = { digitalSignature: 0x80, keyEncipherment: 0x20, keyCertSign: 0x04, cRLSign: 0x02 } as const;
 
 /** RFC 2253: the last attribute first, bytes beyond ASCII as \XX. Node gives one relative name a line, escaped already. */
 export function rfc2253(name: string): string {
@@ -25,6 +28,11 @@ export class Certificate {
   get subject(): string { return rfc2253(this.x509.subject ?? ''); }
   get issuer(): string { return rfc2253(this.x509.issuer ?? ''); }
   get commonName(): string { return /^CN=(.*)$/m.exec(this.x509.subject ?? '')?.[1] ?? ''; }
+  /** The bits of KEY_USAGE; -1 for a certificate that does not say. */
+  get keyUsage(): number {
+    const value = extension(this.raw, '2.5.29.15'), bits = value === null ? null : itemAt(value, 0, value.length);
+    return value === null ? -1 : bits?.tag === 3 && bits.end - bits.start > 1 ? value[bits.start + 1]! : 0;
+  }
   /** Lower-case hex. */
   get serial(): string { return this.x509.serialNumber.toLowerCase(); }
   get sha256(): string { return this.hash256 === '' ? (this.hash256 = createHash('sha256').update(this.raw).digest('hex')) : this.hash256; }

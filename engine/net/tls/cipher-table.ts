@@ -33,3 +33,19 @@ export const NAMES = {
     0x0806: 'rsa_pss_rsae_sha512', 0x0807: 'ed25519',
   } as Readonly<Record<number, string>>,
 };
+
+/** Suites of TLS 1.2 and older that rustls has not, by their numbers. */
+const OLD_SUITES: Readonly<Record<number, string>> = {
+  0xc009: 'ECDHE-ECDSA-AES128-SHA', 0xc00a: 'ECDHE-ECDSA-AES256-SHA', 0xc013: 'ECDHE-RSA-AES128-SHA', 0xc014: 'ECDHE-RSA-AES256-SHA', 0xc027: 'ECDHE-RSA-AES128-SHA256', 0x009c: 'AES128-GCM-SHA256', 0x009d: 'AES256-GCM-SHA384', 0x002f: 'AES128-SHA', 0x0035: 'AES256-SHA',
+  0x000a: 'DES-CBC3-SHA',
+};
+/** By number, which keys go with a suite; those of TLS 1.3 with any. */
+export type SuiteKinds = ReadonlyMap<number, 'any' | 'rsa' | 'ec'>;
+/** Of the suites by these names. */
+export function suiteKinds(names: readonly string[], tls13: boolean): SuiteKinds {
+  const out = new Map<number, 'any' | 'rsa' | 'ec'>();
+  for (const [id, name] of [...Object.entries(NAMES.suites), ...Object.entries(OLD_SUITES)]) {
+    if (name.startsWith('TLS_')) { if (tls13) out.set(Number(id), 'any'); } else if (names.includes(name)) out.set(Number(id), name.includes('-ECDSA-') ? 'ec' : 'rsa');
+  }
+  return out;
+}

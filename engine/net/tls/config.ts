@@ -58,7 +58,7 @@ function compileCommon(m: ConfigMessage | undefined, ctx: CompileContext, side: 
 
 /** The part of a validation context beside its files. */
 export function rulesOf(m: ConfigMessage): ValidationRules {
-  for (const f of ['ca_certificate_provider_instance', 'require_signed_certificate_timestamp', 'custom_validator_config']) m.unsupported(f);
+  for (const f of ['ca_certificate_provider_instance', 'require_signed_certificate_timestamp']) m.unsupported(f);
   // A matcher that is missing was reported: it is required.
   const sans = m.list('match_typed_subject_alt_names').flatMap((s): SanMatcherPlan[] => { const text = s.msg('matcher'); return text === undefined ? [] : [{ type: s.enum('san_type') as SanType, oid: s.str('oid'), ...compileStringMatcher(text) }]; });
   for (const s of m.list('match_subject_alt_names')) for (const type of ['DNS', 'URI', 'EMAIL', 'IP_ADDRESS'] as const) sans.push({ type, oid: '', ...compileStringMatcher(s) });
@@ -92,7 +92,7 @@ export function compileDownstreamTls(m: ConfigMessage, ctx: CompileContext): Dow
 
 export function compileUpstreamTls(m: ConfigMessage, ctx: CompileContext): UpstreamTlsPlan {
   const common = compileCommon(m.msg('common_tls_context'), ctx, 'client');
-  m.noop('enforce_rsa_key_usage', 'key usage is always enforced');
+  m.noop('enforce_rsa_key_usage', 'key usage is always enforced, as in Envoy');
   if (m.bool('allow_renegotiation')) m.unsupported('allow_renegotiation', 'renegotiation is refused');
-  return { ...common, sni: m.str('sni'), autoHostSni: m.bool('auto_host_sni'), autoSniSanValidation: m.bool('auto_sni_san_validation'), maxSessionKeys: m.num('max_session_keys', 1), allowRenegotiation: false };
+  return { ...common, sni: m.str('sni'), autoHostSni: m.bool('auto_host_sni'), autoSniSanValidation: m.bool('auto_sni_san_validation'), maxSessionKeys: m.num('max_session_keys', 1) };
 }

@@ -58,7 +58,7 @@ function mergeValidation(list: readonly ValidationPlan[]): ValidationPlan | null
     const o: ValidationPlan = out;
     out = {
       ca: v.ca || o.ca, crl: v.crl || o.crl, systemRoots: v.systemRoots || o.systemRoots, hashes: [...o.hashes, ...v.hashes], spki: [...o.spki, ...v.spki], sans: [...o.sans, ...v.sans],
-      acceptUntrusted: v.acceptUntrusted || o.acceptUntrusted, allowExpired: v.allowExpired || o.allowExpired, onlyLeafCrl: v.onlyLeafCrl || o.onlyLeafCrl, maxDepth: v.maxDepth >= 0 ? v.maxDepth : o.maxDepth, suppressCaList: v.suppressCaList || o.suppressCaList,
+      acceptUntrusted: v.acceptUntrusted || o.acceptUntrusted, allowExpired: v.allowExpired || o.allowExpired, onlyLeafCrl: v.onlyLeafCrl || o.onlyLeafCrl, maxDepth: v.maxDepth >= 0 ? v.maxDepth : o.maxDepth, suppressCaList: v.suppressCaList || o.suppressCaList, spiffe: v.spiffe ?? o.spiffe,
     };
   }
   return out;
@@ -122,10 +122,11 @@ class Current<C, S extends ServerContextSpec | ClientContextSpec> {
   }
 
   private build(spec: S): C | null {
-    const { tls, log, workerId } = this.env, problem = problemOf(spec);
+    const { tls, log, workerId } = this.env, problem = problemOf(spec), fallback = tls.at(-1);
     if (problem !== '') { log.log('connection', 'error', `${this.what}: ${problem}`); return null; }
     for (const engine of tls) {
       const cannot = engine.cannot(spec);
+      if (cannot !== '' && engine === fallback) { log.log('connection', 'error', `${this.what}: no TLS, as ${engine.name} has no ${cannot}`); continue; }
       if (cannot !== '') { if (workerId === 0) log.log('connection', 'warning', `${this.what}: TLS by node:tls, as ${engine.name} has no ${cannot}`); continue; }
       // Control has checked the secrets; what an engine still refuses is told, and the context before stays.
       try { return this.make(engine, spec); } catch (e) { log.log('connection', 'error', `${this.what}: ${engine.name}: ${(e as Error).message}`); }
@@ -212,8 +213,8 @@ export class UpstreamTls implements UpstreamSocketFactory {
     this.plan = plan;
     const stats = this.stats = new TlsStats(env, scope, 'client');
     this.stage = WriteStage.of(env.later);
-    const spec = (): ClientContextSpec | null => { const secrets = gather(env, plan, '', null); return secrets === null ? null : { side: 'client', plan, secrets, onKeyLines }; };
-    const onKeyLines = keyLines(plan);
+    const spec = (): ClientContextSpec | null => { const secrets = gather(env, plan, '', null); return secrets === null ? null : { side: 'client', plan, secrets, nowMs, onKeyLines }; };
+    const onKeyLines = keyLines(plan), nowMs = (): number => env.clock.wallMs();
     this.context = new Current(env, [...plan.certificates, ...plan.validation], scope, stats, spec, (engine, s) => engine.client(s));
     this.watcher = { ...NO_WATCH, onSecured: (_s, f) => stats.secured(f), onFault: (_s, f) => stats.failed(f) };
     this.plain = this.asks(plan.sni);

@@ -70,6 +70,16 @@ export class DerReader {
 /** Value bytes of one extension, null for none. */
 export function extension(der: Uint8Array, id: string): Uint8Array | null { const i = extensions(der).get(id); return i === undefined ? null : der.subarray(i.start, i.end); }
 
+const CRITICAL = [1, 1, 0xff];
+/** Identifiers of the extensions that whoever does not know them must refuse (RFC 5280 4.2). */
+export function criticalExtensions(der: Uint8Array): string[] {
+  return [...extensions(der)].flatMap(([id, value]) => {
+    // BOOLEAN TRUE before the value's OCTET STRING, whose head is as long as its length is written.
+    const head = value.start - (value.end - value.start < 128 ? 2 : value.end - value.start < 256 ? 3 : 4);
+    return CRITICAL.every((b, i) => der[head - 3 + i] === b) ? [id] : [];
+  });
+}
+
 /** Value bytes of each extension (RFC 5280 4.2) by identifier. */
 export function extensions(der: Uint8Array): Map<string, Item> {
   const out = new Map<string, Item>(), whole = itemAt(der, 0, der.length), tbs = whole === null ? null : firstOf(der, whole, 0x30);

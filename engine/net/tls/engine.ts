@@ -57,7 +57,7 @@ export interface TlsSession {
 
 /** Everything that a context is built of. `onKeyLines`: lines for key_log, called where the plan has one. Contexts are immutable: a changed secret makes a new one, and older connections keep theirs. */
 export interface ServerContextSpec { readonly side: 'server'; readonly plan: DownstreamTlsPlan; readonly secrets: ContextSecrets; /** Wall clock. */ nowMs(): number; onKeyLines(lines: readonly string[], sink: TlsSink): void }
-export interface ClientContextSpec { readonly side: 'client'; readonly plan: UpstreamTlsPlan; readonly secrets: ContextSecrets; onKeyLines(lines: readonly string[], sink: TlsSink): void }
+export interface ClientContextSpec { readonly side: 'client'; readonly plan: UpstreamTlsPlan; readonly secrets: ContextSecrets; /** Wall clock. */ nowMs(): number; onKeyLines(lines: readonly string[], sink: TlsSink): void }
 export interface ContextSecrets {
   readonly certificates: readonly Extract<SecretPlan, { kind: 'certificate' }>[];
   readonly validation: Extract<SecretPlan, { kind: 'validation' }>['validation'] | null;

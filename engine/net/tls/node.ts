@@ -5,17 +5,18 @@
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import type { Later } from '../../loop/later.ts';
-import type { CommonTlsPlan } from '../../plan/tls-plan.ts';
+import type { CertificateSecretPlan, CommonTlsPlan, ValidationPlan } from '../../plan/tls-plan.ts';
 import { Certificate, certificatesOf } from './certificate.ts';
 import type { ClientContext, ClientContextSpec, ClientOptions, ContextSecrets, ServerContext, ServerContextSpec, TlsEngine, TlsFault, TlsSession, TlsSink } from './engine.ts';
 import { SessionFacts } from './facts.ts';
 import { ClientHelloReader, type ClientHello } from './client-hello.ts';
 import { opensslReason, sslReason } from './failure-table.ts';
-import { DEFAULT_CIPHERS, FIPS_SIGNATURES, flatCiphers } from './cipher-table.ts';
+import { DEFAULT_CIPHERS, FIPS_SIGNATURES, flatCiphers, suiteKinds, type SuiteKinds } from './cipher-table.ts';
 import { CertificateChoice } from './certificate-choice.ts';
 import { stapleOutcome, type StapleOutcome } from './ocsp.ts';
 import { TicketKeys } from './node-tickets.ts';
-import { chainProblem, PeerPolicy } from './verify.ts';
+import { pathProblem } from './certificate-path.ts';
+import { chainProblem, EXPIRY, PeerPolicy } from './verify.ts';
 
 /** Bytes between the engine and the transport. */
 class Pipe extends Duplex {
@@ -26,19 +27,24 @@ class Pipe extends Duplex {
 }
 
 /** What a context knows of the connections it makes. */
-interface Owner { readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean; readonly onKeyLines: ServerContextSpec['onKeyLines'] | null; localOf(sni: string): Certificate | null }
+interface Owner { readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean; readonly onKeyLines: ServerContextSpec['onKeyLines'] | null; /** A client's certificate; a server's is known by its greeting. */ readonly local: Certificate | null; /** Of the trust domains, or of the one validation context. */ readonly anchors: readonly (readonly Certificate[])[]; nowMs(): number }
 type Make = (pipe: Pipe) => tls.TLSSocket;
-/** What a server answers a hello with. `staple`: null for a client that asks for none. `local`: null where OpenSSL chooses by itself. */
-interface Greeting { readonly make: Make; readonly staple: StapleOutcome | null; readonly local: Certificate | null }
+/** Why a hello is answered by an alert and nothing else. */
+interface Refusal { readonly alert: number; readonly reason: string }
+/** What a server answers a hello with. `staple`: null for a client that asks for none. */
+type Greeting = { readonly make: Make; readonly staple: StapleOutcome | null; readonly refused: Refusal | null; readonly local: Certificate } | { readonly make: null; readonly staple: null; readonly refused: Refusal; readonly local: null };
 /** A server's hello, until it is whole. */
 interface Arrival { readonly reader: ClientHelloReader; bytes: Buffer; greet(hello: ClientHello | null): Greeting }
-/** A plaintext alert handshake_failure. */
-const REJECTED = Buffer.from([21, 3, 3, 0, 2, 2, 40]);
+/** handshake_failure: the certificate may not be shown without the staple that it lacks. */
+const NO_STAPLE: Refusal = { alert: 40, reason: sslReason('CONNECTION_REJECTED') };
+/** unrecognized_name (RFC 6066 3), under require_sni. */
+const UNKNOWN_NAME: Refusal = { alert: 112, reason: sslReason('CLIENTHELLO_TLSEXT') };
 
 class NodeSession implements TlsSession {
   private readonly sink: TlsSink;
   private readonly owner: Owner;
   private readonly names: readonly string[] | null;
+  private readonly server: boolean;
   private readonly pipe: Pipe;
   private socket: tls.TLSSocket;
   private state: 'new' | 'open' | 'over' = 'new';
@@ -55,7 +61,7 @@ class NodeSession implements TlsSession {
 
   constructor(sink: TlsSink, owner: Owner, names: readonly string[] | null, begins: Arrival | Make) {
     this.sink = sink; this.owner = owner; this.names = names;
-    const server = typeof begins !== 'function';
+    const server = this.server = typeof begins !== 'function';
     this.arrival = server ? begins : null;
     this.make = server ? null : begins;
     this.pipe = new Pipe((chunk) => { if (this.state !== 'over' && (this.state !== 'new' || server || !this.refuses())) sink.onCiphertext(chunk, 0, chunk.length); });
@@ -82,15 +88,27 @@ class NodeSession implements TlsSession {
     const s = this.socket as tls.TLSSocket | null, chain = s === null ? [] : chainOf(s), fault = s === null || chain.length === 0 ? null : this.judge(s, chain);
     if (fault === null) return false;
     this.refused = true;
-    this.tell(() => this.over(fault, this.factsOf(chain, false)));
+    this.tell(() => this.over(fault, this.factsOf(shown(fault, chain), false)));
     return true;
   }
   private refused = false;
 
   private judge(s: tls.TLSSocket, chain: readonly Certificate[]): TlsFault | null {
-    const { policy } = this.owner, handle = (s as unknown as { _handle: { verifyError(): NodeJS.ErrnoException | null } | null })._handle;
-    if (policy.validation?.acceptUntrusted === true) return null;
-    return policy.check(chain[0]!, policy.checksChain ? chainProblem(handle?.verifyError()?.code ?? tooLong(chain.length, policy.validation?.maxDepth ?? -1), policy.validation) : '', this.names);
+    const { policy } = this.owner, leaf = chain[0]!, unusable = policy.unusable(leaf, !this.server && PLAIN_RSA.test(s.getCipher().name));
+    if (unusable !== null) return unusable;
+    return policy.acceptsAny ? null : policy.check(leaf, policy.checksChain ? chainProblem(this.chainFault(s, chain)) : '', this.names);
+  }
+
+  /** In Node's names; '' for a good chain. */
+  private chainFault(s: tls.TLSSocket, chain: readonly Certificate[]): string {
+    const { policy, anchors, nowMs } = this.owner, v = policy.validation!, rules = { nowMs: nowMs(), allowExpired: v.allowExpired, ofClient: this.server, maxDepth: v.maxDepth < 0 ? 100 : v.maxDepth };
+    const code = (s as unknown as { _handle: { verifyError(): NodeJS.ErrnoException | null } | null })._handle?.verifyError()?.code ?? tooLong(chain.length, v.maxDepth);
+    // OpenSSL's last error is one that is allowed: it may have had another one before.
+    const excused = v.allowExpired && EXPIRY.has(code);
+    if (v.spiffe === null) return excused ? pathProblem(chain, anchors[0]!, rules) : code;
+    // OpenSSL has looked for any trust domain's authorities.
+    const i = policy.bundleOf(chain[0]!);
+    return i < 0 || (code !== '' && !excused) ? code : pathProblem(chain, anchors[i]!, rules);
   }
 
   private factsOf(chain: readonly Certificate[], validated: boolean): SessionFacts {
@@ -98,7 +116,7 @@ class NodeSession implements TlsSession {
     return new SessionFacts({
       version: s.getProtocol() ?? '', cipher: (s.getCipher() as tls.CipherNameAndProtocol | undefined)?.name ?? '', sni, alpn: typeof s.alpnProtocol === 'string' ? s.alpnProtocol : '', sessionId: '', resumed: s.isSessionReused(),
       curve: CURVE_NAMES[ephemeral?.name ?? ''] ?? ephemeral?.name ?? '', signature: '',
-    }, chain, validated, this.local ?? this.owner.localOf(sni));
+    }, chain, validated, this.local ?? this.owner.local);
   }
 
   /** Through the turn's queue: never up the stack, and in order. */
@@ -119,7 +137,7 @@ class NodeSession implements TlsSession {
     let fault: TlsFault | null = null;
     if (chain.length > 0) fault = s.isSessionReused() ? null : this.judge(s, chain);
     else if (demands) fault = { stat: 'fail_verify_no_cert', reason: sslReason('PEER_DID_NOT_RETURN_A_CERTIFICATE', 'peer did not provide required client certificate') };
-    const facts = this.factsOf(chain, chain.length > 0 && policy.checks && fault === null);
+    const facts = this.factsOf(shown(fault, chain), chain.length > 0 && policy.checks && fault === null);
     if (fault !== null) { this.over(fault, facts); return; }
     this.state = 'open';
     this.sink.onSecured(facts);
@@ -141,13 +159,14 @@ class NodeSession implements TlsSession {
   }
   /** `hello`: null for what is none; OpenSSL says what it thinks of it. */
   private arrived(hello: ClientHello | null): void {
-    const a = this.arrival!, { make, staple, local } = a.greet(hello);
+    const a = this.arrival!, { make, staple, refused, local } = a.greet(hello);
     this.arrival = null;
     this.make = make; this.local = local;
     if (staple !== null) this.sink.onStaple(staple);
-    if (staple === 'fail') {
-      this.sink.onCiphertext(REJECTED, 0, REJECTED.length);
-      this.tell(() => this.over({ stat: 'connection_error', reason: sslReason('CONNECTION_REJECTED') }, null));
+    if (refused !== null) {
+      const alert = Buffer.from([21, 3, 3, 0, 2, 2, refused.alert]);
+      this.sink.onCiphertext(alert, 0, alert.length);
+      this.tell(() => this.over({ stat: 'connection_error', reason: refused.reason }, null));
       return;
     }
     this.start();
@@ -183,6 +202,18 @@ class NodeSession implements TlsSession {
   get pendingBytes(): number { return this.state === 'over' ? 0 : this.socket === null ? this.earlyBytes : this.socket.writableLength; }
 }
 
+/** A certificate that may not be used at all is no peer's, as in BoringSSL. */
+function shown(fault: TlsFault | null, chain: readonly Certificate[]): readonly Certificate[] { return fault?.stat === 'connection_error' ? [] : chain; }
+
+/** Suites with RSA key exchange. */
+const PLAIN_RSA = /^(AES|DES)/;
+/** Authorities of a context: those of each trust domain, else the one list. */
+function anchorsOf(v: ValidationPlan | null): Certificate[][] {
+  if (v === null) return [];
+  if (v.spiffe !== null) return v.spiffe.map((b) => certificatesOf(b.ca));
+  return v.allowExpired ? [certificatesOf(v.systemRoots ? `${v.ca}${tls.rootCertificates.join('\n')}` : v.ca)] : [];
+}
+
 /** max_verify_depth counts what stands between the leaf and the root. */
 function tooLong(certificates: number, maxDepth: number): string { return maxDepth >= 0 && certificates > maxDepth + 2 ? 'CERT_CHAIN_TOO_LONG' : ''; }
 
@@ -214,67 +245,49 @@ function common(plan: CommonTlsPlan, secrets: ContextSecrets): tls.SecureContext
   return {
     allowPartialTrustChain: true, minVersion: params.minVersion, maxVersion: params.maxVersion, ciphers: ciphersOf(plan),
     ...(params.curves.length > 0 ? { ecdhCurve: params.curves.map((c) => OPENSSL_CURVES[c] ?? c).join(':') } : {}), ...(signatures.length > 0 ? { sigalgs: signatures.join(':') } : {}),
-    ...(v !== null && v.ca !== '' ? { ca: v.ca } : v !== null && v.systemRoots ? { ca: [...tls.rootCertificates] } : { ca: [] }), ...(v !== null && v.crl !== '' ? { crl: v.crl } : {}),
+    ...(v === null ? { ca: [] } : v.spiffe !== null ? { ca: v.spiffe.map((b) => b.ca) } : v.ca !== '' ? { ca: v.ca } : v.systemRoots ? { ca: [...tls.rootCertificates] } : { ca: [] }), ...(v !== null && v.crl !== '' ? { crl: v.crl } : {}),
   };
 }
 
 class NodeServer implements ServerContext, Owner {
-  readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean; readonly onKeyLines: Owner['onKeyLines'];
+  readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean; readonly onKeyLines: Owner['onKeyLines']; readonly local = null; readonly anchors: Owner['anchors']; readonly nowMs: () => number;
   private readonly options: tls.TLSSocketOptions;
   private readonly choice: CertificateChoice;
-  private readonly contexts = new Map<string, tls.SecureContext>();
+  /** Of each certificate: one context has one, so that OpenSSL does not choose anew. */
+  private readonly contexts: readonly tls.SecureContext[];
   private readonly spec: ServerContextSpec;
-  private readonly context: (indexes: readonly number[]) => tls.SecureContext;
-  /** Some certificate has a staple: which one is shown is then decided here, not by OpenSSL. */
-  private readonly staples: boolean;
   private readonly locals: readonly Certificate[];
+  private readonly kinds: SuiteKinds;
 
   constructor(spec: ServerContextSpec, later: Later) {
     const { plan, secrets } = spec;
     this.later = later; this.spec = spec;
-    this.staples = secrets.certificates.some((c) => c.ocsp !== null);
     this.onKeyLines = plan.keyLog === null ? null : spec.onKeyLines;
     this.policy = new PeerPolicy(secrets.validation);
-    this.demands = plan.requireClientCertificate;
+    this.demands = plan.requireClientCertificate || this.policy.demands;
+    this.anchors = anchorsOf(secrets.validation); this.nowMs = spec.nowMs;
     this.choice = new CertificateChoice(secrets.certificates, plan.fullScan);
     this.locals = secrets.certificates.map((c) => certificatesOf(c.chain)[0]!);
-    const base = common(plan, secrets);
-    const tickets = new TicketKeys(secrets.ticketSeeds);
-    const context = (indexes: readonly number[]): tls.SecureContext => {
-      const key = indexes.join(), known = this.contexts.get(key);
-      if (known !== undefined) return known;
-      const certificates = indexes.map((i) => secrets.certificates[i]!);
+    this.kinds = suiteKinds(ciphersOf(plan).split(':'), plan.params.maxVersion === 'TLSv1.3');
+    const base = common(plan, secrets), tickets = new TicketKeys(secrets.ticketSeeds);
+    this.contexts = secrets.certificates.map((c) => {
       const made = tls.createSecureContext({
-        ...base, cert: certificates.map((c) => c.chain), key: certificates.map((c) => c.key), honorCipherOrder: !plan.preferClientCiphers, sessionIdContext: secrets.sessionGroup.slice(0, 32),
+        ...base, cert: c.chain, key: c.key, honorCipherOrder: !plan.preferClientCiphers, sessionIdContext: secrets.sessionGroup.slice(0, 32),
         ...(plan.sessionTimeoutS > 0 ? { sessionTimeout: plan.sessionTimeoutS } : {}), ...(plan.statelessResumption ? {} : { secureOptions: NO_TICKET }),
       });
       tickets.serve(made);
-      this.contexts.set(key, made);
       return made;
-    };
-    this.context = context;
-    const first = context(this.choice.unnamed);
-    // Node takes over one certificate of a context that is chosen by server name: ECDSA where there is one. The first context's own set stays as it is, of both types.
-    const named = (set: readonly number[]): tls.SecureContext | null => (set.join() === this.choice.unnamed.join() ? null : context([set.find((i) => secrets.certificates[i]!.keyType !== 'rsa') ?? set[0]!]));
-    for (const set of this.choice.sets) named(set);
-    this.options = {
-      isServer: true, secureContext: first, requestCert: this.demands || secrets.validation !== null, rejectUnauthorized: false,
-      SNICallback: (name, done) => {
-        const set = this.choice.find(name);
-        if (set === null && plan.requireSni) { done(new Error('unknown name')); return; }
-        done(null, named(set ?? this.choice.unmatched) ?? undefined);
-      },
-      ...(plan.alpn.length > 0 ? { ALPNProtocols: [...plan.alpn] } : {}),
-    };
+    });
+    this.options = { isServer: true, requestCert: this.demands || secrets.validation !== null, rejectUnauthorized: false, ...(plan.alpn.length > 0 ? { ALPNProtocols: [...plan.alpn] } : {}) };
   }
-  localOf(sni: string): Certificate { return this.locals[(sni === '' ? this.choice.unnamed : this.choice.find(sni) ?? this.choice.unmatched)[0]!]!; }
+  /** `hello`: null for what is none; OpenSSL says what it thinks of it. */
   private greet(hello: ClientHello | null): Greeting {
-    const { plan, secrets, nowMs } = this.spec, asks = hello?.has(STATUS_REQUEST) === true, known = (name: string): boolean => this.choice.find(name) !== null;
-    if (hello === null || !this.staples || (plan.requireSni && hello.serverName !== '' && !known(hello.serverName))) return { make: opener(this.options, null), staple: asks ? 'none' : null, local: null };
+    const { plan, secrets, nowMs } = this.spec, asks = hello?.has(STATUS_REQUEST) === true;
+    if (hello !== null && plan.requireSni && (hello.serverName === '' || this.choice.find(hello.serverName) === null)) return { make: null, staple: null, refused: UNKNOWN_NAME, local: null };
     const now = nowMs(), outcome = (i: number): StapleOutcome => stapleOutcome(secrets.certificates[i]!, plan.staplePolicy, now);
-    const i = this.choice.pick(hello.serverName, (type) => checks(hello, type), (c) => !asks || outcome(c) !== 'fail');
+    const i = hello === null ? 0 : this.choice.pick(hello.serverName, (type) => checks(hello, type, this.kinds), (c) => !asks || outcome(c) !== 'fail');
     const staple = asks ? outcome(i) : null, response = staple === 'staple' ? secrets.certificates[i]!.ocsp!.response : null;
-    return { make: opener({ ...this.options, SNICallback: undefined as never, secureContext: this.context([i]) }, response), staple, local: this.locals[i]! };
+    return { make: opener({ ...this.options, secureContext: this.contexts[i]! }, response), staple, refused: staple === 'fail' ? NO_STAPLE : null, local: this.locals[i]! };
   }
   accept(sink: TlsSink): TlsSession { return new NodeSession(sink, this, null, { reader: new ClientHelloReader(), bytes: Buffer.alloc(0), greet: (h) => this.greet(h) }); }
 }
@@ -288,21 +301,20 @@ function opener(options: tls.TLSSocketOptions, staple: Uint8Array | null): Make 
 }
 /** RFC 6066 8. */
 const STATUS_REQUEST = 5;
-/** A client can check what a key of this type signs, by its signature algorithms and, where it is of TLS 1.2, its suites. */
-function checks(hello: ClientHello, type: 'rsa' | 'ec' | 'ed25519'): boolean {
-  const algorithms = hello.signatureAlgorithms(), of = type === 'rsa' ? [0x0401, 0x0501, 0x0601, 0x0201, 0x0804, 0x0805, 0x0806] : type === 'ec' ? [0x0403, 0x0503, 0x0603] : [0x0807];
-  if (algorithms.length > 0 && !algorithms.some((a) => of.includes(a))) return false;
-  const suites = hello.ciphers();
-  return suites.some((s) => (s >= 0x1301 && s <= 0x1303)) || type !== 'rsa' || suites.some((s) => ![0xc02b, 0xc02c, 0xcca9, 0xc009, 0xc00a].includes(s));
+const SIGNATURES: Readonly<Record<CertificateSecretPlan['keyType'], readonly number[]>> = { rsa: [0x0401, 0x0501, 0x0601, 0x0201, 0x0804, 0x0805, 0x0806], ec: [0x0403, 0x0503, 0x0603], ed25519: [0x0807] };
+/** A client can check what a key of this type signs: by its signature algorithms and, where it is of TLS 1.2, by the suites that both have. */
+function checks(hello: ClientHello, type: CertificateSecretPlan['keyType'], kinds: SuiteKinds): boolean {
+  const algorithms = hello.signatureAlgorithms();
+  return (algorithms.length === 0 || algorithms.some((a) => SIGNATURES[type].includes(a))) && hello.ciphers().some((s) => { const k = kinds.get(s); return k === 'any' || k === (type === 'rsa' ? 'rsa' : 'ec'); });
 }
 
 /** SSL_OP_NO_TICKET. */
 const NO_TICKET = 1 << 14;
 
 class NodeClient implements ClientContext, Owner {
-  readonly later: Later; readonly policy: PeerPolicy; readonly demands = false; readonly onKeyLines: Owner['onKeyLines'];
+  readonly later: Later; readonly policy: PeerPolicy; readonly demands = false; readonly onKeyLines: Owner['onKeyLines']; readonly anchors: Owner['anchors']; readonly nowMs: () => number;
   private readonly context: tls.SecureContext;
-  private readonly local: Certificate | null;
+  readonly local: Certificate | null;
   private readonly spec: ClientContextSpec;
   private readonly sessions = new Map<string, Buffer>();
 
@@ -310,11 +322,11 @@ class NodeClient implements ClientContext, Owner {
     this.later = later; this.spec = spec;
     this.onKeyLines = spec.plan.keyLog === null ? null : spec.onKeyLines;
     this.policy = new PeerPolicy(spec.secrets.validation);
+    this.anchors = anchorsOf(spec.secrets.validation); this.nowMs = spec.nowMs;
     const c = spec.secrets.certificates[0];
     this.context = tls.createSecureContext({ ...common(spec.plan, spec.secrets), ...(c === undefined ? {} : { cert: c.chain, key: c.key }) });
     this.local = c === undefined ? null : certificatesOf(c.chain)[0]!;
   }
-  localOf(): Certificate | null { return this.local; }
 
   connect(sink: TlsSink, o: ClientOptions): TlsSession {
     const alpn = o.alpn ?? this.spec.plan.alpn;
@@ -340,7 +352,12 @@ export class NodeTlsEngine implements TlsEngine {
   readonly name = 'node';
   private readonly later: Later;
   constructor(later: Later) { this.later = later; }
-  cannot(): string { return ''; }
+  cannot(spec: ServerContextSpec | ClientContextSpec): string {
+    const v = spec.secrets.validation;
+    if (v === null) return '';
+    if (v.spiffe !== null && v.spiffe.some((b) => b.crl !== '')) return 'revocation lists in trust bundles';
+    return v.allowExpired && v.crl !== '' ? 'revocation lists beside allow_expired_certificate' : '';
+  }
   server(spec: ServerContextSpec): ServerContext { return new NodeServer(spec, this.later); }
   client(spec: ClientContextSpec): ClientContext { return new NodeClient(spec, this.later); }
 }

@@ -11,11 +11,11 @@ import { SessionFacts, type Negotiated } from './facts.ts';
 import { alertReason, sslReason } from './failure-table.ts';
 import { DEFAULT_CIPHERS, DEFAULT_CURVES, flatCiphers, NAMES, RUSTLS_GROUPS, RUSTLS_SUITES } from './cipher-table.ts';
 import { STAPLE_POLICIES, type StapleOutcome } from './ocsp.ts';
-import { PeerPolicy } from './verify.ts';
+import { alertOf, PeerPolicy } from './verify.ts';
 
 interface Info { readonly alpn: string; readonly sni: string; readonly version: number; readonly suite: number; readonly group: number; readonly scheme: number; readonly resumed: boolean; readonly chosen: number; readonly peer: readonly Buffer[] }
 interface Addon {
-  init(out: Buffer, plain: Buffer, status: Buffer, judge: (leaf: Buffer, problem: string) => number): void;
+  init(out: Buffer, plain: Buffer, status: Buffer, judge: (leaf: Buffer, problem: string) => number, assign: (leaf: Buffer) => number): void;
   serverContext(spec: object): number; clientContext(spec: object): number; freeContext(id: number): void;
   accept(context: number, nowS: number): number; connect(context: number, name: string, alpn: readonly Buffer[]): number; close(id: number): void;
   receive(id: number, bytes: Buffer, start: number, end: number): number; send(id: number, bytes: Uint8Array, start: number, end: number): number; end(id: number): number;
@@ -33,6 +33,7 @@ const STATUS = new Int32Array(STATUS_BYTES.buffer, STATUS_BYTES.byteOffset, 4);
 /** The session whose bytes the addon is looking at: its certificate policy is asked. */
 let receiving: RustlsSession | null = null;
 function judge(leaf: Buffer, problem: string): number { return receiving === null ? 80 : receiving.judge(leaf, problem); }
+function assign(leaf: Buffer): number { return receiving === null ? -1 : receiving.assign(leaf); }
 
 let loaded: Addon | null | undefined;
 /** The addon, once a thread; null where it is not built or does not load. */
@@ -40,15 +41,13 @@ function load(): Addon | null {
   if (loaded !== undefined) return loaded;
   try {
     loaded = createRequire(import.meta.url)('../../../build/tls.node') as Addon;
-    loaded.init(OUT, PLAIN, STATUS_BYTES, judge);
+    loaded.init(OUT, PLAIN, STATUS_BYTES, judge, assign);
   } catch { loaded = null; }
   return loaded;
 }
 
 interface Owner { readonly addon: Addon; readonly policy: PeerPolicy; readonly server: boolean; readonly locals: readonly Certificate[]; onKeyLines(lines: readonly string[], sink: TlsSink): void }
 
-/** Alerts for refusals, as Envoy sends them: what rustls can say of them. */
-const ALERT_OF: Readonly<Record<TlsFault['stat'], number>> = { '': 80, connection_error: 80, fail_verify_no_cert: 116, fail_verify_error: 48, fail_verify_san: 46, fail_verify_cert_hash: 46 };
 /** A plaintext alert protocol_version, for what is no TLS at all. */
 const NOT_TLS = Buffer.from([21, 3, 1, 0, 2, 2, 70]);
 const HTTP = /^(GET |POST|HEAD|PUT )/;
@@ -77,13 +76,17 @@ class RustlsSession implements TlsSession {
 
   /** The policy's answer within the handshake: 0, or the alert. */
   judge(leaf: Buffer, problem: string): number {
-    const { policy } = this.owner, certificate = new Certificate(Buffer.from(leaf));
-    const fault = policy.check(certificate, problem === '' ? '' : `X509_verify_cert: ${problem}`, this.names);
-    if (fault === null || policy.validation?.acceptUntrusted === true) { this.validated = fault === null && policy.checks; return 0; }
+    const { policy } = this.owner, certificate = new Certificate(Buffer.from(leaf)), unusable = policy.unusable(certificate);
+    const fault = unusable ?? policy.check(certificate, problem === '' ? '' : `X509_verify_cert: ${problem}`, this.names);
+    if (fault === null || (unusable === null && policy.acceptsAny)) { this.validated = fault === null && policy.checks; return 0; }
     this.refusal = fault;
-    this.refused = certificate;
-    return ALERT_OF[fault.stat];
+    // A certificate that may not be used at all is no peer's, as in BoringSSL.
+    this.refused = unusable === null ? certificate : null;
+    return alertOf(fault, policy.validation);
   }
+
+  /** Which trust domain's authorities the chain of this leaf is checked by; -1: by none. */
+  assign(leaf: Buffer): number { return this.owner.policy.bundleOf(new Certificate(Buffer.from(leaf))); }
 
   receive(bytes: Buffer, start: number, end: number): void {
     if (this.first && this.id >= 0) { this.first = false; if (this.owner.server && this.noTls(bytes, start, end)) return; }
@@ -186,7 +189,10 @@ const EMPTY_CHOICE = { exact: [], wildcard: [], unnamed: [], unmatched: [] };
 
 function peerOf(v: ValidationPlan | null): object {
   const der = (pem: string, label: string): Buffer[] => [...pem.matchAll(new RegExp(`-----BEGIN ${label}-----([\\s\\S]*?)-----END ${label}-----`, 'g'))].map((m) => Buffer.from(m[1]!, 'base64'));
-  return { ca: v === null ? [] : der(v.systemRoots ? `${v.ca}${rootCertificates.join('\n')}` : v.ca, 'CERTIFICATE'), crl: v === null ? [] : der(v.crl, 'X509 CRL'), leafCrl: v?.onlyLeafCrl ?? false, allowExpired: v?.allowExpired ?? false, depth: v === null || v.maxDepth < 0 ? 100 : v.maxDepth, hints: v?.suppressCaList !== true };
+  return {
+    ca: v === null ? [] : der(v.systemRoots ? `${v.ca}${rootCertificates.join('\n')}` : v.ca, 'CERTIFICATE'), crl: v === null ? [] : der(v.crl, 'X509 CRL'), leafCrl: v?.onlyLeafCrl ?? false, allowExpired: v?.allowExpired ?? false, depth: v === null || v.maxDepth < 0 ? 100 : v.maxDepth, hints: v?.suppressCaList !== true,
+    bundles: (v?.spiffe ?? []).map((b) => ({ ca: der(b.ca, 'CERTIFICATE'), crl: der(b.crl, 'X509 CRL') })),
+  };
 }
 
 function common(plan: CommonTlsPlan, secrets: ContextSecrets): object {
@@ -207,11 +213,12 @@ class RustlsServer implements ServerContext, Owner {
     const { plan, secrets } = spec, choice = new CertificateChoice(secrets.certificates, plan.fullScan), asks = plan.requireClientCertificate || secrets.validation !== null;
     this.addon = addon;
     this.policy = new PeerPolicy(secrets.validation);
+    const mandatory = plan.requireClientCertificate || this.policy.demands;
     this.locals = secrets.certificates.map((c) => certificatesOf(c.chain)[0]!);
     this.onKeyLines = spec.onKeyLines;
     this.nowMs = spec.nowMs;
     this.id = addon.serverContext({
-      ...common(plan, secrets), ...choice.table(), ...(asks ? { peer: peerOf(secrets.validation) } : {}), staple: STAPLE_POLICIES.indexOf(plan.staplePolicy), mandatory: plan.requireClientCertificate, requireSni: plan.requireSni, preferClient: plan.preferClientCiphers,
+      ...common(plan, secrets), ...choice.table(), ...(asks ? { peer: peerOf(secrets.validation) } : {}), staple: STAPLE_POLICIES.indexOf(plan.staplePolicy), mandatory, requireSni: plan.requireSni, preferClient: plan.preferClientCiphers,
       ticketSeeds: secrets.ticketSeeds.map((s) => Buffer.from(s)), lifetime: plan.sessionTimeoutS > 0 ? plan.sessionTimeoutS : 7200, stateless: plan.statelessResumption, stateful: plan.statefulResumption, group: secrets.sessionGroup,
     });
     released.register(this, { addon, id: this.id });

@@ -1,30 +1,13 @@
 // Secrets from configuration: where each part comes from, and how it is loaded and checked. Loading is done again whenever one of its files changes, so what is
 // wrong with a file is thrown as SecretFault: at compile time it becomes an error of the configuration, later the pair that was there stays.
 import { createHash, createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { CompileContext, ConfigMessage, SecretSource } from '../../proto/config-message.ts';
 import type { CertificateSecretPlan, TicketSecretPlan, ValidationPlan, ValidationSecretPlan } from '../../plan/tls-plan.ts';
 import { certificatesOf, type Certificate } from './certificate.ts';
 import { readPkcs12 } from './pkcs12.ts';
 import { mustStaple, stapleOf, stapleProblem } from './ocsp.ts';
-
-export class SecretFault extends Error {}
-
-/** One DataSource: reads it anew each time. */
-interface Part { readonly label: string; readonly file: string; /** What stands for it in the secret's key. */ readonly id: string; read(): Buffer }
-
-function part(m: ConfigMessage | undefined, ctx: CompileContext): Part | null {
-  if (m === undefined) return null;
-  const watched = m.msg('watched_directory')?.str('path');
-  if (m.oneof('specifier') === 'filename') {
-    const file = m.str('filename');
-    return { label: file, file, id: `file:${file}:${watched ?? ''}`, read: () => { try { return readFileSync(file); } catch { throw new SecretFault(`Invalid path: ${file}`); } } };
-  }
-  const bytes = ctx.dataSource(m);
-  if (bytes === undefined) return null;
-  const inline = Buffer.from(bytes);
-  return { label: '<inline>', file: '', id: `inline:${createHash('sha256').update(inline).digest('hex')}`, read: () => inline };
-}
+import { part, SecretFault, type Part } from './data-source-config.ts';
+import { compileSpiffe } from './spiffe-config.ts';
 
 /** Registers a source and reports what is wrong with it now. */
 function register(m: ConfigMessage, ctx: CompileContext, source: SecretSource): string {
@@ -101,21 +84,23 @@ export function compileCertificate(m: ConfigMessage, ctx: CompileContext): strin
   });
 }
 
-export type ValidationRules = Omit<ValidationPlan, 'ca' | 'crl'>;
+export type ValidationRules = Omit<ValidationPlan, 'ca' | 'crl' | 'spiffe'>;
 
 /** envoy CertificateValidationContext. `partial`: another context is merged over it. */
 export function compileValidation(m: ConfigMessage, ctx: CompileContext, rules: (m: ConfigMessage) => ValidationRules, partial = false): string {
   const watched = m.msg('watched_directory')?.str('path'), plan = rules(m);
-  const ca = part(m.msg('trusted_ca'), ctx), crl = part(m.msg('crl'), ctx), parts = [ca, crl];
-  if (!partial && ca === null && !plan.systemRoots) {
+  const ca = part(m.msg('trusted_ca'), ctx), crl = part(m.msg('crl'), ctx), spiffe = compileSpiffe(m, ctx), parts = [ca, crl, ...(spiffe?.parts ?? [])];
+  if (!partial && ca === null && !plan.systemRoots && spiffe === null) {
     if (plan.sans.length > 0) m.error('', 'SAN-based verification of peer certificates without trusted CA is insecure and not allowed');
     if (crl !== null) m.error('crl', `Failed to load CRL from ${crl.label} without trusted CA`);
     if (plan.allowExpired) m.error('allow_expired_certificate', 'Certificate validity period is always ignored without trusted CA');
   }
   return register(m, ctx, {
-    key: keyOf('validation', parts, JSON.stringify([plan, watched])), kind: 'validation', name: '', files: [...filesOf(parts), ...(watched === undefined ? [] : [watched])], paths: { ca: ca?.label ?? '' },
+    key: keyOf('validation', parts, JSON.stringify([plan, watched, spiffe?.domains])), kind: 'validation', name: '', files: [...filesOf(parts), ...(watched === undefined ? [] : [watched])], paths: { ca: spiffe?.label ?? ca?.label ?? '' },
     load: (): ValidationSecretPlan => {
       let roots = '', revoked = '';
+      // The SPIFFE validator looks at neither of them.
+      if (spiffe !== null) return { kind: 'validation', validation: { ...plan, ca: '', crl: '', spiffe: spiffe.load() } };
       if (ca !== null) {
         let list: Certificate[] = [];
         try { list = certificatesOf(ca.read().toString('latin1')); } catch (e) { if (e instanceof SecretFault) throw e; }
@@ -123,7 +108,7 @@ export function compileValidation(m: ConfigMessage, ctx: CompileContext, rules: 
         roots = list.map((c) => c.pem).join('');
       }
       if (crl !== null) { revoked = crl.read().toString('latin1'); if (!revoked.includes('-----BEGIN X509 CRL-----')) throw new SecretFault(`Failed to load CRL from ${crl.label}`); }
-      return { kind: 'validation', validation: { ...plan, ca: roots, crl: revoked } };
+      return { kind: 'validation', validation: { ...plan, ca: roots, crl: revoked, spiffe: null } };
     },
   });
 }

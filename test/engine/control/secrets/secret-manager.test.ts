@@ -1,13 +1,16 @@
 // Secrets on their way to the workers: sealed, kept while their files do not fit, sent again only when they have changed.
 import assert from 'node:assert/strict';
+import { createPrivateKey } from 'node:crypto';
 import test from 'node:test';
 import { SecretManager } from '../../../../engine/control/secrets/secret-manager.ts';
 import { UnreadableResources } from '../../../../engine/control/xds/resource-file.ts';
 import { TicketRotation } from '../../../../engine/control/secrets/ticket-rotation.ts';
 import { SecretStore } from '../../../../engine/net/tls/secret-store.ts';
 import { PROCESS_TICKETS } from '../../../../engine/plan/tls-plan.ts';
+import { pack, unpack } from '../../../../engine/plan/plan-wire.ts';
 import type { PlanRecord } from '../../../../engine/plan/records.ts';
 import { unseal } from '../../../../engine/plan/sealed.ts';
+import { Ring } from '../../../../engine/shm/ring.ts';
 import type { SecretSource } from '../../../../engine/proto/config-message.ts';
 import { certificateSecret } from '../../../support/tls-pair.ts';
 import { ManualTimers } from '../../../support/manual-timers.ts';
@@ -37,6 +40,19 @@ test('a secret goes out sealed: nothing of its key can be read, and only under t
   assert.throws(() => unseal(Buffer.alloc(32, 8), r.body));
   bytes[20]! ^= 1;
   assert.throws(() => unseal(KEY, bytes));
+});
+
+test('nothing of a key stays in the shared memory that a secret went through: neither PEM nor DER nor the private number', () => {
+  const { manager, sent } = made(), secret = certificateSecret(certs.server), memory = new SharedArrayBuffer(Ring.bytes(64 * 1024)), ring = new Ring(memory);
+  manager.apply([source(() => secret)]);
+  for (const r of sent) ring.write(pack(r));
+  const store = new SecretStore(KEY), arrived = unpack<PlanRecord>(ring.read()!);
+  assert.ok(arrived.kind === 'secret');
+  store.install('k', arrived.body);
+  assert.deepEqual(store.get('k'), { ...secret });
+  const shared = Buffer.from(memory), key = createPrivateKey(secret.key), traces = [...secret.key.trim().split('\n'), key.export({ type: 'pkcs8', format: 'der' }), Buffer.from((key.export({ format: 'jwk' }) as { d: string }).d, 'base64url')];
+  assert.ok(shared.includes(Buffer.from(arrived.body.subarray(0, 32))), 'the sealed record is there');
+  for (const t of traces) assert.equal(shared.includes(t), false);
 });
 
 test('a pair that does not fit keeps the one before; the next change is looked at again; what has not changed is not sent', () => {

@@ -82,7 +82,7 @@ const step = fc.tuple(fc.constantFrom('write', 'more', 'deliver', 'pause', 'resu
 
 for (const engine of engines) {
   test(`${engine.name}: what is written arrives, whatever is paused and blocked meanwhile`, async () => {
-    const server = engine.server({ side: 'server', plan: SERVER, secrets: secrets([certs.server], null), nowMs: () => 0, onKeyLines() {} }), client = engine.client({ side: 'client', plan: { ...CLIENT, params: PARAMS }, secrets: secrets([], null), onKeyLines() {} });
+    const server = engine.server({ side: 'server', plan: SERVER, secrets: secrets([certs.server], null), nowMs: () => 0, onKeyLines() {} }), client = engine.client({ side: 'client', plan: { ...CLIENT, params: PARAMS }, secrets: secrets([], null), nowMs: () => 0, onKeyLines() {} });
     await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
       const lower = [new Lower(), new Lower()] as const, ends = [new End(lower[0]), new End(lower[1])] as const;
       lower[0].peer = lower[1]; lower[1].peer = lower[0];

@@ -5,13 +5,21 @@ import { certificates, type Pair } from '../../../support/certificates.ts';
 import { Certificate, certificatesOf } from '../../../../engine/net/tls/certificate.ts';
 import type { StapleOutcome } from '../../../../engine/net/tls/ocsp.ts';
 import { FIPS_CIPHERS, FIPS_CURVES } from '../../../../engine/net/tls/cipher-table.ts';
-import type { SanMatcherPlan, SanType, StaplePolicy, TlsParamsPlan, TlsVersion } from '../../../../engine/plan/tls-plan.ts';
+import type { SanMatcherPlan, SanType, StaplePolicy, TlsParamsPlan, TlsVersion, ValidationPlan } from '../../../../engine/plan/tls-plan.ts';
 import { contexts, engines, PARAMS, pump, type Recorder, type Side } from '../../../support/tls-pair.ts';
 
 const certs = certificates();
 const CA = { ca: certs.ca.cert };
 const mustStaple = certs.ca.issue('must', 'DNS:must.example.com', { extension: 'tlsfeature=status_request' });
 const server7d = certs.ca.respond(7 * 1440, certs.server), serverEndless = certs.ca.respond(0, certs.server), mustHour = certs.ca.respond(60, mustStaple), rsa7d = certs.ca.respond(7 * 1440, certs.rsa);
+/** SVIDs of two trust domains, and what is none. */
+const SVID = { extension: 'keyUsage=critical,digitalSignature' } as const;
+const svid = (name: string, san: string, ca = certs.ca, options: object = {}): Pair => ca.issue(name, san, { ...SVID, ...options });
+const svids = {
+  a: svid('svid-a', 'URI:spiffe://a.test/w'), b: svid('svid-b', 'URI:spiffe://b.test/w', certs.other), evil: svid('svid-evil', 'URI:spiffe://a.test/w', certs.other), unknown: svid('svid-unknown', 'URI:spiffe://c.test/w'), nobody: svid('svid-nobody', 'DNS:a.test'),
+  pathless: svid('svid-pathless', 'URI:spiffe://a.test'), second: svid('svid-second', 'URI:http://a.test/,URI:spiffe://a.test/w'), silent: certs.ca.issue('svid-silent', 'URI:spiffe://a.test/w'), old: svid('svid-old', 'URI:spiffe://a.test/w', certs.ca, { days: 0 }), oldEvil: svid('svid-old-evil', 'URI:spiffe://a.test/w', certs.other, { days: 0 }),
+  authority: certs.ca.issue('svid-authority', 'URI:spiffe://a.test/w', { extension: 'basicConstraints=critical,CA:TRUE' }), unfit: certs.ca.issue('svid-unfit', 'URI:spiffe://a.test/w', { extension: 'keyUsage=keyAgreement' }),
+};
 const both = engines.flatMap((s) => engines.map((c) => [s, c] as const));
 const close = (...list: Recorder[]): void => { for (const r of list) r.session.close(); };
 const cn = (r: Recorder): string => r.facts?.peerSubject.replace(/^CN=|,.*$/g, '') ?? '';
@@ -101,6 +109,70 @@ for (const [serverEngine, clientEngine] of both) {
     const rsa = await pair({ pairs: [certs.server, certs.rsa] }, { plan: old }).open();
     assert.equal(cn(rsa.client), 'rsa');
     close(rsa.server, rsa.client);
+  });
+
+  test(name('which certificate: by what the client offers and the server has, with staples and without'), async () => {
+    const EC = 'ECDHE-ECDSA-AES128-GCM-SHA256', RSA = 'ECDHE-RSA-AES128-GCM-SHA256', stapled = [{ ...certs.server, staple: server7d }, { ...certs.rsa, staple: rsa7d }];
+    const cases: readonly (readonly [string, Partial<TlsParamsPlan>, Partial<TlsParamsPlan>, string])[] = [
+      ['any', {}, {}, 'server'], ['TLS 1.2', {}, { maxVersion: 'TLSv1.2' }, 'server'], ['TLS 1.2, suites for RSA', {}, { maxVersion: 'TLSv1.2', ciphers: [RSA] }, 'rsa'], ['TLS 1.2, suites for ECDSA', {}, { maxVersion: 'TLSv1.2', ciphers: [EC] }, 'server'],
+      ['suites for RSA before TLS 1.3, which the server has not', { maxVersion: 'TLSv1.2' }, { ciphers: [RSA] }, 'rsa'], ['suites for RSA before TLS 1.3, which it has', {}, { ciphers: [RSA] }, 'server'],
+      ['the server has suites for RSA only', { maxVersion: 'TLSv1.2', ciphers: [RSA] }, { maxVersion: 'TLSv1.2' }, 'rsa'], ['no suite of both', { maxVersion: 'TLSv1.2', ciphers: [RSA] }, { maxVersion: 'TLSv1.2', ciphers: [EC] }, ''],
+    ];
+    for (const [what, server, client, shown] of cases) {
+      for (const pairs of [[certs.server, certs.rsa], [certs.rsa, certs.server], stapled]) {
+        const x = await pair({ pairs, plan: { params: { ...PARAMS, ...server } } }, { plan: { params: { ...PARAMS, ...client } } }).open();
+        if (shown === '') assert.match(x.server.fault!.reason, /NO_SHARED_CIPHER/, what); else assert.equal(cn(x.client), shown, `${what}: ${x.server.fault?.reason}`);
+        close(x.server, x.client);
+      }
+    }
+    const names = [certs.server, certs.rsa, certs.second, certs.ca.issue('second-rsa', 'DNS:second.example.com', { rsa: true })];
+    const named = await pair({ pairs: names }, { plan: { params: { ...PARAMS, maxVersion: 'TLSv1.2', ciphers: [RSA] } } }).open({ serverName: 'second.example.com' });
+    assert.equal(cn(named.client), 'second-rsa');
+    close(named.server, named.client);
+  });
+
+  test(name('require_sni refuses an unknown name and none'), async () => {
+    const { open } = pair({ pairs: [certs.server], plan: { requireSni: true } });
+    for (const [serverName, good] of [['example.com', true], ['unknown.test', false], ['', false]] as const) {
+      const { server, client } = await open({ serverName });
+      if (good) assert.equal(server.fault, null); else { assert.match(server.fault!.reason, /CLIENTHELLO_TLSEXT/, serverName); assert.match(client.fault!.reason, /UNRECOGNIZED_NAME/, serverName); }
+      close(server, client);
+    }
+  });
+
+  test(name('SPIFFE: by the authorities of the trust domain that the certificate names; the reasons are those of Envoy'), async () => {
+    const spiffe = [{ domain: 'a.test', ca: certs.ca.cert, crl: '' }, { domain: 'b.test', ca: certs.other.cert, crl: '' }], uri = (text: string): SanMatcherPlan => ({ type: 'URI', kind: 'exact', text, ignoreCase: false, oid: '' });
+    const dns: SanMatcherPlan = { type: 'DNS', kind: 'exact', text: 'elsewhere', ignoreCase: false, oid: '' }, issuer = /depth 0: unable to get local issuer certificate/, store = /verify cert failed: no trust bundle store/, precheck = /verify cert failed: cert precheck/;
+    const cases: readonly (readonly [keyof typeof svids | 'none', Partial<ValidationPlan>, RegExp | null])[] = [
+      ['a', {}, null], ['b', {}, null], ['none', {}, /PEER_DID_NOT_RETURN_A_CERTIFICATE/], ['evil', {}, issuer], ['unknown', {}, store], ['nobody', {}, store], ['pathless', {}, store], ['second', {}, store], ['silent', {}, precheck], ['authority', {}, precheck],
+      ['old', {}, /certificate has expired/], ['old', { allowExpired: true }, null], ['oldEvil', { allowExpired: true }, issuer], ['a', { sans: [uri('spiffe://b.test/w')] }, /verify cert failed: SAN match/], ['b', { sans: [uri('spiffe://b.test/w')] }, null],
+      ['a', { sans: [dns], hashes: ['00'], acceptUntrusted: true }, null], ['evil', { acceptUntrusted: true }, issuer],
+    ];
+    for (const [who, more, reason] of cases) {
+      const { server, client } = await pair({ pairs: [certs.server], validation: { spiffe, ...more } }, { pairs: who === 'none' ? [] : [svids[who]] }).open();
+      if (reason === null) assert.equal(server.fault?.reason, undefined, who); else assert.match(server.fault?.reason ?? '', reason, who);
+      if (reason !== null) assert.equal(server.fault!.stat, who === 'none' ? 'fail_verify_no_cert' : /SAN/.test(reason.source) ? 'fail_verify_san' : 'fail_verify_error', who);
+      close(server, client);
+    }
+    for (const [who, good] of [['a', true], ['b', false]] as const) {
+      const { server, client } = await pair({ pairs: [svids[who]] }, { validation: { spiffe: spiffe.slice(0, 1) } }).open();
+      assert.equal(client.fault === null, good, `upstream ${who}`);
+      close(server, client);
+    }
+  });
+
+  test(name('names and pins demand a certificate, whatever is required; key usage counts; what has expired must still be of the authority'), async () => {
+    const named: SanMatcherPlan = { type: 'URI', kind: 'prefix', text: 'spiffe://', ignoreCase: false, oid: '' };
+    const cases: readonly (readonly [string, Partial<ValidationPlan>, Pair | null, RegExp | null])[] = [
+      ['by name', { ...CA, sans: [named] }, null, /PEER_DID_NOT_RETURN_A_CERTIFICATE/], ['by pin', { hashes: ['00'] }, null, /PEER_DID_NOT_RETURN_A_CERTIFICATE/], ['optional', CA, null, null],
+      ['another usage', CA, svids.unfit, /268435758:SSL routines:OPENSSL_internal:KEY_USAGE_BIT_INCORRECT/], ['another usage, untrusted', { ...CA, acceptUntrusted: true }, svids.unfit, /KEY_USAGE_BIT_INCORRECT/],
+      ['old', { ...CA, allowExpired: true }, svids.old, null], ['old, of a stranger', { ...CA, allowExpired: true }, svids.oldEvil, /unable to get local issuer certificate/],
+    ];
+    for (const [what, validation, who, reason] of cases) {
+      const { server, client } = await pair({ pairs: [certs.server], validation }, { pairs: who === null ? [] : [who] }).open();
+      if (reason === null) assert.equal(server.fault?.reason, undefined, what); else assert.match(server.fault?.reason ?? 'served', reason, what);
+      close(server, client);
+    }
   });
 
   test(name('client certificates: optional, demanded, untrusted, by name, by pin; the reasons are those of Envoy'), async () => {

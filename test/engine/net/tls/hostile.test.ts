@@ -12,7 +12,7 @@ const LIMIT = { interruptAfterTimeLimit: 2500, markInterruptAsFailure: false } a
 
 for (const engine of engines) {
   const server = engine.server({ side: 'server', plan: SERVER, secrets: secrets([certs.server], { ca: certs.ca.cert }), nowMs: () => 0, onKeyLines: () => {} });
-  const client = engine.client({ side: 'client', plan: CLIENT, secrets: secrets([], { ca: certs.ca.cert }), onKeyLines: () => {} });
+  const client = engine.client({ side: 'client', plan: CLIENT, secrets: secrets([], { ca: certs.ca.cert }), nowMs: () => 0, onKeyLines: () => {} });
   const accept = (): Recorder => { const r = new Recorder(); r.session = server.accept(r); return r; };
   const hello = async (): Promise<Buffer> => { const r = new Recorder(); r.session = client.connect(r, { serverName: 'example.com', alpn: null, sans: null }); r.session.start(); await settle(); r.session.close(); return Buffer.concat(r.out); };
   const feed = async (r: Recorder, bytes: Uint8Array): Promise<void> => { const b = Buffer.from(bytes); r.session.receive(b, 0, b.length); r.session.receive(b, 0, 0); await settle(); assert.equal(r.facts, null); r.session.close(); r.session.close(); r.session.receive(b, 0, b.length); r.session.send(b, 0, b.length); };

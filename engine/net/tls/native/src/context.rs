@@ -1,7 +1,7 @@
 //! Contexts: rustls configurations made of what net/tls/rustls.ts gives.
 use crate::chain::Roots;
 use crate::tickets::Ticketer;
-use crate::verify::PeerVerifier;
+use crate::verify::{Anchors, PeerVerifier};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use rustls::client::{ResolvesClientCert, Resumption};
@@ -31,6 +31,12 @@ pub struct NameSpec {
   pub name: String,
   pub certs: Vec<u32>,
 }
+/// Authorities (DER) of one trust domain.
+#[napi(object)]
+pub struct BundleSpec {
+  pub ca: Vec<Buffer>,
+  pub crl: Vec<Buffer>,
+}
 #[napi(object)]
 pub struct PeerSpec {
   pub ca: Vec<Buffer>,
@@ -39,6 +45,8 @@ pub struct PeerSpec {
   pub allow_expired: bool,
   pub depth: i32,
   pub hints: bool,
+  /// In place of `ca`: JavaScript says by which of them a leaf is checked.
+  pub bundles: Vec<BundleSpec>,
 }
 #[napi(object)]
 pub struct ContextSpec {
@@ -116,6 +124,8 @@ pub enum Staple {
 #[derive(Debug)]
 struct Choice {
   tls13: bool,
+  /// Numbers of the suites of TLS 1.2 in use.
+  suites: Vec<u16>,
   keys: Vec<Shown>,
   /// 0 lenient, 1 strict, 2 must.
   policy: u32,
@@ -146,10 +156,11 @@ impl Choice {
   /// Of a set, ECDSA (or Ed25519) for a client that can, else RSA; none that must not be shown without a staple that it lacks.
   fn best(&self, set: &[u32], hello: &ClientHello<'_>, asked: Option<u64>) -> Option<usize> {
     let rsa = |s: SignatureScheme| matches!(u16::from(s), 0x0401 | 0x0501 | 0x0601 | 0x0201 | 0x0804..=0x0806);
-    // What the suites let: those of TLS 1.2 name the kind of signature.
-    let may = |of: [u16; 3]| hello.cipher_suites().iter().any(|s| of.contains(&u16::from(*s)));
-    let any = self.tls13 && may([0x1301, 0x1302, 0x1303]);
-    let (may_ec, may_rsa) = (any || may([0xc02b, 0xc02c, 0xcca9]), any || may([0xc02f, 0xc030, 0xcca8]));
+    // What the suites let: those of TLS 1.2 name the kind of signature, and count where both sides have them.
+    let offered = || hello.cipher_suites().iter().map(|s| u16::from(*s));
+    let any = self.tls13 && offered().any(|s| matches!(s, 0x1301..=0x1303));
+    let may = |of: [u16; 3]| any || offered().any(|s| of.contains(&s) && self.suites.contains(&s));
+    let (may_ec, may_rsa) = (may([0xc02b, 0xc02c, 0xcca9]), may([0xc02f, 0xc030, 0xcca8]));
     let mut best = None;
     for i in set.iter().map(|&i| i as usize) {
       if asked.is_some_and(|now| self.staple(i, now) == Staple::Fail) {
@@ -254,9 +265,14 @@ fn keys(s: &ContextSpec) -> Result<Vec<Shown>> {
 fn verifier(s: &ContextSpec) -> Result<Option<Arc<PeerVerifier>>> {
   let Some(p) = &s.peer else { return Ok(None) };
   let der = |list: &Vec<Buffer>| list.iter().map(|b| b.to_vec()).collect::<Vec<_>>();
-  let roots = if p.ca.is_empty() { None } else { Some(Roots::new(&der(&p.ca), &der(&p.crl), p.leaf_crl, p.allow_expired, p.depth).ok_or_else(|| bad("the authorities cannot be loaded"))?) };
-  let hints = if p.hints { roots.as_ref().map(|r| r.names.iter().map(|n| DistinguishedName::from(n.clone())).collect()).unwrap_or_default() } else { Vec::new() };
-  Ok(Some(Arc::new(PeerVerifier { roots, mandatory: s.mandatory, hints, fips: s.fips })))
+  let roots = |ca: &Vec<Buffer>, crl: &Vec<Buffer>, leaf_crl: bool| Roots::new(&der(ca), &der(crl), leaf_crl, p.allow_expired, p.depth).ok_or_else(|| bad("the authorities cannot be loaded"));
+  let anchors = match (p.bundles.is_empty(), p.ca.is_empty()) {
+    (false, _) => Anchors::Bundles(p.bundles.iter().map(|b| roots(&b.ca, &b.crl, false)).collect::<Result<_>>()?),
+    (true, false) => Anchors::Roots(roots(&p.ca, &p.crl, p.leaf_crl)?),
+    (true, true) => Anchors::None,
+  };
+  let hints = if p.hints { anchors.names().into_iter().map(DistinguishedName::from).collect() } else { Vec::new() };
+  Ok(Some(Arc::new(PeerVerifier { anchors, mandatory: s.mandatory, hints, fips: s.fips })))
 }
 
 /// Sessions kept by the server, shared by all workers, one store a group.
@@ -276,7 +292,8 @@ pub struct Server {
 impl Server {
   pub fn new(s: &ContextSpec) -> Result<Self> {
     let table = |l: &Vec<NameSpec>| l.iter().map(|n| (n.name.clone(), n.certs.clone())).collect::<HashMap<_, _>>();
-    let choice = Arc::new(Choice { tls13: s.tls13, policy: s.staple, keys: keys(s)?, exact: table(&s.exact), wildcard: table(&s.wildcard), unnamed: s.unnamed.clone(), unmatched: s.unmatched.clone() });
+    let suites = provider(s, None).cipher_suites.iter().filter(|c| c.tls13().is_none()).map(|c| u16::from(c.suite())).collect();
+    let choice = Arc::new(Choice { tls13: s.tls13, suites, policy: s.staple, keys: keys(s)?, exact: table(&s.exact), wildcard: table(&s.wildcard), unnamed: s.unnamed.clone(), unmatched: s.unmatched.clone() });
     let verifier = verifier(s)?;
     let seeds: Vec<Vec<u8>> = s.ticket_seeds.iter().map(|b| b.to_vec()).collect();
     let storage: Arc<dyn StoresServerSessions> = if s.stateful {

@@ -58,7 +58,7 @@ fn bad<E: std::fmt::Display>(e: E) -> Error {
 }
 
 #[napi]
-pub fn init(env: Env, mut out: Buffer, mut plain: Buffer, mut status: Buffer, judge: Function<FnArgs<(Buffer, String)>, u32>) -> Result<()> {
+pub fn init(env: Env, mut out: Buffer, mut plain: Buffer, mut status: Buffer, judge: Function<FnArgs<(Buffer, String)>, u32>, assign: Function<FnArgs<(Buffer,)>, i32>) -> Result<()> {
   if out.len() < OUT || plain.len() < PLAIN || status.len() < 16 {
     return Err(bad("scratch too small"));
   }
@@ -67,7 +67,7 @@ pub fn init(env: Env, mut out: Buffer, mut plain: Buffer, mut status: Buffer, ju
     t.plain = plain.as_mut_ptr();
     t.status = status.as_mut_ptr().cast();
   });
-  JUDGE.set(Some((env, judge.create_ref()?)));
+  JUDGE.set(Some((env, judge.create_ref()?, assign.create_ref()?)));
   // References for the life of the thread: the pointers above must not dangle.
   std::mem::forget((out, plain, status));
   Ok(())

@@ -6,14 +6,16 @@ use napi::Env;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, PeerMisbehaved, SignatureScheme};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
 pub type Judge = FunctionRef<FnArgs<(Buffer, String)>, u32>;
+pub type Assign = FunctionRef<FnArgs<(Buffer,)>, i32>;
 thread_local! {
-  pub static JUDGE: RefCell<Option<(Env, Judge)>> = const { RefCell::new(None) };
+  /// The policy, and what says by which trust domain's authorities a leaf is checked.
+  pub static JUDGE: RefCell<Option<(Env, Judge, Assign)>> = const { RefCell::new(None) };
   /// Scheme of the last signature that a peer made, 0: none.
   pub static SCHEME: Cell<u16> = const { Cell::new(0) };
 }
@@ -30,11 +32,15 @@ impl std::error::Error for Refused {}
 /// The policy's answer is the alert to send; 0: accepted.
 fn judge(leaf: &[u8], problem: String) -> Result<(), Error> {
   let answer = JUDGE.with_borrow(|j| {
-    let Some((env, f)) = j else { return 80 };
+    let Some((env, f, _)) = j else { return 80 };
     f.borrow_back(env).and_then(|f| f.call(FnArgs::from((Buffer::from(leaf.to_vec()), problem)))).unwrap_or(80)
   });
   match answer {
     0 => Ok(()),
+    42 => Err(CertificateError::BadEncoding.into()),
+    43 => Err(CertificateError::InvalidPurpose.into()),
+    // Whatever misbehaviour: an illegal_parameter.
+    47 => Err(PeerMisbehaved::InvalidCertCompression.into()),
     48 => Err(CertificateError::UnknownIssuer.into()),
     45 => Err(CertificateError::Expired.into()),
     44 => Err(CertificateError::Revoked.into()),
@@ -42,8 +48,44 @@ fn judge(leaf: &[u8], problem: String) -> Result<(), Error> {
   }
 }
 
+/// Index of the bundle for this leaf; none: none.
+fn assign(leaf: &[u8]) -> Option<usize> {
+  JUDGE.with_borrow(|j| {
+    let (env, _, f) = j.as_ref()?;
+    let i = f.borrow_back(env).and_then(|f| f.call(FnArgs::from((Buffer::from(leaf.to_vec()),)))).ok()?;
+    usize::try_from(i).ok()
+  })
+}
+
+pub enum Anchors {
+  None,
+  Roots(Roots),
+  /// Of trust domains.
+  Bundles(Vec<Roots>),
+}
+impl Anchors {
+  /// '' for a good chain, and where none is checked.
+  fn problem(&self, leaf: &[u8], rest: &[&[u8]], of_client: bool) -> String {
+    match self {
+      Self::None => None,
+      Self::Roots(r) => Some(r),
+      Self::Bundles(list) => assign(leaf).and_then(|i| list.get(i)),
+    }
+    .map(|r| r.verify(leaf, rest, of_client))
+    .unwrap_or_default()
+  }
+  /// DER of the authorities' names.
+  pub fn names(&self) -> Vec<Vec<u8>> {
+    match self {
+      Self::None => Vec::new(),
+      Self::Roots(r) => r.names.clone(),
+      Self::Bundles(list) => list.iter().flat_map(|r| r.names.clone()).collect(),
+    }
+  }
+}
+
 pub struct PeerVerifier {
-  pub roots: Option<Roots>,
+  pub anchors: Anchors,
   pub mandatory: bool,
   pub hints: Vec<DistinguishedName>,
   pub fips: bool,
@@ -65,8 +107,7 @@ impl PeerVerifier {
   }
   fn check(&self, leaf: &CertificateDer<'_>, rest: &[CertificateDer<'_>], of_client: bool) -> Result<(), Error> {
     let rest: Vec<&[u8]> = rest.iter().map(|c| c.as_ref()).collect();
-    let problem = self.roots.as_ref().map(|r| r.verify(leaf, &rest, of_client)).unwrap_or_default();
-    judge(leaf, problem)
+    judge(leaf, self.anchors.problem(leaf, &rest, of_client))
   }
   fn signature(&self, message: &[u8], cert: &CertificateDer<'_>, dss: &DigitallySignedStruct, tls13: bool) -> Result<HandshakeSignatureValid, Error> {
     let scheme = u16::from(dss.scheme);
