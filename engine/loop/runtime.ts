@@ -34,15 +34,22 @@ export class RuntimeNumber {
   get now(): number { return runtimeNumber(this.cell, this.value); }
 }
 
-interface Fraction { readonly key: string; readonly numerator: number; readonly denominator: number }
+export interface Fraction { readonly key: string; readonly numerator: number; readonly denominator: number }
 
-/** A share of all, whose numerator a runtime key may replace (Envoy: RuntimeFractionalPercent); key '': none. */
+/** Whether a thing of this random number is of a share. A runtime value is in percent, whatever the share's own denominator (Envoy: FractionalPercent, or an integer as one of a hundred). */
+export function ofShare(cell: RuntimeCell, share: { readonly numerator: number; readonly denominator: number }, random: number): boolean {
+  const percent = runtimeNumber(cell, -1);
+  if (percent < 0) return random % share.denominator < share.numerator;
+  return Number.isInteger(percent) ? random % 100 < percent : random % 1_000_000 < percent * 10_000;
+}
+
+/** A share of all, which a runtime key may replace (Envoy: RuntimeFractionalPercent); key '': none. */
 export class RuntimeFraction {
   private readonly cell: RuntimeCell;
   private readonly plan: Fraction;
   constructor(plan: Fraction, runtime: Runtime) { this.plan = plan; this.cell = plan.key === '' ? { value: undefined } : runtime.cell(plan.key); }
   /** Whether a thing of this random number is of the share. */
-  has(random: number): boolean { return random % this.plan.denominator < runtimeNumber(this.cell, this.plan.numerator); }
+  has(random: number): boolean { return ofShare(this.cell, this.plan, random); }
 }
 
 /** A cell read as a feature flag, else `fallback` (Envoy: true/false, or a number). */

@@ -45,6 +45,8 @@ export interface FaultPlan {
   readonly abort: { readonly status: number; readonly grpc: number; readonly byHeader: boolean; readonly share: FractionPlan; readonly body: string } | null;
   /** KiB per second. */
   readonly rate: { readonly kbps: number; readonly byHeader: boolean; readonly share: FractionPlan } | null;
+  /** Faults are counted by downstream cluster too. */
+  readonly countsDownstream: boolean;
   readonly cluster: string; readonly headers: readonly HeaderMatcherPlan[]; readonly nodes: readonly string[];
   /** Faults at a time in the whole process; -1: no limit. */
   readonly maxActive: number;

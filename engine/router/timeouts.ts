@@ -8,7 +8,7 @@ import type { RetryPolicy } from './retry-policy.ts';
 import { unknownGrpc, unknownHttp } from '../http/retry-on.ts';
 
 const DEFAULT_TIMEOUT_MS = 15_000;
-/** What steers timeouts and retries of this hop; taken off before the request goes on. (x-envoy-upstream-rq-timeout-ms and its per-try kin go only when they are understood, as in Envoy.) */
+/** What steers timeouts and retries of this hop; taken off before the request goes on. (x-envoy-upstream-rq-timeout-ms stays where x-envoy-expected-rq-timeout-ms is obeyed in its place, as in Envoy.) */
 const STEERING = new Set(['x-envoy-retry-on', 'x-envoy-retry-grpc-on', 'x-envoy-max-retries', 'x-envoy-retriable-status-codes', 'x-envoy-retriable-header-names', 'x-envoy-hedge-on-per-try-timeout', 'x-envoy-upstream-alt-stat-name',
   'x-envoy-upstream-stream-duration-ms', 'x-envoy-upstream-rq-timeout-alt-response']);
 const LOOKED_AT = new Set([...STEERING, 'x-envoy-upstream-rq-timeout-ms', 'x-envoy-upstream-rq-per-try-timeout-ms', 'x-envoy-expected-rq-timeout-ms']);
@@ -59,9 +59,10 @@ function ofGrpc(plan: ForwardPlan, headers: RequestHeaders): number {
 function override(headers: RequestHeaders, respectExpected: boolean, out: Timeouts): void {
   const expected = respectExpected ? number(headers.get('x-envoy-expected-rq-timeout-ms')) : -1;
   if (expected >= 0) out.globalMs = expected;
-  else { const asked = number(headers.get('x-envoy-upstream-rq-timeout-ms')); if (asked >= 0) { out.globalMs = asked; headers.remove('x-envoy-upstream-rq-timeout-ms'); } }
+  else { const asked = number(headers.get('x-envoy-upstream-rq-timeout-ms')); if (asked >= 0) out.globalMs = asked; headers.remove('x-envoy-upstream-rq-timeout-ms'); }
   const perTry = number(headers.get('x-envoy-upstream-rq-per-try-timeout-ms'));
-  if (perTry >= 0) { out.perTryMs = perTry; headers.remove('x-envoy-upstream-rq-per-try-timeout-ms'); }
+  if (perTry >= 0) out.perTryMs = perTry;
+  headers.remove('x-envoy-upstream-rq-per-try-timeout-ms');
   const duration = number(headers.get('x-envoy-upstream-stream-duration-ms'));
   if (duration > 0) out.streamDurationMs = duration;
   const hedge = headers.get('x-envoy-hedge-on-per-try-timeout');

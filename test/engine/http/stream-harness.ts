@@ -99,7 +99,7 @@ export interface Harness {
   logged(): number;
   /** The stream that took over, null for none. */
   recreated(): Stream | null;
-  request(method: string, path: string, end: boolean): void;
+  request(method: string, path: string, end: boolean, headers?: { readonly [name: string]: string }): void;
   body(text: string, last: boolean): void;
   advance(ms: number): void;
 }
@@ -124,7 +124,7 @@ export function harness(filters: readonly HttpFilter[], options: { plan?: Partia
     stream, codec, clock, wheel, runtime,
     get terminal(): Terminal { return terminal!; },
     recreated: () => recreated, ended: () => ended, logged: () => logged,
-    request(method, path, end) { const h = new RequestHeaders(); h.method = method; h.path = path; h.authority = 'x'; stream.onHeaders(h, end); },
+    request(method, path, end, headers = {}) { const h = new RequestHeaders(); h.method = method; h.path = path; h.authority = 'x'; for (const [k, v] of Object.entries(headers)) h.add(k, v); stream.onHeaders(h, end); },
     body(text, last) { const b = bytesOf(text); stream.onData(b, 0, b.length, last); },
     advance(ms) { clock.set(clock.nowMs() + ms); wheel.advance(); stream.checkIdle(clock.nowMs()); },
   };

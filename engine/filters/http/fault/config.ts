@@ -26,9 +26,8 @@ function compileRate(m: ConfigMessage | undefined): FaultPlan['rate'] {
 
 export function compileFault(m: ConfigMessage): FaultPlan {
   const key = (field: string, name: string): string => m.str(field) || name;
-  m.noop('disable_downstream_cluster_stats', 'faults are not counted by downstream cluster');
   return {
-    maxActive: m.has('max_active_faults') ? m.num('max_active_faults') : -1, metadata: (m.json('filter_metadata') ?? {}) as FaultPlan['metadata'],
+    countsDownstream: !m.bool('disable_downstream_cluster_stats'), maxActive: m.has('max_active_faults') ? m.num('max_active_faults') : -1, metadata: (m.json('filter_metadata') ?? {}) as FaultPlan['metadata'],
     delay: compileDelay(m.msg('delay')), abort: compileAbort(m.msg('abort')), rate: compileRate(m.msg('response_rate_limit')), cluster: m.str('upstream_cluster'), headers: m.list('headers').map(compileHeaderMatcher), nodes: m.strings('downstream_nodes'),
     keys: {
       maxActive: key('max_active_faults_runtime', 'fault.http.max_active_faults'),

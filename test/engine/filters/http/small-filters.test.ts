@@ -60,7 +60,7 @@ test('buffer: beyond the limit is 413, and nothing has gone on', () => {
   assert.deepEqual(h.terminal?.got.list ?? [], []);
 });
 
-const FAULT: FaultPlan = { delay: null, abort: null, rate: null, cluster: '', headers: [], nodes: [], maxActive: -1, metadata: {}, keys: { maxActive: 'x', delay: 'd', abort: 'a', rate: 'r', delayMs: 'm', status: 's', grpc: 'g' } };
+const FAULT: FaultPlan = { countsDownstream: true, delay: null, abort: null, rate: null, cluster: '', headers: [], nodes: [], maxActive: -1, metadata: {}, keys: { maxActive: 'x', delay: 'd', abort: 'a', rate: 'r', delayMs: 'm', status: 's', grpc: 'g' } };
 /** The filter wants the harness's clock, so it takes its place in the chain when the harness is there. */
 function faulty(plan: Partial<FaultPlan>, limits = new SharedLimits(new SharedArrayBuffer(SharedLimits.bytes(8)))): Harness {
   const chain: HttpFilter[] = [{}], h = harness(chain);
@@ -75,6 +75,23 @@ test('fault: an abort answers, with its flag; a delay may be followed by one', (
   const none = faulty({ abort: { status: 418, grpc: -1, byHeader: false, share: { ...ALL, numerator: 0 }, body: '' } });
   none.request('GET', '/', true);
   assert.deepEqual(none.terminal.got.list, ['GET / end']);
+});
+
+test('fault: by the downstream cluster that a request names faults are counted, and its runtime keys stand in place of the filter\'s', () => {
+  const abort = { status: 503, grpc: -1, byHeader: false, share: ALL, body: '' };
+  const ask = (plan: Partial<FaultPlan>, cluster: string | null, values: { readonly [key: string]: number } = {}): { status: number; counted: number } => {
+    const h = faulty({ abort, ...plan }), { stats } = h.runtime.env, names: string[] = [], { claimOne } = stats;
+    Object.assign(stats, { claimOne: (name: string, kind: 'counter') => { names.push(name); return claimOne(name, kind); } });
+    h.runtime.env.runtime.install(values);
+    h.request('GET', '/', true, cluster === null ? {} : { 'x-envoy-downstream-service-cluster': cluster });
+    return { status: h.stream.facts.status, counted: names.filter((n) => n === 'http.x.fault.c.aborts_injected').length };
+  };
+  assert.deepEqual([ask({}, 'c'), ask({ countsDownstream: false }, 'c'), ask({}, null)], [{ status: 503, counted: 1 }, { status: 503, counted: 0 }, { status: 503, counted: 0 }]);
+  assert.equal(ask({}, 'c', { 'fault.http.c.abort.http_status': 418, s: 400 }).status, 418);
+  assert.equal(ask({}, 'd', { s: 400 }).status, 503, 'the filter\'s own keys are not looked at');
+  assert.equal(ask({}, null, { s: 400 }).status, 400);
+  assert.equal(ask({}, 'c', { 'fault.http.c.abort.abort_percent': 0 }).status === 503, false);
+  assert.equal(ask({ abort: { ...abort, share: { ...ALL, numerator: 0 } } }, 'c', { 'fault.http.c.abort.abort_percent': 100 }).status, 503);
 });
 
 test('fault: no more than max_active_faults at a time in all workers; a delay that is over holds none', () => {
