@@ -11,7 +11,7 @@ import { ClusterHealth } from './control/health/cluster-health.ts';
 import { makeMonitor, SYSTEM_MONITOR_ENV } from './control/overload/monitors.ts';
 import { OverloadManager } from './control/overload/overload-manager.ts';
 import type { ShownFlags } from './control/server-info.ts';
-import { SystemResolver } from './control/dns/resolver.ts';
+import { SystemResolver, thisMachine } from './control/dns/resolver.ts';
 import { ServerState } from './control/server-state.ts';
 import { WorkerTakeBack } from './control/stats/take-back.ts';
 import { makeSinks } from './control/stats/sinks/make-sinks.ts';
@@ -133,7 +133,7 @@ export class ControlEngine {
       stat: (name, kind, change) => this.state.change(name, kind, change), hasTraffic: (statName) => (this.state.stats.value(`cluster.${statName}.upstream_cx_total`) ?? 0) > 0, outlierLog: () => this.compiled?.process.outlierLog ?? '',
     });
     this.clusters = new ControlClusters({ health: this.health, sockets: this.probes.env,
-      wallMs: () => this.state.wallMs(), concurrency: host.flags.concurrency, emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), hosts: host.shared.hosts, circuits: host.shared.circuits, words: host.shared.words, books: host.books, leave: (owner, done) => this.state.own.departures.ask(owner, done), resolver: new SystemResolver((name, kind, change) => this.state.change(name, kind, change)), random: new SystemRandom(),
+      wallMs: () => this.state.wallMs(), concurrency: host.flags.concurrency, emit: (records) => this.broadcast(records), after: (ms, task) => host.after(ms, task), hosts: host.shared.hosts, circuits: host.shared.circuits, words: host.shared.words, books: host.books, leave: (owner, done) => this.state.own.departures.ask(owner, done), resolver: new SystemResolver(thisMachine(() => this.state.wallMs()), (name, kind, change) => this.state.change(name, kind, change)), random: new SystemRandom(),
       stat: (name, kind, change) => this.state.change(name, kind, change), warn: (m) => host.log.log('upstream', 'warning', m),
       endpoints: (name, statName, hosts) => this.state.own.declareEndpoints(name, statName, hosts, { stat: (record, at) => this.takeBack.hostStat(record, at), healthy: (record) => (host.shared.hosts.flags(record) & (UNHEALTHY | DEGRADED)) === 0 }),
     });

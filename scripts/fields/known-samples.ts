@@ -141,6 +141,7 @@ export const VALUES: Record<string, readonly unknown[]> = {
   'envoy.extensions.load_balancing_policies.maglev.v3.Maglev.table_size': [101, 103],
   'envoy.config.route.v3.RouteAction.prefix_rewrite': ['/a', '/b'],
   'envoy.config.route.v3.RetryPolicy.retry_on': ['5xx', 'reset'],
+  '*.typed_dns_resolver_config:message': [1, 2].map((query_tries) => extension('envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', { query_tries })),
   'envoy.config.core.v3.ProxyProtocolConfig.version': ['V1', 'V2'],
   'envoy.config.listener.v3.FilterChain.transport_socket': [{ name: 't', typed_config: { '@type': `${TYPE}transport_sockets.tls.v3.DownstreamTlsContext`, common_tls_context: { tls_certificates: [PAIR] } } }],
   'envoy.extensions.transport_sockets.tls.v3.TlsParameters.cipher_suites': ['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES256-GCM-SHA384'], 'envoy.extensions.transport_sockets.tls.v3.TlsParameters.ecdh_curves': ['X25519', 'P-256'],

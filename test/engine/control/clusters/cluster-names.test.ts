@@ -4,8 +4,9 @@ import { ClusterNames } from '../../../../engine/control/clusters/cluster-names.
 import type { Resolution } from '../../../../engine/control/dns/resolver.ts';
 import type { CompiledCluster } from '../../../../engine/upstream/config.ts';
 import type { DnsPlan } from '../../../../engine/upstream/dns-config.ts';
+import { SYSTEM_SERVERS } from '../../../../engine/upstream/dns-config.ts';
 
-const PLAN: DnsPlan = { family: 'AUTO', refreshMs: 5000, respectTtl: false, jitterMs: 0, failure: null, resolvers: [] };
+const PLAN: DnsPlan = { family: 'AUTO', refreshMs: 5000, respectTtl: false, jitterMs: 0, failure: null, servers: SYSTEM_SERVERS };
 const good = (ttlMs: number, ...addresses: string[]): Resolution => ({ ok: true, addresses, ttlMs });
 const FAILED: Resolution = { ok: false, error: 'ETIMEOUT', empty: false }, EMPTY: Resolution = { ok: false, error: 'ENOTFOUND', empty: true };
 

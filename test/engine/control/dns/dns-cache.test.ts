@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import test from 'node:test';
 import { ControlDnsCache } from '../../../../engine/control/dns/dns-cache.ts';
-import type { Resolution } from '../../../../engine/control/dns/resolver.ts';
+import { serverOrder, SystemResolver, type Resolution } from '../../../../engine/control/dns/resolver.ts';
 import type { PlanRecord } from '../../../../engine/plan/records.ts';
+import { SYSTEM_SERVERS } from '../../../../engine/upstream/dns-config.ts';
 import type { DnsCachePlan } from '../../../../engine/upstream/kinds/dns-cache-config.ts';
 
-const PLAN: DnsCachePlan = { name: 'd', dns: { family: 'AUTO', refreshMs: 60_000, respectTtl: true, jitterMs: 0, failure: { baseMs: 2000, maxMs: 10_000 }, resolvers: [] }, hostTtlMs: 100_000, maxHosts: 2, minRefreshMs: 5000, queryTimeoutMs: 5000, preresolve: [] };
+const PLAN: DnsCachePlan = { name: 'd', dns: { family: 'AUTO', refreshMs: 60_000, respectTtl: true, jitterMs: 0, failure: { baseMs: 2000, maxMs: 10_000 }, servers: SYSTEM_SERVERS }, hostTtlMs: 100_000, maxHosts: 2, minRefreshMs: 5000, queryTimeoutMs: 5000, preresolve: [] };
 
 /** A cache with a resolver and timers that a test drives. */
 class World {
@@ -93,4 +95,40 @@ test('more names than max_hosts overflow, and are not kept', () => {
   for (const n of ['a', 'b', 'c']) w.cache.wanted(n);
   assert.deepEqual(w.records.map((r) => (r.kind === 'dns' ? r.answer?.error : '')), ['overflow', undefined]);
   assert.deepEqual([w.stats.get('host_overflow'), w.stats.get('num_hosts')], [1, 2]);
+});
+
+test('named DNS servers are asked in turn where they rotate; as a fallback only where the system has none', () => {
+  const named = { ...SYSTEM_SERVERS, named: ['1.1.1.1:53', '2.2.2.2:53'] }, system = ['9.9.9.9'];
+  assert.deepEqual([serverOrder(SYSTEM_SERVERS, system, 0), serverOrder(named, system, 1)], [[], ['1.1.1.1:53', '2.2.2.2:53']]);
+  assert.deepEqual([0, 1, 2].map((turn) => serverOrder({ ...named, rotate: true }, system, turn)[0]), ['1.1.1.1:53', '2.2.2.2:53', '1.1.1.1:53']);
+  assert.deepEqual([serverOrder({ ...named, asFallback: true }, system, 0), serverOrder({ ...named, asFallback: true }, ['127.0.0.1'], 0)], [[], ['1.1.1.1:53', '2.2.2.2:53']]);
+  assert.deepEqual(serverOrder({ ...SYSTEM_SERVERS, rotate: true }, ['a', 'b', 'c'], 4), ['b', 'c', 'a']);
+});
+
+/** A DNS server that answers every question for an A record with 10.0.0.7, and with nothing for others, or never. */
+async function dnsServer(silent: boolean): Promise<{ readonly name: string; asked: number; close(): void }> {
+  const socket = createSocket('udp4'), server = { name: '', asked: 0, close: () => { socket.close(); } };
+  socket.on('message', (m, from) => {
+    server.asked++;
+    if (silent) return;
+    let end = 12;
+    while (m[end] !== 0) end += m[end]! + 1;
+    const four = m.readUInt16BE(end + 1) === 1, head = Buffer.from(m.subarray(0, 12));
+    head.writeUInt16BE(0x8180, 2); head.writeUInt16BE(four ? 1 : 0, 6); head.writeUInt16BE(0, 10);
+    socket.send(Buffer.concat([head, m.subarray(12, end + 5), four ? Buffer.from('c00c00010001000000070004' + '0a000007', 'hex') : Buffer.alloc(0)]), from.port, from.address);
+  });
+  await new Promise<void>((done) => { socket.bind(0, '127.0.0.1', done); });
+  server.name = `127.0.0.1:${socket.address().port}`;
+  return server;
+}
+
+test('query_timeout and query_tries bound a query, whose sockets are made anew after it; families that the machine has no interface for are left out', async () => {
+  const silent = await dnsServer(true), good = await dnsServer(false), machine = { servers: () => ['127.0.0.1'], families: () => ({ v4: false, v6: true }), nowMs: () => 0 }, resolver = new SystemResolver(machine);
+  const ask = (servers: Partial<typeof SYSTEM_SERVERS>): Promise<Resolution> => resolver.resolve('a.example', { ...PLAN.dns, family: 'V4_ONLY', servers: { ...SYSTEM_SERVERS, ...servers } });
+  try {
+    assert.deepEqual(await ask({ named: [silent.name], timeoutMs: 20, tries: 2, renewOnTimeout: true }), { ok: false, error: 'ETIMEOUT', empty: false });
+    assert.equal(silent.asked, 2);
+    assert.deepEqual(await ask({ named: [good.name] }), { ok: true, addresses: ['10.0.0.7'], ttlMs: 7000 });
+    assert.equal((await ask({ named: [good.name], routableOnly: true })).ok, false);
+  } finally { silent.close(); good.close(); }
 });
