@@ -53,6 +53,8 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
   private shuttingDown = false;
   /** Bytes of pipelined requests behind the one that is being answered; no more are read until it is. */
   private pipelined: Buffer | null = null;
+  /** What is received now was held back before: it is not lent. */
+  private ours: Buffer | null = null;
   private receiving = false;
   private answers = 0;
   private outputBlocked = false;
@@ -307,14 +309,17 @@ export class H1ServerCodec implements ServerCodec, ServerStreamOwner, BodySink {
     if (waiting === null) return;
     this.pipelined = null;
     this.output.resumeReading();
+    this.ours = waiting;
     this.receive(waiting, 0, waiting.length);
+    this.ours = null;
   }
 
   /** Holds back what came behind an unanswered request, and stops reading: the bound is one read. */
   private keep(bytes: Buffer, start: number, end: number): void {
-    const copy = Buffer.from(bytes.subarray(start, end));
+    const rest = bytes.subarray(start, end);
     if (this.pipelined === null) this.output.pauseReading();
-    this.pipelined = this.pipelined === null ? copy : Buffer.concat([this.pipelined, copy]);
+    // Bytes of the peer are lent; what was held back before is not copied again for each request in it.
+    if (this.pipelined === null) this.pipelined = bytes === this.ours ? rest : Buffer.from(rest); else this.pipelined = Buffer.concat([this.pipelined, rest]);
   }
 
   receiveEnd(): void {
