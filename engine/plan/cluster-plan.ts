@@ -38,7 +38,9 @@ export interface OrcaPlan { readonly blackoutMs: number; readonly expirationMs: 
 export interface OobPlan { readonly periodMs: number; readonly port: number; readonly authority: string; readonly socketMatch: { readonly [key: string]: MetadataValue } | null }
 
 export interface BalancerPlan {
-  readonly kind: 'round-robin' | 'least-request' | 'random' | 'ring-hash' | 'maglev' | 'provided';
+  readonly kind: 'round-robin' | 'least-request' | 'random' | 'ring-hash' | 'maglev' | 'pick-first' | 'provided';
+  /** pick_first: in an order of each worker's own, not that of the endpoints. */
+  readonly shuffle: boolean;
   readonly choices: number;
   readonly fullScan: boolean;
   readonly activeBias: RuntimeNumberPlan;

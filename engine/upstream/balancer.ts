@@ -13,7 +13,7 @@ import { EdfSchedule } from './lb/edf.ts';
 import { HashPicker } from './lb/hash-picker.ts';
 import { hashWeights } from './lb/hash-weights.ts';
 import { Maglev } from './lb/maglev.ts';
-import { LeastRequest, RandomPick, RoundRobin, type Picker } from './lb/pickers.ts';
+import { LeastRequest, PickFirst, RandomPick, RoundRobin, type Picker } from './lb/pickers.ts';
 import { RingHash } from './lb/ring-hash.ts';
 import { SlowStart } from './lb/slow-start.ts';
 import { ZoneRouting } from './lb/zone-routing.ts';
@@ -117,6 +117,7 @@ export class ClusterBalancer implements Picker {
       case 'round-robin': case 'provided': return new RoundRobin(hosts, random, slow, plan.orca === null ? undefined : (h) => table.weight(h.index));
       case 'least-request': return new LeastRequest(hosts, table, random, slow, { choices: plan.choices, fullScan: plan.fullScan, bias: plan.activeBias.key === '' ? null : runtime.cell(plan.activeBias.key), defaultBias: plan.activeBias.value });
       case 'random': return new RandomPick(hosts, random);
+      case 'pick-first': return new PickFirst(hosts, plan.shuffle ? random : null);
       case 'ring-hash': case 'maglev': {
         const weights = hashWeights(set, panic, plan.byHostname, plan.localityWeighted);
         const made = plan.kind === 'ring-hash' ? new RingHash(weights, plan) : new Maglev(weights, plan.tableSize);

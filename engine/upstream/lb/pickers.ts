@@ -1,4 +1,5 @@
-// How one host is taken of a list: round robin, least request, random, pick first (Envoy's policies of these names). One picker for each list of hosts.
+// How one host is taken of a list: round robin, least request, random, pick first (Envoy's policies of these names; pick_first, which it declares but has not, as gRFC A62). One picker for each list of hosts.
+import { hashed, xxHash64 } from '../../base/xxhash64.ts';
 import type { Random } from '../../loop/random.ts';
 import { runtimeNumber, type RuntimeCell } from '../../loop/runtime.ts';
 import type { HostTable } from '../../shm/host-table.ts';
@@ -79,4 +80,19 @@ export class RandomPick implements Picker {
   private readonly hosts: readonly Host[]; private readonly random: Random;
   constructor(hosts: readonly Host[], random: Random) { this.hosts = hosts; this.random = random; }
   pick(): Host | null { return this.hosts.length === 0 ? null : this.hosts[this.random.u32() % this.hosts.length]!; }
+}
+
+let shuffleSeed = -1;
+/** Where a host stands in this worker's shuffled order: the same whenever a list is made anew, so that a chosen host stays chosen. */
+function shuffleRank(h: Host, random: Random): number {
+  if (shuffleSeed < 0) shuffleSeed = random.u32();
+  xxHash64(`${shuffleSeed} ${h.text}`);
+  return hashed.high >>> 0;
+}
+
+/** The first of the hosts that are well takes everything, the next one when it is not or was refused. `shuffle`: they stand in an order of this worker's own. */
+export class PickFirst implements Picker {
+  private readonly hosts: readonly Host[];
+  constructor(hosts: readonly Host[], shuffle: Random | null) { this.hosts = shuffle === null ? hosts : [...hosts].sort((a, b) => shuffleRank(a, shuffle) - shuffleRank(b, shuffle)); }
+  pick(_ctx: PickContext, attempt: number): Host | null { const { hosts } = this; return hosts[Math.min(attempt, hosts.length - 1)] ?? null; }
 }

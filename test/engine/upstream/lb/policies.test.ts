@@ -28,6 +28,22 @@ test('random choices of equal hosts pass a chi-square test', () => {
   assert.ok(chiSquare(Object.values(n), Array(10).fill(1) as number[]) < 27.9, JSON.stringify(n));
 });
 
+test('pick first keeps to the first host that is well, goes on where it was refused, and shuffled keeps its order as hosts come and go', () => {
+  const w = new World();
+  for (let i = 0; i < 6; i++) w.add(`h${i}`);
+  const b = w.balancer({ kind: 'pick-first' });
+  assert.deepEqual(w.tally(b, 50), { h0: 50 });
+  assert.deepEqual([0, 1, 5, 9].map((attempt) => b.pick(w.ctx, attempt)!.text), ['h0', 'h1', 'h5', 'h5']);
+  w.table.setFlags(0, HOST_FLAG.FAILED_ACTIVE_HC);
+  assert.deepEqual(w.tally(w.balancer({ kind: 'pick-first' }), 50), { h1: 50 });
+  w.table.clearFlags(0, HOST_FLAG.FAILED_ACTIVE_HC);
+  const order = (): string[] => { const s = w.balancer({ kind: 'pick-first', shuffle: true }); return [0, 1, 2, 3, 4, 5].map((n) => s.pick(w.ctx, n)!.text); };
+  const before = order();
+  assert.deepEqual([...before].sort(), ['h0', 'h1', 'h2', 'h3', 'h4', 'h5']);
+  w.hosts.splice(w.hosts.findIndex((h) => h.text === before[0]), 1);
+  assert.deepEqual(order().slice(0, 5), before.slice(1), 'the next one follows');
+});
+
 test('least request with two choices never takes the busier of the two, a full scan always the least', () => {
   const w = new World();
   for (let i = 0; i < 5; i++) { w.add(`h${i}`); w.table.addActive(i, i); }
