@@ -90,7 +90,7 @@ export class ClusterHealth {
     const makeCodec = (host: ClientHost, output: CodecOutput): ClientCodec => makeProbeCodec(http2, s.cluster, (task) => env.after(0, task), host, output);
     const makeProbe = (target: ProbeTarget, host: CheckedHost): Probe => {
       const { check } = plan, connector = new HostConnector(sockets, host, plan.socketMatch, plan.alpn), of = { connector, makeCodec, reuse: plan.reuseConnection, operators: env.operators, clock: env.clock };
-      return check.kind === 'tcp' ? new TcpProbe(check, target, connector, plan.reuseConnection) : check.kind === 'http' ? new HttpProbe(check, target, of) : new GrpcProbe(check, target, of);
+      return check.kind === 'tcp' ? new TcpProbe(check, target, connector, plan.reuseConnection) : check.kind === 'http' ? new HttpProbe(check, target, of) : new GrpcProbe(check, plan.timeoutMs, target, of);
     };
     for (const n of ['attempt', 'success', 'failure', 'passive_failure', 'network_failure', 'verify_cluster']) env.stat(`cluster.${statName}.health_check.${n}`, 'counter', { add: 0 });
     return new HealthChecker(plan, name, {

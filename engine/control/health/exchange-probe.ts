@@ -56,10 +56,11 @@ export abstract class ExchangeProbe implements Probe, ResponseSink, ConnectionOw
   }
 
   /** The configured headers on it. */
-  protected mutated(h: RequestHeaders): RequestHeaders {
+  protected mutated(h: RequestHeaders, stream: ClientStream): RequestHeaders {
     // What formatters of added headers may look at.
     const { clock } = this.env, facts = new StreamFacts(new ConnectionFacts());
     facts.request = h;
+    facts.protocol = stream.protocol;
     facts.startMs = clock.nowMs();
     facts.startWallMs = clock.wallMs();
     this.mutations.apply(h, facts);

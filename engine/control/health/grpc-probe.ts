@@ -44,13 +44,16 @@ export function decodeStatus(frame: Uint8Array): number {
 export class GrpcProbe extends ExchangeProbe {
   private readonly plan: GrpcCheckPlan;
   private readonly request: Uint8Array;
+  private readonly timeout: string;
   private body: Buffer = Buffer.alloc(0);
   private good = false;
 
-  constructor(plan: GrpcCheckPlan, target: ProbeTarget, env: ExchangeProbeEnv) {
+  /** `timeoutMs`: the server is told of it. */
+  constructor(plan: GrpcCheckPlan, timeoutMs: number, target: ProbeTarget, env: ExchangeProbeEnv) {
     super(target, env, plan.metadata);
     this.plan = plan;
     this.request = encodeCheck(plan.serviceName);
+    this.timeout = timeoutMs < 1e8 ? `${Math.floor(timeoutMs)}m` : `${Math.floor(timeoutMs / 1000)}S`;
   }
 
   protected clear(): void { this.body = Buffer.alloc(0); this.good = false; }
@@ -60,7 +63,8 @@ export class GrpcProbe extends ExchangeProbe {
     h.add('te', 'trailers');
     h.add('content-type', 'application/grpc');
     h.add('user-agent', 'Envoy/HC');
-    stream.headers(this.mutated(h), false);
+    h.add('grpc-timeout', this.timeout);
+    stream.headers(this.mutated(h, stream), false);
     stream.data(this.request, 0, this.request.length, true);
   }
 

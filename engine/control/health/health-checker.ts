@@ -86,26 +86,25 @@ export class HealthChecker {
 
   /** @internal */
   took(s: Session, r: ProbeResult): Transition {
-    const { env } = this, first = s.record.first, wasDegraded = s.record.degraded;
+    const { env } = this, first = s.record.first, before = { failed: s.record.failed, degraded: s.record.degraded };
     const transition = s.record.take(r);
     env.stat(r.ok ? 'success' : 'failure', 'counter', { add: 1 });
     if (!r.ok) {
       if (r.type === 'PASSIVE') env.stat('passive_failure', 'counter', { add: 1 }); else if (r.type !== 'ACTIVE') env.stat('network_failure', 'counter', { add: 1 });
       if (r.wrongCluster === true) env.stat('verify_cluster', 'counter', { add: 1 });
     }
-    this.log(s.host, r, transition, first, wasDegraded, s.record);
+    this.log(s.host, r, transition, first, before, s.record);
     if (transition === 'changed') this.gauges();
     this.watcher.onChecked(s.host, transition, r.ok, first);
     return transition;
   }
 
-  private log(host: CheckedHost, r: ProbeResult, transition: Transition, first: boolean, wasDegraded: boolean, record: HealthRecord): void {
+  private log(host: CheckedHost, r: ProbeResult, transition: Transition, first: boolean, before: { readonly failed: boolean; readonly degraded: boolean }, record: HealthRecord): void {
     const { plan } = this, { events } = this.env;
     if (r.ok) {
-      if (transition === 'changed' && wasDegraded === record.degraded) events.write(host, { add_healthy_event: { first_check: first } });
-      else if (plan.logSuccess) events.write(host, { successful_health_check_event: {} });
-      if (record.degraded && !wasDegraded) events.write(host, { degraded_healthy_host: {} });
-      if (!record.degraded && wasDegraded) events.write(host, { no_longer_degraded_host: {} });
+      if (before.failed) { if (!record.failed) events.write(host, { add_healthy_event: { first_check: first } }); } else if (plan.logSuccess) events.write(host, { successful_health_check_event: {} });
+      if (record.degraded && !before.degraded) events.write(host, { degraded_healthy_host: {} });
+      if (!record.degraded && before.degraded) events.write(host, { no_longer_degraded_host: {} });
       return;
     }
     const why = { failure_type: r.type, http_status_code: r.status ?? 0 };

@@ -27,7 +27,7 @@ export class HealthEvents {
     const { region, zone, subZone } = host.locality;
     const line = `${JSON.stringify({
       health_checker_type: this.checker, host: addressJson(host.address), cluster_name: this.clusterName, ...what, timestamp: new Date(this.wallMs()).toISOString(),
-      ...(host.metadata === null ? {} : { metadata: { filter_metadata: host.metadata, typed_filter_metadata: {} } }), ...(region + zone + subZone === '' ? {} : { locality: { region, zone, sub_zone: subZone } }),
+      ...(host.metadata === null ? {} : { metadata: { filter_metadata: host.metadata, typed_filter_metadata: {} } }), locality: { region, zone, sub_zone: subZone },
     })}\n`;
     for (const path of this.paths) try { appendFileSync(path, line); } catch { /* an event that cannot be written is lost */ }
   }

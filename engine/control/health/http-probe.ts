@@ -28,7 +28,7 @@ export class HttpProbe extends ExchangeProbe {
     const { plan } = this, h = this.head(plan.method, plan.path, plan.host);
     h.add('user-agent', 'Envoy/HC');
     if (plan.send !== null) h.set('content-length', String(plan.send.length));
-    stream.headers(this.mutated(h), plan.send === null);
+    stream.headers(this.mutated(h, stream), plan.send === null);
     if (plan.send !== null) stream.data(plan.send, 0, plan.send.length, true);
   }
 

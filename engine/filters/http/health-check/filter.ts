@@ -18,7 +18,8 @@ export interface HealthCheckParts { readonly clock: Clock; readonly stats: StatS
 const LH = flagBit('LH');
 const degradedHeader = (h: ResponseHeaders): void => { h.set('x-envoy-degraded', ''); };
 const OK = new LocalReply(200, '', 'health_check_ok');
-const FAILED = new LocalReply(503, '', 'health_check_failed', LH);
+/** Whoever checks us by way of another proxy is to take us out at once. */
+const FAILED = new LocalReply(503, '', 'health_check_failed', LH, (h) => { h.set('x-envoy-immediate-health-check-fail', 'true'); });
 const NO_CLUSTER = new LocalReply(503, '', 'health_check_no_cluster', LH);
 const EMPTY_CLUSTER = new LocalReply(503, '', 'health_check_cluster_empty', LH);
 const UNHEALTHY_CLUSTER = new LocalReply(503, '', 'health_check_cluster_unhealthy', LH);

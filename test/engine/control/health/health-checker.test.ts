@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { HealthChecker, type CheckedHost } from '../../../../engine/control/health/health-checker.ts';
-import { HealthEvents } from '../../../../engine/control/health/health-events.ts';
+import { HealthEvents, type EventHost } from '../../../../engine/control/health/health-events.ts';
 import type { Probe, ProbeResult, ProbeTarget } from '../../../../engine/control/health/probe.ts';
 import { SeededRandom } from '../../../../engine/loop/random.ts';
 import { ipAddress } from '../../../../engine/net/address.ts';
@@ -27,17 +27,23 @@ class FakeProbe implements Probe {
   answer(r: ProbeResult): void { const { done } = this; this.done = null; assert.ok(done, 'a check is under way'); done(r); }
 }
 
-function setUp(plan: Partial<HealthCheckPlan> = {}, traffic = true): { timers: ManualTimers; table: HostTable; probes: FakeProbe[]; stats: Map<string, number>; checker: HealthChecker; told: string[] } {
-  const timers = new ManualTimers(), table = new HostTable(new SharedArrayBuffer(HostTable.bytes(16))), probes: FakeProbe[] = [], stats = new Map<string, number>(), told: string[] = [];
+/** The kinds of the events that were written. */
+class NotedEvents extends HealthEvents {
+  readonly list: string[] = [];
+  override write(_host: EventHost, what: { readonly [event: string]: unknown }): void { this.list.push(...Object.keys(what)); }
+}
+
+function setUp(plan: Partial<HealthCheckPlan> = {}, traffic = true): { timers: ManualTimers; table: HostTable; probes: FakeProbe[]; stats: Map<string, number>; checker: HealthChecker; told: string[]; events: NotedEvents } {
+  const events = new NotedEvents([], 'c', 'tcp', () => 0), timers = new ManualTimers(), table = new HostTable(new SharedArrayBuffer(HostTable.bytes(16))), probes: FakeProbe[] = [], stats = new Map<string, number>(), told: string[] = [];
   const checker = new HealthChecker({ ...PLAN, ...plan }, 'c', {
-    after: timers.after, random: new SeededRandom(), hosts: table, hasTraffic: () => traffic, events: new HealthEvents([], 'c', 'tcp', () => 0),
+    after: timers.after, random: new SeededRandom(), hosts: table, hasTraffic: () => traffic, events,
     makeProbe: (target) => { const p = new FakeProbe(target); probes.push(p); return p; },
     stat: (what, _kind, c) => { stats.set(what, c.set ?? (stats.get(what) ?? 0) + (c.add ?? 0)); },
   }, { onChecked: (h, transition, passed) => { told.push(`${h.index} ${passed ? 'passed' : 'failed'} ${transition}`); } });
   table.setFlags(0, HOST_FLAG.FAILED_ACTIVE_HC);
   checker.setHosts([host(0)]);
   timers.advance(0);
-  return { timers, table, probes, stats, checker, told };
+  return { timers, table, probes, stats, checker, told, events };
 }
 const failed = (t: HostTable): boolean => (t.flags(0) & HOST_FLAG.FAILED_ACTIVE_HC) !== 0;
 
@@ -129,4 +135,12 @@ test('a host that goes while it is being checked leaves no timer and no open pro
   assert.equal(probes[0]!.closed, true);
   assert.equal(timers.armed, 0);
   assert.equal(checker.settled, true);
+});
+
+test('a host that comes in degraded is logged as both; a check on its way in is no successful one', () => {
+  const { timers, probes, events } = setUp({ unhealthyThreshold: 1, healthyThreshold: 2, logSuccess: true, intervalMs: 100, unhealthyIntervalMs: 100, unhealthyEdgeMs: 100, healthyEdgeMs: 100 }), p = probes[0]!;
+  const step = (r: ProbeResult): string[] => { events.list.length = 0; p.answer(r); timers.advance(100); return [...events.list]; };
+  const degraded: ProbeResult = { ok: true, degraded: true };
+  assert.deepEqual([step(degraded), step(PASS), step(PASS)], [['add_healthy_event', 'degraded_healthy_host'], ['successful_health_check_event', 'no_longer_degraded_host'], ['successful_health_check_event']]);
+  assert.deepEqual([step({ ok: false, type: 'ACTIVE', retriable: false, status: 503 }), step(PASS), step(degraded)], [['eject_unhealthy_event'], [], ['add_healthy_event', 'degraded_healthy_host']]);
 });

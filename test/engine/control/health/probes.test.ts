@@ -95,7 +95,7 @@ test('a gRPC check is served by SERVING alone', async (t) => {
     s.on('data', (b: Buffer) => { body = Buffer.concat([body, b]); });
     s.on('end', () => {
       const service = body.subarray(7).toString();
-      seen.push([h[':path'], h[':authority'], h['content-type'], h['te'], service]);
+      seen.push([h[':path'], h[':authority'], h['content-type'], h['te'], h['grpc-timeout'], service]);
       if (service === 'trailers-only') { s.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5' }, { endStream: true }); return; }
       s.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
       s.on('wantTrailers', () => s.sendTrailers({ 'grpc-status': '0' }));
@@ -103,10 +103,10 @@ test('a gRPC check is served by SERVING alone', async (t) => {
     });
   });
   const port = await listen(t, server);
-  const ask = async (serviceName: string): Promise<ProbeResult[]> => { const p = new GrpcProbe({ kind: 'grpc', serviceName, authority: '', metadata: { add: [], remove: [] } }, target(port), env(true)); const out = [await once(p), await once(p)]; p.close(); return out; };
+  const ask = async (serviceName: string): Promise<ProbeResult[]> => { const p = new GrpcProbe({ kind: 'grpc', serviceName, authority: '', metadata: { add: [], remove: [] } }, 500, target(port), env(true)); const out = [await once(p), await once(p)]; p.close(); return out; };
   const good = { ok: true, degraded: false }, bad = { ok: false, type: 'ACTIVE', retriable: false };
   assert.deepEqual([await ask('up'), await ask('down'), await ask('trailers-only')], [[good, good], [bad, bad], [bad, bad]]);
-  assert.deepEqual(seen[0], ['/grpc.health.v1.Health/Check', 'the-cluster', 'application/grpc', 'trailers', 'up']);
+  assert.deepEqual(seen[0], ['/grpc.health.v1.Health/Check', 'the-cluster', 'application/grpc', 'trailers', '500m', 'up']);
 });
 
 test('any bytes in place of a gRPC answer are a status or none, without an exception', () => {
