@@ -23,6 +23,7 @@ import { FileWatches } from './control/watch/file-watches.ts';
 import { DynamicResources } from './control/xds/dynamic-resources.ts';
 import { ControlAdmin } from './control-admin.ts';
 import { collectGarbage, compactHeap } from './loop/collect-garbage.ts';
+import { beatMs, type WatchdogsPlan } from './plan/watchdog-plan.ts';
 import type { OverloadPlan } from './plan/overload-plan.ts';
 import { SystemClock } from './loop/clock.ts';
 import { SystemRandom } from './loop/random.ts';
@@ -50,6 +51,8 @@ export interface ControlHost {
   workerIds(): readonly number[];
   after(ms: number, task: () => void): () => void;
   startWorkers(): void;
+  /** The threads are watched from now on; this one begins to show that it lives. */
+  watch(watchdogs: WatchdogsPlan): void;
   exit(code: number): void;
   /** A variable of the process's environment. */
   environment(name: string): string | undefined;
@@ -192,6 +195,7 @@ export class ControlEngine {
     this.forgetFormer();
     for (const id of host.workerIds()) host.send(id, this.served.listenerRecords());
     this.state.initialized(() => this.allListening());
+    host.watch(c.process.watchdogs);
     this.compactLater();
     if (host.flags.watch && host.flags.configPath !== '') this.watches.watch(host.flags.configPath, () => this.reload());
   }
@@ -207,6 +211,9 @@ export class ControlEngine {
       },
     });
   }
+
+  /** A thread was silent for too long: 'main_thread' is this one. */
+  onSilence(thread: string, mega: boolean): void { for (const scope of [`server.${thread}`, thread === 'main_thread' ? thread : 'workers']) this.state.change(`${scope}.watchdog_${mega ? 'mega_' : ''}miss`, 'counter', { add: 1 }); }
 
   private logReports(c: Compiled): void { for (const r of c.reports) this.host.log.log('config', r.severity === 'error' ? 'error' : 'warning', formatReport(r)); }
 
@@ -228,7 +235,7 @@ export class ControlEngine {
 
   private settings(): SettingsPlan {
     const p = this.compiled!.process, f = this.host.flags;
-    return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster, nodeLocality: p.nodeLocality ?? (f.serviceZone === '' ? null : { region: '', zone: f.serviceZone, subZone: '' }), overloadTimers: p.overload?.timers ?? [], accountPowerOfTwo: p.overload?.accountPowerOfTwo ?? 0, localAddressIpVersion: f.localAddressIpVersion, internalBufferBytes: p.facts.internalBufferBytes };
+    return { concurrency: f.concurrency, nodeId: p.nodeId || f.serviceNode, nodeCluster: p.nodeCluster || f.serviceCluster, nodeZone: p.nodeZone || f.serviceZone, nodeMetadata: null, fileFlushIntervalMs: f.fileFlushIntervalMs, fileMinFlushBytes: f.fileFlushMinBytes, drainTimeS: f.drainTimeS, drainStrategy: f.drainStrategy, maxDownstreamConnections: p.maxDownstreamConnections, localClusterName: p.localCluster, nodeLocality: p.nodeLocality ?? (f.serviceZone === '' ? null : { region: '', zone: f.serviceZone, subZone: '' }), overloadTimers: p.overload?.timers ?? [], accountPowerOfTwo: p.overload?.accountPowerOfTwo ?? 0, localAddressIpVersion: f.localAddressIpVersion, internalBufferBytes: p.facts.internalBufferBytes, beatMs: beatMs(p.watchdogs.workers) };
   }
 
   private settled = false;

@@ -1,9 +1,11 @@
 // The body of the control thread: gives the control engine its doors (rings to the workers, timers, files, signals) and runs it.
 import { parentPort, workerData } from 'node:worker_threads';
 import { ControlEngine, type ControlHost } from '../engine/control-engine.ts';
+import { beatMs } from '../engine/plan/watchdog-plan.ts';
 import { pack, unpack } from '../engine/plan/plan-wire.ts';
 import type { PlanRecord } from '../engine/plan/records.ts';
 import { KeptCounters } from '../engine/shm/kept-counters.ts';
+import { Heartbeats } from '../engine/shm/heartbeats.ts';
 import { Ring } from '../engine/shm/ring.ts';
 import { AppLog } from './app-log.ts';
 import { keepCompiled } from './compile-cache.ts';
@@ -12,6 +14,7 @@ import { VERSION } from './flags.ts';
 
 const data = workerData as ControlData;
 const log = new AppLog(data.flags, 'control', data.restarts);
+const beats = new Heartbeats(data.process.beats);
 const say = (m: ToSupervisor): void => parentPort!.postMessage(m);
 
 class Channel {
@@ -74,6 +77,7 @@ const host: ControlHost = {
   // A timer waits a millisecond at least; a large answer's pieces come one a turn.
   after: (ms, task) => { if (ms <= 0) { const i = setImmediate(task); return () => clearImmediate(i); } const t = setTimeout(task, ms); return () => clearTimeout(t); },
   startWorkers: () => say({ kind: 'start-workers' }),
+  watch: (watchdogs) => { beats.beat(0); setInterval(() => beats.beat(0), beatMs(watchdogs.main)); say({ kind: 'watch', watchdogs }); },
   environment: (name) => process.env[name],
   secretKey: data.process.secretKey,
   exit: (code) => say({ kind: 'exit', code }),
@@ -106,6 +110,7 @@ parentPort!.on('message', (m: ToControl) => {
       engine.onWorkerDown(m.id);
       break;
     }
+    case 'silence': engine.onSilence(m.thread, m.mega); break;
     case 'signal':
       if (m.name === 'SIGUSR1') log.reopen();
       engine.onSignal(m.name);

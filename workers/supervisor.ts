@@ -1,7 +1,10 @@
 // The main thread: starts the control thread and one pinned worker per core, watches and replaces them, passes signals on. Kept so small that it does not fail.
 import { Worker } from 'node:worker_threads';
+import { beatMs, type WatchdogsPlan } from '../engine/plan/watchdog-plan.ts';
+import { Heartbeats } from '../engine/shm/heartbeats.ts';
 import type { Flags } from './flags.ts';
-import { processMemory, ringMemory, workerMemory, type ControlData, type ToControl, type ToSupervisor, type ToWorker, type WorkerData, type WorkerMemory } from './threads.ts';
+import { GuardDog } from './guard-dog.ts';
+import { processMemory, ringMemory, workerMemory, type ControlData, type ProcessMemory, type ToControl, type ToSupervisor, type ToWorker, type WorkerData, type WorkerMemory } from './threads.ts';
 
 /** First pause before a thread that died is started again; doubles to the last while it keeps dying, ms. */
 const FIRST_PAUSE = 100, LAST_PAUSE = 10_000, STEADY_MS = 30_000;
@@ -30,7 +33,10 @@ export class Lives {
 
 export class Supervisor {
   private readonly flags: Flags;
-  private readonly memory = processMemory();
+  private readonly memory: ProcessMemory;
+  private readonly beats: Heartbeats;
+  /** Looks at control and at the data workers, once the configuration says when. */
+  private dogs: readonly NodeJS.Timeout[] = [];
   private readonly startMs = Date.now();
   private control: Worker | null = null;
   private readonly workers: (Worker | null)[] = [];
@@ -44,7 +50,7 @@ export class Supervisor {
   private readonly modules: { readonly worker: URL; readonly control: URL };
   private readonly onExit: (code: number) => void;
 
-  constructor(flags: Flags, onExit: (code: number) => void, modules = { worker: new URL('./worker.ts', import.meta.url), control: new URL('./control.ts', import.meta.url) }) { this.flags = flags; this.onExit = onExit; this.modules = modules; }
+  constructor(flags: Flags, onExit: (code: number) => void, modules = { worker: new URL('./worker.ts', import.meta.url), control: new URL('./control.ts', import.meta.url) }) { this.flags = flags; this.memory = processMemory(flags.concurrency); this.beats = new Heartbeats(this.memory.beats); this.onExit = onExit; this.modules = modules; }
 
   start(): void {
     this.startControl();
@@ -67,11 +73,13 @@ export class Supervisor {
 
   private startControl(): void {
     const data: ControlData = { role: 'control', flags: this.flags, process: this.memory, startMs: this.startMs, restarts: this.controlLives.restarts };
+    this.beats.begin(0);
     const thread = new Worker(this.modules.control, { workerData: data, stdout: false, stderr: false, resourceLimits: { maxYoungGenerationSizeMb: CONTROL_YOUNG_MB } });
     this.control = thread;
     this.controlLives.started(performance.now());
     thread.on('message', (m: ToSupervisor) => {
       if (m.kind === 'start-workers') { this.startWorkers(); return; }
+      if (m.kind === 'watch') { this.watch(m.watchdogs); return; }
       // A replaced control that cannot start (its file was broken meanwhile) must not end the traffic: it is tried again, ever more seldom.
       if (m.code !== 0 && this.controlLives.restarts > 0 && this.signals === 0) void thread.terminate(); else this.end(m.code);
     });
@@ -101,6 +109,7 @@ export class Supervisor {
 
   private startWorker(id: number): void {
     const memory = this.memories[id] = workerMemory();
+    this.beats.begin(1 + id);
     const data: WorkerData = { role: 'worker', id, flags: this.flags, process: this.memory, memory };
     const thread = new Worker(this.modules.worker, { workerData: data, stdout: false, stderr: false });
     this.workers[id] = thread;
@@ -113,6 +122,19 @@ export class Supervisor {
       setTimeout(() => { if (!this.ending) this.startWorker(id); }, this.lives[id]!.died(performance.now()));
     });
     this.tell({ kind: 'worker-up', id, memory, restarts: this.lives[id]!.restarts });
+  }
+
+  /** A stuck thread is ended and replaced, as one that died; where too many are stuck, the process ends as Envoy's does. */
+  private watch({ main, workers }: WatchdogsPlan): void {
+    for (const t of this.dogs) clearInterval(t);
+    const nameOf = (thread: number): string => (thread === 0 ? 'main_thread' : `worker_${thread - 1}`);
+    const env = {
+      seen: (thread: number) => this.beats.seen(thread), missed: (thread: number, mega: boolean) => this.tell({ kind: 'silence', thread: nameOf(thread), mega }),
+      kill: (thread: number) => { console.error(`GuardDog: one thread (${nameOf(thread)}) stuck for more than watchdog_kill_timeout: it is replaced`); void (thread === 0 ? this.control : this.workers[thread - 1])?.terminate(); },
+      multikill: (threads: readonly number[]) => { console.error(`GuardDog: At least ${threads.length} threads (${threads.map(nameOf).join(', ')}) stuck for more than watchdog_multikill_timeout`); process.abort(); },
+    };
+    const groups = [[main, [0]], [workers, Array.from({ length: this.flags.concurrency }, (_, i) => 1 + i)]] as const;
+    this.dogs = groups.map(([plan, threads]) => { const dog = new GuardDog(plan, threads, env); return setInterval(() => dog.look(performance.now()), beatMs(plan)); });
   }
 
   private end(code: number): void {

@@ -18,6 +18,7 @@ import type { StatsTold } from '../engine/observe/stats/stat-leaves.ts';
 import { ThreadStatStore } from '../engine/observe/stats/thread-stat-store.ts';
 import { pack, unpack } from '../engine/plan/plan-wire.ts';
 import type { PlanRecord } from '../engine/plan/records.ts';
+import { Heartbeats } from '../engine/shm/heartbeats.ts';
 import { Ring } from '../engine/shm/ring.ts';
 import { WorkerEngine } from '../engine/worker-engine.ts';
 import { AppLog } from './app-log.ts';
@@ -59,10 +60,15 @@ const wake = transport.wake.bind(transport);
 transport.wake = () => { askedMs = NaN; wake(); };
 const env: WorkerEnv & { readonly stats: ThreadStatStore } = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log, stats, transport, internal: new InternalNetwork(later, wheel, clock), secrets: new SecretStore(data.process.secretKey), tls: tlsEngines(data.flags.tls, later), workerId: data.id };
 
+const beats = new Heartbeats(data.process.beats);
 let engine: WorkerEngine | null = null;
 function take(record: PlanRecord): void {
   // `tell` reads the ring of the day: the engine outlives control.
-  if (record.kind === 'settings' && engine === null) engine = new WorkerEngine(env, tablesOf(data.process), record.body, (name) => process.env[name], tell);
+  if (record.kind === 'settings' && engine === null) {
+    engine = new WorkerEngine(env, tablesOf(data.process), record.body, (name) => process.env[name], tell);
+    // A timer of the loop's own: a turn would look like work.
+    setInterval(() => beats.beat(1 + data.id), record.body.beatMs);
+  }
   if (record.kind === 'log-format') { log.setFormat(record.pattern); return; }
   if (record.kind === 'log-level') { for (const [c, l] of Object.entries(record.levels)) log.set(c, l); return; }
   if (record.kind === 'command' && record.command.name === 'reopen-logs') log.reopen();

@@ -60,6 +60,8 @@ export interface SettingsPlan {
   readonly localClusterName: string;
   /** Timers that reduce_timeouts shortens. */
   readonly overloadTimers: readonly TimerScalePlan[];
+  /** How often the worker shows that it lives, ms. */
+  readonly beatMs: number;
   /** Of what reset_high_memory_stream looks at (OverloadPlan). */
   readonly accountPowerOfTwo: number;
   /** --local-address-ip-version. */

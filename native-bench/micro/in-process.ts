@@ -102,7 +102,7 @@ export function printed(suite: Benchmark.Suite): Benchmark.Suite {
 export async function inProcess(yaml: string, answer: (upstream: MemorySocket) => void): Promise<InProcess> {
   const parsed = parseFlags(['--config-yaml', yaml, '-l', 'error', '--concurrency', '1']);
   if ('print' in parsed) throw new Error(parsed.print);
-  const memory = processMemory(), tables = tablesOf(memory);
+  const memory = processMemory(1), tables = tablesOf(memory);
   const log = { log: (_c: string, level: string, text: string) => { if (level === 'error' || level === 'critical') throw new Error(text); }, enabled: () => false } as unknown as ControlHost['log'];
   const clock = new SystemClock(), wheel = new TimerWheel(clock), later = new TurnQueue(() => {}), transport = new MemoryTransport(answer);
   const env: WorkerEnv & { readonly stats: ThreadStatStore } = { clock, wheel, random: new SystemRandom(), later, runtime: new Runtime(), log: log as WorkerEnv['log'], stats: new ThreadStatStore(workerMemory().column, () => {}), transport, internal: new InternalNetwork(later, wheel, clock), secrets: new SecretStore(memory.secretKey), tls: tlsEngines('auto', later), workerId: 0 };
@@ -117,7 +117,7 @@ export async function inProcess(yaml: string, answer: (upstream: MemorySocket) =
   };
   const control = new ControlEngine({
     flags: parsed.flags as ControlHost['flags'], version: '0', log, startMs: 0, controlRestarts: 0, shared: tables, books: booksOf(memory), send: (_id, records) => { for (const r of records) take(r); }, workerIds: () => [0],
-    after: () => () => {}, startWorkers: () => { control.onWorkerUp(0, workerMemory().column, 0); }, exit: (code) => { throw new Error(`exit ${code}`); }, environment: () => undefined, secretKey: memory.secretKey, setLogLevel: () => true, setLogFormat: () => {}, logLevel: () => 'error',
+    after: () => () => {}, watch: () => {}, startWorkers: () => { control.onWorkerUp(0, workerMemory().column, 0); }, exit: (code) => { throw new Error(`exit ${code}`); }, environment: () => undefined, secretKey: memory.secretKey, setLogLevel: () => true, setLogFormat: () => {}, logLevel: () => 'error',
   });
   await control.start();
   await ready;

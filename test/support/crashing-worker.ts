@@ -1,4 +1,4 @@
-// A data worker that dies by an uncaught exception when a file appears: 'crash-<id>' in the folder named by WEIR_TEST_CRASH_DIR; and that has two bugs: a request
+// A data worker that dies by an uncaught exception when a file appears: 'crash-<id>' in the folder named by WEIR_TEST_CRASH_DIR; is stuck for ever by 'stuck-<id>'; and that has two bugs: a request
 // with the header 'bug' throws, and so does an answer with it.
 import { existsSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,8 @@ import { Stream } from '../../engine/http/stream.ts';
 import { Attempt } from '../../engine/router/attempt.ts';
 
 const file = join(process.env['WEIR_TEST_CRASH_DIR']!, `crash-${(workerData as { id: number }).id}`);
-setInterval(() => { if (existsSync(file)) { unlinkSync(file); throw new Error('a planted crash'); } }, 5);
+const stuck = file.replace('crash-', 'stuck-');
+setInterval(() => { if (existsSync(file)) { unlinkSync(file); throw new Error('a planted crash'); } if (existsSync(stuck)) { unlinkSync(stuck); for (;;); } }, 5);
 
 function plantBug<H extends Headers>(of: { onHeaders(headers: H, end: boolean): void }, what: string): void {
   const real = of.onHeaders;

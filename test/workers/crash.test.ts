@@ -23,10 +23,10 @@ class Client {
   }
 }
 
-test('a worker that crashes is replaced within a second; the connections of the other live on, totals never go back', async (t) => {
+test('a worker that crashes, or is stuck for kill_timeout, is replaced within a second; the connections of the other live on, totals never go back', async (t) => {
   const a = await httpBackend();
   const port = await freePort();
-  const weir = await startWeir(bootstrapYaml([{ port }], [clusterYaml('a', [a.port])]), { command: COMMAND, concurrency: 2 });
+  const weir = await startWeir(bootstrapYaml([{ port }], [clusterYaml('a', [a.port])], 'watchdogs: {worker_watchdog: {megamiss_timeout: 0.7s, kill_timeout: 1s}}'), { command: COMMAND, concurrency: 2 });
   t.after(async () => { await weir.stop(); await a.stop(); });
   const clients = Array.from({ length: 30 }, () => new Client(port));
   t.after(() => { for (const c of clients) c.socket.destroy(); });
@@ -47,6 +47,10 @@ test('a worker that crashes is replaced within a second; the connections of the 
   assert.equal(after['http.http.downstream_cx_active'], alive.length);
   assert.equal(after['cluster.a.upstream_rq_active'], 0);
   assert.equal(after['server.worker_restarts'], 1);
+  writeFileSync(join(weir.dir, 'stuck-1'), '');
+  await until('the stuck worker is replaced', async () => ((await weir.info()).workers.find((w) => w.id === 1) ?? { up: false, restarts: 0 }).restarts === 1, 5000);
+  const silent = await weir.stats('watchdog');
+  for (const n of ['server.worker_1.watchdog_miss', 'server.worker_1.watchdog_mega_miss', 'workers.watchdog_mega_miss']) assert.ok(silent[n]! >= 1, n);
 });
 
 test('a control thread that crashes is replaced while traffic flows on', async (t) => {

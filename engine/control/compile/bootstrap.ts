@@ -1,5 +1,6 @@
 // A bootstrap compiled: every listener, cluster and route configuration judged on its own, references checked over all, everything that nobody read refused.
 // The rooms' compilers come in as arguments (control may not import http, router, filters).
+import { DEFAULT_WATCHDOG } from '../../plan/watchdog-plan.ts';
 import { ConfigNode } from '../../proto/config-node.ts';
 import { ConfigTree } from '../../proto/config-tree.ts';
 import type { CompileContext, ConfigMessage, Report } from '../../proto/config-message.ts';
@@ -141,4 +142,4 @@ function withFlagTags(p: ProcessPlan, flags: CompileFlags): ProcessPlan {
   return flags.statsTags.length === 0 ? p : { ...p, stats: { ...p.stats, tags: [...p.stats.tags, ...flags.statsTags.map(([name, value]) => ({ name, regex: '', value }))] } };
 }
 
-const EMPTY_PROCESS: ProcessPlan = { nodeId: '', nodeCluster: '', nodeZone: '', node: null, admin: null, layers: [], maxDownstreamConnections: 0, overload: null, statsFlushMs: 5000, statsFlushOnAdmin: false, stats: DEFAULT_STATS, statSinks: [], logFormat: '', localCluster: '', dynamic: { listeners: null, clusters: null }, outlierLog: '', nodeLocality: null, facts: NO_FACTS };
+const EMPTY_PROCESS: ProcessPlan = { nodeId: '', nodeCluster: '', nodeZone: '', node: null, admin: null, layers: [], maxDownstreamConnections: 0, overload: null, watchdogs: { main: DEFAULT_WATCHDOG, workers: DEFAULT_WATCHDOG }, statsFlushMs: 5000, statsFlushOnAdmin: false, stats: DEFAULT_STATS, statSinks: [], logFormat: '', localCluster: '', dynamic: { listeners: null, clusters: null }, outlierLog: '', nodeLocality: null, facts: NO_FACTS };

@@ -10,6 +10,8 @@ import { compileAdmin, type AdminPlan } from './admin-config.ts';
 import { compileStats } from './stats-config.ts';
 import type { StatSinkPlan } from '../stats/sinks/sink-plan.ts';
 import { compileStatSinks } from './stat-sinks.ts';
+import { compileWatchdogs } from './watchdogs.ts';
+import type { WatchdogsPlan } from '../../plan/watchdog-plan.ts';
 
 export type LayerPlan = { readonly name: string } & ({ readonly kind: 'static'; readonly values: unknown } | { readonly kind: 'disk'; readonly root: string; readonly subdirectory: string; readonly appendCluster: boolean } | { readonly kind: 'admin' });
 export interface ProcessPlan {
@@ -18,6 +20,7 @@ export interface ProcessPlan {
   readonly layers: readonly LayerPlan[];
   readonly maxDownstreamConnections: number;
   readonly overload: OverloadPlan | null;
+  readonly watchdogs: WatchdogsPlan;
   readonly statsFlushMs: number;
   readonly statsFlushOnAdmin: boolean;
   readonly stats: StatsPlan;
@@ -92,6 +95,6 @@ export function compileProcess(m: ConfigMessage, ctx: CompileContext, address: (
   const overload = compileOverload(m.msg('overload_manager'));
   return {
     nodeId: node?.str('id') ?? '', nodeCluster: node?.str('cluster') ?? '', nodeZone: locality?.str('zone') ?? '', node: node === undefined ? null : nodeJson(node), admin: compileAdmin(m.msg('admin'), ctx, address), layers: compileLayers(m.msg('layered_runtime')),
-    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, statsFlushMs: m.ms('stats_flush_interval', 5000), statsFlushOnAdmin: m.oneof('stats_flush') === 'stats_flush_on_admin' && m.bool('stats_flush_on_admin'), stats: compileStats(m.msg('stats_config')), statSinks: compileStatSinks(m.list('stats_sinks'), ctx, (node?.str('id') || ctx.bootstrap.nodeId) !== '' && (node?.str('cluster') || ctx.bootstrap.nodeCluster) !== ''), logFormat: logs === undefined ? '' : compileLogFormat(logs), dynamic: compileDynamic(m.msg('dynamic_resources'), ctx), localCluster: manager?.str('local_cluster_name') ?? '', nodeLocality: locality === undefined ? null : { region: locality.str('region'), zone: locality.str('zone'), subZone: locality.str('sub_zone') }, facts: { internalBufferBytes: compileExtensions(m), upstreamBind: manager?.msg('upstream_bind_config') === undefined ? null : compileBind(manager.msg('upstream_bind_config'), 'Bootstrap'), localCluster: manager?.str('local_cluster_name') ?? '' }, outlierLog: outliers?.str('event_log_path') ?? '',
+    maxDownstreamConnections: overload.maxConnections, overload: overload.plan, watchdogs: compileWatchdogs(m), statsFlushMs: m.ms('stats_flush_interval', 5000), statsFlushOnAdmin: m.oneof('stats_flush') === 'stats_flush_on_admin' && m.bool('stats_flush_on_admin'), stats: compileStats(m.msg('stats_config')), statSinks: compileStatSinks(m.list('stats_sinks'), ctx, (node?.str('id') || ctx.bootstrap.nodeId) !== '' && (node?.str('cluster') || ctx.bootstrap.nodeCluster) !== ''), logFormat: logs === undefined ? '' : compileLogFormat(logs), dynamic: compileDynamic(m.msg('dynamic_resources'), ctx), localCluster: manager?.str('local_cluster_name') ?? '', nodeLocality: locality === undefined ? null : { region: locality.str('region'), zone: locality.str('zone'), subZone: locality.str('sub_zone') }, facts: { internalBufferBytes: compileExtensions(m), upstreamBind: manager?.msg('upstream_bind_config') === undefined ? null : compileBind(manager.msg('upstream_bind_config'), 'Bootstrap'), localCluster: manager?.str('local_cluster_name') ?? '' }, outlierLog: outliers?.str('event_log_path') ?? '',
   };
 }

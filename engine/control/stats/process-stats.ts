@@ -58,7 +58,6 @@ export class ProcessStats {
     reader.declare(ASYNC_CLIENT_SCHEMA, 'http.async-client');
     reader.declare(OVERLOAD_SCHEMA, 'overload');
     this.change('envoy.overload_actions.reset_high_memory_stream.count', 'counter', { add: 0 });
-    // Threads are replaced when they die, not watched for being slow: these stay 0.
     for (const prefix of ['main_thread', 'workers', ...threads.map((t) => `server.${t}`)]) reader.declare(WATCHDOG_SCHEMA, prefix);
     for (const t of threads) reader.declare(THREAD_CLUSTERS_SCHEMA, `thread_local_cluster_manager.${t}`);
     this.change('envoy.overload_actions.reset_high_memory_stream.count', 'counter', { add: 0 });

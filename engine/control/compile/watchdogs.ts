@@ -1,0 +1,18 @@
+// Bootstrap.watchdogs, and `watchdog` from before there were two, which stands for both. Its actions are extensions, of which none is there.
+import { DEFAULT_WATCHDOG, type WatchdogPlan, type WatchdogsPlan } from '../../plan/watchdog-plan.ts';
+import type { ConfigMessage } from '../../proto/config-message.ts';
+
+function compileWatchdog(m: ConfigMessage | undefined): WatchdogPlan {
+  if (m === undefined) return DEFAULT_WATCHDOG;
+  m.unsupported('actions');
+  const ms = (field: string, otherwise: number): number => m.ms(field, otherwise), kill = ms('kill_timeout', 0), jitter = ms('max_kill_timeout_jitter', 0);
+  for (const f of ['miss_timeout', 'megamiss_timeout', 'kill_timeout', 'max_kill_timeout_jitter', 'multikill_timeout']) if (ms(f, 0) < 0) m.error(f, 'Invalid duration: Expected positive duration');
+  // Processes that are told the same do not give up at the same moment: the start decides by how much they differ.
+  return { missMs: ms('miss_timeout', DEFAULT_WATCHDOG.missMs), megamissMs: ms('megamiss_timeout', DEFAULT_WATCHDOG.megamissMs), killMs: kill > 0 ? kill + Math.floor(jitter * (process.pid % 97) / 97) : 0, multikillMs: ms('multikill_timeout', 0), together: m.msg('multikill_threshold')?.num('value', 0) ?? 0 };
+}
+
+export function compileWatchdogs(m: ConfigMessage): WatchdogsPlan {
+  const both = m.msg('watchdog'), each = m.msg('watchdogs');
+  if (both !== undefined) { const w = compileWatchdog(both); return { main: w, workers: w }; }
+  return { main: compileWatchdog(each?.msg('main_thread_watchdog')), workers: compileWatchdog(each?.msg('worker_watchdog')) };
+}
