@@ -122,7 +122,7 @@ function ofExtension(at: ConfigMessage, c: ConfigMessage): BalancerPlan | null {
     case 'maglev': return { ...BALANCER, kind: 'maglev', ...maglev(c), ...hashing(c.msg('consistent_hashing_lb_config')), localityWeighted: c.has('locality_weighted_lb_config') };
     case 'client_side_weighted_round_robin': return { ...BALANCER, orca: orca(c), slowStart: slowStart(c.msg('slow_start_config')) };
     case 'pick_first': return { ...BALANCER, kind: 'pick-first', shuffle: c.bool('shuffle_address_list') };
-    case 'wrr_locality': { const made = fromPolicies(c.msg('endpoint_picking_policy')); return made === null ? null : { ...made, localityWeighted: true }; }
+    case 'wrr_locality': { const made = fromPolicies(c.msg('endpoint_picking_policy')); if (made !== null && made.orca === null) c.error('endpoint_picking_policy', 'Currently WrrLocalityLoadBalancer only supports ClientSideWeightedRoundRobinLoadBalancer as its endpoint picking policy.'); return made === null ? null : { ...made, localityWeighted: true }; }
     case 'subset': { const s = subset(c), made = fromPolicies(c.msg('subset_lb_policy')); return made === null ? null : { ...made, subset: s }; }
     case 'override_host': { const o = overrides(c), made = fromPolicies(c.msg('fallback_policy')); return made === null ? null : { ...made, override: o }; }
     case 'cluster_provided': return { ...BALANCER, kind: 'provided' };

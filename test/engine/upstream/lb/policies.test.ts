@@ -7,6 +7,7 @@ import { maglevFacts } from '../../../../engine/upstream/lb/maglev.ts';
 import { hashWeights } from '../../../../engine/upstream/lb/hash-weights.ts';
 import { HostSet } from '../../../../engine/upstream/host-sets.ts';
 import { MersenneTwister } from '../../../../engine/upstream/lb/mersenne-twister.ts';
+import { compileJson } from '../../../../scripts/fields/walk.ts';
 import { chiSquare, World } from './hosts.ts';
 
 test('round robin gives each host its turn, weighted ones their share without bursts', () => {
@@ -162,4 +163,11 @@ test('hosts that fail their checks are left out, and all are used below the pani
   assert.deepEqual(w.tally(w.balancer({}, { panicPercent: 0 }), 5), { c: 5 });
   w.runtime.install({ 'upstream.healthy_panic_threshold': 10 });
   assert.deepEqual(w.tally(w.balancer(), 5), { c: 5 });
+});
+
+test('wrr_locality picks by client_side_weighted_round_robin only, as Envoy says', () => {
+  const of = (name: string, more: object = {}): object => ({ policies: [{ typed_extension_config: { name: 'p', typed_config: { '@type': `type.googleapis.com/envoy.extensions.load_balancing_policies.${name}`, ...more } } }] });
+  const refused = (endpoint_picking_policy: object): string[] => compileJson({ static_resources: { clusters: [{ name: 'c', connect_timeout: '1s', type: 'STATIC', load_balancing_policy: of('wrr_locality.v3.WrrLocality', { endpoint_picking_policy }) }] } }).reports.map((r) => r.message);
+  assert.deepEqual(refused(of('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin')), []);
+  assert.deepEqual(refused(of('round_robin.v3.RoundRobin')), ['Currently WrrLocalityLoadBalancer only supports ClientSideWeightedRoundRobinLoadBalancer as its endpoint picking policy.']);
 });
