@@ -1,7 +1,7 @@
 // What the admin interface is told: the control engine seen through AdminSource.
 import type { Server } from 'node:http';
 import { hostname } from 'node:os';
-import { getHeapSnapshot } from 'node:v8';
+import { getHeapSnapshot, getHeapSpaceStatistics } from 'node:v8';
 import type { AdminSource, DrainWish, MemoryFigures } from './admin/admin-source.ts';
 import { makeAdminServer } from './admin/admin-server.ts';
 import type { ClusterStatus, HostStatus } from './admin/clusters.ts';
@@ -22,7 +22,7 @@ import { listenerStatName } from './net/listener.ts';
 import type { CommonTlsPlan } from './plan/tls-plan.ts';
 import type { ControlEngine } from './control-engine.ts';
 import { parseHostPort } from './net/address.ts';
-import { CpuProfile } from './observe/cpu-profile.ts';
+import { ThreadProfile, type ProfileKind } from './observe/thread-profile.ts';
 import { LOG_COMPONENTS } from './observe/log.ts';
 import { HOST_SCHEMA } from './observe/stats/schemas.ts';
 import { CIRCUIT_KIND } from './shm/circuit-table.ts';
@@ -31,12 +31,13 @@ const HOST_STATS = HOST_SCHEMA.names.map((name, i) => ({ name, i, gauge: HOST_SC
 
 export class ControlAdmin implements AdminSource {
   private readonly engine: ControlEngine;
-  private readonly profile: CpuProfile;
+  private readonly profiles = { cpu: new ThreadProfile('cpu'), heap: new ThreadProfile('heap') };
+  private readonly allocations = new ThreadProfile('heap');
   private readonly plan: AdminPlan;
   readonly traffic: AdminTraffic;
   constructor(engine: ControlEngine, plan: AdminPlan) {
     const { host, state } = engine;
-    this.engine = engine; this.plan = plan; this.profile = new CpuProfile(plan.profilePath);
+    this.engine = engine; this.plan = plan;
     this.traffic = new AdminTraffic(plan.accessLogs, { after: (ms, task) => host.after(ms, task), stats: state.own, fileFlushIntervalMs: host.flags.fileFlushIntervalMs, fileFlushMinBytes: host.flags.fileFlushMinBytes, operators: { hostname: hostname(), environment: (name) => host.environment(name) } });
   }
 
@@ -137,9 +138,14 @@ export class ControlAdmin implements AdminSource {
   drainListeners(wish: DrainWish): void { this.engine.drainListeners(wish); }
   quit(): void { this.engine.shutDown(); }
 
-  async cpuProfile(on: boolean): Promise<boolean> {
-    this.engine.broadcast([{ kind: 'command', command: { name: 'cpu-profile', on, path: this.plan.profilePath } }]);
-    return this.profile.switch(on, 'control');
+  async profile(kind: ProfileKind, on: boolean): Promise<boolean> {
+    this.engine.broadcast([{ kind: 'command', command: { name: 'profile', what: kind, on, path: this.profilePath } }]);
+    return this.profiles[kind].switch(on, this.profilePath, 'control');
   }
+  profiling(kind: ProfileKind): boolean { return this.profiles[kind].running; }
+  get profilePath(): string { return this.plan.profilePath; }
+  startAllocations(): Promise<boolean> { return this.allocations.start(); }
+  stopAllocations(): Promise<unknown> { return this.allocations.stop(); }
+  heapSpaces(): ReturnType<AdminSource['heapSpaces']> { return getHeapSpaceStatistics().map((s) => ({ name: s.space_name, size: s.space_size, used: s.space_used_size, available: s.space_available_size })); }
   async *heapSnapshot(): AsyncGenerator<Uint8Array> { for await (const piece of getHeapSnapshot()) yield piece as Uint8Array; }
 }

@@ -1,4 +1,5 @@
 // What the admin endpoints are told and may ask for; the control engine implements it.
+import type { ProfileKind } from '../observe/thread-profile.ts';
 import type { RecentLookups } from '../control/stats/recent-lookups.ts';
 import type { RuntimeTable } from '../control/runtime/layers.ts';
 import type { StatView } from '../control/stats/stat-view.ts';
@@ -41,8 +42,16 @@ export interface AdminSource {
   failHealthCheck(failed: boolean): void;
   drainListeners(wish: DrainWish): void;
   quit(): void;
-  /** Starts or ends a CPU profile, written to admin's profile_path; false: it could not be. */
-  cpuProfile(on: boolean): Promise<boolean>;
+  /** Starts or ends a profile of every thread, written to admin's profile_path; false: it could not be. */
+  profile(kind: ProfileKind, on: boolean): Promise<boolean>;
+  profiling(kind: ProfileKind): boolean;
+  readonly profilePath: string;
+  /** What the control thread allocates; false: that is looked at already. */
+  startAllocations(): Promise<boolean>;
+  /** A .heapprofile; null: it was not started. */
+  stopAllocations(): Promise<unknown>;
+  /** V8's heap spaces of the control thread, bytes. */
+  heapSpaces(): readonly { readonly name: string; readonly size: number; readonly used: number; readonly available: number }[];
   /** A V8 heap snapshot of the control thread, in pieces. */
   heapSnapshot(): AsyncIterable<Uint8Array>;
 }

@@ -11,8 +11,8 @@ import { hotRestartVersion } from './hot-restart-version.ts';
 import { initDump } from './init-dump.ts';
 import { listeners } from './listeners.ts';
 import { logging } from './logging.ts';
-import { memory } from './memory.ts';
-import { cpuProfiler, heapDump, heapProfiler } from './profiler.ts';
+import { memory, memoryTcmalloc } from './memory.ts';
+import { allocProfiler, cpuProfiler, heapDump, heapProfiler, peakHeapDump } from './profiler.ts';
 import { quit } from './quit.ts';
 import { ready } from './ready.ts';
 import { recentLookups, recentLookupsClear, recentLookupsDisable, recentLookupsEnable } from './recent-lookups.ts';
@@ -24,6 +24,6 @@ import { stats } from './stats.ts';
 import { statsPrometheus } from './stats-prometheus.ts';
 
 export const ENDPOINTS: readonly AdminEndpoint[] = [
-  home(() => ENDPOINTS), certs, clusters, configDump, contention, cpuProfiler, drainListeners, healthcheckFail, healthcheckOk, heapDump, heapProfiler, help(() => ENDPOINTS), hotRestartVersion, initDump, listeners, logging, memory,
+  home(() => ENDPOINTS), allocProfiler, certs, clusters, configDump, contention, cpuProfiler, drainListeners, healthcheckFail, healthcheckOk, heapDump, heapProfiler, help(() => ENDPOINTS), hotRestartVersion, initDump, listeners, logging, memory, memoryTcmalloc, peakHeapDump,
   quit, ready, reopenLogs, resetCounters, runtime, runtimeModify, serverInfo, stats, statsPrometheus, recentLookups, recentLookupsClear, recentLookupsDisable, recentLookupsEnable,
 ];

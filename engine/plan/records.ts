@@ -44,7 +44,7 @@ export type WorkerCommand =
   /** An overload action has become stronger or weaker; its strength stands in the shared words. */
   | { readonly name: 'overload'; readonly action: OverloadAction; readonly value: number }
   /** A CPU profile of each worker, written beside PATH when it ends. */
-  | { readonly name: 'cpu-profile'; readonly on: boolean; readonly path: string }
+  | { readonly name: 'profile'; readonly what: 'cpu' | 'heap'; readonly on: boolean; readonly path: string }
   | { readonly name: 'stop' };
 
 /** What holds for the whole process. */

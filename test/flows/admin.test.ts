@@ -89,6 +89,10 @@ test('profiles of every thread are written beside profile_path, and a heap snaps
   assert.equal(await post('?enable=n'), 200);
   await until('both are there', () => readdirSync(dir).filter((n) => n.endsWith('.cpuprofile')).length === 2);
   for (const n of readdirSync(dir)) if (n.endsWith('.cpuprofile')) assert.ok(Array.isArray((JSON.parse(file(join(dir, n))) as { nodes: unknown }).nodes));
+  const heap = async (on: string): Promise<unknown> => { const { status, body } = await ask(weir.admin, `/heapprofiler?enable=${on}`, { method: 'POST' }); return [status, body.toString()]; };
+  assert.deepEqual([await heap('n'), await heap('y'), await heap('y')], [[400, 'Fail to stop heap profiler: not started'], [200, 'Starting heap profiler'], [400, 'Fail to start heap profiler: already started']]);
+  assert.deepEqual(await heap('n'), [200, `Heap profiler stopped and data written to ${dir}/p.THREAD.heapprofile`]);
+  await until('heap profiles of both are there', () => readdirSync(dir).filter((n) => n.endsWith('.heapprofile')).length === 2);
   assert.ok('snapshot' in (JSON.parse((await ask(weir.admin, '/heap_dump', { timeoutMs: 60_000 })).body) as object));
 });
 

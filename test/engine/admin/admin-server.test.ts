@@ -99,3 +99,12 @@ test('a page of another origin is told from tools and from the own page', () => 
   const host = '127.0.0.1:9901', of = (headers: Record<string, string>): boolean => foreign({ headers: { host, ...headers } });
   assert.deepEqual([of({}), of({ origin: `http://${host}` }), of({ 'sec-fetch-site': 'same-origin' }), of({ origin: 'http://evil.example' }), of({ origin: 'null' }), of({ 'sec-fetch-site': 'cross-site' })], [false, false, false, true, true, true]);
 });
+
+test('profilers are switched by y and n, and say so where they are not as asked; V8 has no peak and no TCMalloc', async () => {
+  const source = new FakeSource(), post = async (target: string): Promise<unknown> => { const { status, body } = await ask(source, target, 'POST'); return [status, body]; };
+  assert.deepEqual(await post('/allocprofiler?enable=n'), [400, 'Allocation profiler is not started']);
+  assert.deepEqual([await post('/allocprofiler?enable=y'), await post('/allocprofiler?enable=n')], [[200, 'OK\n'], [200, '{"head":{}}']]);
+  for (const p of ['alloc', 'cpu', 'heap']) assert.deepEqual(await post(`/${p}profiler?enable=x`), [400, '?enable=<y|n>\n']);
+  assert.equal((await ask(source, '/peak_heap_dump')).status, 501);
+  assert.match((await ask(source, '/memory/tcmalloc')).body, /2 of +3 bytes in use, +1 free: new_space/);
+});

@@ -36,7 +36,13 @@ export class FakeSource implements AdminSource {
   failHealthCheck(failed: boolean): void { this.done.push(`fail ${failed}`); }
   drainListeners(wish: Parameters<AdminSource['drainListeners']>[0]): void { this.done.push(`drain ${JSON.stringify(wish)}`); }
   quit(): void { this.done.push('quit'); }
-  cpuProfile(on: boolean): Promise<boolean> { this.done.push(`profile ${on}`); return Promise.resolve(true); }
+  readonly profilePath = '/p';
+  private readonly on = new Set<string>();
+  profile(kind: string, on: boolean): Promise<boolean> { this.done.push(`profile ${kind} ${on}`); if (on) this.on.add(kind); else this.on.delete(kind); return Promise.resolve(true); }
+  profiling(kind: string): boolean { return this.on.has(kind); }
+  startAllocations(): Promise<boolean> { const had = this.on.has('a'); this.on.add('a'); return Promise.resolve(!had); }
+  stopAllocations(): Promise<unknown> { return Promise.resolve(this.on.delete('a') ? { head: {} } : null); }
+  heapSpaces(): ReturnType<AdminSource['heapSpaces']> { return [{ name: 'new_space', size: 3, used: 2, available: 1 }]; }
   async *heapSnapshot(): AsyncGenerator<Uint8Array> { yield Buffer.from(await Promise.resolve('{}')); }
 }
 
