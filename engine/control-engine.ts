@@ -48,11 +48,14 @@ export interface EngineFlags extends ShownFlags { readonly watch: boolean; reado
 export interface ControlHost {
   readonly flags: EngineFlags; readonly version: string; readonly log: Logger; readonly startMs: number; readonly controlRestarts: number; readonly shared: SharedTables; readonly books: RecordBooks; readonly kept?: KeptCounters;
   send(worker: number, records: readonly PlanRecord[]): void;
+  /** To all workers that are up. */
+  broadcast(records: readonly PlanRecord[]): void;
   workerIds(): readonly number[];
   after(ms: number, task: () => void): () => void;
-  startWorkers(): void;
   /** The threads are watched from now on; this one begins to show that it lives. */
   watch(watchdogs: WatchdogsPlan): void;
+  /** The configuration is good: the process serves from now on. */
+  configured(): void;
   exit(code: number): void;
   /** A variable of the process's environment. */
   environment(name: string): string | undefined;
@@ -178,11 +181,14 @@ export class ControlEngine {
     this.state.change('server.static_unknown_fields', 'counter', { set: c.unknownFields });
     this.state.change('server.dynamic_unknown_fields', 'counter', { set: 0 });
     host.shared.words.setConnectionLimit(c.process.maxDownstreamConnections);
-    host.startWorkers();
+    host.configured();
     this.watchOverload(c.process.overload);
     this.state.sinks = makeSinks(c.process.statSinks, this.state.view, { transport: this.probes.env.transport, connect: (cluster, sink) => this.clusters.connect(cluster, sink, this.probes.env), count: (name) => this.state.change(name, 'counter', { add: 1 }) });
     this.state.stamp('bootstrap', '');
     this.state.onRuntime = () => this.runtimeChanged();
+    // Workers that started beside this thread take their part as it is made.
+    for (const id of host.workerIds()) this.greet(id);
+    await new Promise<void>((r) => { host.after(0, r); });
     this.dynamic.secrets.set('static', c.secrets);
     this.served.setClusters('static', c.clusters, refused(c.clusters), () => null);
     this.dynamic.use('clusters', c.process.dynamic.clusters);
@@ -249,13 +255,17 @@ export class ControlEngine {
     this.state.own.settle();
   }
 
-  broadcast(records: readonly PlanRecord[]): void { for (const id of this.host.workerIds()) this.host.send(id, records); }
+  broadcast(records: readonly PlanRecord[]): void { this.host.broadcast(records); }
 
   onWorkerUp(id: number, column: SharedArrayBuffer, restarts: number): void {
     this.state.workerUp(id, column, restarts);
     this.takeBack.attach(id, column);
     this.unbind(id);
-    if (this.compiled === null) return;
+    if (this.compiled !== null) this.greet(id);
+  }
+
+  /** All that is there, to a worker that has nothing. */
+  private greet(id: number): void {
     this.host.send(id, [{ kind: 'settings', body: this.settings() }, { kind: 'runtime', values: this.state.runtimeValues() }, ...this.secrets.records(), ...this.tickets.records(), ...this.clusters.records(), ...this.served.routeRecords()]);
     if (this.listenersOut && !this.draining) this.host.send(id, this.served.listenerRecords());
     this.forgetFormer();

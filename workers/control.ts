@@ -51,6 +51,13 @@ function send(id: number, records: readonly PlanRecord[]): void {
   if (c.config.backlog > 0) pumpSoon();
 }
 
+/** To every worker; packed once. */
+function broadcast(records: readonly PlanRecord[]): void {
+  if (channels.size === 0) return;
+  for (const r of records) { const bytes = pack(r); for (const c of channels.values()) c.config.write(bytes); }
+  for (const c of channels.values()) if (c.config.backlog > 0) pumpSoon();
+}
+
 /** Levels changed while running, in order of the last change; a worker that starts is told them. */
 const levels = new Map<string, string>();
 function setLogLevel(component: string, level: string): boolean {
@@ -58,7 +65,7 @@ function setLogLevel(component: string, level: string): boolean {
   if (component === '') levels.clear();
   levels.delete(component);
   levels.set(component, level);
-  for (const id of channels.keys()) send(id, [{ kind: 'log-level', levels: { [component]: level } }]);
+  broadcast([{ kind: 'log-level', levels: { [component]: level } }]);
   return true;
 }
 
@@ -67,16 +74,16 @@ let logFormat = '';
 function setLogFormat(pattern: string): void {
   logFormat = pattern;
   log.setFormat(pattern);
-  for (const id of channels.keys()) send(id, [{ kind: 'log-format', pattern }]);
+  broadcast([{ kind: 'log-format', pattern }]);
 }
 
 const host: ControlHost = {
   flags: data.flags, version: VERSION, log, startMs: data.startMs, controlRestarts: data.restarts, shared: tablesOf(data.process), books: booksOf(data.process), kept: new KeptCounters(data.process.counters),
-  send,
+  send, broadcast,
   workerIds: () => [...channels.keys()],
   // A timer waits a millisecond at least; a large answer's pieces come one a turn.
   after: (ms, task) => { if (ms <= 0) { const i = setImmediate(task); return () => clearImmediate(i); } const t = setTimeout(task, ms); return () => clearTimeout(t); },
-  startWorkers: () => say({ kind: 'start-workers' }),
+  configured: () => say({ kind: 'configured' }),
   watch: (watchdogs) => { beats.beat(0); setInterval(() => beats.beat(0), beatMs(watchdogs.main)); say({ kind: 'watch', watchdogs }); },
   environment: (name) => process.env[name],
   secretKey: data.process.secretKey,

@@ -15,18 +15,15 @@ const CONTROL_YOUNG_MB = 24;
 /** How often a thread was replaced, and how long to wait before the next time. */
 export class Lives {
   restarts = 0;
-  /** A replacement is under way. */
-  waiting = false;
   private pause = FIRST_PAUSE;
   private startMs = 0;
-  started(nowMs: number): void { this.startMs = nowMs; this.waiting = false; }
+  started(nowMs: number): void { this.startMs = nowMs; }
   /** The thread has died: the pause before its replacement, ms. */
   died(nowMs: number): number {
     if (nowMs - this.startMs > STEADY_MS) this.pause = FIRST_PAUSE;
     const pause = this.pause;
     this.pause = Math.min(LAST_PAUSE, pause * 2);
     this.restarts++;
-    this.waiting = true;
     return pause;
   }
 }
@@ -43,6 +40,8 @@ export class Supervisor {
   private readonly memories: WorkerMemory[] = [];
   private readonly lives: Lives[] = [];
   private readonly controlLives = new Lives();
+  /** A control thread has read the configuration and found it good. */
+  private configured = false;
   private ending = false;
   private signals = 0;
   private signalMs = 0;
@@ -54,6 +53,8 @@ export class Supervisor {
 
   start(): void {
     this.startControl();
+    // Beside control, which reads the configuration meanwhile.
+    for (let id = 0; id < this.flags.concurrency; id++) this.startWorker(id);
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => this.terminate(name));
     process.on('SIGUSR1', () => this.tell({ kind: 'signal', name: 'SIGUSR1' }));
     process.on('SIGHUP', () => this.tell({ kind: 'signal', name: 'SIGHUP' }));
@@ -78,7 +79,7 @@ export class Supervisor {
     this.control = thread;
     this.controlLives.started(performance.now());
     thread.on('message', (m: ToSupervisor) => {
-      if (m.kind === 'start-workers') { this.startWorkers(); return; }
+      if (m.kind === 'configured') { if (this.configured) this.introduceAll(); this.configured = true; return; }
       if (m.kind === 'watch') { this.watch(m.watchdogs); return; }
       // A replaced control that cannot start (its file was broken meanwhile) must not end the traffic: it is tried again, ever more seldom.
       if (m.code !== 0 && this.controlLives.restarts > 0 && this.signals === 0) void thread.terminate(); else this.end(m.code);
@@ -88,17 +89,13 @@ export class Supervisor {
       this.control = null;
       if (this.ending) return;
       // Nothing was served yet: a control thread that cannot start is the end.
-      if (this.workers.length === 0) { this.end(1); return; }
+      if (!this.configured) { this.end(1); return; }
       setTimeout(() => { if (!this.ending) this.startControl(); }, this.controlLives.died(performance.now()));
     });
   }
 
-  private startWorkers(): void {
-    for (let id = 0; id < this.flags.concurrency; id++) {
-      const lives = this.lives[id] ??= new Lives(), worker = this.workers[id];
-      if (worker) this.introduce(id, worker); else if (!lives.waiting) this.startWorker(id);
-    }
-  }
+  /** A new control knows of no worker. One that is about to be replaced is told of when it is. */
+  private introduceAll(): void { this.workers.forEach((worker, id) => { if (worker !== null) this.introduce(id, worker); }); }
 
   /** Makes a living worker known to a new control: same column, new rings, as nobody knows how far the old ones were read. */
   private introduce(id: number, worker: Worker): void {
@@ -113,7 +110,7 @@ export class Supervisor {
     const data: WorkerData = { role: 'worker', id, flags: this.flags, process: this.memory, memory };
     const thread = new Worker(this.modules.worker, { workerData: data, stdout: false, stderr: false });
     this.workers[id] = thread;
-    this.lives[id]!.started(performance.now());
+    (this.lives[id] ??= new Lives()).started(performance.now());
     thread.on('error', (e) => console.error(`worker ${id}: ${(e as Error).stack ?? String(e)}`));
     thread.on('exit', () => {
       this.workers[id] = null;

@@ -26,7 +26,7 @@ export interface ControlData { readonly role: 'control'; readonly flags: Flags; 
 export type ToControl = { readonly kind: 'worker-up'; readonly id: number; readonly memory: WorkerMemory; readonly restarts: number } | { readonly kind: 'worker-down'; readonly id: number } | { readonly kind: 'signal'; readonly name: string } | { readonly kind: 'silence'; readonly thread: string; readonly mega: boolean };
 /** Rings to a new life of control: a ring serves one writer's and one reader's life, so no half-written record outlives either. */
 export type ToWorker = { readonly kind: 'rings'; readonly config: SharedArrayBuffer; readonly events: SharedArrayBuffer };
-export type ToSupervisor = { readonly kind: 'exit'; readonly code: number } | { readonly kind: 'start-workers' } | { readonly kind: 'watch'; readonly watchdogs: WatchdogsPlan };
+export type ToSupervisor = { readonly kind: 'exit'; readonly code: number } | { readonly kind: 'configured' } | { readonly kind: 'watch'; readonly watchdogs: WatchdogsPlan };
 
 const RING_BYTES = 1 << 20;
 export const HOST_CAPACITY = 1 << 18;

@@ -29,7 +29,7 @@ export class ServerState {
   private phase: LifeState = 'PRE_INITIALIZING';
   private layers: RuntimeLayers | null = null;
   /** When each resource was last changed, by 'KIND/NAME'. */
-  private readonly changed = new Map<string, string>();
+  private readonly changed = new Map<string, number>();
   private flushOnAdmin = false;
   /** Where statistics go at each flush; null: nowhere. */
   sinks: StatFlush | null = null;
@@ -94,10 +94,10 @@ export class ServerState {
   uptimeS(): number { return Math.max(0, Math.floor((this.wallMs() - this.host.startMs) / 1000)); }
 
   /** A resource was put in place or replaced now. `kind`: 'bootstrap', 'cluster', 'listener'. */
-  stamp(kind: string, name: string): void { this.changed.set(`${kind}/${name}`, new Date(this.wallMs()).toISOString()); }
+  stamp(kind: string, name: string): void { this.changed.set(`${kind}/${name}`, this.wallMs()); }
   /** It is gone: nothing is remembered of it. */
   unstamp(kind: string, name: string): void { this.changed.delete(`${kind}/${name}`); }
-  changedAt(kind: string, name: string): string { return this.changed.get(`${kind}/${name}`) ?? new Date(this.host.startMs).toISOString(); }
+  changedAt(kind: string, name: string): string { return new Date(this.changed.get(`${kind}/${name}`) ?? this.host.startMs).toISOString(); }
 
   /** A stat of the control thread's own, or a text that stands among the stats. `set` of a histogram: a sample; without one it is made known. */
   tell(name: string, kind: 'counter' | 'gauge' | 'text' | 'histogram', c: { readonly set?: number | string; readonly add?: number }): void {

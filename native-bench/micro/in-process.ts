@@ -116,9 +116,10 @@ export async function inProcess(yaml: string, answer: (upstream: MemorySocket) =
     worker!.install(r);
   };
   const control = new ControlEngine({
-    flags: parsed.flags as ControlHost['flags'], version: '0', log, startMs: 0, controlRestarts: 0, shared: tables, books: booksOf(memory), send: (_id, records) => { for (const r of records) take(r); }, workerIds: () => [0],
-    after: () => () => {}, watch: () => {}, startWorkers: () => { control.onWorkerUp(0, workerMemory().column, 0); }, exit: (code) => { throw new Error(`exit ${code}`); }, environment: () => undefined, secretKey: memory.secretKey, setLogLevel: () => true, setLogFormat: () => {}, logLevel: () => 'error',
+    flags: parsed.flags as ControlHost['flags'], version: '0', log, startMs: 0, controlRestarts: 0, shared: tables, books: booksOf(memory), send: (_id, records) => { for (const r of records) take(r); }, broadcast: (records) => { for (const r of records) take(r); }, workerIds: () => [0],
+    after: (ms, task) => { if (ms <= 0) setImmediate(task); return () => {}; }, configured: () => {}, watch: () => {}, exit: (code) => { throw new Error(`exit ${code}`); }, environment: () => undefined, secretKey: memory.secretKey, setLogLevel: () => true, setLogFormat: () => {}, logLevel: () => 'error',
   });
+  control.onWorkerUp(0, workerMemory().column, 0);
   await control.start();
   await ready;
   const { clusters, routes } = worker as unknown as { clusters: ClusterSet; routes: RouteTables };

@@ -9,9 +9,9 @@ export class StatRetirement {
   private readonly departures: Departures;
   private readonly soon: (task: () => void) => void;
   /** Who uses an owner. */
-  private readonly users = new Map<string, Set<string>>();
+  private readonly users = new Map<string, Members>();
   /** Owners that there are, by their name in stats. */
-  private readonly living = new Map<string, Set<string>>();
+  private readonly living = new Map<string, Members>();
   /** Owners that are going. */
   private readonly leaving = new Set<string>();
   /** What all have let go of, by its name in stats; swept together, as a look at every name serves all of them. */
@@ -66,11 +66,17 @@ export class StatRetirement {
   }
 }
 
-function addTo(sets: Map<string, Set<string>>, key: string, member: string): void { const set = sets.get(key); if (set === undefined) sets.set(key, new Set([member])); else set.add(member); }
+/** Mostly one: ten thousand clusters need no set each. */
+type Members = string | Set<string>;
+function addTo(sets: Map<string, Members>, key: string, member: string): void {
+  const has = sets.get(key);
+  if (has === undefined) sets.set(key, member); else if (typeof has !== 'string') has.add(member); else if (has !== member) sets.set(key, new Set([has, member]));
+}
 /** False: it was not there. A set goes with its last member. */
-function takeFrom(sets: Map<string, Set<string>>, key: string, member: string): boolean {
-  const set = sets.get(key);
-  if (set?.delete(member) !== true) return false;
-  if (set.size === 0) sets.delete(key);
+function takeFrom(sets: Map<string, Members>, key: string, member: string): boolean {
+  const has = sets.get(key);
+  if (typeof has === 'string') return has === member && sets.delete(key);
+  if (has?.delete(member) !== true) return false;
+  if (has.size === 0) sets.delete(key);
   return true;
 }

@@ -118,6 +118,7 @@ export class StatReader {
 
   /** Names whose thing is gone, such as a removed cluster, are shown no more. What a thread still writes into stays known, hidden until it counts again. */
   drop(goes: (name: string) => boolean): void {
+    this.last = null;
     for (const [name, s] of this.scopes) if (goes(s.prefix)) { if (!s.written) this.scopes.delete(name); else { s.retired = true; s.forget(); } }
     for (const [name, s] of this.singles) if (goes(name)) { if (s.places.length === 0) this.singles.delete(name); else { s.retired = this.anyRetired = true; s.reset = s.raw(); } }
     for (const [name, h] of this.histograms) if (goes(name)) { if (h.places.length === 0) this.histograms.delete(name); else { h.retired = this.anyRetired = true; h.base = h.merged(this.scratch); h.cumulative = h.interval = EMPTY; } }
@@ -186,7 +187,7 @@ export class StatReader {
     scope.endpoint = { cluster: scopePrefix(cluster), tags: [['envoy.endpoint_address', address], ...(hostname === '' ? [] : [['envoy.endpoint_hostname', hostname] as const])] };
   }
   /** It has left the cluster. Its scope is all that there is of it: no thread claims anything there. */
-  dropEndpoint(cluster: string, address: string): void { if (this.scopes.delete(scopePrefix(endpointPrefix(cluster, address)))) this.sortedScopes.stale(); }
+  dropEndpoint(cluster: string, address: string): void { this.last = null; if (this.scopes.delete(scopePrefix(endpointPrefix(cluster, address)))) this.sortedScopes.stale(); }
   /** Sum of one stat over all scopes that have it; of what one living thread counts alone where `thread` is given. */
   total(schema: StatSchema, index: number, thread: number | null = null): number {
     const column = thread === null ? undefined : this.columns.get(thread);
@@ -236,11 +237,17 @@ export class StatReader {
     for (const s of this.singles.values()) if (s.kind === 'counter') s.reset = s.raw();
   }
 
+  /** Where a name was found last. */
+  private last: StatScope | null = null;
   /** The scope and entry that a full name means, if one of the declared ones. */
   private locate(name: string): { readonly scope: StatScope; readonly entry: LayoutEntry } | null {
-    for (let dot = name.lastIndexOf('.'); ; dot = name.lastIndexOf('.', dot - 1)) {
+    let dot = name.lastIndexOf('.');
+    // Whoever sets a stat of a scope sets the next there too.
+    const { last } = this;
+    if (last !== null && last.prefix.length === dot + 1 && name.startsWith(last.prefix)) { const entry = last.layout.entry(name.slice(dot + 1)); if (entry !== undefined) return { scope: last, entry }; }
+    for (; ; dot = name.lastIndexOf('.', dot - 1)) {
       const scope = this.scopes.get(name.slice(0, dot + 1)), entry = scope?.layout.entry(name.slice(dot + 1));
-      if (scope !== undefined && entry !== undefined) return { scope, entry };
+      if (scope !== undefined && entry !== undefined) { this.last = scope; return { scope, entry }; }
       if (dot <= 0) return null;
     }
   }
