@@ -22,7 +22,7 @@ import { allBound, ServedResources } from './control/served-resources.ts';
 import { FileWatches } from './control/watch/file-watches.ts';
 import { DynamicResources } from './control/xds/dynamic-resources.ts';
 import { ControlAdmin } from './control-admin.ts';
-import { collectGarbage, compactHeap } from './loop/collect-garbage.ts';
+import { collectGarbage, compactHeap, heapBytes, spareHeapBytes } from './loop/collect-garbage.ts';
 import { beatMs, type WatchdogsPlan } from './plan/watchdog-plan.ts';
 import type { OverloadPlan } from './plan/overload-plan.ts';
 import { SystemClock } from './loop/clock.ts';
@@ -94,6 +94,8 @@ const LAST_REQUESTS_MS = 20_000;
 
 /** When what was needed to compile is let go, after the start and after a change. */
 const SETTLED_MS = 2000;
+/** What the heap must have grown by for that, bytes: single endpoints that come and go do not make control pause. */
+const WORTH_PACKING = 16 << 20;
 
 /** Names of resources whose update has errors: they keep their previous version. */
 const refused = (list: readonly { readonly name: string; readonly plan: unknown }[]): Set<string> => new Set(list.filter((r) => r.plan === null).map((r) => r.name));
@@ -153,7 +155,7 @@ export class ControlEngine {
       broadcast: (records) => this.broadcast(records), clusters: this.clusters, count: (name) => state.change(name, 'counter', { add: 1 }), gauge: (name, set) => state.change(name, 'gauge', { set }), listenersDrain: (count) => this.listenersDrain(count), stamp: (kind, name) => state.stamp(kind, name), unstamp: (kind, name) => state.unstamp(kind, name), routesIn: (key, packed) => state.own.declareRoutes(key, packed === null ? [] : unpack<RouteTablePlan>(packed).counted),
       declareCluster: ({ cluster }) => { state.own.declareCluster(cluster.name, cluster.statName, cluster.transportSocket !== null || cluster.transportSocketMatches.length > 0); state.own.declareTracked(cluster.statName, cluster.trackSizes, cluster.trackBudgets); },
       clusterUp: (name, plan) => state.own.watchBreakers(name, plan.cluster.statName, this.clusters.circuitsOf(name), host.shared.circuits, plan.trackRemaining), retireCluster: (name) => state.own.retireCluster(name),
-      out: () => this.listenersOut, routesSettled: (key) => this.dynamic.routesSettled(key), onListeners: () => this.onListeners(), onClusters: () => { this.dynamic.syncEndpoints(this.clusters.discovered()); this.forgetFormer(); },
+      out: () => this.listenersOut, routesSettled: (key) => this.dynamic.routesSettled(key), onListeners: () => this.onListeners(), onClusters: () => { this.dynamic.syncEndpoints(this.clusters.discovered()); this.forgetFormer(); this.compactLater(); },
     });
     const dynamic = new DynamicResources({
       served, unknownFields: host.flags.unknownDynamic, compiler: (tree, secrets) => new ResourceCompiler(tree, COMPILERS, { concurrency: host.flags.concurrency, flags: host.flags, environment: (n: string) => host.environment(n), facts: this.compiled!.process.facts, ...(secrets === null ? {} : { secrets }) }),
@@ -326,7 +328,11 @@ export class ControlEngine {
 
   private cancelCompact: () => void = () => undefined;
   /** Once changes have stopped coming. */
-  private compactLater(): void { this.cancelCompact(); this.cancelCompact = this.host.after(SETTLED_MS, compactHeap); }
+  private compactLater(): void {
+    this.cancelCompact();
+    this.cancelCompact = this.host.after(SETTLED_MS, () => { if (heapBytes() + spareHeapBytes() < this.packedBytes + WORTH_PACKING) return; compactHeap(); this.packedBytes = heapBytes(); });
+  }
+  private packedBytes = 0;
 
   private dynamicClusters(): Set<string> { return new Set([...this.served.clusters].filter(([, c]) => c.owner === 'dynamic').map(([name]) => name)); }
 
@@ -336,6 +342,7 @@ export class ControlEngine {
     this.dynamic.syncRoutes(all.flatMap((l) => l.needs));
     this.served.forgetRoutes();
     this.declareStats();
+    this.compactLater();
   }
 
   private declareStats(): void { this.state.own.declareListeners([...this.served.listeners.values()].map((l) => l.plan)); }

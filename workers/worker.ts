@@ -2,7 +2,7 @@
 // replaced), or when the supervisor ends it. When control was replaced, new rings come by message, and the worker says again all that control must know of it.
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../engine/loop/clock.ts';
-import { collectGarbage, heapBytes } from '../engine/loop/collect-garbage.ts';
+import { collectGarbage, compactHeap, heapBytes, spareHeapBytes } from '../engine/loop/collect-garbage.ts';
 import { TurnQueue } from '../engine/loop/later.ts';
 import { QuietCollector } from '../engine/loop/quiet-collector.ts';
 import { SystemRandom } from '../engine/loop/random.ts';
@@ -40,7 +40,7 @@ const later = new TurnQueue(() => transport.wake());
 const tell = (event: unknown): void => events.write(pack(event));
 const stats = new ThreadStatStore(data.memory.column, tell, () => log.log('main', 'warning', `worker ${data.id}: no room for more statistics (${COLUMN_SLOTS} slots are used); what has none yet is not counted`));
 const containment = new Containment(clock, stats, (text) => log.log('main', 'critical', text));
-const quiet = new QuietCollector(wheel, collectGarbage, heapBytes);
+const quiet = new QuietCollector(wheel, { collect: collectGarbage, compact: compactHeap, used: heapBytes, spare: spareHeapBytes });
 /** When the transport was last asked for a turn, on the clock; NaN: it must be asked again. */
 let askedMs = NaN;
 const transport = createTransport(data.flags.transport, {

@@ -13,6 +13,9 @@ function door(): Collect {
 /** Bytes of this thread's heap that are in use or garbage, with what its buffers hold outside. */
 export function heapBytes(): number { const s = getHeapStatistics(); return s.used_heap_size + s.external_memory; }
 
+/** Bytes of its pages in memory that are in no use. */
+export function spareHeapBytes(): number { const s = getHeapStatistics(); return s.total_physical_size - s.used_heap_size; }
+
 export function collectGarbage(): void { door()(); }
 
 /** Packs the heap and gives its free pages back to the system: what a start or a large change needed goes. A pause of some ten to hundred ms, so not for a thread under load. */

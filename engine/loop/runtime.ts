@@ -2,18 +2,35 @@
 
 export interface RuntimeCell { /** undefined: the key is not set, the default of the configuration holds. */ value: string | number | boolean | undefined }
 
+/** Cells from which on those that nobody holds are looked for. */
+const SWEEP_FROM = 1024;
+
 export class Runtime {
-  private readonly cells = new Map<string, RuntimeCell>();
-  /** The cell of a key; the same object for the life of the worker. */
+  private values: { readonly [key: string]: string | number | boolean } = {};
+  /** Held by who reads them: keys bear names of clusters, which come and go, and even names that requests bring. */
+  private readonly cells = new Map<string, WeakRef<RuntimeCell>>();
+  private sweepAt = SWEEP_FROM;
+  /** The cell of a key; the same object for all that hold it. */
   cell(key: string): RuntimeCell {
-    let cell = this.cells.get(key);
-    if (cell === undefined) { cell = { value: undefined }; this.cells.set(key, cell); }
+    const known = this.cells.get(key)?.deref();
+    if (known !== undefined) return known;
+    const cell = { value: this.valueOf(key) };
+    if (this.cells.size >= this.sweepAt) this.sweep();
+    this.cells.set(key, new WeakRef(cell));
     return cell;
   }
+  /** Keys that have a cell, or had one not long ago. */
+  get size(): number { return this.cells.size; }
   /** Installs a new snapshot: all keys that are not in it become unset. */
   install(values: { readonly [key: string]: string | number | boolean }): void {
-    for (const [key, cell] of this.cells) cell.value = Object.hasOwn(values, key) ? values[key] : undefined;
-    for (const key of Object.keys(values)) this.cell(key).value = values[key];
+    this.values = values;
+    for (const [key, ref] of this.cells) { const cell = ref.deref(); if (cell !== undefined) cell.value = this.valueOf(key); }
+  }
+  private valueOf(key: string): RuntimeCell['value'] { return Object.hasOwn(this.values, key) ? this.values[key] : undefined; }
+  /** Cells that nobody holds any more go; looked at again when there are twice as many. */
+  private sweep(): void {
+    for (const [key, ref] of this.cells) if (ref.deref() === undefined) this.cells.delete(key);
+    this.sweepAt = Math.max(SWEEP_FROM, 2 * this.cells.size);
   }
 }
 

@@ -6,8 +6,8 @@ import { TimerWheel } from '../../../engine/loop/timer-wheel.ts';
 
 test('the heap is collected once after work, when the thread has been quiet, and not while it works, without work or for little', () => {
   const clock = new ManualClock(), wheel = new TimerWheel(clock);
-  let collected = 0, used = 8 << 20;
-  const quiet = new QuietCollector(wheel, () => { collected++; used -= 5 << 20; }, () => used);
+  let collected = 0, packed = 0, spare = 0, used = 8 << 20;
+  const quiet = new QuietCollector(wheel, { collect: () => { collected++; used -= 5 << 20; }, compact: () => { packed++; spare = 0; }, used: () => used, spare: () => spare });
   const turns = (n: number, ms: number): void => { for (let i = 0; i < n; i++) { clock.set(clock.nowMs() + ms); wheel.advance(); quiet.onTurn(); } };
   turns(100, 1);
   turns(3, 2000);
@@ -27,4 +27,16 @@ test('the heap is collected once after work, when the thread has been quiet, and
   turns(3, 800);
   assert.equal(collected, 2);
   assert.equal(wheel.size, 0);
+  // Pages that it holds empty go once it has been quiet for long, and not when it works again before that.
+  spare = 40 << 20;
+  turns(600, 1);
+  turns(3, 800);
+  assert.equal(packed, 0);
+  turns(600, 1);
+  turns(3, 800);
+  assert.equal(packed, 0);
+  turns(8, 1000);
+  assert.equal(packed, 1);
+  turns(10, 1000);
+  assert.deepEqual([packed, wheel.size], [1, 0]);
 });
