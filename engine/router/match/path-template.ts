@@ -1,22 +1,25 @@
 // URI templates (Envoy: uri_template): '/a/*/{name}/{rest=**}.jpg'. '*' is one segment, not empty; '**' any text; '{name=pattern}' is a variable, of '*' where there is no
 // pattern. Made into one regular expression: it is linear, as segments hold no '/', and '**' is followed by literals alone.
 
-/** What a literal may hold (RFC 3986 pchar but '*'). */
+/** What a segment may hold (RFC 3986 pchar) beside '*'. */
 const LITERAL = "a-zA-Z0-9\\-._~%!$&'()+,;:@=";
-const VALID = new RegExp(`^[${LITERAL}]+$`), VALID_REWRITE = new RegExp(`^[${LITERAL}/]+$`), NAME = /^[a-zA-Z][a-zA-Z0-9_]*$/;
+const VALID = new RegExp(`^[${LITERAL}*]+$`), VALID_REWRITE = new RegExp(`^[${LITERAL}/]+$`), NAME = /^[a-zA-Z][a-zA-Z0-9_]*$/;
 const ONE = `[${LITERAL}*]+`, ANY = `[${LITERAL}*/]*`;
 const MAX_VARIABLES = 5, MAX_NAME = 16;
 
 /** With Envoy's words for what is wrong. */
 export class TemplateError extends Error {}
 
-const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+/** A '*' within a literal is left as it is, as Envoy does: it repeats what stands before it, none included. */
+const escaped = (text: string): string => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
 
 class Parser {
   /** What is left of the text. */
   private text: string;
   readonly names = new Set<string>();
   private textGlob = false;
+  /** A repetition is repeated: Envoy takes it and it matches nothing. */
+  dead = false;
   constructor(text: string) { this.text = text; }
 
   /** The text up to the next '/' or variable. */
@@ -24,8 +27,10 @@ class Parser {
     const end = this.text.search(/[/{]/), text = end < 0 ? this.text : this.text.slice(0, end);
     if (!VALID.test(text)) throw new TemplateError(`Invalid literal: "${text}"`);
     this.text = this.text.slice(text.length);
-    return escaped(text);
+    return this.plain(text);
   }
+
+  private plain(text: string): string { if (text.includes('**')) this.dead = true; return escaped(text); }
 
   private operator(): string {
     const any = this.text.startsWith('**');
@@ -71,18 +76,21 @@ class Parser {
     this.text = given.slice(1);
     while (this.text !== '') {
       const glob = this.text[0] === '*';
+      let repeat = '*';
       if (glob) out += this.operator();
       else {
         // A variable may have literals before and after it in its segment.
         if (this.text[0] !== '{') out += this.literal();
-        if (this.text[0] === '{') out += this.variable();
+        if (this.text[0] === '{') { const v = this.variable(); if (v.endsWith(`>${ONE})`) || v.endsWith(`>${ANY})`)) repeat = '?'; out += v; }
       }
       if (this.text === '') break;
       if (this.text[0] === '/') { this.text = this.text.slice(1); out += '/'; continue; }
       const suffix = this.text.split('/')[0]!;
       if (!VALID.test(suffix)) throw new TemplateError(`Invalid suffix literal: "${suffix}"`);
       if (glob && suffix !== this.text) throw new TemplateError('Prefix match not supported.');
-      out += escaped(suffix);
+      if (glob && suffix.startsWith('*')) this.dead = true;
+      // A glob repeated is a glob or nothing: it took all that it could the first time. (Told so, the expression stays linear.)
+      out += suffix.startsWith('*') ? repeat + this.plain(suffix).slice(1) : this.plain(suffix);
       this.text = this.text.slice(suffix.length);
       if (this.text !== '') { this.text = this.text.slice(1); out += '/'; }
     }
@@ -93,7 +101,7 @@ class Parser {
 export class PathTemplate {
   private readonly regex: RegExp;
   /** Throws a TemplateError. */
-  constructor(text: string) { this.regex = new RegExp(`^${new Parser(text).whole()}$`); }
+  constructor(text: string) { const p = new Parser(text), source = p.whole(); this.regex = p.dead ? /(?!)/ : new RegExp(`^${source}$`); }
   /** Of a path without its query. */
   matches(path: string): boolean { return this.regex.test(path); }
   /** Its variables; null for no match. */

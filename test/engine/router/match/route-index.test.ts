@@ -1,4 +1,5 @@
 // The index over a virtual host's routes gives every route that can match, in order.
+import { PathTemplate } from '../../../../engine/router/match/path-template.ts';
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
@@ -26,4 +27,15 @@ test('what a scan would match is among what the index gives, and both are in ord
       if (can) assert.ok(given.includes(n), `${JSON.stringify(p)} for ${asked}`);
     });
   }), { numRuns: 500 });
+});
+
+// What Envoy 1.40 answered for each of them.
+test("a '*' within a literal of a path template repeats what stands before it, as in Envoy", () => {
+  const paths = ['/x', '/xa', '/xab', '/x/a', '/a', '/ab', '/a/b', '/', '/x*', '/xy', '/xay', '/a/x/b', '/a/xz/b', '/a/b/c'];
+  for (const [template, wanted] of [
+    ['/x*', ['/x', '/']], ['/x*y', ['/xy']], ['/{a}*', ['/x', '/xa', '/xab', '/a', '/ab', '/', '/x*', '/xy', '/xay']], ['/{a=*}*', ['/x', '/xa', '/xab', '/a', '/ab', '/', '/x*', '/xy', '/xay']], ['/x**', []], ['/a/x*/b', ['/a/x/b']],
+    ['/x{a}', ['/xa', '/xab', '/x*', '/xy', '/xay']],
+  ] as const) assert.deepEqual(paths.filter((p) => new PathTemplate(template).matches(p)), wanted, template);
+  const long = `/${'a'.repeat(50_000)}/`;
+  assert.equal(new PathTemplate('/{a}*').matches(long), false, 'in linear time');
 });
