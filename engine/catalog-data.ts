@@ -110,7 +110,7 @@ const LISTENER_FILTERS: ReadonlyMap<string, ListenerFilterMaker> = new Map<strin
 
 type UdpFilterMaker = (body: unknown, p: NetworkParts) => UdpFilter;
 const UDP_FILTERS: ReadonlyMap<string, UdpFilterMaker> = new Map<string, UdpFilterMaker>([
-  ['envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig', (body, p) => { const plan = body as UdpProxyPlan, made = (l: UdpProxyPlan['accessLogs'][number]): AccessLog => p.catalog.accessLog(l.kind, l.body, p.env); return new UdpProxy(plan, p.env, p.parts.clusters, plan.accessLogs.map(made), plan.proxyLogs.map(made)); }],
+  ['envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig', (body, p) => { const plan = body as UdpProxyPlan, made = (l: UdpProxyPlan['accessLogs'][number]): AccessLog => p.catalog.accessLog(l.kind, l.body, p.env); return new UdpProxy(plan, p.env, p.parts.clusters, plan.accessLogs.map(made), plan.proxyLogs.map(made), p.parts.logs.operators); }],
 ]);
 
 const HTTP_FILTERS: ReadonlyMap<string, HttpFilterMaker> = new Map<string, HttpFilterMaker>([

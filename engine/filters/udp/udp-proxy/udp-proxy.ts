@@ -1,12 +1,17 @@
 // udp_proxy: datagrams of clients to the hosts of a cluster and back (Envoy: UdpProxyFilter). A client (address and port) is one session; its datagrams keep to one host
 // while that is there and healthy, or each goes to a host of its own with per-packet load balancing.
 import { hashed, xxHash64 } from '../../../base/xxhash64.ts';
+import { RequestHeaders } from '../../../headers/headers.ts';
 import { formatAddress, type IpAddress } from '../../../net/address.ts';
 import { MatchTree } from '../../../net/match/match-tree.ts';
 import type { DatagramSocket } from '../../../net/transport/datagrams.ts';
 import type { UdpFilter } from '../../../net/udp-filter.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
 import type { AccessLog, AccessLogType } from '../../../observe/accesslog/access-log.ts';
+import type { Formatter } from '../../../observe/format/formatter.ts';
+import { HeaderMutations, MutableContext } from '../../../observe/format/header-mutation.ts';
+import { makeFormatter } from '../../../observe/format/make-formatter.ts';
+import type { OperatorEnv } from '../../../observe/format/operators.ts';
 import { UDP_CLUSTER_SCHEMA, UDP_PROXY, UDP_PROXY_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
 import { CLUSTER } from '../../../observe/stats/schemas.ts';
 import { StatBlock, type StatStore } from '../../../observe/stats/stat-block.ts';
@@ -29,9 +34,12 @@ export class UdpProxy implements UdpFilter {
   private readonly tree: MatchTree<string>;
   private readonly sessions = new Map<string, UdpSession>();
   private readonly clusterStats = new WeakMap<StatStore, UdpClusterStats>();
+  private readonly tunnel: { readonly proxyHost: Formatter; readonly targetHost: Formatter; readonly headers: HeaderMutations } | null;
+  private readonly context = new MutableContext();
   private closed = false;
 
-  constructor(plan: UdpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[], proxyLogs: readonly AccessLog[]) {
+  constructor(plan: UdpProxyPlan, env: WorkerEnv, clusters: ClusterDirectory, logs: readonly AccessLog[], proxyLogs: readonly AccessLog[], operators: OperatorEnv) {
+    this.tunnel = plan.tunnel === null ? null : { proxyHost: makeFormatter(plan.tunnel.proxyHost, operators), targetHost: makeFormatter(plan.tunnel.targetHost, operators), headers: new HeaderMutations(plan.tunnel.headers, operators, env.clock) };
     this.plan = plan; this.env = env; this.clusters = clusters; this.logs = logs; this.proxyLogs = proxyLogs;
     this.startMs = env.clock.nowMs(); this.startWallMs = env.clock.wallMs();
     this.stats = new StatBlock(env.stats, UDP_PROXY_SCHEMA, `udp.${plan.statPrefix}`);
@@ -45,6 +53,7 @@ export class UdpProxy implements UdpFilter {
     if (session === null) return;
     this.stats.inc(UDP_PROXY.downstream_sess_rx_datagrams);
     this.stats.add(UDP_PROXY.downstream_sess_rx_bytes, end - start);
+    if (session.tunnel !== null) { session.intoTunnel(bytes, start, end); return; }
     const host = this.hostFor(session);
     if (host === null) { session.cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); session.close(); return; }
     session.forward(host, bytes, start, end);
@@ -65,10 +74,30 @@ export class UdpProxy implements UdpFilter {
   private hostFor(session: UdpSession): Host | null {
     const { cluster, host } = session;
     if (!this.plan.perPacket && host !== null && cluster.available(host)) return host;
+    // Where no other is healthy the old one stays.
+    return this.choose(session) ?? host;
+  }
+
+  /** @internal */
+  choose(session: UdpSession): Host | null {
     const pick = new UdpPick();
     for (const p of this.plan.hashPolicies) { xxHash64(p.kind === 'key' ? p.key : session.facts.remoteIp); pick.hasHash = true; pick.hashHigh = hashed.high; pick.hashLow = hashed.low; }
-    // Where no other is healthy the old one stays.
-    return cluster.choose(pick) ?? host;
+    return session.cluster.choose(pick);
+  }
+
+  /** @internal The head that a session is carried behind. */
+  tunnelHead(facts: StreamFacts, cluster: Cluster, host: Host): RequestHeaders {
+    const plan = this.plan.tunnel!, { proxyHost, targetHost, headers } = this.tunnel!, context = this.context.set(facts, this.env.clock), head = new RequestHeaders();
+    head.scheme = cluster.secured(host) ? 'https' : 'http';
+    head.authority = proxyHost.format(context, '-') + (plan.proxyPort > 0 ? `:${plan.proxyPort}` : '');
+    if (plan.usePost) { head.method = 'POST'; head.path = plan.postPath; } else {
+      head.method = 'GET'; head.protocol = 'connect-udp';
+      // RFC 9298 section 3: the colons of an IPv6 address are escaped.
+      head.path = `/.well-known/masque/udp/${targetHost.format(context, '-').replaceAll(':', '%3A')}/${plan.targetPort}/`;
+      head.add('connection', 'Upgrade'); head.add('upgrade', 'connect-udp'); head.add('capsule-protocol', '?1');
+    }
+    headers.apply(head, facts);
+    return head;
   }
 
   private statsOf(cluster: Cluster): UdpClusterStats {
