@@ -273,11 +273,9 @@ export class HttpConnection implements NetworkFilter, ServerHost, CodecOutput, S
     const { overload, shed, stats, plan } = this.runtime;
     if (!overload.overloaded() || this.connection.bypassOverload) return null;
     if (this.acts(OVERLOAD.stop_accepting_requests) || shed.sheds(OVERLOAD.http_connection_manager_decode_headers)) { stats.inc(HCM.downstream_rq_overload_close); return plan.appendLocalOverload ? REPLY.overloadedHere : REPLY.overloaded; }
-    // Envoy does not mark this one.
-    if (!shed.sheds(OVERLOAD.http_downstream_filter_check)) return null;
-    stats.inc(HCM.rq_overload_local_reply);
-    return REPLY.overloaded;
+    return null;
   }
+  shedsRequest(): boolean { const { overload, shed } = this.runtime; return overload.overloaded() && !this.connection.bypassOverload && shed.sheds(OVERLOAD.http_downstream_filter_check); }
   private keepNoLonger(codecStream: ServerStream): void {
     this.runtime.stats.inc(HCM.downstream_cx_overload_disable_keepalive);
     codecStream.closeAfter();

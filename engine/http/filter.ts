@@ -92,6 +92,8 @@ export interface StreamView {
   routeConfig(filterIndex: number): unknown;
   /** The same, of all levels that have one, the least specific first. */
   routeConfigs(filterIndex: number): readonly unknown[];
+  /** Under the present load the request is not to go to an upstream (http_downstream_filter_check). */
+  readonly shedsLoad: boolean;
   /** What the chain keeps of one message at most, bytes; 0: no limit. */
   readonly bufferLimit: number;
   setBufferLimit(bytes: number): void;

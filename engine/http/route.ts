@@ -28,8 +28,8 @@ export interface Route {
   /** -1: not set (the connection manager's applies); 0: disabled. Milliseconds. */
   readonly idleTimeoutMs: number;
   readonly flushTimeoutMs: number;
-  /** Of route.max_stream_duration: its maximum, or the request's grpc-timeout where allowed; -1: the connection manager's. */
-  streamDurationMs(request: RequestHeaders): number;
+  /** How long the stream of a request may last, ms, 0 or less: without limit; `otherwise`: where the route does not say. A gRPC request then says so itself (grpc-timeout). */
+  streamDurationMs(request: RequestHeaders, otherwise: number): number;
   /** request_body_buffer_limit / per_request_buffer_limit_bytes; -1: the connection's. */
   readonly bufferLimit: number;
   /** Upgrade types of the route's upgrade_configs: undefined entry → the connection manager decides. */

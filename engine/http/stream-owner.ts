@@ -11,6 +11,8 @@ export interface StreamOwner {
   readonly bufferLimit: number;
   /** The answer where the overload manager refuses this request. */
   refusesRequest(): LocalReply | null;
+  /** Load shed point http_downstream_filter_check. */
+  shedsRequest(): boolean;
   /** A stream's idle or flush timeout under the present pressure, ms. */
   streamIdleMs(ms: number): number;
   streamFlushMs(ms: number): number;

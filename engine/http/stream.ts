@@ -73,7 +73,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
     this.clock = new StreamClock(env, this, owner.streamIdleMs(this.idleMs));
     if (plan.requestHeadersTimeoutMs > 0) this.clock.armHeaders(plan.requestHeadersTimeoutMs); else if (plan.requestTimeoutMs > 0) this.clock.armRequest(plan.requestTimeoutMs);
   }
-
+  get shedsLoad(): boolean { return this.owner.shedsRequest(); }
   /** The pressure that shortens timeouts has changed, or the timeout itself. */
   scaleTimers(): void { if (this.state === 'done') this.clock.moveFlush(this.owner.streamFlushMs(this.idleMs)); else this.clock.idleMs = this.owner.streamIdleMs(this.idleMs); }
   get bufferLimit(): number { return this.limit; }
@@ -138,8 +138,7 @@ export class Stream implements RequestSink, StreamView, ResponseEntry, ClockOwne
       if (verdict === 'refused') { this.locally(REPLY.upgradeRefused); return; }
       this.upgraded = verdict === 'allowed';
     }
-    const own = route === null ? -1 : route.streamDurationMs(headers);
-    const max = own >= 0 ? own : plan.maxStreamDurationMs;
+    const max = route === null ? plan.maxStreamDurationMs : route.streamDurationMs(headers, plan.maxStreamDurationMs);
     if (max > 0) this.clock.armLife(max);
     if (plan.logOnStart) for (const log of runtime.accessLogs) log.log(facts, 'DownstreamStart');
     if (plan.logIntervalMs > 0) this.clock.armLog(plan.logIntervalMs);

@@ -12,6 +12,9 @@ const NO_HOST = new LocalReply(503, 'no healthy upstream', 'no_healthy_upstream'
 export function noHost(asked: OverrideHost | null): LocalReply { return asked?.strict === true && (asked.missingStatus ?? 0) > 0 ? new LocalReply(asked.missingStatus!, NO_HOST.body, NO_HOST.details, NO_HOST.flags) : NO_HOST; }
 export const BODY_TOO_LARGE = new LocalReply(507, 'exceeded request buffer limit while retrying upstream', 'request_payload_exceeded_retry_buffer_limit');
 
+/** Envoy does not mark this one with OM. */
+export const OVERLOADED = new LocalReply(503, 'envoy overloaded', 'overload');
+
 /** strict_check_headers: a header that steers us is malformed. */
 export function invalidHeader(name: string, value: string): LocalReply { return new LocalReply(400, `invalid header '${name}' with value '${value}'`, `request_headers_failed_strict_check{${name}}`, flagBit('IH')); }
 

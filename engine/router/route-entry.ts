@@ -20,7 +20,8 @@ import { MirrorPolicy } from './mirror.ts';
 import { RetryPolicy } from './retry-policy.ts';
 import { RequestStats, ScopeStats, type AlternativeStats } from './request-stats.ts';
 import { RegexRewrite } from './rewrite.ts';
-import { grpcTimeout } from './timeouts.ts';
+import { grpcTimeout, toGrpcTimeout } from './timeouts.ts';
+import { isGrpc } from '../http/local-reply.ts';
 import type { VirtualHost } from './virtual-host.ts';
 
 function criteriaOf(route: ForwardPlan['metadataMatch'], cluster: ForwardPlan['metadataMatch']): MetadataCriteria | null {
@@ -106,15 +107,14 @@ export class RouteEntry implements Route {
   get virtualHostName(): string { return this.host.plan.name; }
   get idleTimeoutMs(): number { return this.forward?.idleTimeoutMs ?? -1; }
   get flushTimeoutMs(): number { return this.forward?.flushTimeoutMs ?? -1; }
-  /** The route's max_stream_duration; with grpc_timeout_header_max, what the request's grpc-timeout allows. */
-  streamDurationMs(request: RequestHeaders): number {
+  /** The route's max_stream_duration; with grpc_timeout_header_max, what the request's grpc-timeout allows, which may be no time at all. */
+  streamDurationMs(request: RequestHeaders, otherwise: number): number {
     const f = this.forward;
-    if (f === null) return -1;
-    if (f.grpcHeaderMaxMs < 0) return f.maxStreamDurationMs;
-    let ms = grpcTimeout(request.get('grpc-timeout'));
-    if (ms < 0) return f.maxStreamDurationMs;
-    if (f.grpcHeaderOffsetMs < ms) ms -= f.grpcHeaderOffsetMs;
-    return f.grpcHeaderMaxMs > 0 && (ms === 0 || ms > f.grpcHeaderMaxMs) ? f.grpcHeaderMaxMs : ms;
+    if (f === null) return otherwise;
+    const asked = f.grpcHeaderMaxMs < 0 ? -1 : grpcTimeout(request.get('grpc-timeout'));
+    const ms = asked < 0 ? (f.maxStreamDurationMs >= 0 ? f.maxStreamDurationMs : otherwise) : Math.max(0, (f.grpcHeaderMaxMs > 0 ? Math.min(asked, f.grpcHeaderMaxMs) : asked) - f.grpcHeaderOffsetMs);
+    if (f.newTimeouts && isGrpc(request)) { if (asked >= 0 || ms > 0) request.set('grpc-timeout', toGrpcTimeout(ms)); else if (otherwise > 0) request.remove('grpc-timeout'); }
+    return asked < 0 ? ms : Math.max(1, ms);
   }
   get bufferLimit(): number { return this.plan.bufferLimit >= 0 ? this.plan.bufferLimit : this.host.plan.bufferLimit; }
   /** Most of a request's body that is kept for retries, bytes; -1: the connection's buffer limit. */

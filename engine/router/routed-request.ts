@@ -20,7 +20,7 @@ import { FLAG, LOCAL_RESET, NO_POOL, failureDetails, failureReply, type Failure 
 import { addCookies } from './hash-policy.ts';
 import { mirrorsOf, retryPolicyOf } from './cluster-policies.ts';
 import { HostChoice } from './host-choice.ts';
-import { BODY_TOO_LARGE, noHost, durationReply, timeoutReply, withAttempts } from './replies.ts';
+import { BODY_TOO_LARGE, OVERLOADED, noHost, durationReply, timeoutReply, withAttempts } from './replies.ts';
 import type { RequestCount, RequestStats } from './request-stats.ts';
 import { RequestBody } from './request-body.ts';
 import { RetryState, replayable, type RetryOwner, type RetryVerdict } from './retry.ts';
@@ -28,7 +28,7 @@ import type { RouteEntry } from './route-entry.ts';
 import type { RouterFactory } from './router-factory.ts';
 import type { RequestView } from './upstream-exchange.ts';
 import type { UpstreamLog } from './upstream-log.ts';
-import { dropSteering, expectedTimeout, hasSteering, noteBudget, settleTimeouts, tellTimeout, Timeouts } from './timeouts.ts';
+import { dropSteering, hasSteering, noteBudget, settleTimeouts, tellTimeout, Timeouts } from './timeouts.ts';
 
 export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner, DownstreamWatcher {
   private readonly s: StreamView & ResponseEntry;
@@ -82,7 +82,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     if (cluster.usesHash) this.cookies = this.choice.hash(cluster);
     const steered = hasSteering(headers), asks = steered || entry.addsRequestHeaders, retryPolicy = retryPolicyOf(cluster, entry), mirrors = mirrorsOf(cluster, entry);
     settleTimeouts(entry.forward!, retryPolicy, entry.hedge, headers, steered, plan.respectExpectedTimeout, this.limits);
-    tellTimeout(headers, expectedTimeout(this.limits, 0), plan.suppressEnvoyHeaders);
+    tellTimeout(headers, this.limits, 0, plan.suppressEnvoyHeaders);
     this.attempts = 1;
     if (entry.host.plan.includeAttemptCount) headers.set('x-envoy-attempt-count', '1');
     facts.virtualClusterName = entry.host.virtualCluster(headers);
@@ -96,6 +96,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     if (entry.redirects !== null) this.keeping = true;
     const host = cluster.choose(this.choice);
     if (host === null) return this.noHost(cluster);
+    if (this.s.shedsLoad) { this.router.stats.inc(HCM.rq_overload_local_reply); return OVERLOADED; }
     if (entry.forward!.autoHost && host.hostname !== '') entry.setHost(headers, host.hostname, !plan.suppressEnvoyHeaders);
     if (mirrors.length > 0) this.mirrors = startMirrors(mirrors, this.s, this.router.parts, end, this.limits.globalMs, this.router.asyncClient);
     if (end) this.requestComplete();
@@ -298,7 +299,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
     this.cluster = cluster;
     if (entry.host.plan.includeAttemptCount) headers.set('x-envoy-attempt-count', String(this.attempts));
     if (entry.host.plan.includeTimeoutRetry) headers.set('x-envoy-is-timeout-retry', String(this.timeoutRetry));
-    tellTimeout(headers, expectedTimeout(this.limits, this.requestEndMs < 0 ? 0 : this.env.clock.nowMs() - this.requestEndMs), plan.suppressEnvoyHeaders);
+    tellTimeout(headers, this.limits, this.requestEndMs < 0 ? 0 : this.env.clock.nowMs() - this.requestEndMs, plan.suppressEnvoyHeaders);
     if (entry.forward!.autoHost && host.hostname !== '') headers.authority = host.hostname;
     const reply = this.attempt(cluster, name, host, false);
     if (reply !== null) { this.finish(); this.s.respondLocally(reply); }

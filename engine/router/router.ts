@@ -23,7 +23,6 @@ export class RouterFilter implements HttpFilter {
   onRequestHeaders(s: StreamView, headers: RequestHeaders, end: boolean): Verdict {
     const { router } = this, { stats, parts, plan } = router, { facts } = s;
     stats.inc(HCM.rq_total);
-    if (plan.strictHeaders.length > 0) { const bad = badSteering(plan.strictHeaders, headers); if (bad !== '') return invalidHeader(bad, headers.get(bad)!); }
     const entry = s.route as RouteEntry | null;
     if (entry === null) { stats.inc(HCM.no_route); return NO_ROUTE; }
     facts.routeMetadata = entry.plan.metadata;
@@ -32,6 +31,7 @@ export class RouterFilter implements HttpFilter {
     if (immediate !== null || action === null) { stats.inc(HCM.rq_direct_response); return immediate!; }
     const name = entry.clusterName(headers), cluster = s.facts.cluster = parts.clusters.get(name);
     if (cluster === null) { stats.inc(HCM.no_cluster); return new LocalReply(action.notFoundStatus, '', 'cluster_not_found', FLAG.NC); }
+    if (plan.strictHeaders.length > 0) { const bad = badSteering(plan.strictHeaders, headers); if (bad !== '') return invalidHeader(bad, headers.get(bad)!); }
     const refusal = cluster.refusal();
     if (refusal !== null) return refuse(refusal, cluster, entry, headers, facts, router);
     const routed = this.routed = new RoutedRequest(this.s, router, entry, cluster), verdict = routed.begin(headers, name, end);

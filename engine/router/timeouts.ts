@@ -14,13 +14,19 @@ const STEERING = new Set(['x-envoy-retry-on', 'x-envoy-retry-grpc-on', 'x-envoy-
 const LOOKED_AT = new Set([...STEERING, 'x-envoy-upstream-rq-timeout-ms', 'x-envoy-upstream-rq-per-try-timeout-ms', 'x-envoy-expected-rq-timeout-ms']);
 const UNITS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
 
-/** Times in ms, 0: none. `timeoutStatus`: of the reply when time is up. */
-export class Timeouts { globalMs = 0; perTryMs = 0; perTryIdleMs = 0; streamDurationMs = 0; hedge = false; timeoutStatus = 504 }
+/** Times in ms, 0: none. `timeoutStatus`: of the reply when time is up. `tellsGrpc`: the upstream is told by grpc-timeout too. */
+export class Timeouts { tellsGrpc = false; globalMs = 0; perTryMs = 0; perTryIdleMs = 0; streamDurationMs = 0; hedge = false; timeoutStatus = 504 }
 
 /** grpc-timeout in ms (gRPC over HTTP/2: up to 8 digits and a unit); -1 for none or nonsense. */
 export function grpcTimeout(value: string | undefined): number {
   const m = value === undefined ? null : /^(\d{1,8})([HMSmun])$/.exec(value);
   return m === null ? -1 : Math.ceil(Number(m[1]) * UNITS[m[2]!]!);
+}
+
+/** The same in the header's form. */
+export function toGrpcTimeout(ms: number): string {
+  for (const [unit, of] of [['m', 1], ['S', 1000], ['M', 60_000]] as const) if (ms / of < 1e8) return `${Math.floor(ms / of)}${unit}`;
+  return `${Math.min(99_999_999, Math.floor(ms / 3_600_000))}H`;
 }
 
 /** Whether a request carries any header that steers timeouts or retries. */
@@ -42,7 +48,8 @@ export function settleTimeouts(plan: ForwardPlan, retry: RetryPolicy | null, hed
   out.hedge = hedge;
   out.streamDurationMs = 0;
   out.timeoutStatus = 504;
-  if (plan.maxGrpcTimeoutMs >= 0 && !plan.newTimeouts && isGrpc(headers)) out.globalMs = ofGrpc(plan, headers);
+  out.tellsGrpc = plan.maxGrpcTimeoutMs >= 0 && !plan.newTimeouts && isGrpc(headers);
+  if (out.tellsGrpc) out.globalMs = ofGrpc(plan, headers);
   if (steered) override(headers, respectExpected, out);
   if (out.globalMs > 0 && out.perTryMs >= out.globalMs) out.perTryMs = 0;
 }
@@ -71,7 +78,7 @@ function override(headers: RequestHeaders, respectExpected: boolean, out: Timeou
 }
 
 /** What an upstream may expect to have, ms: of the try, or (none, or the try may go on beside another) of the whole, less what has passed of it. 0: no limit. */
-export function expectedTimeout(t: Timeouts, elapsedMs: number): number {
+function expectedTimeout(t: Timeouts, elapsedMs: number): number {
   const ms = t.hedge || t.perTryMs === 0 ? t.globalMs : t.perTryMs;
   if (ms === 0 || t.globalMs === 0) return ms;
   return elapsedMs >= t.globalMs ? 1 : Math.min(ms, t.globalMs - elapsedMs);
@@ -81,7 +88,12 @@ export function expectedTimeout(t: Timeouts, elapsedMs: number): number {
 export function noteBudget(stats: StatBlock, which: number, usedMs: number, limitMs: number): void { stats.record(which, limitMs === 0 ? 0 : Math.floor((Math.floor(usedMs) * 100) / limitMs)); }
 
 /** Tells the upstream of it. */
-export function tellTimeout(headers: RequestHeaders, ms: number, suppress: boolean): void { if (ms > 0 && !suppress) headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(ms))); }
+export function tellTimeout(headers: RequestHeaders, t: Timeouts, elapsedMs: number, suppress: boolean): void {
+  const ms = expectedTimeout(t, elapsedMs);
+  if (ms <= 0) return;
+  if (!suppress) headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(ms)));
+  if (t.tellsGrpc) headers.set('grpc-timeout', toGrpcTimeout(ms));
+}
 
 function number(text: string | undefined): number { return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : -1; }
 

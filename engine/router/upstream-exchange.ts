@@ -103,6 +103,8 @@ export class UpstreamExchange implements RequestWriter, StreamView, UpstreamRequ
   /** The route is settled by now, as in Envoy. */
   clearRoute(): void { /* it stays */ }
   setRoute(): void { /* it stays */ }
+  /** It was asked before. */
+  readonly shedsLoad = false;
   get bufferLimit(): number { return this.limit; }
   setBufferLimit(bytes: number): void { this.limit = bytes; }
   private filterConfig(index: number): RouteFilterConfig | undefined { return (this.configs === undefined ? (this.configs = this.view.route?.filterConfigs(this.list) ?? null) : this.configs)?.[index]; }

@@ -42,6 +42,7 @@ const POINTS: Readonly<Record<string, Expected>> = {
   http2_server_go_away_on_dispatch: { h1: '200 close', newH1: '200 close', goAway: true },
   http2_server_go_away_and_close_on_dispatch: { h1: 'closed', newH1: 'closed', h2: 'cut', newH2: 'cut', goAway: true, logged: ['L OM'] },
   connection_pool_new_connection: { newTcp: 'closed', logged: ['T URX'] },
+  // Asked where a request is to go upstream: an answer of the proxy's own is given still.
   http_downstream_filter_check: { h1: '503', newH1: '503', h2: '503', newH2: '503', logged: ['R 503 - overload'], stats: { 'http.http.rq_overload_local_reply': 4, 'http.http.downstream_rq_overload_close': 0 } },
   http_connection_manager_decode_headers: { h1: '503 overloaded', newH1: '503 overloaded', h2: '503', newH2: '503', logged: ['R 503 - overload'], stats: { 'http.http.downstream_rq_overload_close': 4 } },
   tcp_proxy_on_data: { tcp: 'closed', newTcp: 'closed', logged: ['T OM'], stats: { 'tcp.t.downstream_cx_overload_close': 2 } },

@@ -186,7 +186,7 @@ export class OutlierDetector {
     const m = this.monitors.get(host)!;
     if (this.isEjected(m)) return;
     this.env.stat(`ejections_detected_${NAMES[type]}`, 'counter', { add: 1 });
-    if (type === 'SUCCESS_RATE') this.env.stat('ejections_success_rate', 'counter', { add: 1 });
+    if (type === 'SUCCESS_RATE' || type === 'SUCCESS_RATE_LOCAL_ORIGIN') this.env.stat('ejections_success_rate', 'counter', { add: 1 });
     this.eject(m, type, detail);
   }
 

@@ -118,7 +118,7 @@ export function harness(filters: readonly HttpFilter[], options: { plan?: Partia
   }, 'listener.x');
   const codec = new RecordingCodec();
   let ended = 0, recreated: Stream | null = null;
-  const owner: StreamOwner = { runtime, facts: new ConnectionFacts(), bufferLimit: options.limit ?? 1000, streamEnded: () => { ended++; }, recreateStream: (c) => (recreated = new Stream(owner, c)), idleChanged() {}, refusesRequest: () => null, streamIdleMs: (ms) => ms, streamFlushMs: (ms) => ms };
+  const owner: StreamOwner = { runtime, facts: new ConnectionFacts(), bufferLimit: options.limit ?? 1000, streamEnded: () => { ended++; }, recreateStream: (c) => (recreated = new Stream(owner, c)), idleChanged() {}, refusesRequest: () => null, shedsRequest: () => false, streamIdleMs: (ms) => ms, streamFlushMs: (ms) => ms };
   const stream = codec.sink = new Stream(owner, codec);
   return {
     stream, codec, clock, wheel, runtime,

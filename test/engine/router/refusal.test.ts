@@ -33,3 +33,25 @@ test('a mirror that its cluster refuses is counted there as its own requests are
     assert.deepEqual([p.cluster.charged, counted.filter((i) => i === CLUSTER.upstream_rq_maintenance_mode).length], [[503], maintained]);
   }
 });
+
+test('the load shed point of filters is asked when a request has its host: what the proxy answers itself is answered still', () => {
+  const shed = (o: ConstructorParameters<typeof RouterPeer>[0], hosts = true): RouterPeer => { const p = new RouterPeer(o); Object.assign((p.filter as unknown as { s: object }).s, { shedsLoad: true }); if (!hosts) p.cluster.hosts.length = 0; return p.head(); };
+  const refused = shed({});
+  assert.deepEqual([refused.out, refused.cluster.streams.length, refused.left], [['local 503 overload'], 0, '0 requests, 0 retries, 0 timers']);
+  assert.deepEqual(shed({}, false).out, ['local 503 no_healthy_upstream']);
+});
+
+test('grpc-timeout tells the upstream what is left: of max_grpc_timeout, less the offset; of the try; of a bounded stream', () => {
+  const sent = (forward: NonNullable<ConstructorParameters<typeof RouterPeer>[0]>['forward'], asked: string, grpc = true, retry?: { perTryTimeoutMs: number }): string | undefined => {
+    const p = new RouterPeer({ forward: forward!, ...(retry === undefined ? {} : { retry }) });
+    p.head(true, { ...(asked === '' ? {} : { 'grpc-timeout': asked }), ...(grpc ? { 'content-type': 'application/grpc' } : {}) });
+    return p.request.get('grpc-timeout');
+  };
+  const old = { maxGrpcTimeoutMs: 1000, grpcTimeoutOffsetMs: 100 };
+  assert.deepEqual([sent(old, '500m'), sent(old, '60S'), sent(old, ''), sent(old, '500m', false), sent({}, '60S')], ['400m', '1000m', '1000m', '500m', '60S']);
+  assert.equal(sent({ maxGrpcTimeoutMs: 30_000 }, '20S', true, { perTryTimeoutMs: 2000 }), '2000m');
+  const bounded = (forward: object, asked: string, otherwise: number): (number | string | undefined)[] => { const p = new RouterPeer({ forward: { newTimeouts: true, ...forward } }); p.request.add('content-type', 'application/grpc'); if (asked !== '') p.request.add('grpc-timeout', asked); return [p.entry.streamDurationMs(p.request, otherwise), p.request.get('grpc-timeout')]; };
+  const cap = { grpcHeaderMaxMs: 1000, grpcHeaderOffsetMs: 100 };
+  assert.deepEqual([bounded(cap, '60S', 0), bounded(cap, '500m', 0), bounded(cap, '50m', 0), bounded(cap, '', 7000)], [[900, '900m'], [400, '400m'], [1, '0m'], [7000, '7000m']]);
+  assert.deepEqual([bounded({ maxStreamDurationMs: 2000 }, '60S', 0), bounded({ maxStreamDurationMs: 0 }, '60S', 7000), bounded({}, '60S', 0)], [[2000, '2000m'], [0, undefined], [0, '60S']]);
+});
