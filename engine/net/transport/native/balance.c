@@ -70,7 +70,7 @@ member_t *member_choose(member_t *m) {
   pthread_mutex_lock(&lock);
   member_t *to = m;
   if (m->group->listening > 1) {
-    uint32_t slack = m->exact ? 0 : 1 + m->active / 16;
+    uint32_t slack = m->exact ? 0 : 1 + m->active / 32;
     for (member_t *o = m->group->members; o; o = o->next) if (o->slot != NO_SLOT && o->active < to->active) to = o;
     if (m->active <= to->active + slack) to = m;
   }
