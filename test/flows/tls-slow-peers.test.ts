@@ -7,7 +7,7 @@ import { bootstrapYaml, certificateFiles, clusterYaml, downstreamTls } from '../
 import { certificates } from '../support/certificates.ts';
 import { ENGINES } from '../support/tls-engines.ts';
 import { generousBackend, MIB, rssMb, settled } from '../support/slow-peers.ts';
-import { freePort, startWeir, until } from '../support/weir.ts';
+import { freePort, PLAYED_ON, startWeir, until } from '../support/weir.ts';
 
 const CLIENTS = 60, LIMIT = 32 * 1024, certs = certificates();
 
@@ -30,8 +30,8 @@ for (const engine of ENGINES) {
       await until('all have asked', async () => (await weir.stats('http.http.downstream_rq_active'))['http.http.downstream_rq_active'] === CLIENTS);
       const grown = await settled(weir.child.pid!, base);
       t.diagnostic(`${deaf ? 'uploads' : 'downloads'}: ${grown.toFixed(0)} MB more, ${(grown * 1024 / CLIENTS).toFixed(0)} kB each`);
-      // What the handshakes themselves need is in it; without a limit it would be 16 MB each.
-      assert.ok(grown < CLIENTS * (engine === 'rustls' ? 1 : 2.5), `${grown.toFixed(0)} MB for ${CLIENTS} connections of ${LIMIT / 1024} KiB`);
+      // What the handshakes themselves need is in it, and what node:net reads ahead; without a limit it would be 16 MB each.
+      assert.ok(grown < CLIENTS * (engine === 'rustls' ? 1 : 2.5) * (PLAYED_ON === 'node' ? 2 : 1), `${grown.toFixed(0)} MB for ${CLIENTS} connections of ${LIMIT / 1024} KiB`);
       for (const s of clients) s.resetAndDestroy();
       await until('all of it is over', async () => (await weir.stats('http.http.downstream_rq_active'))['http.http.downstream_rq_active'] === 0);
     }

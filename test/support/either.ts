@@ -22,7 +22,7 @@ export const NEAR_ENVOY = ENVOY || process.env['WEIR_CHAOS'] === 'near-envoy', F
 
 /** Starts the proxy on a bootstrap without `admin` and waits for /ready; it ends with the test. */
 export async function startEither(t: TestContext, config: string, envoy = ENVOY, concurrency = 1): Promise<Either> {
-  const readyMs = 20_000 * concurrency; // eight workers take their time on few cores
+  const readyMs = Math.max(60_000, 20_000 * concurrency); // eight workers take their time on few cores
   if (!envoy) {
     const weir = await startWeir(config, { concurrency, readyMs });
     t.after(() => weir.stop());

@@ -1,6 +1,6 @@
 // The same transport over node:net: where the addon is not built, and as --transport=node. A turn is one callback of node's event loop; what it writes is
 // gathered per socket and let go at the turn's end, or, while a little waits behind what the kernel does not take, with what follows.
-import { chmodSync } from 'node:fs';
+import { chmodSync, statSync, unlinkSync } from 'node:fs';
 import net from 'node:net';
 import { ByteQueue } from '../../base/byte-queue.ts';
 import { ipAddress, type Address } from '../address.ts';
@@ -16,6 +16,12 @@ function address(ip: string | undefined, port: number | undefined, path: string)
 
 /** Node takes abstract names with a leading NUL. */
 const pathOf = (a: Address): string => (a.kind === 'pipe' ? (a.path.startsWith('@') ? `\0${a.path.slice(1)}` : a.path) : '');
+
+/** A unix socket that a process before left behind is in the way, as it is not when the native transport (and Envoy) binds. */
+function clearPath(path: string): void {
+  if (path === '' || path.startsWith('\0')) return;
+  try { if (statSync(path).isSocket()) unlinkSync(path); } catch { /* nothing is there, or it may not be removed: listening says so */ }
+}
 
 /** node keeps the descriptor to itself; -1 where there is none (yet, or any more). */
 function descriptorOf(socket: net.Socket): number { return (socket as unknown as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd ?? -1; }
@@ -173,6 +179,7 @@ export class NodeTransport implements Transport {
     // Connections are not handed from one worker to another here: those without a socket of their own serve none.
     if (o.share?.socketless === true) return Promise.resolve({ local: o.address, pause: () => {}, resume: () => {}, close: () => {} });
     const path = pathOf(o.address);
+    clearPath(path);
     const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => { if (!waiting.keep(socket)) take(socket); });
     const take = (socket: net.Socket): void => { const s = this.adopt(socket, path); this.enter(() => onAccept(s), s); }, waiting = new WaitingRoom(o.backlog, take);
     return new Promise((resolve) => {

@@ -1,7 +1,7 @@
 // All transport behaviour, on both implementations.
 import assert from 'node:assert/strict';
 import { createConnection, createServer } from 'node:net';
-import { mkdtempSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -232,6 +232,21 @@ for (const kind of kinds) {
     await client.until(() => client.ended || client.closed !== null);
     assert.ok(client.bytes < 16 << 20);
     assert.equal(server.closed, null, 'a socket that was let go tells nothing more');
+  });
+
+  test(`${kind}: a unix socket that a dead process has left behind is bound anew, a file that is none stays`, async (c) => {
+    const dir = mkdtempSync(join(tmpdir(), 'weir-')), path = join(dir, 's'), file = join(dir, 'f'), server = createServer();
+    await new Promise<void>((r) => server.listen(`${path}.alive`, r));
+    renameSync(`${path}.alive`, path);
+    await new Promise((r) => server.close(r));
+    assert.ok(statSync(path).isSocket());
+    const t = make(c), { client, server: accepted, listener } = await pair(t, { kind: 'pipe', path, mode: 0 });
+    client.socket.writeLatin1('hello');
+    await accepted.until(() => accepted.text === 'hello');
+    listener.close();
+    writeFileSync(file, 'precious');
+    assert.deepEqual(await t.listen({ ...LISTEN, address: { kind: 'pipe', path: file, mode: 0 } }, () => {}), { error: 'EADDRINUSE' });
+    assert.equal(readFileSync(file, 'utf8'), 'precious');
   });
 
   test(`${kind}: socket options are set, or refused where node:net cannot; a pipe has its mode`, async (c) => {

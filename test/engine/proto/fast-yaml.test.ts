@@ -22,6 +22,12 @@ test('scalars: booleans of YAML 1.1, null, whole numbers, and text for the rest'
   assert.deepEqual(readFastYaml(text), full(text));
 });
 
+test('whole numbers in other bases are read as Envoy does: a mode of 0600 is octal', () => {
+  const text = 'a: 0600\nb: 0x1F\nc: -010\nd: +0700\ne: "0600"\nf: 08\ng: 0o600\nh: 0778\ni: 0b1\n';
+  assert.deepEqual(readFastYaml(text), { a: 0o600, b: 31, c: -8, d: 0o700, e: '0600', f: '08', g: '0o600', h: '0778', i: '0b1' });
+  assert.deepEqual(readFastYaml(text), full(text));
+});
+
 test('what it is not sure of is left to the full parser', () => {
   for (const text of ['a: &x 1\nb: *x\n', 'a: |\n  text\n', 'a: !!str 1\n', 'a: b\n  c\n', '? a\n: b\n', '<<: {a: 1}\n', 'a: 1\na: 2\n', 'a: b: c\n', '- a\n b\n', '{a: 1', 'a:\n\t- b\n']) assert.equal(readFastYaml(text), undefined, text);
 });
