@@ -83,7 +83,8 @@ function compilePolicy(m: ConfigMessage, ctx: CompileContext, pattern: PathMatch
     const connect = u.msg('connect_config');
     if (connect !== undefined) {
       connect.unsupported('proxy_protocol_config');
-      if (u.str('upgrade_type').toLowerCase() !== 'connect') u.error('connect_config', `Non-CONNECT upgrade type ${u.str('upgrade_type')} has ConnectConfig`);
+      if (u.str('upgrade_type').toLowerCase() === 'connect-udp') u.unsupported('connect_config', 'datagrams are not ended here');
+      else if (u.str('upgrade_type').toLowerCase() !== 'connect') u.error('connect_config', `Non-CONNECT upgrade type ${u.str('upgrade_type')} has ConnectConfig`);
       else if (u.bool('enabled', true)) terminate = connect.bool('allow_post') ? 'connect-or-post' : 'connect';
     }
     return { type: u.str('upgrade_type').toLowerCase(), enabled: u.bool('enabled', true) };

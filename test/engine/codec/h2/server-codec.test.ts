@@ -133,6 +133,30 @@ test('a graceful end: all are served after the notice, none after the second GOA
   assert.deepEqual(p.out(), [OK_HEAD(1), OK_HEAD(3)]);
 });
 
+test('DATA of streams that a GOAWAY has left out counts for the connection\'s window, and is given back', () => {
+  const p = new ServerPeer({ initialConnectionWindowSize: 65_535 });
+  p.answer = false;
+  p.feed(p.heads.headers(1, ask(), true));
+  p.codec.shutdown();
+  p.feed(p.heads.headers(3, ask('/late', [], 'POST')));
+  p.out();
+  for (let i = 0; i < 8; i++) p.feed(data(3, 'x'.repeat(15_000), false, 255));
+  const given = p.out().filter((l) => l.startsWith('WINDOW 0')).reduce((n, l) => n + Number(l.split(' ')[2]), 0);
+  assert.ok(given >= 90_000, `${given} of ${8 * 15_256}, padding included`);
+  assert.deepEqual([p.closed, p.streams.length], [null, 1]);
+});
+
+test('trailers with what belongs to a connection, with pseudo headers or without an end are none', () => {
+  for (const lines of [[['connection', 'close']], [['transfer-encoding', 'chunked']], [['te', 'gzip']], [['upgrade', 'x']], [[':path', '/']], [[':status', '200']], [['X-A', '1']]] as [string, string][][]) {
+    const p = new ServerPeer({ streamErrorOnInvalidHttpMessage: true });
+    p.feed(p.heads.headers(1, ask('/', [], 'POST')), data(1, 'x'), p.heads.headers(1, lines, true), p.heads.headers(3, ask(), true));
+    assert.deepEqual(p.out(), ['RST 1 1', OK_HEAD(3)], lines.join());
+  }
+  const open = new ServerPeer({ streamErrorOnInvalidHttpMessage: true });
+  open.feed(open.heads.headers(1, ask('/', [], 'POST')), open.heads.headers(1, [['x', '1']], false));
+  assert.deepEqual(open.out(), ['RST 1 1']);
+});
+
 test('extended CONNECT is an upgrade to the other rooms; its 101 is a 200 here; data flows both ways', () => {
   const p = new ServerPeer({ allowConnect: true });
   p.answer = false;
