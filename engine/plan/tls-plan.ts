@@ -68,7 +68,7 @@ export interface ValidationPlan {
   readonly acceptUntrusted: boolean;
   readonly allowExpired: boolean;
   readonly onlyLeafCrl: boolean;
-  /** Certificates between the leaf and the root; -1: 100, as Envoy. */
+  /** Certificates between the leaf and an authority that is trusted; -1: 100, as Envoy. */
   readonly maxDepth: number;
   readonly suppressCaList: boolean;
   /** Of the SPIFFE validator: authorities by trust domain, in place of `ca`; null: the default one. */

@@ -59,6 +59,8 @@ export interface ConfigMessage {
 
 export interface Report { readonly severity: 'error' | 'warning'; readonly message: string; readonly place: Place }
 
+export type StaplePolicyName = 'LENIENT_STAPLING' | 'STRICT_STAPLING' | 'MUST_STAPLE';
+
 /** A secret of the configuration and how to load it. `load` reads its sources anew, throws with what is wrong, and gives a SecretPlan (plan/tls-plan.ts). */
 export interface SecretSource {
   /** The same for what is alike. */
@@ -72,7 +74,9 @@ export interface SecretSource {
   paths: { readonly [part: string]: string };
   load(): unknown;
   /** Of a certificate: why a server with this ocsp_staple_policy may not have what was loaded last; '' where it may. */
-  problem?(policy: 'LENIENT_STAPLING' | 'STRICT_STAPLING' | 'MUST_STAPLE'): string;
+  problem?(policy: StaplePolicyName): string;
+  /** ocsp_staple_policy of the servers that have it. */
+  policies?: Set<StaplePolicyName>;
   /** Of one by discovery. */
   readonly discovery?: SecretDiscovery;
 }
@@ -98,8 +102,8 @@ export interface CompileContext {
   dataSource(source: ConfigMessage): Uint8Array | undefined;
   /** Registers a secret; gives what is wrong with it now, '' for nothing. */
   secret(source: SecretSource): string;
-  /** Why a server may not have a certificate that was registered; '' where it may. */
-  secretProblem(key: string, policy: 'LENIENT_STAPLING' | 'STRICT_STAPLING' | 'MUST_STAPLE'): string;
+  /** Says that a server has this certificate; why it may not, '' where it may, and for one by discovery: what that brings is looked at as it comes. */
+  secretProblem(key: string, policy: StaplePolicyName): string;
   /** A secret by name: of the bootstrap, or of a file (SdsSecretConfig). Gives its key; reports what it cannot. */
   sdsSecret(kind: SecretSource['kind'], config: ConfigMessage): string;
   /** A reference to be checked when everything is known: an unknown cluster is an error at this place. */

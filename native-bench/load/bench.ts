@@ -63,7 +63,7 @@ async function main(): Promise<void> {
   const report: Report = {};
   for (const work of WORKS.filter((w) => new RegExp(o.works, 'i').test(w.name))) {
     // A proxy that serves one kind of client only is left out of works of another, and of passing bytes on.
-    const serving = there.filter((p) => p.downstream === undefined || (work.tcp === undefined && p.downstream === (work.downstream ?? 'h1')));
+    const serving = there.filter((p) => p.serves === undefined || (work.tcp === undefined && p.serves(work)));
     const list = work.floor && wanted === null ? [...(work.tcp === undefined ? there : serving), FLOOR] : serving;
     const results: Record<string, Round[]> = report[work.name] = Object.fromEntries(list.map((p) => [p.name, []]));
     for (let i = 0; i < Number(o.rounds); i++) for (const p of list) results[p.name]!.push(await round(p, work, Number(o.seconds)));

@@ -2,10 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Work } from './works.ts';
 
 export interface Job { readonly port: number; readonly admin: number; readonly backend: number; readonly dir: string; readonly accessLog: boolean; readonly clusters: number; readonly workers: number; readonly tcp: boolean; /** The backend speaks HTTP/2. */ readonly h2Upstream: boolean; /** Clients speak TLS: the certificate's and the key's files, and one with both. */ readonly tls: Certificate | null; /** All policies of resilience that stay silent while nothing fails (Envoy and Weir). */ readonly resilience?: boolean }
 export interface Certificate { readonly cert: string; readonly key: string; readonly both: string }
-export interface Proxy { readonly name: string; /** Serves only works with these clients; else all. */ readonly downstream?: 'h1' | 'h2'; readonly howToInstall: string; available(): boolean; command(job: Job): { command: string; args: string[] } }
+export interface Proxy { readonly name: string; /** Serves only these clients; else all, and passes bytes on. */ readonly serves?: (job: Pick<Work, 'downstream' | 'tls'>) => boolean; readonly howToInstall: string; available(): boolean; command(job: Job): { command: string; args: string[] } }
 
 const found = (command: string): boolean => { try { execFileSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }); return true; } catch { return false; } };
 const root = new URL('../..', import.meta.url).pathname;
@@ -111,7 +112,7 @@ backend b
 `)] }),
   },
   {
-    name: 'nginx', downstream: 'h1', howToInstall: 'apt-get install nginx-light', available: () => found('nginx'),
+    name: 'nginx', serves: (w) => w.downstream !== 'h2', howToInstall: 'apt-get install nginx-light', available: () => found('nginx'),
     command: (job) => ({ command: 'nginx', args: ['-c', written(job, 'nginx.conf', `daemon off; pid ${join(job.dir, 'nginx.pid')}; error_log /dev/null; worker_processes ${job.workers}; worker_rlimit_nofile 60000;
 events { worker_connections 19000; }
 http {
@@ -126,7 +127,8 @@ http {
 `)] }),
   },
   {
-    name: 'nghttpx', downstream: 'h2', howToInstall: 'apt-get install nghttp2-proxy', available: () => found('nghttpx'),
+    // A comparison of HTTP/2, and of TLS under both versions.
+    name: 'nghttpx', serves: (w) => w.downstream === 'h2' || w.tls === true, howToInstall: 'apt-get install nghttp2-proxy', available: () => found('nghttpx'),
     command: (job) => ({ command: 'nghttpx', args: [...(job.tls === null ? [`-f127.0.0.1,${job.port};no-tls`] : [job.tls.key, job.tls.cert, `-f127.0.0.1,${job.port}`]), `-b127.0.0.1,${job.backend};;proto=${job.h2Upstream ? 'h2' : 'http/1.1'}`, `--workers=${job.workers}`, '--errorlog-file=/dev/null', '--accesslog-file=/dev/null', '--conf=/dev/null', '--backend-connections-per-host=256'] }),
   },
 ];

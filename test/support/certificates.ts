@@ -29,9 +29,13 @@ const pair = (name: string): Pair => { const certFile = join(folder(), `${name}.
 
 const key = (name: string, rsa: boolean): void => { if (rsa) run('genrsa', '-out', `${name}.key`, '2048'); else run('genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', `${name}.key`); };
 
-export function authority(name: string): Authority {
+/** `by`: the name of the authority that has signed it; else it is its own. */
+export function authority(name: string, by = ''): Authority {
   key(name, false);
-  run('req', '-x509', '-new', '-key', `${name}.key`, '-days', '3650', '-subj', `/CN=${name}`, '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign', '-out', `${name}.pem`);
+  if (by !== '') {
+    run('req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign', '-out', `${name}.csr`);
+    run('x509', '-req', '-in', `${name}.csr`, '-CA', `${by}.pem`, '-CAkey', `${by}.key`, '-CAcreateserial', '-days', '3650', '-copy_extensions', 'copyall', '-out', `${name}.pem`);
+  } else run('req', '-x509', '-new', '-key', `${name}.key`, '-days', '3650', '-subj', `/CN=${name}`, '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign', '-out', `${name}.pem`);
   return {
     ...pair(name),
     issue(leaf, san, o = {}) {

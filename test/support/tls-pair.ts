@@ -36,12 +36,14 @@ export interface Side { readonly plan?: Partial<DownstreamTlsPlan> & Partial<Ups
 export class Recorder implements TlsSink {
   session!: TlsSession;
   readonly out: Buffer[] = [];
+  /** All that came out. */
+  readonly said: Buffer[] = [];
   facts: HandshakeFacts | null = null;
   fault: TlsFault | null = null;
   faultFacts: HandshakeFacts | null = null;
   staple: StapleOutcome | '' = '';
   text = ''; closed = false; ended = ''; events = 0;
-  onCiphertext(b: Uint8Array, start: number, end: number): void { this.events++; this.out.push(Buffer.from(b.subarray(start, end))); }
+  onCiphertext(b: Uint8Array, start: number, end: number): void { this.events++; this.out.push(Buffer.from(b.subarray(start, end))); this.said.push(this.out.at(-1)!); }
   onStaple(o: StapleOutcome): void { this.events++; this.staple = o; }
   onSecured(f: HandshakeFacts): void { this.events++; this.facts = f; }
   onPlaintext(b: Buffer, start: number, end: number): void { this.events++; this.text += b.latin1Slice(start, end); }

@@ -83,7 +83,7 @@ export class ResourceCompiler<L, C, R, E> {
       accessLogs: (list) => list.map((m) => compilers.accessLog(m, ctx)).filter((l) => l !== null),
       dataSource: (s) => { const bytes = readSource(s, this.environment); if (bytes !== undefined) this.filesRead += hash(bytes); return bytes; },
       secret: (s) => this.secrets.add(s),
-      secretProblem: (key, policy) => this.secrets.sources.get(key)?.problem?.(policy) ?? '',
+      secretProblem: (key, policy) => this.secrets.served(key, policy),
       sdsSecret: (kind, m) => this.secrets.sds(kind, m, ctx),
       needsCluster: (name, at, field, who = 'route') => { if (!this.clusterNames.has(name)) this.references.push({ name, at, field, resource, who }); },
       source: (m) => compileSource(m),

@@ -1,7 +1,7 @@
 // Secrets that a configuration holds or points to, collected while it is compiled. What is alike has one key: a thousand listeners with one pair of files share it.
 // A secret by SDS from a file is a source like any other: its file is read, the resource of its name compiled, and what that names is watched too.
 import { readFileSync, statSync } from 'node:fs';
-import type { CompileContext, ConfigMessage, SecretDiscovery, SecretSource } from '../../proto/config-message.ts';
+import type { CompileContext, ConfigMessage, SecretDiscovery, SecretSource, StaplePolicyName } from '../../proto/config-message.ts';
 import { sourceOf } from '../../proto/config-source.ts';
 import { ConfigNode } from '../../proto/config-node.ts';
 import { ConfigTree, formatReport } from '../../proto/config-tree.ts';
@@ -31,6 +31,14 @@ export class CompileSecrets {
     try { source.load(); return ''; } catch (e) { return (e as Error).message; }
   }
 
+  /** A server has the certificate: why it may not; '' where it may, and for one by discovery. */
+  served(key: string, policy: StaplePolicyName): string {
+    const source = this.sources.get(key);
+    if (source === undefined) return '';
+    (source.policies ??= new Set()).add(policy);
+    return source.discovery === undefined ? source.problem?.(policy) ?? '' : '';
+  }
+
   addStatic(m: ConfigMessage, ctx: CompileContext): void {
     const name = m.str('name'), key = this.compile(m, ctx), kind = this.sources.get(key)?.kind;
     if (kind === undefined) return;
@@ -58,7 +66,11 @@ export class CompileSecrets {
     if (this.sources.has(key)) return key;
     const files = [path, ...(watched === undefined ? [] : [watched])];
     const discovery: SecretDiscovery = { files, fetchTimeoutMs, version: '' };
-    const source: SecretSource = { key, kind, name, files, paths: {}, discovery, load: () => { const inner = this.read(path, name, kind, ctx, discovery); source.files = [...files, ...inner.files]; source.paths = inner.paths; return inner.load(); } };
+    let last: SecretSource | null = null;
+    const source: SecretSource = {
+      key, kind, name, files, paths: {}, discovery, problem: (policy) => last?.problem?.(policy) ?? '',
+      load: () => { const inner = last = this.read(path, name, kind, ctx, discovery); source.files = [...files, ...inner.files]; source.paths = inner.paths; return inner.load(); },
+    };
     const fault = this.add(source);
     if (fault.startsWith('paths must')) m.error('sds_config', fault); else if (fault !== '') m.warn('sds_config', `secret '${name}' is not there yet: ${fault}`);
     return key;

@@ -80,8 +80,9 @@ export class SecretManager {
     let plan: SecretPlan | null = null, fault = '', unread = false;
     if (why === 'update') stats?.count('update_attempt');
     try { plan = source.load() as SecretPlan; } catch (e) { fault = (e as Error).message; unread = e instanceof UnreadableResources; }
+    for (const policy of source.policies ?? []) fault = fault || (source.problem?.(policy) ?? '');
     this.watch(l);
-    if (plan === null) {
+    if (plan === null || fault !== '') {
       this.env.warn(`secret '${source.name || source.files[0] || key}': ${fault}${l.plan === null ? '' : '; the one before stays'}`);
       if (why !== 'none') stats?.count(why === 'rotation' ? 'key_rotation_failed' : unread ? 'update_failure' : 'update_rejected');
       return [];

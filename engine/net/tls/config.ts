@@ -56,6 +56,9 @@ function compileCommon(m: ConfigMessage | undefined, ctx: CompileContext, side: 
   return { params, alpn: m.strings('alpn_protocols'), certificates, validation: validation.filter((k) => k !== ''), keyLog: compileKeyLog(m.msg('key_log')) };
 }
 
+/** Envoy counts the authorities, of which the trusted one is always allowed; -1 for no limit of its own. */
+const intermediates = (depth: number): number => (depth < 0 ? -1 : Math.max(0, depth - 1));
+
 /** The part of a validation context beside its files. */
 export function rulesOf(m: ConfigMessage): ValidationRules {
   for (const f of ['ca_certificate_provider_instance', 'require_signed_certificate_timestamp']) m.unsupported(f);
@@ -67,7 +70,7 @@ export function rulesOf(m: ConfigMessage): ValidationRules {
   const spki = m.strings('verify_certificate_spki');
   for (const s of spki) if (Buffer.from(s, 'base64').length !== 32) m.error('verify_certificate_spki', `Invalid base64-encoded SHA-256 ${s}`);
   const rest: Pick<ValidationPlan, 'acceptUntrusted' | 'allowExpired' | 'onlyLeafCrl' | 'maxDepth' | 'suppressCaList'> = {
-    acceptUntrusted: m.enum('trust_chain_verification') === 'ACCEPT_UNTRUSTED', allowExpired: m.bool('allow_expired_certificate'), onlyLeafCrl: m.bool('only_verify_leaf_cert_crl'), maxDepth: m.num('max_verify_depth', -1), suppressCaList: m.bool('suppress_client_ca_list'),
+    acceptUntrusted: m.enum('trust_chain_verification') === 'ACCEPT_UNTRUSTED', allowExpired: m.bool('allow_expired_certificate'), onlyLeafCrl: m.bool('only_verify_leaf_cert_crl'), maxDepth: intermediates(m.num('max_verify_depth', -1)), suppressCaList: m.bool('suppress_client_ca_list'),
   };
   return { systemRoots: m.msg('system_root_certs') !== undefined, hashes, spki, sans, ...rest };
 }

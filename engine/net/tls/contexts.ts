@@ -221,7 +221,7 @@ export class UpstreamTls implements UpstreamSocketFactory {
   }
 
   get alpn(): readonly string[] { return this.plan.alpn; }
-  private asks(serverName: string): ClientOptions { return { serverName, alpn: null, sans: this.plan.autoSniSanValidation && serverName !== '' ? [serverName] : null }; }
+  private asks(serverName: string): ClientOptions { return { serverName, alpn: null, sans: null }; }
   options(hostname: string): ClientOptions { return this.plan.autoHostSni && hostname !== '' ? this.asks(hostname) : this.plain; }
 
   wrap(socket: TransportSocket, options: ClientOptions): TransportSocket | null {

@@ -14,9 +14,9 @@ import { opensslReason, sslReason } from './failure-table.ts';
 import { DEFAULT_CIPHERS, FIPS_SIGNATURES, flatCiphers, suiteKinds, type SuiteKinds } from './cipher-table.ts';
 import { CertificateChoice } from './certificate-choice.ts';
 import { stapleOutcome, type StapleOutcome } from './ocsp.ts';
-import { TicketKeys } from './node-tickets.ts';
+import { KeptSessions, TicketKeys } from './node-tickets.ts';
 import { pathProblem } from './certificate-path.ts';
-import { chainProblem, EXPIRY, PeerPolicy } from './verify.ts';
+import { chainProblem, EXPIRY, namesOf, NO_NAMES, PeerPolicy, type AskedNames } from './verify.ts';
 
 /** Bytes between the engine and the transport. */
 class Pipe extends Duplex {
@@ -43,7 +43,7 @@ const UNKNOWN_NAME: Refusal = { alert: 112, reason: sslReason('CLIENTHELLO_TLSEX
 class NodeSession implements TlsSession {
   private readonly sink: TlsSink;
   private readonly owner: Owner;
-  private readonly names: readonly string[] | null;
+  private readonly names: AskedNames;
   private readonly server: boolean;
   private readonly pipe: Pipe;
   private socket: tls.TLSSocket;
@@ -59,7 +59,7 @@ class NodeSession implements TlsSession {
   /** After each write, not on 'drain': that comes only where node's own mark was passed, which is not the transport's. */
   private readonly written = (): void => { if (this.state !== 'over') this.tell(() => this.sink.onWritten()); };
 
-  constructor(sink: TlsSink, owner: Owner, names: readonly string[] | null, begins: Arrival | Make) {
+  constructor(sink: TlsSink, owner: Owner, names: AskedNames, begins: Arrival | Make) {
     this.sink = sink; this.owner = owner; this.names = names;
     const server = this.server = typeof begins !== 'function';
     this.arrival = server ? begins : null;
@@ -214,8 +214,8 @@ function anchorsOf(v: ValidationPlan | null): Certificate[][] {
   return v.allowExpired ? [certificatesOf(v.systemRoots ? `${v.ca}${tls.rootCertificates.join('\n')}` : v.ca)] : [];
 }
 
-/** max_verify_depth counts what stands between the leaf and the root. */
-function tooLong(certificates: number, maxDepth: number): string { return maxDepth >= 0 && certificates > maxDepth + 2 ? 'CERT_CHAIN_TOO_LONG' : ''; }
+/** OpenSSL is told of no limit by Node. */
+function tooLong(certificates: number, maxDepth: number): string { return maxDepth >= 0 && certificates > maxDepth + 2 ? 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' : ''; }
 
 const CURVE_NAMES: Readonly<Record<string, string>> = { 'prime256v1': 'P-256', 'secp384r1': 'P-384', 'secp521r1': 'P-521' };
 const OPENSSL_CURVES: Readonly<Record<string, string>> = { 'P-256': 'prime256v1', 'P-384': 'secp384r1', 'P-521': 'secp521r1' };
@@ -253,11 +253,13 @@ class NodeServer implements ServerContext, Owner {
   readonly later: Later; readonly policy: PeerPolicy; readonly demands: boolean; readonly onKeyLines: Owner['onKeyLines']; readonly local = null; readonly anchors: Owner['anchors']; readonly nowMs: () => number;
   private readonly options: tls.TLSSocketOptions;
   private readonly choice: CertificateChoice;
-  /** Of each certificate: one context has one, so that OpenSSL does not choose anew. */
-  private readonly contexts: readonly tls.SecureContext[];
+  /** Of each certificate, by whether TLS 1.3 will be spoken: a context has one certificate, so that OpenSSL does not choose anew. */
+  private readonly contexts = new Map<string, tls.SecureContext>();
+  private readonly tickets: TicketKeys;
   private readonly spec: ServerContextSpec;
   private readonly locals: readonly Certificate[];
   private readonly kinds: SuiteKinds;
+  private readonly kept: KeptSessions | null;
 
   constructor(spec: ServerContextSpec, later: Later) {
     const { plan, secrets } = spec;
@@ -269,16 +271,22 @@ class NodeServer implements ServerContext, Owner {
     this.choice = new CertificateChoice(secrets.certificates, plan.fullScan);
     this.locals = secrets.certificates.map((c) => certificatesOf(c.chain)[0]!);
     this.kinds = suiteKinds(ciphersOf(plan).split(':'), plan.params.maxVersion === 'TLSv1.3');
-    const base = common(plan, secrets), tickets = new TicketKeys(secrets.ticketSeeds);
-    this.contexts = secrets.certificates.map((c) => {
-      const made = tls.createSecureContext({
-        ...base, cert: c.chain, key: c.key, honorCipherOrder: !plan.preferClientCiphers, sessionIdContext: secrets.sessionGroup.slice(0, 32),
-        ...(plan.sessionTimeoutS > 0 ? { sessionTimeout: plan.sessionTimeoutS } : {}), ...(plan.statelessResumption ? {} : { secureOptions: NO_TICKET }),
-      });
-      tickets.serve(made);
-      return made;
-    });
+    this.kept = plan.statefulResumption ? new KeptSessions() : null;
+    this.tickets = new TicketKeys(secrets.ticketSeeds);
+    for (const i of secrets.certificates.keys()) this.context(i, false);
     this.options = { isServer: true, requestCert: this.demands || secrets.validation !== null, rejectUnauthorized: false, ...(plan.alpn.length > 0 ? { ALPNProtocols: [...plan.alpn] } : {}) };
+  }
+  /** As BoringSSL: in TLS 1.3 the client's order of suites, and sessions of two days; session_timeout is not for those. */
+  private context(i: number, tls13: boolean): tls.SecureContext {
+    const key = `${i}:${tls13}`, known = this.contexts.get(key), { plan, secrets } = this.spec, c = secrets.certificates[i]!;
+    if (known !== undefined) return known;
+    const made = tls.createSecureContext({
+      ...common(plan, secrets), cert: c.chain, key: c.key, honorCipherOrder: !tls13 && !plan.preferClientCiphers, sessionIdContext: secrets.sessionGroup.slice(0, 32),
+      ...(tls13 ? { sessionTimeout: TLS13_LIFETIME_S } : plan.sessionTimeoutS > 0 ? { sessionTimeout: plan.sessionTimeoutS } : {}), ...(plan.statelessResumption ? {} : { secureOptions: NO_TICKET }),
+    });
+    this.tickets.serve(made);
+    this.contexts.set(key, made);
+    return made;
   }
   /** `hello`: null for what is none; OpenSSL says what it thinks of it. */
   private greet(hello: ClientHello | null): Greeting {
@@ -286,10 +294,11 @@ class NodeServer implements ServerContext, Owner {
     if (hello !== null && plan.requireSni && (hello.serverName === '' || this.choice.find(hello.serverName) === null)) return { make: null, staple: null, refused: UNKNOWN_NAME, local: null };
     const now = nowMs(), outcome = (i: number): StapleOutcome => stapleOutcome(secrets.certificates[i]!, plan.staplePolicy, now);
     const i = hello === null ? 0 : this.choice.pick(hello.serverName, (type) => checks(hello, type, this.kinds), (c) => !asks || outcome(c) !== 'fail');
+    const tls13 = plan.params.maxVersion === 'TLSv1.3' && hello?.supportedVersions()?.includes(TLS13) === true, kept = tls13 || this.kept === null ? {} : { server: this.kept as never };
     const staple = asks ? outcome(i) : null, response = staple === 'staple' ? secrets.certificates[i]!.ocsp!.response : null;
-    return { make: opener({ ...this.options, secureContext: this.contexts[i]! }, response), staple, refused: staple === 'fail' ? NO_STAPLE : null, local: this.locals[i]! };
+    return { make: opener({ ...this.options, secureContext: this.context(i, tls13), ...kept }, response), staple, refused: staple === 'fail' ? NO_STAPLE : null, local: this.locals[i]! };
   }
-  accept(sink: TlsSink): TlsSession { return new NodeSession(sink, this, null, { reader: new ClientHelloReader(), bytes: Buffer.alloc(0), greet: (h) => this.greet(h) }); }
+  accept(sink: TlsSink): TlsSession { return new NodeSession(sink, this, NO_NAMES, { reader: new ClientHelloReader(), bytes: Buffer.alloc(0), greet: (h) => this.greet(h) }); }
 }
 /** Makes a server's engine. `staple`: a response to show, or null. */
 function opener(options: tls.TLSSocketOptions, staple: Uint8Array | null): Make {
@@ -299,6 +308,7 @@ function opener(options: tls.TLSSocketOptions, staple: Uint8Array | null): Make 
     return s;
   };
 }
+const TLS13 = 0x0304, TLS13_LIFETIME_S = 172_800;
 /** RFC 6066 8. */
 const STATUS_REQUEST = 5;
 const SIGNATURES: Readonly<Record<CertificateSecretPlan['keyType'], readonly number[]>> = { rsa: [0x0401, 0x0501, 0x0601, 0x0201, 0x0804, 0x0805, 0x0806], ec: [0x0403, 0x0503, 0x0603], ed25519: [0x0807] };
@@ -330,7 +340,7 @@ class NodeClient implements ClientContext, Owner {
 
   connect(sink: TlsSink, o: ClientOptions): TlsSession {
     const alpn = o.alpn ?? this.spec.plan.alpn;
-    return new NodeSession(sink, this, o.sans, (pipe) => {
+    return new NodeSession(sink, this, namesOf(this.spec.plan, o), (pipe) => {
       const session = this.sessions.get(o.serverName);
       const s = tls.connect({ socket: pipe as never, secureContext: this.context, rejectUnauthorized: false, checkServerIdentity: () => undefined, ...(o.serverName === '' ? {} : { servername: o.serverName }), ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}), ...(session === undefined ? {} : { session }) });
       if (this.spec.plan.maxSessionKeys > 0) {
@@ -355,6 +365,7 @@ export class NodeTlsEngine implements TlsEngine {
   cannot(spec: ServerContextSpec | ClientContextSpec): string {
     const v = spec.secrets.validation;
     if (v === null) return '';
+    if (spec.side === 'server' && v.suppressCaList) return 'suppress_client_ca_list';
     if (v.spiffe !== null && v.spiffe.some((b) => b.crl !== '')) return 'revocation lists in trust bundles';
     return v.allowExpired && v.crl !== '' ? 'revocation lists beside allow_expired_certificate' : '';
   }

@@ -3,7 +3,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { rootCertificates } from 'node:tls';
-import type { CommonTlsPlan, ValidationPlan } from '../../plan/tls-plan.ts';
+import type { CommonTlsPlan, UpstreamTlsPlan, ValidationPlan } from '../../plan/tls-plan.ts';
 import { Certificate, certificatesOf } from './certificate.ts';
 import { CertificateChoice } from './certificate-choice.ts';
 import type { ClientContext, ClientContextSpec, ClientOptions, ContextSecrets, ServerContext, ServerContextSpec, TlsEngine, TlsFault, TlsSession, TlsSink } from './engine.ts';
@@ -11,7 +11,7 @@ import { SessionFacts, type Negotiated } from './facts.ts';
 import { alertReason, sslReason } from './failure-table.ts';
 import { DEFAULT_CIPHERS, DEFAULT_CURVES, flatCiphers, NAMES, RUSTLS_GROUPS, RUSTLS_SUITES } from './cipher-table.ts';
 import { STAPLE_POLICIES, type StapleOutcome } from './ocsp.ts';
-import { alertOf, PeerPolicy } from './verify.ts';
+import { alertOf, namesOf, NO_NAMES, PeerPolicy, type AskedNames } from './verify.ts';
 
 interface Info { readonly alpn: string; readonly sni: string; readonly version: number; readonly suite: number; readonly group: number; readonly scheme: number; readonly resumed: boolean; readonly chosen: number; readonly peer: readonly Buffer[] }
 interface Addon {
@@ -55,7 +55,7 @@ const HTTP = /^(GET |POST|HEAD|PUT )/;
 class RustlsSession implements TlsSession {
   private readonly sink: TlsSink;
   private readonly owner: Owner;
-  private readonly names: readonly string[] | null;
+  private readonly names: AskedNames;
   private id: number;
   private state: 'handshake' | 'open' | 'closed' = 'handshake';
   private first = true;
@@ -68,7 +68,7 @@ class RustlsSession implements TlsSession {
   private ending = false;
   pendingBytes = 0;
 
-  constructor(sink: TlsSink, owner: Owner, id: number, names: readonly string[] | null) { this.sink = sink; this.owner = owner; this.id = id; this.names = names; }
+  constructor(sink: TlsSink, owner: Owner, id: number, names: AskedNames) { this.sink = sink; this.owner = owner; this.id = id; this.names = names; }
 
   start(): void { if (!this.owner.server && this.hello !== null) { const h = this.hello; this.hello = null; this.sink.onCiphertext(h, 0, h.length); } }
   /** A client's first flight, until the transport is connected. */
@@ -223,19 +223,21 @@ class RustlsServer implements ServerContext, Owner {
     });
     released.register(this, { addon, id: this.id });
   }
-  accept(sink: TlsSink): TlsSession { return new RustlsSession(sink, this, this.addon.accept(this.id, Math.floor(this.nowMs() / 1000)), null); }
+  accept(sink: TlsSink): TlsSession { return new RustlsSession(sink, this, this.addon.accept(this.id, Math.floor(this.nowMs() / 1000)), NO_NAMES); }
 }
 
 class RustlsClient implements ClientContext, Owner {
   readonly addon: Addon; readonly policy: PeerPolicy; readonly server = false; readonly locals: readonly Certificate[];
   private readonly id: number;
   private readonly alpn: readonly Buffer[];
+  private readonly plan: UpstreamTlsPlan;
   onKeyLines: Owner['onKeyLines'];
   constructor(addon: Addon, spec: ClientContextSpec) {
     const { plan, secrets } = spec;
     this.addon = addon;
     this.policy = new PeerPolicy(secrets.validation);
     this.locals = secrets.certificates.map((c) => certificatesOf(c.chain)[0]!);
+    this.plan = plan;
     this.alpn = plan.alpn.map((a) => Buffer.from(a));
     this.onKeyLines = spec.onKeyLines;
     this.id = addon.clientContext({ ...common(plan, secrets), peer: peerOf(secrets.validation), sessions: plan.maxSessionKeys });
@@ -243,7 +245,7 @@ class RustlsClient implements ClientContext, Owner {
   }
   connect(sink: TlsSink, o: ClientOptions): TlsSession {
     const id = this.addon.connect(this.id, o.serverName, o.alpn === null ? this.alpn : o.alpn.map((a) => Buffer.from(a)));
-    const s = new RustlsSession(sink, this, id, o.sans);
+    const s = new RustlsSession(sink, this, id, namesOf(this.plan, o));
     s.hello = Buffer.from(OUT.subarray(0, STATUS[0]));
     return s;
   }

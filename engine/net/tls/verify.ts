@@ -1,9 +1,9 @@
 // Whether a peer's certificate is accepted, beyond its chain, which the engine checks: names, pins, and what Envoy calls each refusal.
 // Envoy: DefaultCertValidator.
-import type { SanMatcherPlan, ValidationPlan } from '../../plan/tls-plan.ts';
+import type { SanMatcherPlan, UpstreamTlsPlan, ValidationPlan } from '../../plan/tls-plan.ts';
 import { makeStringMatcher, type StringMatcher } from '../../headers/string-matcher.ts';
 import { KEY_USAGE, type Certificate } from './certificate.ts';
-import type { TlsFault } from './engine.ts';
+import type { ClientOptions, TlsFault } from './engine.ts';
 import { sslReason } from './failure-table.ts';
 
 /** Envoy's dnsNameMatch: a wildcard of the certificate stands for one label. */
@@ -26,6 +26,11 @@ interface Matcher { readonly plan: SanMatcherPlan; readonly matcher: StringMatch
 export function verifyFault(stat: TlsFault['stat'], detail: string): TlsFault {
   return { stat, reason: sslReason('CERTIFICATE_VERIFY_FAILED', detail === '' ? '' : `verify cert failed: ${detail}`) };
 }
+
+/** What a connection asks of its peer's names beside the validation context. */
+export interface AskedNames { /** One of them (auto_san_validation); null: any. */ readonly anyOf: readonly string[] | null; /** In place of the context's matchers (auto_sni_san_validation); '': those. */ readonly sni: string }
+export const NO_NAMES: AskedNames = { anyOf: null, sni: '' };
+export function namesOf(plan: Pick<UpstreamTlsPlan, 'autoSniSanValidation'>, o: ClientOptions): AskedNames { return plan.autoSniSanValidation ? { anyOf: o.sans, sni: o.serverName } : o.sans === null ? NO_NAMES : { anyOf: o.sans, sni: '' }; }
 
 export class PeerPolicy {
   readonly validation: ValidationPlan | null;
@@ -58,11 +63,11 @@ export class PeerPolicy {
   }
 
   /**
-   * Judges a certificate. `chainError`: '' for a good chain (or none was checked), else what is wrong with it. `names`: one of them must be in the certificate, null for any.
+   * Judges a certificate. `chainError`: '' for a good chain (or none was checked), else what is wrong with it.
    */
-  check(leaf: Certificate, chainError: string, names: readonly string[] | null): TlsFault | null {
+  check(leaf: Certificate, chainError: string, names: AskedNames): TlsFault | null {
     const v = this.validation;
-    if (v === null && names === null) return null;
+    if (v === null && names.anyOf === null && names.sni === '') return null;
     if (v !== null && v.spiffe !== null) return this.checkSvid(leaf, chainError, names);
     let fault = this.checksChain && chainError !== '' ? verifyFault('fail_verify_error', chainError) : null;
     fault ??= this.checkNames(leaf, names);
@@ -71,16 +76,17 @@ export class PeerPolicy {
   }
 
   /** Envoy: SPIFFEValidator. */
-  private checkSvid(leaf: Certificate, chainError: string, names: readonly string[] | null): TlsFault | null {
+  private checkSvid(leaf: Certificate, chainError: string, names: AskedNames): TlsFault | null {
     if (!isSvid(leaf)) return verifyFault('fail_verify_error', 'cert precheck');
     if (this.bundleOf(leaf) < 0) return verifyFault('fail_verify_error', 'no trust bundle store');
     if (chainError !== '') return verifyFault('fail_verify_error', chainError);
     return this.checkNames(leaf, names) === null ? null : verifyFault('fail_verify_san', 'SAN match');
   }
 
-  private checkNames(leaf: Certificate, names: readonly string[] | null): TlsFault | null {
-    if (names !== null && names.length > 0 && !leaf.alternatives.some((a) => names.some((n) => (a.type === 'DNS' ? dnsNameMatch(n, a.value) : a.value === n)))) return verifyFault('fail_verify_san', `verify SAN list, certificate SANs are ${listed(leaf)}`);
-    if (this.matchers.length > 0 && !this.matchers.some((m) => matchesAny(m, leaf))) return verifyFault('fail_verify_san', `SAN matcher, certificate SANs are ${listed(leaf)}`);
+  private checkNames(leaf: Certificate, names: AskedNames): TlsFault | null {
+    const { anyOf, sni } = names;
+    if (anyOf !== null && anyOf.length > 0 && !leaf.alternatives.some((a) => anyOf.some((n) => (a.type === 'DNS' ? dnsNameMatch(n, a.value) : a.value === n)))) return verifyFault('fail_verify_san', `verify SAN list, certificate SANs are ${listed(leaf)}`);
+    if (sni !== '' ? !leaf.sans('DNS').some((n) => dnsNameMatch(sni, n)) : this.matchers.length > 0 && !this.matchers.some((m) => matchesAny(m, leaf))) return verifyFault('fail_verify_san', `SAN matcher, certificate SANs are ${listed(leaf)}`);
     return null;
   }
 }

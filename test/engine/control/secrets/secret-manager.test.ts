@@ -5,8 +5,9 @@ import test from 'node:test';
 import { SecretManager } from '../../../../engine/control/secrets/secret-manager.ts';
 import { UnreadableResources } from '../../../../engine/control/xds/resource-file.ts';
 import { TicketRotation } from '../../../../engine/control/secrets/ticket-rotation.ts';
+import { stapleProblem } from '../../../../engine/net/tls/ocsp.ts';
 import { SecretStore } from '../../../../engine/net/tls/secret-store.ts';
-import { PROCESS_TICKETS } from '../../../../engine/plan/tls-plan.ts';
+import { PROCESS_TICKETS, type CertificateSecretPlan } from '../../../../engine/plan/tls-plan.ts';
 import { pack, unpack } from '../../../../engine/plan/plan-wire.ts';
 import type { PlanRecord } from '../../../../engine/plan/records.ts';
 import { unseal } from '../../../../engine/plan/sealed.ts';
@@ -100,6 +101,20 @@ test('a secret by discovery has the stats of its subscription; files that it nam
   now = () => { throw new Error('KEY_VALUES_MISMATCH'); };
   touch('key.pem');
   assert.deepEqual(of('update_attempt', 'update_rejected', 'key_rotation_failed'), [4, 1, 1]);
+});
+
+test('a certificate whose OCSP response no server may have is rejected, and the one before stays; where no server has it nobody minds', () => {
+  const files = ['sds.yaml'], bad = (): unknown => ({ ...certificateSecret({ ...certs.server, staple: Buffer.from([0]) }) });
+  for (const policies of [new Set(['LENIENT_STAPLING'] as const), new Set<never>()]) {
+    let now: () => unknown = () => certificateSecret(certs.server), last: unknown = null;
+    const { manager, sent, warnings, stats, touch } = made();
+    manager.apply([{ ...source(() => last = now(), files), name: 'pair', discovery: { files, fetchTimeoutMs: 0, version: '' }, policies, problem: (policy) => stapleProblem(last as CertificateSecretPlan, policy) }]);
+    now = bad;
+    touch('sds.yaml');
+    assert.equal(sent.length, policies.size > 0 ? 1 : 2);
+    assert.equal(stats.get('sds.pair.update_rejected') ?? 0, policies.size);
+    if (policies.size > 0) assert.match(warnings[0]!, /Data contained more than a single OCSP response; the one before stays/);
+  }
 });
 
 test('a secret of the bootstrap has no stats of a subscription', () => {

@@ -1,12 +1,12 @@
 // Handshakes in memory, every engine as server against every engine as client: what is negotiated, whose certificate is shown, who is refused and why.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { certificates, type Pair } from '../../../support/certificates.ts';
+import { authority, certificates, type Pair } from '../../../support/certificates.ts';
 import { Certificate, certificatesOf } from '../../../../engine/net/tls/certificate.ts';
 import type { StapleOutcome } from '../../../../engine/net/tls/ocsp.ts';
 import { FIPS_CIPHERS, FIPS_CURVES } from '../../../../engine/net/tls/cipher-table.ts';
 import type { SanMatcherPlan, SanType, StaplePolicy, TlsParamsPlan, TlsVersion, ValidationPlan } from '../../../../engine/plan/tls-plan.ts';
-import { contexts, engines, PARAMS, pump, type Recorder, type Side } from '../../../support/tls-pair.ts';
+import { contexts, engines, PARAMS, pump, secrets, SERVER, type Recorder, type Side } from '../../../support/tls-pair.ts';
 
 const certs = certificates();
 const CA = { ca: certs.ca.cert };
@@ -20,6 +20,22 @@ const svids = {
   pathless: svid('svid-pathless', 'URI:spiffe://a.test'), second: svid('svid-second', 'URI:http://a.test/,URI:spiffe://a.test/w'), silent: certs.ca.issue('svid-silent', 'URI:spiffe://a.test/w'), old: svid('svid-old', 'URI:spiffe://a.test/w', certs.ca, { days: 0 }), oldEvil: svid('svid-old-evil', 'URI:spiffe://a.test/w', certs.other, { days: 0 }),
   authority: certs.ca.issue('svid-authority', 'URI:spiffe://a.test/w', { extension: 'basicConstraints=critical,CA:TRUE' }), unfit: certs.ca.issue('svid-unfit', 'URI:spiffe://a.test/w', { extension: 'keyUsage=keyAgreement' }),
 };
+const sanClient = certs.ca.issue('san-client', 'email:a@example.com,IP:10.1.2.3,IP:2001:db8::1,DNS:*.wild.example.com,otherName:1.3.6.1.4.1.311.20.2.3;UTF8:u@corp');
+const middle = authority('middle', 'ca'), chained = ((): Pair => { const p = middle.issue('chained', 'DNS:chained.test'); return { ...p, cert: `${p.cert}${middle.cert}` }; })();
+
+/** A connection, and what its server has said until the handshake was over. */
+async function firstFlight(p: ReturnType<typeof contexts>): Promise<{ readonly server: Recorder; readonly client: Recorder; readonly flight: Buffer }> {
+  const x = await p.open();
+  return { ...x, flight: Buffer.concat(x.server.said) };
+}
+/** Handshake messages of TLS 1.2 in records, until they are encrypted. */
+function messages(records: Buffer): Buffer[] {
+  const clear: Buffer[] = [], out: Buffer[] = [];
+  for (let at = 0; at + 5 <= records.length && records[at] === 22; at += 5 + records.readUInt16BE(at + 3)) clear.push(records.subarray(at + 5, at + 5 + records.readUInt16BE(at + 3)));
+  const all = Buffer.concat(clear);
+  for (let at = 0; at + 4 <= all.length; at += 4 + all.readUIntBE(at + 1, 3)) out.push(all.subarray(at, at + 4 + all.readUIntBE(at + 1, 3)));
+  return out;
+}
 const both = engines.flatMap((s) => engines.map((c) => [s, c] as const));
 const close = (...list: Recorder[]): void => { for (const r of list) r.session.close(); };
 const cn = (r: Recorder): string => r.facts?.peerSubject.replace(/^CN=|,.*$/g, '') ?? '';
@@ -235,6 +251,68 @@ for (const [serverEngine, clientEngine] of both) {
     }
   });
 
+  test(name('SAN matchers of all types'), async () => {
+    const oid = '1.3.6.1.4.1.311.20.2.3', who = sanClient, san = (type: SanType, kind: SanMatcherPlan['kind'], text: string, more: Partial<SanMatcherPlan> = {}): SanMatcherPlan => ({ type, kind, text, ignoreCase: false, oid: '', ...more });
+    const cases: readonly (readonly [SanMatcherPlan, boolean])[] = [
+      [san('EMAIL', 'exact', 'a@example.com'), true], [san('EMAIL', 'suffix', '@other.com'), false], [san('IP_ADDRESS', 'exact', '10.1.2.3'), true], [san('IP_ADDRESS', 'exact', '2001:db8::1'), true], [san('IP_ADDRESS', 'prefix', '10.2.'), false],
+      [san('DNS', 'exact', 'a.wild.example.com'), true], [san('DNS', 'exact', 'a.b.wild.example.com'), false], [san('DNS', 'exact', '*.wild.example.com'), true], [san('DNS', 'contains', 'WILD', { ignoreCase: true }), true], [san('URI', 'exact', 'a@example.com'), false],
+      [san('OTHER_NAME', 'exact', 'u@corp', { oid }), true], [san('OTHER_NAME', 'exact', 'u@corp', { oid: '1.2.3' }), false], [san('OTHER_NAME', 'regex', '[a-z]@c.*', { oid }), true],
+    ];
+    for (const [m, good] of cases) {
+      const { server, client } = await pair({ pairs: [certs.server], validation: { ...CA, sans: [{ ...m, text: m.ignoreCase ? m.text.toLowerCase() : m.text }] } }, { pairs: [who] }).open();
+      assert.equal(server.fault === null, good, `${m.type} ${m.kind} ${m.text}: ${server.fault?.reason}`);
+      if (!good) assert.match(server.fault!.reason, /SAN matcher, certificate SANs are \[a@example.com, 10.1.2.3, 2001:db8::1, \*.wild.example.com, u@corp\]/);
+      close(server, client);
+    }
+  });
+
+  test(name('chains: how long, which lists of revoked ones are looked at, and the names of authorities that a client is told'), async () => {
+    const cases: readonly (readonly [string, Partial<ValidationPlan>, Pair, RegExp | null])[] = [
+      ['any length', CA, chained, null], ['one between', { ...CA, maxDepth: 1 }, chained, null], ['none between', { ...CA, maxDepth: 0 }, chained, /unable to get local issuer certificate/], ['none between, and none is', { ...CA, maxDepth: 0 }, certs.client, null],
+      ['lists of all', { ...CA, crl: certs.ca.revoke() }, chained, /unable to get certificate CRL/], ['the list of the leaf\'s authority', { ...CA, crl: middle.revoke(), onlyLeafCrl: true }, chained, null],
+    ];
+    for (const [what, validation, who, reason] of cases) {
+      if (validation.onlyLeafCrl === true && serverEngine.name === 'node') continue;
+      const { server, client } = await pair({ pairs: [certs.server], validation }, { pairs: [who] }).open();
+      if (reason === null) assert.equal(server.fault?.reason, undefined, what); else assert.match(server.fault?.reason ?? 'served', reason, what);
+      close(server, client);
+    }
+    const name_ = Buffer.from('ca');
+    for (const suppressCaList of [false, true]) {
+      const validation = { ...CA, suppressCaList };
+      if (serverEngine.cannot({ side: 'server', plan: SERVER, secrets: secrets([certs.server], validation), nowMs: () => 0, onKeyLines() {} }) !== '') continue;
+      const { server, client, flight } = await firstFlight(pair({ pairs: [certs.server], validation, plan: { params: { ...PARAMS, maxVersion: 'TLSv1.2' } } }, { plan: { params: { ...PARAMS, maxVersion: 'TLSv1.2' } } }));
+      // CertificateRequest (RFC 5246 7.4.4): the list of names comes last.
+      const request = messages(flight).find((m) => m[0] === 13)!;
+      assert.equal(request.includes(name_), !suppressCaList);
+      close(server, client);
+    }
+  });
+
+  test(name('sessions: by ticket, by id, or not at all; their lifetime; whose order of suites counts; a certificate for a name that none has'), async () => {
+    const tls12 = { params: { ...PARAMS, maxVersion: 'TLSv1.2' as const } };
+    for (const [statelessResumption, statefulResumption, ticket, resumed] of [[true, true, true, true], [true, false, true, true], [false, true, false, true], [false, false, false, false]] as const) {
+      const p = pair({ pairs: [certs.server], plan: { ...tls12, statelessResumption, statefulResumption, sessionTimeoutS: 777 } }, { plan: tls12 }), what = `${statelessResumption} ${statefulResumption}`;
+      const first = await firstFlight(p), second = await p.open(), sent = messages(first.flight).find((m) => m[0] === 4);
+      assert.equal(sent?.readUInt32BE(4), ticket ? 777 : undefined, what);
+      assert.equal(second.server.facts?.resumed, resumed, what);
+      close(first.server, first.client, second.server, second.client);
+    }
+    const none = pair({ pairs: [certs.server] }, { plan: { maxSessionKeys: 0 } });
+    for (let i = 0; i < 2; i++) { const x = await none.open(); assert.equal(x.server.facts!.resumed, false); close(x.server, x.client); }
+    const strong = 'ECDHE-ECDSA-AES256-GCM-SHA384', weak = 'ECDHE-ECDSA-AES128-GCM-SHA256';
+    for (const preferClientCiphers of [true, false]) {
+      const x = await pair({ pairs: [certs.server], plan: { preferClientCiphers, params: { ...tls12.params, ciphers: [strong, weak] } } }, { plan: { params: { ...tls12.params, ciphers: [weak, strong] } } }).open();
+      assert.equal(x.server.facts!.cipher, preferClientCiphers ? weak : strong);
+      close(x.server, x.client);
+    }
+    for (const fullScan of [true, false]) {
+      const x = await pair({ pairs: [certs.rsa, certs.second], plan: { fullScan } }).open({ serverName: 'unknown.test' });
+      assert.equal(cn(x.client), fullScan ? 'second' : 'rsa');
+      close(x.server, x.client);
+    }
+  });
+
   test(name('an upstream is refused by its authority and by its name'), async () => {
     const wrong = await pair({ pairs: [certs.stranger] }, { validation: CA }).open();
     assert.equal(wrong.client.fault?.stat, 'fail_verify_error');
@@ -242,6 +320,12 @@ for (const [serverEngine, clientEngine] of both) {
     assert.equal(named.client.fault?.stat, 'fail_verify_san');
     const good = await pair({ pairs: [certs.server] }, { validation: CA }).open({ sans: ['example.com'] });
     assert.equal(good.client.fault, null);
+    const elsewhere: SanMatcherPlan = { type: 'DNS', kind: 'exact', text: 'elsewhere', ignoreCase: false, oid: '' };
+    for (const [serverName, sans, accepted] of [['example.com', [elsewhere], true], ['second.example.com', [], false], ['', [elsewhere], false], ['', [], true]] as const) {
+      const { server, client } = await pair({ pairs: [certs.server] }, { validation: { ...CA, sans }, plan: { autoSniSanValidation: true } }).open({ serverName });
+      if (accepted) assert.equal(client.fault?.reason, undefined, serverName); else assert.match(client.fault!.reason, /SAN matcher, certificate SANs are/, serverName);
+      close(server, client);
+    }
     close(wrong.server, wrong.client, named.server, named.client, good.server, good.client);
   });
 
