@@ -15,7 +15,7 @@ function compileHostPredicate(m: ConfigMessage): RetryHostPlan | null {
     const fields = config.msg('metadata_match')?.json('filter_metadata') as { readonly [ns: string]: { readonly [key: string]: MetadataValue } } | undefined;
     return { kind: 'metadata', match: fields?.['envoy.lb'] ?? {} };
   }
-  if (config === undefined) m.error('name', `Didn't find a registered implementation for name: '${name}'`); else m.unsupported('typed_config', type);
+  if (config === undefined) m.unregistered('name', name, undefined); else m.unsupported('typed_config', type);
   return null;
 }
 

@@ -53,6 +53,8 @@ export interface ConfigMessage {
   unsupported(field: string, why?: string): void;
   /** Reports an error at a field ('' for the message itself). */
   error(field: string, message: string): void;
+  /** Reports, in Envoy's words, an extension that nobody knows; `type` undefined: it has no typed_config. */
+  unregistered(field: string, name: string, type: string | undefined): void;
   warn(field: string, message: string): void;
   place(field?: string): Place;
 }

@@ -264,6 +264,7 @@ export class ConfigNode implements ConfigMessage {
   private skip(field: string): void { const item = this.find(field); if (item !== undefined) for (const m of messagesOf(item)) m.readAll(); }
   readAll(): void { for (const i of this.items) { i.read = true; for (const m of messagesOf(i)) m.readAll(); } }
   error(field: string, message: string): void { this.say('error', field, message); }
+  unregistered(field: string, name: string, type: string | undefined): void { this.error(field, `Didn't find a registered implementation for ${type === undefined ? `name: '${name}'` : `'${name}' with type URL: '${type}'`}`); }
   warn(field: string, message: string): void { this.say('warning', field, message); }
   private say(severity: 'error' | 'warning', field: string, message: string): void {
     const item = this.find(field);

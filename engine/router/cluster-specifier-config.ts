@@ -15,7 +15,7 @@ export function compileSpecifier(m: ConfigMessage): ForwardPlan['target'] | null
     return tree === undefined ? NOTHING : { kind: 'matcher', tree: compileMatchTree(tree, { stream: true, action: (a, at) => { if (a.typeName === ACTION) return a.str('cluster'); at.unsupported('action', a.typeName); return null; } }) };
   }
   if (c.typeName.startsWith(EXTENSIONS)) { e.unsupported('typed_config', c.typeName); return NOTHING; }
-  if (!optional) { e.error('typed_config', `Didn't find a registered implementation for '${name}' with type URL: '${c.typeName}'`); return NOTHING; }
+  if (!optional) { e.unregistered('typed_config', name, c.typeName); return NOTHING; }
   e.json('typed_config');
   return null;
 }

@@ -53,7 +53,7 @@ function compilePath(m: ConfigMessage): PathMatchPlan {
       const p = m.msg('path_match_policy')!, c = p.any('typed_config');
       p.str('name');
       if (c === undefined) return { kind: 'connect' };
-      if (!c.typeName.endsWith('.uri_template.v3.UriTemplateMatchConfig')) { p.error('typed_config', `Didn't find a registered implementation for '${p.str('name')}' with type URL: '${c.typeName}'`); return { kind: 'connect' }; }
+      if (!c.typeName.endsWith('.uri_template.v3.UriTemplateMatchConfig')) { p.unregistered('typed_config', p.str('name'), c.typeName); return { kind: 'connect' }; }
       const template = c.str('path_template');
       try { new PathTemplate(template); } catch (e) { if (!(e instanceof TemplateError)) throw e; c.error('path_template', `path_match_policy.path_template ${template} is invalid: ${e.message}`); return { kind: 'connect' }; }
       return { kind: 'template', template };

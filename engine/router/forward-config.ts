@@ -51,7 +51,7 @@ function compileRewritePolicy(m: ConfigMessage, pattern: PathMatchPlan): string 
   const p = m.msg('path_rewrite_policy'), c = p?.any('typed_config');
   if (p === undefined || c === undefined) return '';
   const name = p.str('name');
-  if (!c.typeName.endsWith('.uri_template.v3.UriTemplateRewriteConfig')) { p.error('typed_config', `Didn't find a registered implementation for '${name}' with type URL: '${c.typeName}'`); return ''; }
+  if (!c.typeName.endsWith('.uri_template.v3.UriTemplateRewriteConfig')) { p.unregistered('typed_config', name, c.typeName); return ''; }
   const text = c.str('path_template_rewrite'), variables = rewriteVariables(text);
   if (variables === null) { c.error('path_template_rewrite', `path_rewrite_policy.path_template_rewrite ${text} is invalid`); return ''; }
   if (pattern.kind !== 'template') { p.error('', 'unable to use envoy.path.rewrite.uri_template.uri_template_rewriter extension without envoy.path.match.uri_template.uri_template_matcher extension'); return ''; }

@@ -14,7 +14,7 @@ export function compileStatSinks(list: readonly ConfigMessage[], ctx: CompileCon
       case 'envoy.config.metrics.v3.StatsdSink': return statsd(c, ctx, node);
       case 'envoy.config.metrics.v3.DogStatsdSink': return udp(c, 'dog');
       case 'envoy.extensions.stat_sinks.graphite_statsd.v3.GraphiteStatsdSink': return udp(c, 'graphite');
-      case undefined: s.error('', `Didn't find a registered implementation for '${name}' with type URL: ''`); return [];
+      case undefined: s.unregistered('', name, ''); return [];
       default: s.unsupported('typed_config', c!.typeName); return [];
     }
   });
