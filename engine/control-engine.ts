@@ -96,10 +96,8 @@ const LAST_REQUESTS_MS = 20_000;
 const SETTLED_MS = 2000;
 /** What the heap must have grown by for that, bytes: single endpoints that come and go do not make control pause. */
 const WORTH_PACKING = 16 << 20;
-
 /** Names of resources whose update has errors: they keep their previous version. */
 const refused = (list: readonly { readonly name: string; readonly plan: unknown }[]): Set<string> => new Set(list.filter((r) => r.plan === null).map((r) => r.name));
-
 /** What is kept of a compilation must not keep its parsed tree: /config_dump reads the file anew. */
 const NO_JSON = (): unknown => ({});
 
@@ -219,9 +217,6 @@ export class ControlEngine {
       },
     });
   }
-
-  /** A thread was silent for too long: 'main_thread' is this one. */
-  onSilence(thread: string, mega: boolean): void { for (const scope of [`server.${thread}`, thread === 'main_thread' ? thread : 'workers']) this.state.change(`${scope}.watchdog_${mega ? 'mega_' : ''}miss`, 'counter', { add: 1 }); }
 
   private logReports(c: Compiled): void { for (const r of c.reports) this.host.log.log('config', r.severity === 'error' ? 'error' : 'warning', formatReport(r)); }
 

@@ -117,7 +117,7 @@ parentPort!.on('message', (m: ToControl) => {
       engine.onWorkerDown(m.id);
       break;
     }
-    case 'silence': engine.onSilence(m.thread, m.mega); break;
+    case 'silence': engine.state.onSilence(m.thread, m.mega); break;
     case 'signal':
       if (m.name === 'SIGUSR1') log.reopen();
       engine.onSignal(m.name);

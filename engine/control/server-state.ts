@@ -127,6 +127,9 @@ export class ServerState {
     if (this.host.controlRestarts > 0) this.change('server.control_restarts', 'counter', { set: this.host.controlRestarts });
   }
 
+  /** A thread was silent for too long: 'main_thread' is the one of control. */
+  onSilence(thread: string, mega: boolean): void { for (const scope of [`server.${thread}`, thread === 'main_thread' ? thread : 'workers']) this.change(`${scope}.watchdog_${mega ? 'mega_' : ''}miss`, 'counter', { add: 1 }); }
+
   openRequests(): number { return this.own.openRequests(); }
   share(id: number): ReturnType<ProcessStats['share']> { return this.own.share(id); }
 
