@@ -26,7 +26,8 @@ export const MINIMAL: Record<string, Json> = {
   'envoy.config.common.matcher.v3.MatchPredicate': { any_match: true },
   'envoy.config.bootstrap.v3.Admin': { address: ADDRESS },
   'envoy.config.overload.v3.OverloadManager': { resource_monitors: [MONITOR] },
-  'envoy.config.overload.v3.ResourceMonitor': MONITOR,
+  // The name under which the proactive resource is found; the others take any.
+  'envoy.config.overload.v3.ResourceMonitor': { ...MONITOR, name: 'envoy.resource_monitors.global_downstream_max_connections' },
   'envoy.config.overload.v3.OverloadAction': ACTION,
   'envoy.config.overload.v3.LoadShedPoint': { name: 'envoy.load_shed_points.tcp_listener_accept', triggers: ACTION.triggers },
   'envoy.config.overload.v3.Trigger': ACTION.triggers[0]!,

@@ -1,4 +1,6 @@
 // The overload manager from configuration (envoy.config.overload.v3.OverloadManager).
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { ConfigMessage } from '../../proto/config-message.ts';
 import { FIRST_POINT, OVERLOAD_ACTIONS, SCALED_TIMERS, SHED_POINT_PREFIX, type MonitorPlan, type OverloadPlan, type TimerScalePlan, type TriggerPlan } from '../../plan/overload-plan.ts';
 
@@ -20,7 +22,11 @@ function monitor(r: ConfigMessage, c: ConfigMessage | undefined): MonitorPlan | 
   switch (/resource_monitors\.(\w+)\.v3\./.exec(c?.typeName ?? '')?.[1]) {
     case 'downstream_connections': return { kind: 'downstream-connections', max: c!.num('max_active_downstream_connections') };
     case 'fixed_heap': return fixedHeap(c!);
-    case 'injected_resource': return { kind: 'injected', file: c!.str('filename') };
+    case 'injected_resource': {
+      const file = c!.str('filename');
+      if (file !== '' && !existsSync(dirname(file))) c!.error('filename', `unable to add filesystem watch for file ${file}: No such file or directory`);
+      return { kind: 'injected', file };
+    }
     case 'cgroup_memory': return { kind: 'cgroup-memory', maxBytes: c!.num('max_memory_bytes') };
     case 'cpu_utilization': return { kind: 'cpu', mode: c!.enum('mode') === 'CONTAINER' ? 'CONTAINER' : 'HOST' };
     default: r.unsupported('typed_config', c?.typeName ?? ''); return null;
@@ -115,6 +121,8 @@ export function compileOverload(m: ConfigMessage | undefined): { readonly maxCon
     const name = r.str('name'), made = monitor(r, r.any('typed_config'));
     if (names.has(name)) r.error('name', `Duplicate resource monitor ${name}`);
     names.add(name);
+    // Envoy finds its proactive resource by name, all others by their type.
+    if (made?.kind === 'downstream-connections' && name !== CONNECTIONS) r.error('typed_config', `Didn't find a registered implementation for '${name}' with type URL: 'envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig'`);
     if (made?.kind === 'downstream-connections') maxConnections = made.max;
     if (made !== null) monitors.push({ name, monitor: made });
   }

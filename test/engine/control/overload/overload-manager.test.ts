@@ -137,6 +137,9 @@ test('what the overload manager refuses, in the words of Envoy', () => {
   const point = (name: string, more = triggers): object => ({ name, triggers: more });
   for (const actions of [[action('reduce_timeouts', scale)], [action('shrink_heap', shrink)], [action('shrink_heap', undefined, on(CONNECTIONS))]]) assert.deepEqual(refused({ actions }), []);
   assert.deepEqual(refused({ actions: [action('close_idle_http_connections')] }), ['has no effect: HTTP/3 is not served yet']);
+  const monitor = (name: string, type: string, fields: object): string[] => compileJson({ overload_manager: { resource_monitors: [{ name, typed_config: { '@type': `type.googleapis.com/envoy.extensions.resource_monitors.${type}`, ...fields } }] } }).reports.map((r) => r.message);
+  assert.deepEqual(monitor('other', 'downstream_connections.v3.DownstreamConnectionsConfig', { max_active_downstream_connections: 5 }), ["Didn't find a registered implementation for 'other' with type URL: 'envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig'"]);
+  assert.deepEqual(monitor('r', 'injected_resource.v3.InjectedResourceConfig', { filename: '/no/such/folder' }), ['unable to add filesystem watch for file /no/such/folder: No such file or directory']);
   assert.deepEqual(refused({ actions: [action('nonsense')] }), ['Unknown Overload Manager Action envoy.overload_actions.nonsense']);
   assert.deepEqual(refused({ actions: [action('shrink_heap'), action('shrink_heap')] }), ['Duplicate overload action envoy.overload_actions.shrink_heap']);
   assert.deepEqual(refused({ actions: [action('shrink_heap', scale)] }), ['Overload action name "envoy.overload_actions.shrink_heap" conflicts with its typed config']);
