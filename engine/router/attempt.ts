@@ -289,7 +289,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   charge(status: number, headers: ResponseHeaders | null, internal: boolean, more: RequestStats | null): void {
     const canary = headers !== null && headers.get('x-envoy-upstream-canary') === 'true', timeMs = headers === null ? -1 : this.facts.firstRxMs - this.startMs;
     const plain = headers !== null && (status >= 500 || !this.owner.facts.grpc);
-    this.cluster.onResponse(plain ? this.host : null, status, internal, canary, timeMs);
+    this.cluster.onResponse(plain ? this.host : null, status, internal, canary, timeMs, this.host.locality.zone);
     more?.charge(status, this.cluster, internal, canary, timeMs);
     if (plain) return;
     if (headers !== null && !this.responseEnded) this.servedOpen = true; else this.cluster.onServed(this.host, headers !== null && servedBy(headers));

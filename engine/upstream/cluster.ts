@@ -315,9 +315,9 @@ export class ClusterEntry implements Cluster {
   }
   endRetry(priority: 'default' | 'high'): void { this.breakers[priority === 'high' ? 1 : 0]!.release(CIRCUIT_KIND.RETRY); }
 
-  onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number): void {
+  onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number, zone = ''): void {
     this.stats.inc(CLUSTER.upstream_rq_completed);
-    this.answers.charge(status, internal, canary, host === null ? '' : host.locality.zone, timeMs);
+    this.answers.charge(status, internal, canary, zone, timeMs);
     if (host !== null) this.onServed(host, status < 500);
   }
 

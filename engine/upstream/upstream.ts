@@ -134,7 +134,7 @@ export interface Cluster {
   beginRetry(priority: 'default' | 'high'): boolean;
   endRetry(priority: 'default' | 'high'): void;
   /** Stats and outlier input for a finished attempt. `status` 0: no response. */
-  onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number): void;
+  onResponse(host: Host | null, status: number, internal: boolean, canary: boolean, timeMs: number, zone?: string): void;
   /** An attempt that another follows: its status counts under retry. (0: it had none), the host has an error. */
   onRetriedResponse(host: Host, status: number): void;
   /** Whether a host has served a request, where its answer's status did not say it (gRPC; no answer). */

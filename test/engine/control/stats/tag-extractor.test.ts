@@ -21,7 +21,17 @@ test('the default tags as Envoy takes them out, in its order', () => {
     ['vhost.v.vcluster.vc.upstream_rq_200', 'vhost.vcluster.upstream_rq envoy.response_code=200,envoy.virtual_cluster=vc,envoy.virtual_host=v'],
     ['vhost.v.route.r.upstream_rq_total', 'vhost.route.upstream_rq_total envoy.virtual_host=v,envoy.route=r'],
     ['tcp.t.downstream_cx_total', 'tcp.downstream_cx_total envoy.tcp_prefix=t'],
-    ['http.in.rds.a.b.update_success', 'http.rds.update_success envoy.http_conn_manager_prefix=in,envoy.rds_route_config=a.b'],
+    ['http.in.rds.a.b.update_success', 'http.rds.update_success envoy.rds_route_config=a.b,envoy.http_conn_manager_prefix=in'],
+    ['listener.edge.worker_3.downstream_cx_total', 'listener.worker.downstream_cx_total envoy.worker_id=3,envoy.listener_address=edge'],
+    ['listener.edge.ssl.ciphers.TLS_AES_256_GCM_SHA384', 'listener.ssl.ciphers envoy.ssl_cipher=TLS_AES_256_GCM_SHA384,envoy.listener_address=edge'],
+    ['cluster.a.ssl.curves.X25519', 'cluster.ssl.curves envoy.ssl_curve=X25519,envoy.cluster_name=a'],
+    ['cluster.a.ssl.sigalgs.rsa_pss_rsae_sha256', 'cluster.ssl.sigalgs envoy.ssl_sigalg=rsa_pss_rsae_sha256,envoy.cluster_name=a'],
+    ['listener.127.0.0.1_80.ssl.versions.TLSv1.2', 'listener.ssl.versions envoy.ssl_version=TLSv1.2,envoy.listener_address=127.0.0.1_80'],
+    ['listener.edge.ssl.certificate.cert.expiration_unix_time_seconds', 'listener.ssl.certificate.expiration_unix_time_seconds envoy.tls_certificate=cert,envoy.listener_address=edge'],
+    ['sds.cert.version', 'sds.version envoy.xds_resource_name=cert'],
+    ['http.in.rbac.policy.p.denied', 'http.rbac.policy.denied envoy.rbac_policy_name=p,envoy.http_conn_manager_prefix=in'],
+    ['http.in.rbac.mine.denied', 'http.rbac.denied envoy.http_conn_manager_prefix=in,envoy.rbac_http_prefix=mine'],
+    ['proxy_proto.versions.v2.found', 'proxy_proto.found envoy.proxy_protocol_version=2'],
     ['server.live', 'server.live '],
   ] as const) assert.equal(extract(name), wanted);
 });
