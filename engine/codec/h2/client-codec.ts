@@ -109,7 +109,7 @@ export class H2ClientCodec extends H2Connection implements ClientCodec {
     const first = !this.goneAway;
     this.goneAway = true;
     // What the peer has not seen may be sent again elsewhere (section 6.8).
-    for (const s of [...this.streams.values()]) if (s.id > lastStream) s.lost('refused', null);
+    for (const s of this.streams.values()) if (s.id > lastStream) s.lost('refused', null);
     if (first) this.host.onGoAway();
   }
 

@@ -22,6 +22,7 @@ import { PeerSettings } from './peer-settings.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { Sender } from './sender.ts';
 import { RESET_CODE, type H2Stream } from './stream.ts';
+import { StreamTable } from './stream-table.ts';
 
 /** What a connection needs of its owner beside the output. */
 export interface H2Owner extends H2Counters {
@@ -41,7 +42,7 @@ const NO_KEEPALIVE = new Keepalive(null, null);
 
 export abstract class H2Connection implements FrameSink {
   readonly protocol: HttpProtocol = 'HTTP/2';
-  readonly streams = new Map<number, H2Stream>();
+  readonly streams = new StreamTable<H2Stream>();
   readonly options: Http2OptionsPlan;
   protected readonly owner: H2Owner;
   /** @internal */ readonly writer: FrameWriter;
@@ -145,7 +146,7 @@ export abstract class H2Connection implements FrameSink {
 
   protected endAll(reason: ResetReason, fault: PeerFault | null): void {
     this.state = 'closed';
-    for (const s of [...this.streams.values()]) s.lost(reason, fault);
+    for (const s of this.streams.values()) s.lost(reason, fault);
     this.sender.clear();
   }
 
