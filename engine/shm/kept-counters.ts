@@ -12,7 +12,7 @@ export class KeptCounters {
   /** Bytes for some 50,000 names. */
   static readonly bytes = 4 << 20;
   private readonly used: Uint32Array;
-  private readonly bytes: Uint8Array;
+  private readonly bytes: Buffer;
   private readonly view: DataView;
   /** Offset of each name's value. */
   private readonly at = new Map<string, number>();
@@ -21,12 +21,12 @@ export class KeptCounters {
 
   constructor(memory: SharedArrayBuffer) {
     this.used = new Uint32Array(memory, 0, 1);
-    this.bytes = new Uint8Array(memory);
+    this.bytes = Buffer.from(memory);
     this.view = new DataView(memory);
     if (this.used[0] === 0) this.used[0] = HEADER;
     for (let at = HEADER; at < this.used[0]!;) {
       const length = this.view.getUint32(at + VALUE, true), from = at + VALUE + LENGTH;
-      if (this.view.getFloat64(at, true) === 0) this.release(at, sizeFor(length)); else this.at.set(Buffer.from(this.bytes.slice(from, from + length)).toString(), at);
+      if (this.view.getFloat64(at, true) === 0) this.release(at, sizeFor(length)); else this.at.set(this.bytes.toString('utf8', from, from + length), at);
       at += sizeFor(length);
     }
   }
@@ -38,11 +38,11 @@ export class KeptCounters {
     let at = this.at.get(name);
     if (at === undefined) {
       if (value === 0) return;
-      const text = Buffer.from(name), size = sizeFor(text.length), again = this.free.get(size)?.pop();
+      const length = Buffer.byteLength(name), size = sizeFor(length), again = this.free.get(size)?.pop();
       if (again === undefined && this.used[0]! + size > this.bytes.length) return;
       at = again ?? this.used[0]!;
-      this.view.setUint32(at + VALUE, text.length, true);
-      this.bytes.set(text, at + VALUE + LENGTH);
+      this.view.setUint32(at + VALUE, length, true);
+      this.bytes.write(name, at + VALUE + LENGTH, 'utf8');
       this.at.set(name, at);
       this.view.setFloat64(at, value, true);
       if (again === undefined) this.used[0] = at + size;

@@ -29,6 +29,9 @@ const REMAINING = named([['remaining_cx', CIRCUIT_KIND.CX], ['remaining_pending'
 /** Every schema that a worker may claim, but for those of layer 4 and of TLS. */
 const ALL = Object.values<unknown>(schemas).filter((s): s is StatSchema => typeof s === 'object' && s !== null && 'kinds' in s && 'id' in s);
 
+/** What every cluster has. */
+const OF_CLUSTER: readonly StatSchema[] = [CLUSTER_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_CONTROL_SCHEMA];
+
 /** Runs a task outside of this stack. */
 export interface ProcessStatsEnv extends DeparturesEnv { soon(task: () => void): void }
 
@@ -105,7 +108,7 @@ export class ProcessStats {
     if (before !== undefined && before !== statName) this.retireCluster(name);
     this.clusters.set(name, statName);
     this.retirement.declare(`cluster.${statName}`, name);
-    for (const s of [CLUSTER_SCHEMA, CLUSTER_LB_SCHEMA, CLUSTER_CONTROL_SCHEMA]) this.reader.declare(s, `cluster.${statName}`);
+    this.reader.declare(OF_CLUSTER, `cluster.${statName}`);
     if (tls) this.declareTls(`cluster.${statName}`, 'client');
   }
   private declareTls(scope: string, side: 'server' | 'client'): void { this.reader.declare(TLS_SCHEMA, `${scope}.ssl`); this.reader.declare(TLS_FACTORY_SCHEMA, `${scope}.${side}_ssl_socket_factory`); }

@@ -94,10 +94,9 @@ export class StatReader {
   }
 
   /** A scope exists by configuration: all its names read 0 from now on. */
-  declare(schema: StatSchema, prefix: string): void {
+  declare(schemas: StatSchema | readonly StatSchema[], prefix: string): void {
     const s = this.scope(prefix);
-    s.declare(schema);
-    this.inherit(s, schema);
+    for (const schema of Array.isArray(schemas) ? (schemas as readonly StatSchema[]) : [schemas as StatSchema]) { s.declare(schema); this.inherit(s, schema); }
     if (s.retired) { s.retired = false; this.sortedScopes.stale(); }
   }
 
