@@ -65,7 +65,7 @@ export interface BindPlan { readonly sources: readonly BindSource[]; readonly fr
 /** OriginalDstLbConfig. `header` '': none is looked at; `port` 0: as it was asked for. */
 export interface OriginalDstPlan { readonly kind: 'original-dst'; readonly header: string; readonly metadata: { readonly filter: string; readonly path: readonly string[] } | null; readonly port: number; readonly cleanupMs: number }
 /** How a cluster finds hosts in a way of its own. */
-export type KindPlan = { readonly kind: 'aggregate'; readonly clusters: readonly string[] } | OriginalDstPlan | { readonly kind: 'dynamic-forward'; readonly cache: string; readonly hostTtlMs: number };
+export type KindPlan = { readonly kind: 'aggregate'; readonly clusters: readonly string[] } | OriginalDstPlan | { readonly kind: 'dynamic-forward'; readonly cache: string; readonly hostTtlMs: number; /** cluster_type has the extension's own name. */ readonly ownName: boolean };
 
 /** happy_eyeballs_config: the family that is tried first (0: that of the first address), and how many of it before one of the other. */
 export interface EyeballsPlan { readonly family: 0 | 4 | 6; readonly count: number }

@@ -17,7 +17,7 @@ const PROTOCOL = failure('protocol error', FLAG.UPE, 'other', 502);
 export const LOCAL_RESET = failure('local reset', FLAG.LR);
 const BY_REASON: Readonly<Record<ResetReason, Failure>> = {
   remote: failure('remote reset', FLAG.UR), refused: failure('remote refused stream reset', FLAG.UR, 'refused'), local: LOCAL_RESET, 'connection-end': failure('connection termination', FLAG.UC), overflow: OVERFLOW,
-  'connection-failure': failure('remote connection failure', FLAG.UF, 'connect'), 'protocol-error': PROTOCOL, 'connect-error': failure('remote connection failure', FLAG.UF, 'connect'), 'no-error': failure('remote reset', FLAG.UR),
+  'connection-failure': failure('remote connection failure', FLAG.UF, 'connect'), 'protocol-error': PROTOCOL, 'connect-error': failure('remote error with CONNECT request', FLAG.UR), 'no-error': failure('remote reset', FLAG.UR),
 };
 
 /** The circuit breaker of pools is open: to the client it is as if there were no host. */

@@ -156,6 +156,7 @@ export class ClusterEntry implements Cluster {
   get upstreamFilters(): ClusterPlan['upstreamFilters'] { return this.plan.upstreamFilters; }
   get maxResponseHeadersCount(): number { return this.plan.http1.maxHeadersCount; }
   get dnsCache(): string | null { const { kind } = this.plan; return kind !== null && kind.kind === 'dynamic-forward' ? kind.cache : null; }
+  get dnsOwnName(): boolean { const { kind } = this.plan; return kind?.kind === 'dynamic-forward' && kind.ownName; }
   /** Its hosts are spoken to over TLS. */
   get secure(): boolean { return this.plan.transportSocket !== null; }
   readonly sizeStats: StatBlock | null;

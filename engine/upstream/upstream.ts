@@ -161,6 +161,8 @@ export interface Cluster {
   membership(): { readonly total: number; readonly available: number };
   /** The DNS cache that hosts of a dynamic forward proxy come from; null: it is none. */
   readonly dnsCache: string | null;
+  /** The type of such a cluster has Envoy's own name. */
+  readonly dnsOwnName: boolean;
   /** Hosts are checked actively. */
   readonly healthChecked: boolean;
   /** The host said in an answer that it is to be taken out. */

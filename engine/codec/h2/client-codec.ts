@@ -3,7 +3,7 @@
 import type { PeerFault } from '../../base/fault.ts';
 import type { ResponseHeaders } from '../../headers/headers.ts';
 import type { Http2OptionsPlan } from '../../plan/http2-options-plan.ts';
-import type { ClientCodec, ClientHost, CodecOutput, ResponseSink } from '../codec.ts';
+import type { ClientCodec, ClientHost, CodecOutput, ResetReason, ResponseSink } from '../codec.ts';
 import { H2ClientStream } from './client-stream.ts';
 import { H2Connection, headReader, type H2Owner } from './connection.ts';
 import { H2_FAULT, type H2Fault } from './faults.ts';
@@ -13,6 +13,9 @@ import type { H2Stream } from './stream.ts';
 
 const OK = -1;
 const LAST_ID = 0x7fffffff;
+
+/** What a peer's RST_STREAM says by its code, where it says more than that. */
+const BY_CODE: { readonly [code: number]: ResetReason } = { [ERROR.PROTOCOL_ERROR]: 'protocol-error', [ERROR.REFUSED_STREAM]: 'refused', [ERROR.CONNECT_ERROR]: 'connect-error' };
 
 export class H2ClientCodec extends H2Connection implements ClientCodec {
   protected readonly side = 'upstream';
@@ -116,7 +119,7 @@ export class H2ClientCodec extends H2Connection implements ClientCodec {
   protected onPeerReset(s: H2Stream, code: number): void {
     // A whole answer whose request is not wanted any further (section 8.1) has ended well.
     if (s.state === 'half-remote') { s.close(-1); return; }
-    s.lost(code === ERROR.REFUSED_STREAM ? 'refused' : 'remote', null);
+    s.lost(BY_CODE[code] ?? 'remote', null);
   }
   protected onFault(fault: PeerFault): void { this.host.onConnectionClose('flush', fault); }
   protected override onSettingsSeen(): void { this.host.onStreamLimit?.(); }

@@ -38,7 +38,7 @@ function ofExtension(m: ConfigMessage, custom: ConfigMessage, ctx: CompileContex
       c.unsupported('sub_clusters_config'); c.unsupported('allow_coalesced_connections');
       const cache = c.msg('dns_cache_config'), dnsCache = cache === undefined ? null : compileDnsCache(cache);
       if (!c.bool('allow_insecure_cluster_options')) checkNames(m);
-      return dnsCache === null ? PLAIN : { ...PLAIN, kind: { kind: 'dynamic-forward', cache: dnsCache.name, hostTtlMs: dnsCache.hostTtlMs }, dnsCache };
+      return dnsCache === null ? PLAIN : { ...PLAIN, kind: { kind: 'dynamic-forward', cache: dnsCache.name, hostTtlMs: dnsCache.hostTtlMs, ownName: name === 'envoy.clusters.dynamic_forward_proxy' }, dnsCache };
     }
     case undefined: if (name === 'envoy.cluster.static') return PLAIN; if (name === 'envoy.cluster.original_dst') return { ...PLAIN, kind: originalDst(m) }; break;
   }

@@ -8,6 +8,8 @@ import { FLAG } from '../../../engine/router/failure.ts';
 import { refuse } from '../../../engine/router/refusal.ts';
 import type { RouterFactory } from '../../../engine/router/router-factory.ts';
 import type { Cluster } from '../../../engine/upstream/upstream.ts';
+import type { ResetReason } from '../../../engine/codec/codec.ts';
+import { formatFlags } from '../../../engine/observe/response-flags.ts';
 import { RouterPeer } from './router-peer.ts';
 
 test('a cluster that refuses is asked for no host; the client is told why by a header, unless those are suppressed', () => {
@@ -32,6 +34,12 @@ test('a mirror that its cluster refuses is counted there as its own requests are
     p.head();
     assert.deepEqual([p.cluster.charged, counted.filter((i) => i === CLUSTER.upstream_rq_maintenance_mode).length], [[503], maintained]);
   }
+});
+
+test('a stream that the upstream resets is told by the code: of a protocol error 502, of CONNECT in the words of HTTP/2', () => {
+  const reset = (reason: ResetReason): string[] => { const p = new RouterPeer().head(); p.upstream(0).sink.onReset(reason, null); return [...p.out, formatFlags(p.facts.flags)]; };
+  assert.deepEqual(reset('protocol-error'), ['local 502 upstream_reset_before_response_started{protocol_error}', 'UPE']);
+  assert.deepEqual(reset('connect-error'), ['local 503 upstream_reset_before_response_started{remote_error_with_CONNECT_request}', 'UR']);
 });
 
 test('the load shed point of filters is asked when a request has its host: what the proxy answers itself is answered still', () => {

@@ -1,3 +1,5 @@
+import { unresolved } from '../../../engine/filters/http/dynamic-forward-proxy/failures.ts';
+import { formatFlags } from '../../../engine/observe/response-flags.ts';
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { RequestHeaders } from '../../../engine/headers/headers.ts';
@@ -83,7 +85,7 @@ test('ORIGINAL_DST: a host that none has asked for over an interval is let go, a
 });
 
 test('a dynamic forward proxy goes to the host that the request names, at the address that control has found', () => {
-  const w = new PoolWorld({ kind: { kind: 'dynamic-forward', cache: 'd', hostTtlMs: 10_000 }, hostRecord: 5 }, LIMITS, 0), dns = w.clusters.dns;
+  const w = new PoolWorld({ kind: { kind: 'dynamic-forward', cache: 'd', hostTtlMs: 10_000, ownName: true }, hostRecord: 5 }, LIMITS, 0), dns = w.clusters.dns;
   const to = (authority: string): string => { const request = new RequestHeaders(); request.authority = authority; const h = w.cluster.choose({ ...w.ctx, request }); return h === null ? 'none' : `${h.text} ${h.hostname}`; };
   assert.equal(to('a.example:8080'), 'none');
   const told: string[] = [], waiter = (n: string): { onResolved(a: { addresses: readonly string[] }): void } => ({ onResolved: (a) => { told.push(`${n} ${a.addresses.join()}`); } });
@@ -103,4 +105,10 @@ test('a dynamic forward proxy goes to the host that the request names, at the ad
   assert.deepEqual(w.wanted, ['d a.example', 'd a.example'], 'a name in use is asked for again, so that control keeps it');
   dns.install('d', 'a.example', null);
   assert.equal(to('a.example'), 'none');
+});
+
+test('a name that does not resolve is told in the words of c-ares; of a cluster whose type has another name, as no host', () => {
+  assert.deepEqual(['ENOTFOUND', 'ESERVFAIL', 'ETIMEOUT', 'anything'].map((e) => unresolved(e, true).details), ['cares_norecords:Domain_name_not_found', 'cares_failure:DNS_server_returned_general_failure', 'cares_failure:Timeout_while_contacting_DNS_servers', 'cares_failure:DNS_server_returned_general_failure'].map((w) => `dns_resolution_failure{${w}}`));
+  const other = unresolved('ENOTFOUND', false);
+  assert.deepEqual([other.body, formatFlags(other.flags), unresolved('ENOTFOUND', false) === other], ['no healthy upstream', 'UH', true]);
 });

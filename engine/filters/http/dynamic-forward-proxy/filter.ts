@@ -2,13 +2,12 @@
 import type { RequestHeaders } from '../../../headers/headers.ts';
 import { LocalReply, type HttpFilter, type HttpFilterFactory, type StreamView, type Verdict } from '../../../http/filter.ts';
 import { parseIp } from '../../../net/cidr.ts';
-import { flagBit } from '../../../observe/response-flags.ts';
 import type { DnsAnswer, DnsCaches, DnsWaiter } from '../../../upstream/dns-caches.ts';
 import { nameOf } from '../../../upstream/kinds/dynamic-forward.ts';
 import type { ClusterDirectory } from '../../../upstream/upstream.ts';
+import { unresolved } from './failures.ts';
 import type { DynamicForwardPlan, HostRewritePlan } from '../../../plan/dynamic-forward-plan.ts';
 
-const UNRESOLVED = new LocalReply(503, 'DNS resolution failure', 'dns_resolution_failure', flagBit('DF'));
 const CACHE_FULL = new LocalReply(503, 'DNS cache overflow', 'dns_cache_overflow');
 const PENDING = new LocalReply(503, 'Dynamic forward proxy pending request overflow', 'dynamic_forward_proxy_pending_request_overflow');
 
@@ -28,6 +27,7 @@ class DynamicForwardProxy implements HttpFilter, DnsWaiter {
   private readonly factory: DynamicForwardProxyFactory;
   private waitsFor = '';
   private cache = '';
+  private ownName = true;
   constructor(s: StreamView, factory: DynamicForwardProxyFactory) { this.s = s; this.factory = factory; }
 
   onRequestHeaders(s: StreamView, headers: RequestHeaders): Verdict {
@@ -40,19 +40,20 @@ class DynamicForwardProxy implements HttpFilter, DnsWaiter {
     const name = nameOf(typeof given === 'string' && given !== '' ? given : headers.authority);
     if (parseIp(name) !== null) return 'next';
     this.cache = cluster.dnsCache;
+    this.ownName = cluster.dnsOwnName;
     const answer = parts.dns.resolve(this.cache, name, this);
     if (answer === 'overflow') return PENDING;
     if (answer === 'waiting') { this.waitsFor = name; return 'hold'; }
-    return verdict(answer);
+    return verdict(answer, this.ownName);
   }
 
   onResolved(answer: DnsAnswer): void {
     this.waitsFor = '';
-    const v = verdict(answer);
+    const v = verdict(answer, this.ownName);
     if (v instanceof LocalReply) this.s.reply(this, v); else this.s.resume(this);
   }
 
   onEnd(): void { if (this.waitsFor !== '') this.factory.parts.dns.cancel(this.cache, this.waitsFor, this); }
 }
 
-function verdict(answer: DnsAnswer): 'next' | LocalReply { return answer.error === 'overflow' ? CACHE_FULL : answer.addresses.length === 0 ? UNRESOLVED : 'next'; }
+function verdict(answer: DnsAnswer, ownName: boolean): 'next' | LocalReply { return answer.error === 'overflow' ? CACHE_FULL : answer.addresses.length === 0 ? unresolved(answer.error, ownName) : 'next'; }

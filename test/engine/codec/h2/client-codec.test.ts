@@ -133,9 +133,9 @@ test('the peer\'s limit of streams holds, is told, and counts exchanges that are
 
 test('resets by the peer: refused, remote; NO_ERROR after a whole answer is a good end', () => {
   const p = new ClientPeer();
-  p.ask(); p.ask(); p.ask('POST', '/', [], false);
-  p.feed(rst(1, 7), rst(3, 8), p.heads.headers(5, OK, true), rst(5, 0));
-  assert.deepEqual(p.events, ['done', '1 reset refused', 'done', '3 reset remote', '5 200 end', 'done']);
+  p.ask(); p.ask(); p.ask('POST', '/', [], false); p.ask(); p.ask();
+  p.feed(rst(1, 7), rst(3, 8), p.heads.headers(5, OK, true), rst(5, 0), rst(7, 1), rst(9, 10));
+  assert.deepEqual(p.events, ['done', '1 reset refused', 'done', '3 reset remote', '5 200 end', 'done', 'done', '7 reset protocol-error', 'done', '9 reset connect-error']);
 });
 
 test('what breaks the rules: wrong streams, pushes, lengths, 101, heads that are none', () => {
