@@ -49,6 +49,8 @@ export interface BalancerPlan {
   readonly byHostname: boolean;
   /** Percent, 0: off. */
   readonly balanceFactor: number;
+  /** Of consistent_hashing_lb_config, in place of the cluster's and the route's, where there are any. */
+  readonly hashPolicies: readonly HashPolicyPlan[];
   readonly localityWeighted: boolean;
   readonly failOnPanic: boolean;
   readonly slowStart: SlowStartPlan | null;

@@ -7,7 +7,7 @@ import { HTTP2_DEFAULTS } from './http2-options-plan.ts';
 import { pack, unpack } from './plan-wire.ts';
 
 export const BALANCER_DEFAULTS: BalancerPlan = {
-  kind: 'round-robin', shuffle: false, choices: 2, fullScan: false, activeBias: { value: 1, key: '' }, minRing: 1024, maxRing: 8_388_608, murmur: false, tableSize: 65537, byHostname: false, balanceFactor: 0,
+  kind: 'round-robin', shuffle: false, choices: 2, fullScan: false, activeBias: { value: 1, key: '' }, minRing: 1024, maxRing: 8_388_608, murmur: false, tableSize: 65537, byHostname: false, balanceFactor: 0, hashPolicies: [],
   localityWeighted: false, failOnPanic: false, slowStart: null, zone: { enabledPercent: 100, minClusterSize: 6, minLocal: 0, byWeight: false }, subset: null, override: null, orca: null,
 };
 

@@ -1,4 +1,5 @@
 // How a cluster balances, from configuration: lb_policy with its options, or load_balancing_policy with its extensions; both give the same plan.
+import { compileHashPolicies } from '../http/hash-policy-config.ts';
 import { compileRuntimeNumber } from '../net/limit-config.ts';
 import { BALANCER_DEFAULTS } from '../plan/cluster-wire.ts';
 import type { BalancerPlan, OobPlan, OrcaPlan, OverridePlan, SlowStartPlan, SubsetPlan } from '../plan/cluster-plan.ts';
@@ -16,8 +17,7 @@ function slowStart(m: ConfigMessage | undefined): SlowStartPlan | null {
 
 function hashing(c: ConfigMessage | undefined): Partial<BalancerPlan> {
   if (c === undefined) return {};
-  if (c.typeName.startsWith('envoy.extensions')) c.unsupported('hash_policy', 'use the hash_policy of routes');
-  return { byHostname: c.bool('use_hostname_for_hashing'), balanceFactor: c.num('hash_balance_factor', 0) };
+  return { hashPolicies: c.typeName.startsWith('envoy.extensions') ? compileHashPolicies(c) : [], byHostname: c.bool('use_hostname_for_hashing'), balanceFactor: c.num('hash_balance_factor', 0) };
 }
 
 function prime(n: number): boolean { for (let i = 2; i * i <= n; i++) if (n % i === 0) return false; return n > 1; }

@@ -149,7 +149,8 @@ export class ClusterEntry implements Cluster {
   get perConnectionBufferLimit(): number { return this.plan.bufferLimit; }
   get maxRequestsPerConnection(): number { return this.plan.maxRequestsPerConnection; }
   get maxStreamDurationMs(): number { return this.plan.maxStreamDurationMs; }
-  get hashPolicies(): ClusterPlan['hashPolicies'] { return this.plan.hashPolicies; }
+  get hashPolicies(): ClusterPlan['hashPolicies'] { const own = this.balancerHash; return own.length > 0 ? own : this.plan.hashPolicies; }
+  get balancerHash(): ClusterPlan['hashPolicies'] { return this.plan.balancer.hashPolicies; }
   get retryPolicy(): ClusterPlan['retryPolicy'] { return this.plan.retryPolicy; }
   get mirrors(): ClusterPlan['mirrors'] { return this.plan.mirrors; }
   get usesHash(): boolean { const { balancer: { kind }, kind: own } = this.plan; return kind === 'ring-hash' || kind === 'maglev' || own?.kind === 'aggregate'; }

@@ -117,6 +117,8 @@ export interface Cluster {
   readonly usesHash: boolean;
   /** Of the hash, in place of the route's; empty: the route's. */
   readonly hashPolicies: readonly HashPolicyPlan[];
+  /** Those of them that its balancer has, which hold for raw connections too; absent: none. */
+  readonly balancerHash?: readonly HashPolicyPlan[];
   /** Its own, in place of the route's; null, or empty: the route's. */
   readonly retryPolicy: RetryPlan | null; readonly mirrors: readonly MirrorPlan[];
   /** Asked for each request before a host is chosen. */

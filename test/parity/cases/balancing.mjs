@@ -1,5 +1,5 @@
 // Which hosts a request may go to: subsets by metadata with all their fallbacks, policies as extensions, hosts that requests name, routing by zone.
-import { cluster, endpoint, httpProxy } from '../lib/config.mjs';
+import { cluster, endpoint, httpOptions, httpProxy } from '../lib/config.mjs';
 
 const NAMES = ['a', 'b', 'c', 'd'];
 const BACKENDS = NAMES.map((name) => ({ name }));
@@ -76,6 +76,25 @@ export const cases = [
       for (const c of ['least', 'random']) t.note(c, names(await who(t, `/${c}`, 60)));
       const at = (n) => `127.0.0.1:${t.ports[n]}`;
       for (const c of ['named', 'strict']) for (const [what, headers] of Object.entries({ none: {}, b: { 'x-host': at('b') }, 'the other header': { 'x-other': at('a') }, both: { 'x-host': at('b'), 'x-other': at('a') }, list: { 'x-host': `${at('b')},${at('a')}` }, 'not well': { 'x-host': at('c') }, 'not well, then a': { 'x-host': `${at('c')},${at('a')}` }, 'not of the cluster': { 'x-host': at('d') }, nonsense: { 'x-host': 'x' }, empty: { 'x-host': '' } })) t.note(`${c}: ${what}`, names(await who(t, `/${c}`, 4, headers)));
+    },
+  },
+  {
+    name: 'hash policies of a balancer go before those of the cluster and of the route',
+    backends: BACKENDS,
+    config: (w) => {
+      const endpoints = `[{lb_endpoints: [${NAMES.map((n) => endpoint(w.ports[n], `metadata: {filter_metadata: {envoy.lb: {hash_key: host-${n}}}}`)).join(', ')}]}]`, hashed = (kind, list) => policy(`${kind}, consistent_hashing_lb_config: {hash_policy: [${list}]}`), header = '{header: {header_name: x-key}}';
+      const routes = ['ring', 'maglev', 'cookie', 'before'].map((c) => `- {match: {path: "/${c}"}, route: {cluster: ${c}, hash_policy: [{header: {header_name: x-route}}]}}`);
+      return httpProxy(w, { routes, clusters: [
+        cluster(w, 'ring', { endpoints, more: hashed('ring_hash.v3.RingHash', header) }), cluster(w, 'maglev', { endpoints, more: hashed('maglev.v3.Maglev', `{query_parameter: {name: q}, terminal: true}, ${header}`) }), cluster(w, 'cookie', { endpoints, more: hashed('ring_hash.v3.RingHash', '{cookie: {name: c, ttl: 9s}}') }),
+        cluster(w, 'before', { endpoints, more: `${hashed('ring_hash.v3.RingHash', header)}${httpOptions('explicit_http_config: {http_protocol_options: {}}', 'hash_policy: [{header: {header_name: x-cluster}}]')}` }),
+      ] });
+    },
+    steps: async (t) => {
+      const where = async (path, headers) => { const r = await t.quiet.http({ path, headers: { 'x-test-plain': '', ...headers } }); return `${r.body?.replace('ok ', '')}${r.headers?.['set-cookie'] ? ' cookie' : ''}`; };
+      for (const c of ['ring', 'maglev', 'before']) { const out = []; for (let i = 0; i < 24; i++) out.push(await where(`/${c}`, { 'x-key': `key-${i}`, 'x-route': 'same', 'x-cluster': 'same' })); t.note(c, out.join(' ')); }
+      const out = []; for (let i = 0; i < 12; i++) out.push(await where(`/maglev?q=${i}`, { 'x-key': 'other' })); t.note('maglev by query', out.join(' '));
+      const by = []; for (let i = 0; i < 12; i++) by.push(await where('/cookie', { cookie: `c=${i}`, 'x-route': 'same' })); t.note('cookie', by.join(' '));
+      const seen = new Set(); for (let i = 0; i < 40; i++) seen.add(await where('/cookie', { 'x-route': 'same' })); t.note('no cookie: one is set', [...seen].sort().join(' '));
     },
   },
   {

@@ -12,6 +12,7 @@ import type { OperatorEnv } from '../../../observe/format/operators.ts';
 import { TCP_PROXY_SCHEMA } from '../../../observe/stats/l4-schemas.ts';
 import { StatBlock } from '../../../observe/stats/stat-block.ts';
 import { setStreamMetadata, type ConnectionFacts, type StreamFacts } from '../../../observe/stream-facts.ts';
+import type { HashPolicyPlan } from '../../../plan/route-plan.ts';
 import type { TcpProxyPlan } from '../../../plan/tcp-proxy-plan.ts';
 import { MetadataCriteria } from '../../../upstream/metadata-criteria.ts';
 import type { Cluster, ClusterDirectory, Host, PickContext } from '../../../upstream/upstream.ts';
@@ -79,10 +80,11 @@ export class TcpProxyRuntime implements NetworkFilterFactory {
     return clusters[0]!;
   }
 
-  /** Hash policies, combined as the router's: rotate left by one, xor. */
-  hash(connection: DownstreamConnection, pick: TcpPick): void {
-    for (const p of this.plan.hashPolicies) {
-      const text = p.kind === 'source-ip' ? connection.facts.remoteIp : connection.facts.filterState?.get(p.key);
+  /** Hash policies, the balancer's where it has any (of which those of requests say nothing here), combined as the router's: rotate left by one, xor. */
+  hash(connection: DownstreamConnection, pick: TcpPick, ofBalancer: readonly HashPolicyPlan[] | undefined): void {
+    for (const p of ofBalancer !== undefined && ofBalancer.length > 0 ? ofBalancer : this.plan.hashPolicies) {
+      if ('terminal' in p && p.terminal && pick.hasHash) return;
+      const text = p.kind === 'source-ip' ? connection.facts.remoteIp : p.kind === 'filter-state' ? connection.facts.filterState?.get(p.key) : undefined;
       if (typeof text !== 'string' || text === '') continue;
       xxHash64(text);
       if (pick.hasHash) { const h = ((pick.hashHigh << 1) | (pick.hashLow >>> 31)) >>> 0, l = ((pick.hashLow << 1) | (pick.hashHigh >>> 31)) >>> 0; pick.hashHigh = (h ^ hashed.high) >>> 0; pick.hashLow = (l ^ hashed.low) >>> 0; }

@@ -153,7 +153,7 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     if (this.attempts >= plan.maxConnectAttempts) { cluster.stats.inc(CLUSTER.upstream_cx_connect_attempts_exceeded); this.give(URX); return; }
     const pick = new TcpPick(facts);
     pick.metadataMatch = target.metadataMatch;
-    runtime.hash(connection, pick);
+    runtime.hash(connection, pick, cluster.balancerHash);
     const host = cluster.choose(pick);
     if (host === null) { cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); this.give(UH); return; }
     this.attempts++;
