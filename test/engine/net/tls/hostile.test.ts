@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { certificates } from '../../../support/certificates.ts';
-import { alternativeNames, extensions } from '../../../../engine/net/tls/der.ts';
+import { pathProblem } from '../../../../engine/net/tls/certificate-path.ts';
+import { alternativeNames, criticalExtensions, extensions } from '../../../../engine/net/tls/der.ts';
 import { Certificate, certificatesOf } from '../../../../engine/net/tls/certificate.ts';
 import { CLIENT, contexts, engines, pump, Recorder, secrets, SERVER, settle } from '../../../support/tls-pair.ts';
 
@@ -65,7 +66,18 @@ for (const engine of engines) {
 
 test('the reader of certificates takes any bytes', () => {
   const real = certificatesOf(certs.client.cert)[0]!.raw;
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), (b) => { alternativeNames(b); extensions(b); }), { numRuns: 5000, ...LIMIT });
-  fc.assert(fc.property(fc.nat(real.length - 1), fc.nat(255), (at, v) => { const b = Buffer.from(real); b[at] = v; alternativeNames(b); void new Certificate(b).alternatives; }), { numRuns: 5000, ...LIMIT });
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), (b) => { alternativeNames(b); extensions(b); criticalExtensions(b); }), { numRuns: 5000, ...LIMIT });
+  fc.assert(fc.property(fc.nat(real.length - 1), fc.nat(255), (at, v) => { const b = Buffer.from(real); b[at] = v; alternativeNames(b); criticalExtensions(b); void new Certificate(b).keyUsage; void new Certificate(b).alternatives; }), { numRuns: 5000, ...LIMIT });
   for (let n = 0; n < real.length; n++) alternativeNames(real.subarray(0, n));
+});
+
+test('a certificate with one byte changed leads to no authority', () => {
+  const real = certificatesOf(certs.client.cert)[0]!.raw, anchors = certificatesOf(certs.ca.cert), rules = { nowMs: Date.now() + 60_000, allowExpired: true, ofClient: true, maxDepth: 100 };
+  assert.equal(pathProblem([new Certificate(real)], anchors, rules), '');
+  fc.assert(fc.property(fc.nat(real.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+    const b = Buffer.from(real), c = new Certificate(b);
+    b[at]! ^= flip;
+    try { void c.x509; } catch { return; }
+    assert.notEqual(pathProblem([c], anchors, rules), '', `byte ${at}`);
+  }), { numRuns: 1500, ...LIMIT });
 });
