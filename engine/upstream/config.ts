@@ -167,7 +167,7 @@ function compileWhole(m: ConfigMessage, ctx: CompileContext): CompiledCluster {
   const { endpoints, overprovisioning, weightedHealth, drop } = compileEndpoints(m.msg('load_assignment'), discovery === 'strict-dns' || discovery === 'logical-dns' || !m.readable('type'));
   if (discovery === 'logical-dns' && endpoints.length !== 1) m.error('load_assignment', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
   const common = m.msg('common_lb_config');
-  common?.noop('update_merge_window', 'endpoints change at once here');
+  common?.noop('update_merge_window', 'no change is held back: what checks, outlier detection and EDS say of a host is in the shared table, seen by every worker at its next choice');
   common?.msg('healthy_panic_threshold');
   if (discovery !== 'strict-dns' && common?.msg('consistent_hashing_lb_config')?.bool('use_hostname_for_hashing') === true && m.readable('type')) common.error('consistent_hashing_lb_config.use_hostname_for_hashing', `Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.${discovery.replace('-', '_')}'`);
   const { http, errors } = compileHttp(m, ctx, kind?.kind === 'dynamic-forward'), { limits, perHost, remaining, budgets } = compileLimits(m.msg('circuit_breakers'));
