@@ -115,7 +115,7 @@ export class SecretManager {
       const read = (pem: string, path: string): CertificateInfo[] => (pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []).map((c) => ({ path, certificate: new X509Certificate(c) }));
       const base = { name: l.source.key, resource: l.source.name, kind: l.source.kind };
       if (l.plan.kind === 'certificate') return [{ ...base, ca: [], chain: read(l.plan.chain, l.source.paths['chain'] ?? ''), staple: l.plan.ocsp?.fault === '' ? l.plan.ocsp : null }];
-      if (l.plan.kind === 'validation') return [{ ...base, ca: read(l.plan.validation.ca, l.source.paths['ca'] ?? ''), chain: [], staple: null }];
+      if (l.plan.kind === 'validation') { const { ca, spiffe } = l.plan.validation; return [{ ...base, ca: read(spiffe === null ? ca : spiffe.map((b) => b.ca).join(''), l.source.paths['ca'] ?? ''), chain: [], staple: null }]; }
       return [];
     });
   }

@@ -13,7 +13,7 @@ import type { PlanRecord } from '../../../../engine/plan/records.ts';
 import { unseal } from '../../../../engine/plan/sealed.ts';
 import { Ring } from '../../../../engine/shm/ring.ts';
 import type { SecretSource } from '../../../../engine/proto/config-message.ts';
-import { certificateSecret } from '../../../support/tls-pair.ts';
+import { certificateSecret, VALIDATION } from '../../../support/tls-pair.ts';
 import { ManualTimers } from '../../../support/manual-timers.ts';
 import { certificates } from '../../../support/certificates.ts';
 
@@ -115,6 +115,12 @@ test('a certificate whose OCSP response no server may have is rejected, and the 
     assert.equal(stats.get('sds.pair.update_rejected') ?? 0, policies.size);
     if (policies.size > 0) assert.match(warnings[0]!, /Data contained more than a single OCSP response; the one before stays/);
   }
+});
+
+test('authorities of all trust domains are described, for /certs and the days until the first one expires', () => {
+  const { manager } = made(), spiffe = [certs.ca, certs.other].map((p, i) => ({ domain: `${i}.test`, ca: p.cert, crl: '' }));
+  manager.apply([{ ...source(() => ({ kind: 'validation', validation: { ...VALIDATION, spiffe } }), ['ca.pem']), kind: 'validation', paths: { ca: '0.test: ca.pem' } }]);
+  assert.deepEqual(manager.describe().flatMap((s) => s.ca.map((c) => [c.path, c.certificate.subject])), [['0.test: ca.pem', 'CN=ca'], ['0.test: ca.pem', 'CN=other-ca']]);
 });
 
 test('a secret of the bootstrap has no stats of a subscription', () => {
