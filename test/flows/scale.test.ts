@@ -1,6 +1,7 @@
 // Runs alone: it measures time or load.
 // Size: 10,000 clusters × 10 endpoints with 10,000 virtual hosts × 3 routes. The aim is 3 s and 300 MB; reached are 225 MB once heaps are packed, of which 120 MB are there
-// with an empty configuration (Envoy 1.40: 4.6 s, 768 MB), and 7 to 11 s of CPU on all threads of a busy machine. The bounds here catch a step back on a slow one; the figures are printed.
+// with an empty configuration (Envoy 1.40: 4.6 s, 768 MB), and two thirds of the CPU that it took when it was 7 to 11 s on all threads of a busy machine. The bounds here catch a step
+// back on a slow one; the figures are printed.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
@@ -29,5 +30,5 @@ test('10,000 clusters and virtual hosts are ready within seconds, and the last o
   const pss = await until('control\'s heap is packed', () => { const m = memory(); return m < 300 ? m : 0; }, 30_000);
   t.diagnostic(`ready in ${readyMs.toFixed(0)} ms (${cpuMs} ms of CPU), ${pss.toFixed(0)} MB with 2 workers, one filtered /stats ${(performance.now() - clustersBegan).toFixed(0)} ms`);
   // Whatever else the machine computes, the work is the same.
-  assert.ok(cpuMs < 20_000, `${cpuMs} ms of CPU until ready`);
+  assert.ok(cpuMs < 15_000, `${cpuMs} ms of CPU until ready`);
 });
