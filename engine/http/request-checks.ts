@@ -15,6 +15,7 @@ export function checkRequest(runtime: HcmRuntime, headers: RequestHeaders, facts
     if (headers.path.charCodeAt(0) !== 47) { runtime.stats.inc(HCM.downstream_rq_non_relative_path); return REPLY.relativePath; }
   }
   if (headers.method === 'QUERY' && !headers.has('content-type')) return REPLY.queryWithoutType;
+  if (headers.protocol === 'connect-udp' && !aimAtTarget(headers)) return REPLY.udpPath;
   const refused = runtime.preparation.prepare(headers, facts);
   if (refused !== null) {
     if (refused.details === 'rejected_by_ip_detection') runtime.stats.inc(HCM.downstream_rq_rejected_via_ip_detection);
@@ -25,6 +26,15 @@ export function checkRequest(runtime: HcmRuntime, headers: RequestHeaders, facts
   if (!facts.internal && table !== null) { const names = table.internalOnly(headers); for (let i = 0; i < names.length; i++) headers.remove(names[i]!); }
   for (const m of runtime.early) m.apply(headers, facts);
   return table === null ? REPLY.noRouteTable : null;
+}
+
+/** The target that the path of a CONNECT-UDP names (RFC 9298 section 3) is its authority from here on, as in Envoy; false: it names none. */
+function aimAtTarget(headers: RequestHeaders): boolean {
+  const m = /^\/\.well-known\/masque\/udp\/([^/]+)\/(\d{1,5})\/$/.exec(headers.path);
+  if (m === null) return false;
+  const host = m[1]!.replace(/%3[aA]/g, ':');
+  headers.authority = `${host.includes(':') ? `[${host}]` : host}:${m[2]}`;
+  return true;
 }
 
 /** What a request would upgrade to, lower case; 'connect' for CONNECT. */

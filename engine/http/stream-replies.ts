@@ -17,6 +17,7 @@ export const REPLY = {
   missingPath: new LocalReply(404, '', 'missing_path_rejected'),
   relativePath: new LocalReply(404, '', 'absolute_path_rejected'),
   fragment: new LocalReply(400, '', 'path_normalization_failed'),
+  udpPath: new LocalReply(404, 'The path is incorrect for CONNECT-UDP', 'invalid_path'),
   upgradeRefused: new LocalReply(403, '', 'upgrade_failed'),
   noRouteTable: new LocalReply(404, '', 'route_configuration_not_found', STREAM_FLAG.NR),
   requestTimeout: new LocalReply(408, 'request timeout', 'request_overall_timeout'),

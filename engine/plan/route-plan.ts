@@ -117,6 +117,8 @@ export interface ForwardPlan {
   readonly upgrades: readonly { readonly type: string; readonly enabled: boolean }[];
   /** connect_config: whose bytes go over a raw connection. */
   readonly connectTerminate: 'no' | 'connect' | 'connect-or-post';
+  /** The same of CONNECT-UDP: its datagrams go out from here. */
+  readonly connectUdp: boolean;
   /** null: the virtual host's. */
   readonly retry: RetryPlan | null;
   /** hedge_on_per_try_timeout; null: the virtual host's. */

@@ -14,7 +14,7 @@ export const MATCH_DEFAULTS: Partial<RouteMatchPlan> = { headers: [], query: [],
 export const FORWARD_DEFAULTS: Omit<ForwardPlan, 'target'> = {
   kind: 'forward', notFoundStatus: 503, prefixRewrite: '', regexRewrite: null, templateRewrite: '', pathFormat: null, hostLiteral: '', hostHeader: '', hostRegex: null, hostFormat: null, autoHost: false, appendForwardedHost: false,
   timeoutMs: -1, idleTimeoutMs: -1, flushTimeoutMs: -1, maxStreamDurationMs: -1, maxGrpcTimeoutMs: -1, grpcTimeoutOffsetMs: 0, newTimeouts: false, grpcHeaderMaxMs: -1, grpcHeaderOffsetMs: 0, priority: 'default', hashPolicies: [], metadataMatch: null, upgrades: [],
-  connectTerminate: 'no', retry: null, hedge: null, mirrors: [], redirects: null, rateLimits: [], includeHostRateLimits: false,
+  connectTerminate: 'no', connectUdp: false, retry: null, hedge: null, mirrors: [], redirects: null, rateLimits: [], includeHostRateLimits: false,
 };
 
 function differing<T extends object>(plan: T, defaults: Partial<T>): Partial<T> {

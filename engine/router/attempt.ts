@@ -9,7 +9,7 @@ import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/header
 import type { FilterList } from '../http/filter-list.ts';
 import type { LocalReply } from '../http/filter.ts';
 import { Timer } from '../loop/timer-wheel.ts';
-import { formatAddress } from '../net/address.ts';
+import { formatAddress, type IpAddress } from '../net/address.ts';
 import type { WorkerEnv } from '../net/worker-env.ts';
 import { BUDGETS, CLUSTER, HTTP1 } from '../observe/stats/schemas.ts';
 import type { StatBlock } from '../observe/stats/stat-block.ts';
@@ -23,6 +23,7 @@ import { noteReached } from '../upstream/pool/address-race.ts';
 import { UpstreamExchange, type ExchangeAttempt, type RequestView } from './upstream-exchange.ts';
 import type { UpstreamLog } from './upstream-log.ts';
 import { RawStream } from './raw-stream.ts';
+import { UdpStream } from './udp-stream.ts';
 import type { RequestStats } from './request-stats.ts';
 import { leaseFailure, resetFailure, type Failure } from './failure.ts';
 
@@ -56,6 +57,8 @@ export interface AttemptOwner {
   attemptSlow(a: Attempt, why: 'per-try' | 'per-try-idle' | 'duration'): void;
   attemptBlocked(a: Attempt, blocked: boolean): void;
 }
+
+const CONNECT_UDP = 'connect-udp';
 
 export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseContext, ExchangeAttempt {
   readonly owner: AttemptOwner;
@@ -129,7 +132,7 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
   }
 
   private takeStream(cluster: Cluster, host: Host): Failure | null {
-    if (this.owner.raw) return this.beginRaw();
+    if (this.owner.raw) return this.owner.request.protocol === CONNECT_UDP && UdpStream.takes(host.address) ? this.beginDatagrams(host.address) : this.beginRaw();
     const leased = cluster.lease(host, this, this);
     if (leased.kind === 'stream') { this.open(leased.stream); return null; }
     if (leased.kind === 'waiting') { this.state = 'waiting'; this.waiting = leased.waiting; return null; }
@@ -144,6 +147,8 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     this.waiting = leased;
     return null;
   }
+
+  private beginDatagrams(address: IpAddress): null { const { owner } = this; this.open(new UdpStream(owner.env, address, this, owner.downstreamProtocol)); return null; }
 
   /** It takes what is written. */
   get active(): boolean { return this.state === 'active' || (this.state === 'waiting' && this.exchange !== null); }

@@ -78,12 +78,12 @@ function compilePolicy(m: ConfigMessage, ctx: CompileContext, pattern: PathMatch
   const duration = m.msg('max_stream_duration');
   const regex = m.msg('regex_rewrite'), hostRegex = m.msg('host_rewrite_path_regex');
   if ([m.has('prefix_rewrite'), regex !== undefined, m.has('path_rewrite_policy'), m.has('path_rewrite')].filter(Boolean).length > 1) m.error('', 'Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy');
-  let terminate: ForwardPlan['connectTerminate'] = 'no';
+  let terminate: ForwardPlan['connectTerminate'] = 'no', connectUdp = false;
   const upgrades = m.list('upgrade_configs').map((u) => {
     const connect = u.msg('connect_config');
     if (connect !== undefined) {
       connect.unsupported('proxy_protocol_config');
-      if (u.str('upgrade_type').toLowerCase() === 'connect-udp') u.unsupported('connect_config', 'datagrams are not ended here');
+      if (u.str('upgrade_type').toLowerCase() === 'connect-udp') connectUdp = u.bool('enabled', true);
       else if (u.str('upgrade_type').toLowerCase() !== 'connect') u.error('connect_config', `Non-CONNECT upgrade type ${u.str('upgrade_type')} has ConnectConfig`);
       else if (u.bool('enabled', true)) terminate = connect.bool('allow_post') ? 'connect-or-post' : 'connect';
     }
@@ -95,7 +95,7 @@ function compilePolicy(m: ConfigMessage, ctx: CompileContext, pattern: PathMatch
     hostLiteral: toByteString(m.str('host_rewrite_literal')), hostHeader: m.str('host_rewrite_header').toLowerCase(), hostRegex: hostRegex === undefined ? null : compileRewrite(hostRegex), hostFormat: formatOf(m, 'host_rewrite'), autoHost: m.bool('auto_host_rewrite'), appendForwardedHost: m.bool('append_x_forwarded_host'),
     timeoutMs: m.ms('timeout', -1), idleTimeoutMs: m.ms('idle_timeout', -1), flushTimeoutMs: m.ms('flush_timeout', -1), maxStreamDurationMs: duration?.ms('max_stream_duration', -1) ?? -1, maxGrpcTimeoutMs: m.ms('max_grpc_timeout', -1), grpcTimeoutOffsetMs: Math.max(0, m.ms('grpc_timeout_offset', 0)),
     newTimeouts: duration !== undefined, grpcHeaderMaxMs: duration?.ms('grpc_timeout_header_max', -1) ?? -1, grpcHeaderOffsetMs: Math.max(0, duration?.ms('grpc_timeout_header_offset', 0) ?? 0),
-    priority: m.enum('priority') === 'HIGH' ? 'high' : 'default', hashPolicies: compileHashPolicies(m), metadataMatch: compileMetadata(m.msg('metadata_match')), upgrades, connectTerminate: terminate, retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), redirects: compileRedirectPolicy(m),
+    priority: m.enum('priority') === 'HIGH' ? 'high' : 'default', hashPolicies: compileHashPolicies(m), metadataMatch: compileMetadata(m.msg('metadata_match')), upgrades, connectTerminate: terminate, connectUdp, retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), redirects: compileRedirectPolicy(m),
     rateLimits: compileRateLimits(m.list('rate_limits')), includeHostRateLimits: m.bool('include_vh_rate_limits'),
   };
 }

@@ -173,7 +173,7 @@ export class RouteEntry implements Route {
   }
 
   /** CONNECT, or POST where it is allowed, that is ended here. */
-  endsHere(headers: RequestHeaders): boolean { const how = this.forward?.connectTerminate ?? 'no'; return how !== 'no' && (headers.method === 'CONNECT' || (how === 'connect-or-post' && headers.method === 'POST')); }
+  endsHere(headers: RequestHeaders): boolean { if (headers.protocol === 'connect-udp') return this.forward?.connectUdp ?? false; const how = this.forward?.connectTerminate ?? 'no'; return how !== 'no' && (headers.method === 'CONNECT' || (how === 'connect-or-post' && headers.method === 'POST')); }
 
   /** Cluster to go to; '' where a header should name it and does not. */
   clusterName(headers: RequestHeaders): string {

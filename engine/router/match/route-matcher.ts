@@ -35,7 +35,7 @@ interface PathMatcher { matches(input: MatchInput): boolean }
 
 function pathMatcher(plan: PathMatchPlan): PathMatcher {
   switch (plan.kind) {
-    case 'connect': return { matches: (i) => i.headers.method === 'CONNECT' };
+    case 'connect': return { matches: (i) => i.headers.method === 'CONNECT' || i.headers.protocol === 'connect-udp' };
     case 'regex': { const m = makeStringMatcher({ kind: 'regex', text: plan.regex, ignoreCase: false }); return { matches: (i) => m.matches(i.path) }; }
     case 'template': { const t = new PathTemplate(plan.template); return { matches: (i) => t.matches(i.path) }; }
     default: {

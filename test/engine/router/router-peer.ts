@@ -31,7 +31,7 @@ export const RETRY: RetryPlan = {
 export const FORWARD: ForwardPlan = {
   kind: 'forward', target: { kind: 'cluster', name: 'c' }, notFoundStatus: 503, prefixRewrite: '', regexRewrite: null, templateRewrite: '', pathFormat: null, hostLiteral: '', hostHeader: '', hostRegex: null, hostFormat: null, autoHost: false, appendForwardedHost: false,
   timeoutMs: 15_000, idleTimeoutMs: -1, flushTimeoutMs: -1, maxStreamDurationMs: -1, maxGrpcTimeoutMs: -1, grpcTimeoutOffsetMs: 0, newTimeouts: false, grpcHeaderMaxMs: -1, grpcHeaderOffsetMs: 0, priority: 'default', hashPolicies: [], metadataMatch: null,
-  upgrades: [], connectTerminate: 'no', retry: null, hedge: null, mirrors: [], redirects: null, rateLimits: [], includeHostRateLimits: false,
+  upgrades: [], connectTerminate: 'no', connectUdp: false, retry: null, hedge: null, mirrors: [], redirects: null, rateLimits: [], includeHostRateLimits: false,
 };
 
 /** One stream that the fake pool gave out. */

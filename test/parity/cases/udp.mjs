@@ -1,7 +1,7 @@
 import http2 from 'node:http2';
 import net from 'node:net';
 import dgram from 'node:dgram';
-import { accessLog, block, bootstrap, cluster, httpOptions } from '../lib/config.mjs';
+import { accessLog, block, bootstrap, cluster, httpListener, httpOptions } from '../lib/config.mjs';
 
 const ROUTE = (to) => `matcher: {on_no_match: {action: {name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.v3.Route, cluster: ${to}}}}}`;
 const CAPSULES = 'session_filters: [{name: c, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.session.http_capsule.v3.FilterConfig}}]';
@@ -82,6 +82,53 @@ export const cases = [
       (await go('idle', 'until it is idle', ['hello'], 1)).close();
       await t.log(2, { name: 'idle.log' });
       await t.stats(['udp.two.downstream_sess_total', 'udp.two.downstream_sess_rx_datagrams', 'udp.two.downstream_sess_tx_datagrams', 'udp.idle.idle_timeout', 'cluster.h2.udp.sess_tunnel_success', 'cluster.h2.udp.sess_tunnel_failure', 'cluster.h2.udp.sess_tunnel_buffer_overflow', 'cluster.h2.upstream_cx_connect_attempts_exceeded', 'cluster.h2.upstream_rq_total']);
+    },
+  },
+  {
+    name: 'CONNECT-UDP ended here: its datagrams go to the host, its target is the authority; a path that names none; and through a tunnel of udp_proxy',
+    backends: [],
+    ports: ['echo'],
+    listeners: ['front', 'end', 'off'],
+    config: (w) => {
+      const log = accessLog(w, { format: '%RESPONSE_CODE% %RESPONSE_FLAGS% %REQ(:AUTHORITY)% %REQ(:PATH)% %REQ(:METHOD)% %UPSTREAM_HOST% %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED%/%BYTES_SENT%\n' });
+      const http = (name, on) => httpListener(w, { name, hcm: `http2_protocol_options: {allow_connect: true}\nupgrade_configs: [{upgrade_type: CONNECT-UDP, enabled: ${on}}]\n${log}`, routes: `\n- {match: {connect_matcher: {}}, route: {cluster: echo${on ? ', upgrade_configs: [{upgrade_type: CONNECT-UDP, connect_config: {}}]' : ''}}}` });
+      return bootstrap(w, { clusters: ['echo', cluster(w, 'h2', { backends: ['end'], more: httpOptions('explicit_http_config: {http2_protocol_options: {allow_connect: true}}') })], listeners: [
+        udpProxy(w, 'front', `${ROUTE('h2')}\n${CAPSULES}\ntunneling_config: {${HEADS}, target_host: "front.test", buffer_options: {}}`), http('end', true), http('off', false),
+      ] });
+    },
+    steps: async (t) => {
+      const echo = dgram.createSocket('udp4');
+      echo.on('message', (b, from) => echo.send(`echo:${b}`, from.port, '127.0.0.1'));
+      await t.extra(() => new Promise((r) => echo.bind(t.ports.echo, '127.0.0.1', () => r({ stop: () => echo.close() }))));
+      const hello = Buffer.from('00060068656c6c6f', 'hex');
+      const go = async (listener, path, pieces) => {
+        const c = await t.h2Session({ listener }), s = c.session.request({ ':method': 'CONNECT', ':protocol': 'connect-udp', ':scheme': 'http', ':authority': 'proxy.test', ':path': path, 'capsule-protocol': '?1' }, { endStream: false });
+        let head = null, got = '', ended = false;
+        s.on('error', () => {});
+        s.on('response', (h) => { head = { status: h[':status'], capsules: h['capsule-protocol'] }; });
+        s.on('data', (b) => { got += head.status === 200 ? b.toString('hex') : b; });
+        s.on('end', () => { ended = true; });
+        await t.poll(() => head !== null, 1500);
+        for (const p of pieces) { s.write(p); await t.sleep(40); }
+        if (head?.status === 200) { await t.poll(() => got.length >= 26, 1500); s.end(); }
+        await t.poll(() => ended, 1500);
+        t.note(`${listener} ${path}`, { head, got, ended });
+        c.close();
+      };
+      const target = '/.well-known/masque/udp/target.test/53/';
+      await go('end', target, [hello]);
+      await go('end', target, [Buffer.concat([Buffer.from('403702aabb000201aa', 'hex'), hello.subarray(0, 3)]), hello.subarray(3)]);
+      await go('end', '/.well-known/masque/udp/2001%3Adb8%3A%3A1/53/', [hello]);
+      for (const path of ['/x', '/.well-known/masque/udp/target.test/', '/.well-known/masque/udp//53/']) await go('end', path, []);
+      await go('off', target, []);
+      const u = dgram.createSocket('udp4'), answers = [];
+      u.on('message', (b) => answers.push(b.length > 40 ? b.length : b.toString('latin1')));
+      for (const d of ['one', 'two', 'x'.repeat(1200)]) u.send(d, t.ports.front, '127.0.0.1');
+      await t.poll(() => answers.length >= 3, 2000);
+      t.note('through udp_proxy', answers);
+      u.close();
+      await t.log(7);
+      await t.stats(['http.in.downstream_cx_upgrades_total', 'cluster.h2.udp.sess_tunnel_success']);
     },
   },
 ];

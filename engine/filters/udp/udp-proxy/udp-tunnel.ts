@@ -10,7 +10,7 @@ import { UDP_CLUSTER } from '../../../observe/stats/l4-schemas.ts';
 import { CLUSTER } from '../../../observe/stats/schemas.ts';
 import type { UdpTunnelPlan } from '../../../plan/udp-proxy-plan.ts';
 import type { Host, LeaseContext, LeaseWaiter, Waiting } from '../../../upstream/upstream.ts';
-import { CapsuleReader, capsuleOf } from './capsules.ts';
+import { CapsuleReader, capsuleOf } from '../../../base/capsules.ts';
 import type { UdpProxy } from './udp-proxy.ts';
 import type { UdpSession } from './udp-session.ts';
 

@@ -1,8 +1,8 @@
 // Datagrams as capsules: RFC 9297 section 3.2, RFC 9298 section 5.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { CapsuleReader, capsuleOf } from '../../../../../engine/filters/udp/udp-proxy/capsules.ts';
-import { SeededRandom } from '../../../../../engine/loop/random.ts';
+import { CapsuleReader, capsuleOf } from '../../../engine/base/capsules.ts';
+import { SeededRandom } from '../../../engine/loop/random.ts';
 
 /** Feeds a reader in pieces; what it told, null where it gave up. */
 function read(bytes: Buffer, size: number): string[] | null {
