@@ -76,6 +76,8 @@ class RustlsSession implements TlsSession {
 
   /** The policy's answer within the handshake: 0, or the alert. */
   judge(leaf: Buffer, problem: string): number {
+    // An addon that was built before there were trust domains has checked no chain.
+    if (!this.assigned && this.owner.policy.validation !== null && this.owner.policy.validation.spiffe !== null) return 80;
     const { policy } = this.owner, certificate = new Certificate(Buffer.from(leaf)), unusable = policy.unusable(certificate);
     const fault = unusable ?? policy.check(certificate, problem === '' ? '' : `X509_verify_cert: ${problem}`, this.names);
     if (fault === null || (unusable === null && policy.acceptsAny)) { this.validated = fault === null && policy.checks; return 0; }
@@ -86,7 +88,8 @@ class RustlsSession implements TlsSession {
   }
 
   /** Which trust domain's authorities the chain of this leaf is checked by; -1: by none. */
-  assign(leaf: Buffer): number { return this.owner.policy.bundleOf(new Certificate(Buffer.from(leaf))); }
+  assign(leaf: Buffer): number { this.assigned = true; return this.owner.policy.bundleOf(new Certificate(Buffer.from(leaf))); }
+  private assigned = false;
 
   receive(bytes: Buffer, start: number, end: number): void {
     if (this.first && this.id >= 0) { this.first = false; if (this.owner.server && this.noTls(bytes, start, end)) return; }
