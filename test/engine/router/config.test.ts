@@ -87,3 +87,19 @@ test('a virtual host keeps stats under its name where a route of its matcher nam
   };
   assert.deepEqual([counted({}), counted({ stat_prefix: 'p' })], [false, true]);
 });
+
+test('what says only what is the default anyway is compiled as what says nothing, the second time too', () => {
+  const filters = [{ name: 'r', typed_config: { '@type': `${TYPE}.http.router.v3.Router` } }];
+  const cluster = (name: string, more: Json): Json => ({ name, type: 'STATIC', load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: 1, ...(more['address'] as Json | undefined) } } }, ...(more['endpoint'] as Json | undefined) }] }] }, ...(more['cluster'] as Json | undefined) });
+  const plans = (more: Json): string => {
+    const hosts = ['a', 'b'].map((name) => ({ name, domains: [name], routes: [{ match: { prefix: '/', ...(more['match'] as Json | undefined) }, route: { cluster: name, ...(more['action'] as Json | undefined) }, ...(more['route'] as Json | undefined) }], ...(more['host'] as Json | undefined) }));
+    const hcm = { '@type': `${TYPE}.network.http_connection_manager.v3.HttpConnectionManager`, stat_prefix: 's', route_config: { virtual_hosts: hosts }, http_filters: filters };
+    const { reports, plan } = compileJson({ static_resources: { clusters: [cluster('a', more), cluster('b', more)], listeners: [{ name: 'l', address: { socket_address: { address: '127.0.0.1', port_value: 0 } }, filter_chains: [{ filters: [{ name: 'h', typed_config: hcm }] }] }] } });
+    assert.deepEqual(reports, []);
+    return plan;
+  };
+  const plain = plans({});
+  assert.equal(plans({ match: { headers: [] }, action: { append_x_forwarded_host: false }, route: { name: '' }, host: { require_tls: 'NONE' }, endpoint: { health_status: 'UNKNOWN' }, address: { protocol: 'TCP' }, cluster: { per_connection_buffer_limit_bytes: 1 << 20 } }), plain);
+  assert.notEqual(plans({ action: { prefix_rewrite: '/x' } }), plain);
+  assert.equal(plans({}), plain);
+});
