@@ -15,7 +15,7 @@ for (const engine of ENGINES) {
   test(`${engine}: ${CLIENTS} clients over TLS that do not read their 16 MiB, and as many uploads that nobody reads, cost their buffers`, async (t) => {
     for (const deaf of [false, true]) {
       const upstream = await generousBackend(deaf), port = await freePort();
-      const weir = await startWeir(bootstrapYaml([{ port, chain: downstreamTls(certificateFiles(certs.server)), listener: `per_connection_buffer_limit_bytes: ${LIMIT}`, routes: '[{match: {prefix: "/"}, route: {cluster: a, timeout: 0s}}]' }], [clusterYaml('a', [upstream.port], `per_connection_buffer_limit_bytes: ${LIMIT}`)]), { args: [`--tls=${engine}`] });
+      const weir = await startWeir(bootstrapYaml([{ port, chain: downstreamTls(certificateFiles(certs.server)), listener: `per_connection_buffer_limit_bytes: ${LIMIT}`, routes: '[{match: {prefix: "/"}, route: {cluster: a, timeout: 0s}}]' }], [clusterYaml('a', [upstream.port], `per_connection_buffer_limit_bytes: ${LIMIT}`).replace('connect_timeout: 1s', 'connect_timeout: 60s')]), { args: [`--tls=${engine}`] });
       t.after(async () => { await weir.stop(); upstream.stop(); });
       const base = rssMb(weir.child.pid!), body = Buffer.alloc(MIB, 'y');
       const clients = Array.from({ length: CLIENTS }, () => {

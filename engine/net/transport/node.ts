@@ -2,10 +2,11 @@
 // gathered per socket and let go at the turn's end, or, while a little waits behind what the kernel does not take, with what follows.
 import { chmodSync, statSync, unlinkSync } from 'node:fs';
 import net from 'node:net';
+import { getSystemErrorName } from 'node:util';
 import { ByteQueue } from '../../base/byte-queue.ts';
 import { ipAddress, type Address } from '../address.ts';
 import { Datagrams, type DatagramOptions, type DatagramSink, type DatagramSocket } from './datagrams.ts';
-import { originalDestination, setOption } from './socket-calls.ts';
+import { originalDestination, pendingError, setOption } from './socket-calls.ts';
 import { NO_SINK, NOT_HERE } from './transport.ts';
 import type { ConnectOptions, ListenOptions, ListenerSocket, OnException, SocketOption, SocketSink, TcpKeepalive, Transport, TransportSocket, TransportTurn } from './transport.ts';
 
@@ -53,7 +54,7 @@ class NodeSocket implements TransportSocket {
     socket.on('data', (b: Buffer) => owner.enter(() => this.sink.onData(b, 0, b.length), this));
     socket.on('end', () => owner.enter(() => this.sink.onEnd(), this));
     socket.on('error', (e: NodeJS.ErrnoException) => { this.error = e.code ?? 'EIO'; });
-    socket.on('close', () => { owner.left(); if (!this.gone) { this.gone = true; owner.enter(() => this.sink.onClose(this.error), this); } });
+    socket.on('close', () => { owner.left(); owner.paused.delete(this); if (!this.gone) { this.gone = true; owner.enter(() => this.sink.onClose(this.error), this); } });
   }
 
   get local(): Address { return this.localAddress ??= address(this.socket.localAddress, this.socket.localPort, this.path); }
@@ -89,12 +90,18 @@ class NodeSocket implements TransportSocket {
   };
 
   get pendingBytes(): number { return this.socket.writableLength + this.out.length; }
-  pause(): void { this.socket.pause(); }
-  resume(): void { if (!this.gone) this.socket.resume(); }
+  pause(): void { this.socket.pause(); if (!this.gone) this.owner.watchPaused(this); }
+  resume(): void { this.owner.paused.delete(this); if (!this.gone) this.socket.resume(); }
+  /** @internal A reset is told by reading, which nobody does here. */
+  lookForReset(): void {
+    const fd = descriptorOf(this.socket), error = fd < 0 ? 0 : pendingError(fd);
+    if (error !== 0) this.socket.destroy(Object.assign(new Error('while it was paused'), { code: getSystemErrorName(-error) }));
+  }
   end(): void { if (!this.gone) { this.flush(); this.socket.end(); } }
   destroy(how: 'flush' | 'now' | 'reset'): void {
     if (this.gone) { if (how !== 'flush' && this.flushing) this.socket.destroy(); return; }
     this.gone = true;
+    this.owner.paused.delete(this);
     this.flush();
     this.sink = NO_SINK;
     if (how === 'reset') this.socket.resetAndDestroy();
@@ -137,6 +144,9 @@ class WaitingRoom {
   empty(): void { for (const s of this.sockets) s.destroy(); }
 }
 
+/** How often sockets that are paused are looked at, ms. */
+const LOOK_MS = 250;
+
 export class NodeTransport implements Transport {
   readonly name = 'node';
   private readonly turn: TransportTurn;
@@ -165,6 +175,17 @@ export class NodeTransport implements Transport {
   atTurnEnd(s: NodeSocket): void { this.dirty.push(s); if (this.depth === 0) this.wake(); }
   /** @internal */
   left(): void { this.openSockets--; }
+  /** @internal Those that nobody reads: looked at now and then, as epoll is not asked about them. */
+  readonly paused = new Set<NodeSocket>();
+  private watching: NodeJS.Timeout | null = null;
+  /** @internal */
+  watchPaused(s: NodeSocket): void {
+    this.paused.add(s);
+    this.watching ??= setInterval(() => {
+      if (this.paused.size === 0) { clearInterval(this.watching!); this.watching = null; }
+      for (const p of this.paused) p.lookForReset();
+    }, LOOK_MS);
+  }
 
   private adopt(socket: net.Socket, path: string): NodeSocket {
     this.openSockets++;
@@ -235,6 +256,8 @@ export class NodeTransport implements Transport {
   }
   close(): void {
     this.wakeIn(-1);
+    this.paused.clear();
+    if (this.watching !== null) clearInterval(this.watching);
     for (const s of this.servers) s.close();
     for (const s of this.sockets) s.destroy();
     this.datagramSockets.close();

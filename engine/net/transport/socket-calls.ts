@@ -36,6 +36,10 @@ export function setOption(fd: number, o: SocketOption): boolean {
   return calls !== null && calls.setsockopt(fd, o.level, o.name, bytes, bytes.length) === 0;
 }
 
+const SOL_SOCKET = 1, SO_ERROR = 4;
+/** What has happened to a socket that nobody reads, as a positive errno; 0: nothing, or it cannot be asked. */
+export function pendingError(fd: number): number { return getOption(fd, SOL_SOCKET, SO_ERROR, 4)?.readInt32LE(0) ?? 0; }
+
 const IPPROTO_IP = 0, IPPROTO_IPV6 = 41, SO_ORIGINAL_DST = 80, IP_TRANSPARENT = 19, IPV6_TRANSPARENT = 75;
 
 /** Where the client of an accepted socket at `local` meant to go (as the native transport has it); null: it was not redirected. */

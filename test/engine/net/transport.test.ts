@@ -190,12 +190,12 @@ for (const kind of kinds) {
     assert.equal(caught.length, 1);
   });
 
-  // Told by the edge of the end: node:net does not look at a connection that is paused.
-  if (kind === 'native') test(`${kind}: a reset that comes with bytes whose reader then pauses is told of`, async (c) => {
+  // Told by the edge of the end; node:net does not look at a connection that is paused, so its errors are asked for now and then (through koffi).
+  test(`${kind}: a reset that comes with bytes whose reader then pauses is told of`, async (c) => {
     const t = make(c);
     let seen: Peer, told: () => void;
     const listener = await t.listen({ ...LISTEN, address: ipAddress('127.0.0.1', 0) }, (s) => { seen = new Peer(); seen.socket = s; s.sink = seen; seen.onBytes = () => s.pause(); void seen.until(() => seen.closed !== null).then(told); });
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < (kind === 'native' ? 20 : 1); i++) {
       const over = new Promise<void>((r) => { told = r; }), peer = createConnection(((listener as ListenerSocket).local as { port: number }).port, '127.0.0.1');
       peer.on('error', () => {});
       peer.on('connect', () => { peer.write(Buffer.alloc(512 * 1024)); peer.resetAndDestroy(); });
