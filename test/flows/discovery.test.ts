@@ -97,10 +97,12 @@ test('a listener waits for its route table, and goes on without it after initial
   f.put('late.yaml', 'resources: []\n');
   f.put('later.yaml', '{');
   const one = await freePort(), two = await freePort();
-  f.lds('l2', [{ name: 'waits', port: one, rds: f.source('later.yaml', ', initial_fetch_timeout: 0.5s') }, { name: 'empty', port: two, rds: f.source('late.yaml') }]);
+  const both = (name: string, timeout: string): void => f.lds(name, [{ name: 'waits', port: one, rds: f.source('later.yaml', `, initial_fetch_timeout: ${timeout}`) }, { name: 'empty', port: two, rds: f.source('late.yaml') }]);
+  both('l2', '600s');
   await until('an empty answer ends the waiting', async () => (await ask(two, '/').catch(() => null))?.status === 404);
   assert.equal(await version(one), 'gone');
   assert.equal((await weir.stats('warming'))['listener_manager.total_listeners_warming'], 1);
+  both('l3', '0.1s');
   await until('the time is over', async () => (await ask(one, '/').catch(() => null))?.status === 404);
   assert.equal((await weir.stats('rds'))['http.in.rds.table.init_fetch_timeout'], 1);
 });

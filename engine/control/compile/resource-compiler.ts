@@ -111,7 +111,9 @@ export class ResourceCompiler<L, C, R, E> {
     const plan = compile(m, this.context(name, discovered));
     (m as ConfigNode).refuseUnread();
     const packed = text === undefined ? pack(plan) : null, bad = this.tree.errorsSince(mark) > 0;
-    return { name, version: hash(packed ?? JSON.stringify(text) + this.filesRead), plan: bad ? null : plan, packed: bad ? null : packed, needs: this.needs };
+    // How tables are asked for is no part of what workers are told.
+    const asked = this.needs.length === 0 ? '' : hash(JSON.stringify(this.needs));
+    return { name, version: hash(packed ?? JSON.stringify(text) + this.filesRead) + asked, plan: bad ? null : plan, packed: bad ? null : packed, needs: this.needs };
   }
 
   /** Reports references to clusters that are not there; the names of the resources that have one. `unreported`: names no report is made of. */
