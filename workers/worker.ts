@@ -51,8 +51,7 @@ const transport = createTransport(data.flags.transport, {
     const waiting = events.backlog > 0 && !events.pump();
     const now = clock.nowMs(), next = nextTurnMs(now, wheel.nextMs(), waiting, askedMs);
     if (next === null) return;
-    askedMs = next < 0 ? -1 : now + next;
-    transport.wakeIn(next);
+    askedMs = !transport.wakeIn(next) ? NaN : next < 0 ? -1 : now + next;
   },
 }, (e, socket) => containment.caught(e, socket));
 // A wake may take the place of the turn that was asked for: ask again at the end of the one it brings.

@@ -64,7 +64,7 @@ export class MemoryTransport implements Transport {
       for (const s of w) this.answer(s);
     }
   }
-  wake(): void { /* settle() is the turn */ } wakeIn(): void { /* as above */ } close(): void { /* nothing is open */ }
+  wake(): void { /* settle() is the turn */ } wakeIn(): boolean { return true; /* as above */ } close(): void { /* nothing is open */ }
 }
 
 export interface InProcess { readonly transport: MemoryTransport; readonly env: WorkerEnv; readonly clusters: ClusterSet; readonly routes: RouteTables; readonly routeKeys: readonly string[]; turn(): void }

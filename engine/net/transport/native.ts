@@ -294,6 +294,10 @@ export class NativeTransport implements Transport {
   }
 
   wake(): void { if (!this.inTurn && !this.wakeAsked) { this.wakeAsked = true; this.addon.wake(this.handle, 0); } }
-  wakeIn(ms: number): void { if (!this.wakeAsked) this.addon.wake(this.handle, ms < 0 ? -1 : Math.ceil(ms)); }
+  wakeIn(ms: number): boolean {
+    if (this.wakeAsked) return false;
+    this.addon.wake(this.handle, ms < 0 ? -1 : Math.ceil(ms));
+    return true;
+  }
   close(): void { this.datagramSockets.close(); this.addon.close(this.handle); }
 }

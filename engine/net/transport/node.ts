@@ -250,9 +250,10 @@ export class NodeTransport implements Transport {
     this.immediate = true;
     setImmediate(() => { this.immediate = false; this.enter(() => {}); });
   }
-  wakeIn(ms: number): void {
+  wakeIn(ms: number): boolean {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = ms < 0 ? null : setTimeout(() => { this.timer = null; this.enter(() => {}); }, Math.ceil(ms));
+    return true;
   }
   close(): void {
     this.wakeIn(-1);

@@ -126,8 +126,11 @@ export interface Transport {
   datagrams(options: DatagramOptions, sink: DatagramSink): Promise<DatagramSocket | { readonly error: string }>;
   /** Asks for a turn soon, so that queued work (Later, timers) runs; harmless when one is under way. */
   wake(): void;
-  /** Tells when the timer wheel wants a turn at the latest, in ms from now; -1: none. Called in onTurnEnd and when a timer is armed outside a turn. */
-  wakeIn(ms: number): void;
+  /**
+   * Tells when the timer wheel wants a turn at the latest, in ms from now; -1: none. Called in onTurnEnd and when a timer is armed outside a turn. False: not taken, as a turn
+   * that was asked for is about to come, at whose end it must be told again.
+   */
+  wakeIn(ms: number): boolean;
   /** Open sockets (not listeners). */
   readonly openSockets: number;
   /** Closes everything at once and lets the thread end. */
