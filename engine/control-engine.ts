@@ -242,12 +242,12 @@ export class ControlEngine {
   }
 
   private settled = false;
-  /** Once all clusters are known and every worker is there: what workers have of others is of the life of control before this one. */
+  /** Once all clusters and listeners are known and every worker is there: what workers have of others is of the life of control before this one. */
   private forgetFormer(): void {
     const { host } = this;
-    if (this.settled || !this.listenersOut || !this.dynamic.clustersKnown || host.workerIds().length < host.flags.concurrency) return;
+    if (this.settled || !this.listenersOut || !this.dynamic.known || host.workerIds().length < host.flags.concurrency) return;
     this.settled = true;
-    this.broadcast([{ kind: 'clusters-settled' }]);
+    this.broadcast([{ kind: 'settled', listeners: this.served.listenerNames() }]);
     this.clusters.releaseOrphans();
     this.state.own.settle();
   }
@@ -337,6 +337,7 @@ export class ControlEngine {
     this.dynamic.syncRoutes(all.flatMap((l) => l.needs));
     this.served.forgetRoutes();
     this.declareStats();
+    this.forgetFormer();
     this.compactLater();
   }
 

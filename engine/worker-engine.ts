@@ -76,7 +76,7 @@ export class WorkerEngine {
       case 'settings': this.settings = r.body; this.clusters.settle(r.body.nodeLocality, r.body.localClusterName); break;
       case 'cluster': this.clusters.install(r.name, r.body); break;
       case 'cluster-removed': this.clusters.remove(r.name); break;
-      case 'clusters-settled': this.clusters.forgetFormer(); break;
+      case 'settled': this.clusters.forgetFormer(); this.listeners.keepOnly(new Set(r.listeners), this.drainTime); break;
       case 'dns': this.clusters.dns.install(r.cache, r.host, r.answer); break;
       case 'hosts': this.clusters.installHosts(r.name, r.body); break;
       case 'health': this.clusters.lookAtHealth(r.name); break;

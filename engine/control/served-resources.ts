@@ -123,6 +123,8 @@ export class ServedResources {
   }
   removeRoutes(key: string): void { if (!this.routes.delete(key)) return; this.env.routesIn(key, null); this.env.broadcast([{ kind: 'routes-removed', name: key }]); }
 
+  listenerNames(): string[] { return [...this.listeners.keys(), ...this.warming.keys()]; }
+
   /** Route tables that nothing asks for any more. */
   forgetRoutes(): void {
     const used = new Set<string>();

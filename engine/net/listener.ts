@@ -328,6 +328,9 @@ export class ListenerSet {
     this.env.wheel.after(time.ms, () => { for (const v of going) closeVersion(v); });
   }
 
+  /** These are all that there are to be. */
+  keepOnly(names: ReadonlySet<string>, time: DrainTime): void { for (const name of [...this.listeners.keys(), ...this.udp.keys()]) if (!names.has(name)) this.remove(name, time); }
+
   /** Kept as long as it has connections, which drains and overload concern too. */
   private retire(version: ListenerVersion): void { this.old.add(version); version.retire(() => this.old.delete(version)); }
 

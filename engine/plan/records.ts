@@ -9,8 +9,8 @@ export type PlanRecord =
   /** A name of a DNS cache; null: it is forgotten. */
   | { readonly kind: 'dns'; readonly cache: string; readonly host: string; readonly answer: { readonly addresses: readonly string[]; readonly error: string } | null }
   | { readonly kind: 'cluster-removed'; readonly name: string }
-  /** All clusters have been sent: others, of a control thread that was there before, are removed. */
-  | { readonly kind: 'clusters-settled' }
+  /** All clusters have been sent, and these are all listeners: others, of a control thread that was there before, are removed. */
+  | { readonly kind: 'settled'; readonly listeners: readonly string[] }
   /** Endpoints of a cluster (hosts with their host-table indexes), whenever they change. */
   | { readonly kind: 'hosts'; readonly name: string; readonly body: Uint8Array }
   /** Flags of hosts have moved in a cluster that closes connections with that. */

@@ -22,7 +22,7 @@ test('totals go on where they were, and a request that outlives control leaves t
   const slow = ask(port, '/slow', { timeoutMs: 30_000 });
   await until('it is under way', () => a.seen.includes('/slow') || a.seen.includes('GET /slow'));
   for (let i = 0; i < 4; i++) assert.equal((await ask(other, '/')).status, 200);
-  // A cluster leaves the configuration while there is no control; the other one had its records.
+  // A cluster and a listener leave the configuration while there is no control; the other cluster had its records.
   writeFileSync(weir.file, readFileSync(weir.file, 'utf8').replace(listenerYaml(second), '').replace(removed, ''));
   crash(weir, 'control');
   await gone(weir);
@@ -34,6 +34,7 @@ test('totals go on where they were, and a request that outlives control leaves t
   assert.equal(during['cluster.a.upstream_rq_active'], 1);
   assert.equal(during['server.control_restarts'], 1);
   await until('nothing is shown of the cluster that went', async () => Object.keys(await weir.stats('^cluster.gone')).length === 0);
+  await until('nobody listens for the listener that went', async () => (await ask(other, '/').catch(() => null)) === null);
   answer();
   assert.equal((await slow).body, 'late');
   const again = ask(port, '/slow');

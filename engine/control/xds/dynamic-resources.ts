@@ -47,9 +47,9 @@ export class DynamicResources {
   private readonly env: DynamicEnv;
   private readonly top = new Map<keyof DynamicSources, { readonly key: string; readonly subscription: FileSubscription }>();
   private readonly tables = new Map<string, Table>();
-  private accepted = false;
-  /** All clusters of CDS have come, or there is no CDS. */
-  get clustersKnown(): boolean { return this.accepted || !this.top.has('clusters'); }
+  private readonly accepted = new Set<keyof DynamicSources>();
+  /** All clusters of CDS and all listeners of LDS have come, where there are such. */
+  get known(): boolean { return [...this.top.keys()].every((kind) => this.accepted.has(kind)); }
   private readonly assignments = new Map<string, { readonly key: string; readonly subscription: FileSubscription }>();
   private unknownCount = 0;
   /** Version of the last good update of each kind, for dumps. */
@@ -88,6 +88,7 @@ export class DynamicResources {
     const refusals = faults('listener', bad), now = this.env.wallMs();
     for (const r of list) if (r.plan === null) this.refused.set(r.name, { faults: refusals, json: json.get(r.name)!, versionInfo: file.version, updatedMs: now }); else this.refused.delete(r.name);
     this.secrets.set('lds', compiler.secrets, bad.size > 0);
+    if (refusals.length === 0) this.accepted.add('listeners');
     this.env.served.setListeners('dynamic', list, compiler.routeTables.filter((t) => list.some((l) => l.plan !== null && t.name.startsWith(`${l.name}/`))), bad, (name) => from(json.get(name) ?? null));
     if (refusals.length === 0) this.versions.listeners = file.version;
     return { version: file.version, faults: refusals };
@@ -103,7 +104,7 @@ export class DynamicResources {
     });
     const refusals = faults('cluster', bad);
     this.secrets.set('cds', compiler.secrets, bad.size > 0);
-    if (refusals.length === 0) this.accepted = true;
+    if (refusals.length === 0) this.accepted.add('clusters');
     this.env.served.setClusters('dynamic', list, bad, (name) => from(json.get(name) ?? null));
     if (json.size > 0) this.reloaded('cluster_manager.cds');
     if (refusals.length === 0) this.versions.clusters = file.version;

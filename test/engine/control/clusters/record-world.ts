@@ -48,7 +48,7 @@ class Worker {
   }
   read(): void {
     for (const r of this.inbox.splice(0)) {
-      if (r.kind === 'cluster') this.clusters.install(r.name, r.body); else if (r.kind === 'hosts') this.clusters.installHosts(r.name, r.body); else if (r.kind === 'cluster-removed') this.clusters.remove(r.name); else if (r.kind === 'clusters-settled') this.clusters.forgetFormer();
+      if (r.kind === 'cluster') this.clusters.install(r.name, r.body); else if (r.kind === 'hosts') this.clusters.installHosts(r.name, r.body); else if (r.kind === 'cluster-removed') this.clusters.remove(r.name); else if (r.kind === 'settled') this.clusters.forgetFormer();
       else if (r.kind === 'stats-leave') this.leaves.asked(r.owner, r.ask); else if (r.kind === 'stats-free') this.store.free(r.number);
     }
   }
@@ -129,7 +129,7 @@ export class RecordWorld {
     this.control = new Control(this);
     for (const [id, w] of this.workers.entries()) this.attach(id, w!);
     configure();
-    for (const w of this.workers) { w!.store.replay(); for (const owner of w!.store.ownerNames()) w!.outbox.push({ kind: 'stats-owner', owner }); w!.clusters.settle(null, ''); w!.inbox.push(...this.control.clusters.records(), { kind: 'clusters-settled' }); }
+    for (const w of this.workers) { w!.store.replay(); for (const owner of w!.store.ownerNames()) w!.outbox.push({ kind: 'stats-owner', owner }); w!.clusters.settle(null, ''); w!.inbox.push(...this.control.clusters.records(), { kind: 'settled', listeners: [] }); }
     this.control.clusters.releaseOrphans();
     this.control.own.settle();
   }
