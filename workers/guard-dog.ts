@@ -19,8 +19,9 @@ export class GuardDog {
   private readonly env: GuardDogEnv;
   private readonly watched: ReadonlyMap<number, Watched>;
 
-  constructor(plan: WatchdogPlan, threads: readonly number[], env: GuardDogEnv) {
-    this.plan = plan; this.env = env;
+  /** `share` of the jitter is taken, 0 to 1. */
+  constructor(plan: WatchdogPlan, threads: readonly number[], share: number, env: GuardDogEnv) {
+    this.plan = plan.killMs > 0 ? { ...plan, killMs: plan.killMs + share * plan.killJitterMs } : plan; this.env = env;
     this.watched = new Map(threads.map((t) => [t, { count: 0, heardMs: 0, missed: false, mega: false, killed: false }]));
   }
 

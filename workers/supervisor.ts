@@ -131,7 +131,7 @@ export class Supervisor {
       multikill: (threads: readonly number[]) => { console.error(`GuardDog: At least ${threads.length} threads (${threads.map(nameOf).join(', ')}) stuck for more than watchdog_multikill_timeout`); process.abort(); },
     };
     const groups = [[main, [0]], [workers, Array.from({ length: this.flags.concurrency }, (_, i) => 1 + i)]] as const;
-    this.dogs = groups.map(([plan, threads]) => { const dog = new GuardDog(plan, threads, env); return setInterval(() => dog.look(performance.now()), beatMs(plan)); });
+    this.dogs = groups.map(([plan, threads]) => { const dog = new GuardDog(plan, threads, Math.random(), env); return setInterval(() => dog.look(performance.now()), beatMs(plan)); });
   }
 
   private end(code: number): void {

@@ -10,6 +10,8 @@ import { httpBackend } from '../support/backend.ts';
 import { replaceFile } from '../support/replace-file.ts';
 import { freePort, startWeir, TRANSPORTS, until } from '../support/weir.ts';
 
+/** Bytes of an answer of which more wait here than of a small one. */
+const LARGE = 140_000;
 const ACTION = 'envoy.overload_actions.reset_high_memory_stream';
 
 for (const transport of TRANSPORTS) test(`a slow reader and a large kept request are reset as the pressure grows, smaller streams live (${transport} transport)`, async (t) => {
@@ -23,7 +25,8 @@ for (const transport of TRANSPORTS) test(`a slow reader and a large kept request
     if (req.url === '/hold') { req.resume(); return; }
     const size = Number(req.url!.slice(1));
     res.writeHead(200, { 'content-length': size });
-    res.end(Buffer.alloc(size));
+    // Of the largest as much as of the large one, so that both hold the same however the bytes are cut.
+    if (size > LARGE) res.write(Buffer.alloc(LARGE)); else res.end(Buffer.alloc(size));
   });
   const port = await freePort();
   const top = `overload_manager: {refresh_interval: 0.02s, buffer_factory_config: {minimum_account_to_track_power_of_two: 10}, resource_monitors: [{name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig, filename: ${file}}}], actions: [{name: ${ACTION}, triggers: [{name: r, scaled: {scaling_threshold: 0.5, saturation_threshold: 0.9}}]}]}`;
@@ -42,8 +45,10 @@ for (const transport of TRANSPORTS) test(`a slow reader and a large kept request
     return s;
   };
   const counted = async (count: number): Promise<unknown> => until(`${count} are reset`, async () => (await weir.stats(ACTION))[`${ACTION}.count`] === count);
-  const big = await open('/30000000'), whole = await open('/140000'), small = await open('/80000'), kept = await open('/hold', Buffer.alloc(40_000));
+  const big = await open('/30000000'), whole = await open(`/${LARGE}`), small = await open('/80000'), kept = await open('/hold', Buffer.alloc(40_000));
   await until('the requests are there', async () => a.seen.length === 4);
+  const bytes = async (what: string): Promise<number> => (await weir.stats(what))[what] ?? 0;
+  await until('answers wait here', async () => await bytes('cluster.a.upstream_cx_rx_bytes_total') > 2 * LARGE + 80_000 && await bytes('http.http.downstream_cx_rx_bytes_total') > 40_000);
   await counted(0);
 
   // One class. An answer that came whole from the upstream waits for its reader like one that did not.

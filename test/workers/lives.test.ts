@@ -22,8 +22,8 @@ class Kennel {
   silent: readonly number[] = [];
   private nowMs = 5000;
   private readonly dog: GuardDog;
-  constructor(killMs: number, multikillMs: number, together = 0) {
-    this.dog = new GuardDog({ missMs: 200, megamissMs: 1000, killMs, multikillMs, together }, [0, 1, 2], {
+  constructor(killMs: number, multikillMs: number, together = 0, share = 0) {
+    this.dog = new GuardDog({ missMs: 200, megamissMs: 1000, killMs, killJitterMs: 400, multikillMs, together }, [0, 1, 2], share, {
       seen: (t) => this.beats.seen(t), missed: (t, mega) => { this.said.push(`${mega ? 'mega ' : ''}${t}`); }, kill: (t) => { this.said.push(`kill ${t}`); }, multikill: (all) => { this.said.push(`all ${all.join()}`); },
     });
   }
@@ -56,6 +56,11 @@ test('a thread is given up after kill_timeout; the process is where enough are s
   assert.deepEqual(alone.took().filter((x) => x.startsWith('kill')), ['kill 2'], 'once');
   alone.beats.begin(2); alone.run(2000); // its place is taken by one that has not begun
   assert.deepEqual(alone.took(), []);
+  const later = new Kennel(500, 0, 0, 0.5);
+  later.run(100); later.silent = [2]; later.run(700);
+  assert.deepEqual(later.took().filter((x) => x.startsWith('kill')), [], 'half of the jitter is 200 ms');
+  later.run(200);
+  assert.deepEqual(later.took().filter((x) => x.startsWith('kill')), ['kill 2']);
   const two = new Kennel(0, 500, 100);
   two.run(100); two.silent = [0, 1]; two.run(1000);
   assert.deepEqual(two.took().filter((x) => x.startsWith('all')), []);

@@ -5,10 +5,9 @@ import type { ConfigMessage } from '../../proto/config-message.ts';
 function compileWatchdog(m: ConfigMessage | undefined): WatchdogPlan {
   if (m === undefined) return DEFAULT_WATCHDOG;
   m.unsupported('actions');
-  const ms = (field: string, otherwise: number): number => m.ms(field, otherwise), kill = ms('kill_timeout', 0), jitter = ms('max_kill_timeout_jitter', 0);
+  const ms = (field: string, otherwise: number): number => m.ms(field, otherwise);
   for (const f of ['miss_timeout', 'megamiss_timeout', 'kill_timeout', 'max_kill_timeout_jitter', 'multikill_timeout']) if (ms(f, 0) < 0) m.error(f, 'Invalid duration: Expected positive duration');
-  // Processes that are told the same do not give up at the same moment: the start decides by how much they differ.
-  return { missMs: ms('miss_timeout', DEFAULT_WATCHDOG.missMs), megamissMs: ms('megamiss_timeout', DEFAULT_WATCHDOG.megamissMs), killMs: kill > 0 ? kill + Math.floor(jitter * (process.pid % 97) / 97) : 0, multikillMs: ms('multikill_timeout', 0), together: m.msg('multikill_threshold')?.num('value', 0) ?? 0 };
+  return { missMs: ms('miss_timeout', DEFAULT_WATCHDOG.missMs), megamissMs: ms('megamiss_timeout', DEFAULT_WATCHDOG.megamissMs), killMs: ms('kill_timeout', 0), killJitterMs: ms('max_kill_timeout_jitter', 0), multikillMs: ms('multikill_timeout', 0), together: m.msg('multikill_threshold')?.num('value', 0) ?? 0 };
 }
 
 export function compileWatchdogs(m: ConfigMessage): WatchdogsPlan {
