@@ -1,5 +1,6 @@
 // The main thread: starts the control thread and one pinned worker per core, watches and replaces them, passes signals on. Kept so small that it does not fail.
 import { Worker } from 'node:worker_threads';
+import { SystemRandom } from '../engine/loop/random.ts';
 import { beatMs, type WatchdogsPlan } from '../engine/plan/watchdog-plan.ts';
 import { Heartbeats } from '../engine/shm/heartbeats.ts';
 import type { Flags } from './flags.ts';
@@ -131,7 +132,7 @@ export class Supervisor {
       multikill: (threads: readonly number[]) => { console.error(`GuardDog: At least ${threads.length} threads (${threads.map(nameOf).join(', ')}) stuck for more than watchdog_multikill_timeout`); process.abort(); },
     };
     const groups = [[main, [0]], [workers, Array.from({ length: this.flags.concurrency }, (_, i) => 1 + i)]] as const;
-    this.dogs = groups.map(([plan, threads]) => { const dog = new GuardDog(plan, threads, Math.random(), env); return setInterval(() => dog.look(performance.now()), beatMs(plan)); });
+    this.dogs = groups.map(([plan, threads]) => { const dog = new GuardDog(plan, threads, new SystemRandom().unit(), env); return setInterval(() => dog.look(performance.now()), beatMs(plan)); });
   }
 
   private end(code: number): void {

@@ -26,7 +26,7 @@ export function compileJson(bootstrap: Json): { readonly reports: readonly Repor
   return { reports: c.reports, plan: JSON.stringify([c.process, packs, secrets]) };
 }
 
-const SITES = 4;
+const SITES = 8;
 const RANK: readonly Status[] = ['implemented', 'read', 'no-op', 'refused', 'unknown'];
 const ROOT: Site = { path: '', build: (m) => m };
 const within = (site: Site, host: Json, field: DescField, wrap: (m: Json) => unknown, suffix: string): Site => ({

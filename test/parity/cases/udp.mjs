@@ -93,7 +93,7 @@ export const cases = [
       const log = accessLog(w, { format: '%RESPONSE_CODE% %RESPONSE_FLAGS% %REQ(:AUTHORITY)% %REQ(:PATH)% %REQ(:METHOD)% %UPSTREAM_HOST% %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED%/%BYTES_SENT%\n' });
       const http = (name, on) => httpListener(w, { name, hcm: `http2_protocol_options: {allow_connect: true}\nupgrade_configs: [{upgrade_type: CONNECT-UDP, enabled: ${on}}]\n${log}`, routes: `\n- {match: {connect_matcher: {}}, route: {cluster: echo${on ? ', upgrade_configs: [{upgrade_type: CONNECT-UDP, connect_config: {}}]' : ''}}}` });
       return bootstrap(w, { clusters: ['echo', cluster(w, 'h2', { backends: ['end'], more: httpOptions('explicit_http_config: {http2_protocol_options: {allow_connect: true}}') })], listeners: [
-        udpProxy(w, 'front', `${ROUTE('h2')}\n${CAPSULES}\ntunneling_config: {${HEADS}, target_host: "front.test", buffer_options: {}}`), http('end', true), http('off', false),
+        udpProxy(w, 'front', `${ROUTE('h2')}\n${CAPSULES}\ntunneling_config: {${HEADS}, target_host: "front.test", buffer_options: {}}\nidle_timeout: 0.5s`), http('end', true), http('off', false),
       ] });
     },
     steps: async (t) => {
@@ -127,7 +127,7 @@ export const cases = [
       await t.poll(() => answers.length >= 3, 2000);
       t.note('through udp_proxy', answers);
       u.close();
-      await t.log(7);
+      await t.log(8);
       await t.stats(['http.in.downstream_cx_upgrades_total', 'cluster.h2.udp.sess_tunnel_success']);
     },
   },
