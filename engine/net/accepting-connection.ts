@@ -2,6 +2,7 @@
 // took. Ends once: handed over, refused by a filter, timed out, or left by the client.
 //
 // Bytes that decide at once (the usual case: one segment holds a whole ClientHello) are never copied; only what has to wait is kept, at most LIMIT of it.
+import type { Seated } from '../base/seats.ts';
 import { LISTENER } from '../observe/stats/schemas.ts';
 import type { StatBlock } from '../observe/stats/stat-block.ts';
 import { setStreamMetadata, StreamFacts, type ConnectionFacts, type MetadataValue } from '../observe/stream-facts.ts';
@@ -29,7 +30,8 @@ export interface AcceptingOwner {
   dropped(connection: AcceptingConnection): void;
 }
 
-export class AcceptingConnection implements PendingConnection, SocketSink {
+export class AcceptingConnection implements PendingConnection, SocketSink, Seated {
+  seat = -1;
   readonly socket: TransportSocket;
   readonly facts: ConnectionFacts;
   readonly env: WorkerEnv;

@@ -4,6 +4,7 @@
 //   filters:   0 … passed-1   |  passed (said 'stop', bytes wait in `held`)  |  those that have not begun
 //
 // A connection whose only filter is the terminal one goes straight through: nothing is held but what comes while reading is paused.
+import type { Seated } from '../base/seats.ts';
 import { Kept, keepLast } from '../base/kept.ts';
 import { ByteQueue } from '../base/byte-queue.ts';
 import type { AccessLog } from '../observe/accesslog/access-log.ts';
@@ -36,7 +37,8 @@ export interface ListenerState {
 const NO_BYTES = Buffer.alloc(0);
 const PAUSE_BIT: Record<ReadPause, number> = { filter: 1, 'upstream-wait': 2, 'upstream-full': 4, terminal: 8 };
 
-export class AcceptedConnection implements DownstreamConnection, SocketSink {
+export class AcceptedConnection implements DownstreamConnection, SocketSink, Seated {
+  seat = -1;
   private transport: TransportSocket;
   readonly facts: ConnectionFacts;
   readonly env: WorkerEnv;

@@ -1,5 +1,6 @@
 // Listeners of one worker: bind, accept within the limits, match a filter chain, start the connection. A changed listener keeps its socket where the address
 // stays, and its old connections stay on the old plan; a removed one closes its socket and drains its connections.
+import { Seats } from '../base/seats.ts';
 import type { AccessLog } from '../observe/accesslog/access-log.ts';
 import { LISTENER, LISTENER_SCHEMA, LISTENER_WORKER, LISTENER_WORKER_SCHEMA } from '../observe/stats/schemas.ts';
 import { StatBlock } from '../observe/stats/stat-block.ts';
@@ -52,9 +53,9 @@ class ListenerVersion implements ListenerState, AcceptingOwner {
   readonly bufferLimit: number;
   readonly accessLogs: readonly AccessLog[];
   readonly matcher: FilterChainMatcher<Chain>;
-  readonly connections = new Set<AcceptedConnection>();
+  readonly connections = new Seats<AcceptedConnection>();
   /** Those whose filter chain is not chosen yet. */
-  readonly accepting = new Set<AcceptingConnection>();
+  readonly accepting = new Seats<AcceptingConnection>();
   readonly listenerFilters: readonly PlacedListenerFilter[];
   readonly listenerFiltersTimeoutMs: number;
   readonly continueOnTimeout: boolean;
@@ -293,9 +294,9 @@ export class ListenerSet {
     for (const l of this.listeners.values()) if (!l.version.plan.bypassOverload) for (const s of l.sockets) if (this.stopped) s.pause(); else s.resume();
   }
   /** reduce_timeouts has become stronger or weaker. */
-  onTimersScaled(): void { for (const v of this.versions()) for (const c of v.connections) c.timersScaled(); }
+  onTimersScaled(): void { for (const v of this.versions()) for (const c of v.connections.values()) c.timersScaled(); }
   /** reset_high_memory_stream looks for large streams; as in Envoy at listeners that bypass the overload manager too. */
-  collectAccounts(accounts: StreamAccounts): void { for (const v of this.versions()) for (const c of v.connections) c.collectAccounts(accounts); }
+  collectAccounts(accounts: StreamAccounts): void { for (const v of this.versions()) for (const c of v.connections.values()) c.collectAccounts(accounts); }
   private versions(): ListenerVersion[] { return [...[...this.listeners.values()].map((l) => l.version), ...this.old]; }
 
   private factsOf(socket: TransportSocket): ConnectionFacts {
@@ -364,7 +365,7 @@ export class ListenerSet {
 
   private drainVersion(version: ListenerVersion): void {
     version.beginDrain();
-    for (const c of [...version.connections]) c.drain();
+    for (const c of version.connections.values()) c.drain();
   }
 
   /** Versions in use, and those of before that have connections still. */
@@ -378,8 +379,8 @@ export class ListenerSet {
 }
 
 function closeVersion(v: ListenerVersion): void {
-  for (const p of [...v.accepting]) p.drop('now');
-  for (const c of [...v.connections]) c.close('now');
+  for (const p of v.accepting.values()) p.drop('now');
+  for (const c of v.connections.values()) c.close('now');
 }
 
 function sameSockets(a: ListenerPlan, b: ListenerPlan): boolean {

@@ -2,6 +2,7 @@
 // stream at a time, an HTTP/2 one for as many as both sides let. Bytes or an end while an HTTP/1 connection is idle close it: one that spoke out of turn is never used.
 //
 //   connecting ──▶ open ──told to go, used up, too old──▶ retired ──last stream──▶ closed          any ──fault, end──▶ closed
+import type { Seated } from '../../base/seats.ts';
 import { Kept, keepLast } from '../../base/kept.ts';
 import type { PeerFault } from '../../base/fault.ts';
 import type { ClientCodec, ClientHost, ClientStream, CodecOutput } from '../../codec/codec.ts';
@@ -31,7 +32,8 @@ export function connectReason(error: string): string {
 /** 'auto': what ALPN gives, HTTP/1 without it. */
 export type PoolProtocol = 'http1' | 'http2' | 'auto';
 
-export class UpstreamConnection implements RaceOwner, ClientHost, CodecOutput {
+export class UpstreamConnection implements RaceOwner, ClientHost, CodecOutput, Seated {
+  seat = -1;
   readonly id = nextConnectionId();
   private readonly pool: Pool;
   private socket!: TransportSocket;

@@ -1,6 +1,7 @@
 // HTTP connections to one host at one priority and protocol (Envoy: ConnPoolImplBase): a request goes to the most recently used connection with room, else it waits, in
 // order, for one; connections are begun as those that wait need them, as far as the circuit breakers let. One class for HTTP/1 (room for one) and HTTP/2 (for many):
 // what differs is the connection's.
+import { Seats } from '../../base/seats.ts';
 import type { LeaseContext, Leased, LeaseWaiter, Waiting } from '../upstream.ts';
 import type { ForClient } from '../../observe/stream-facts.ts';
 import { CLUSTER, HOST } from '../../observe/stats/schemas.ts';
@@ -38,7 +39,7 @@ export class Pool {
   private readonly ready: UpstreamConnection[] = [];
   private readonly connecting = new Set<UpstreamConnection>();
   /** All connections, connecting ones too. */
-  private readonly all = new Set<UpstreamConnection>();
+  private readonly all = new Seats<UpstreamConnection>();
   private readonly waiters = new Set<Waiter>();
   /** Of the cluster's pools together; null: nobody asks. */
   private readonly tally: Tally | null;
@@ -263,6 +264,6 @@ export class Pool {
   /** No new use of the connections that are there: idle ones close, others after their streams. `forGood`: nor of any that are made later. */
   drain(forGood: boolean): void {
     if (forGood) this.draining = true;
-    for (const c of [...this.all]) if (!this.connecting.has(c)) c.retire();
+    for (const c of this.all.values()) if (!this.connecting.has(c)) c.retire();
   }
 }
