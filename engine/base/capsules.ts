@@ -30,14 +30,16 @@ function varint(b: Buffer, at: number, end: number): number {
 }
 
 export class CapsuleReader {
+  private readonly sink: CapsuleSink;
   /** The beginning of a capsule, `have` bytes; it grows by doubling, so that a peer that sends byte by byte costs no more. */
   private held: Buffer | null = null;
   private have = 0;
   /** Bytes of a capsule that is passed over, still to come. */
   private skip = 0;
+  constructor(sink: CapsuleSink) { this.sink = sink; }
 
   /** Feeds bytes; false: a datagram longer than any, after which nothing can be read. */
-  feed(bytes: Buffer, start: number, end: number, sink: CapsuleSink): boolean {
+  feed(bytes: Buffer, start: number, end: number): boolean {
     let b = bytes, at = start, to = end;
     if (this.have > 0) { this.hold(bytes, start, end); b = this.held!; at = 0; to = this.have; }
     for (;;) {
@@ -49,7 +51,7 @@ export class CapsuleReader {
       if (length > LONGEST) return false;
       if (from + length > to) break;
       at = from + length;
-      if (varint(b, from, at) === 0) sink(b, after, at);
+      if (varint(b, from, at) === 0) this.sink(b, after, at);
     }
     // A whole capsule was read out of what was held, or there was none: the rest begins it anew.
     if (b !== this.held) this.hold(b, at, to); else if (at > 0) { b.copyWithin(0, at, to); this.have = to - at; }

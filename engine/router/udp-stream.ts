@@ -18,7 +18,7 @@ export class UdpStream implements ClientStream {
   private readonly host: IpAddress;
   private readonly sink: ResponseSink;
   private readonly status: number;
-  private readonly capsules = new CapsuleReader();
+  private readonly capsules = new CapsuleReader((b, s, e) => this.toHost(b, s, e));
   private readonly pauses = new Set<PauseReason>();
   private state: 'open' | 'over' = 'open';
   private answered = false;
@@ -62,7 +62,7 @@ export class UdpStream implements ClientStream {
     if (this.state === 'over') return;
     this.bytesSent += end - start;
     const b = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (end > start && !this.capsules.feed(b, start, end, (c, from, to) => this.toHost(c, from, to))) this.env.later.soon(() => this.cut('protocol-error'));
+    if (end > start && !this.capsules.feed(b, start, end)) this.env.later.soon(() => this.cut('protocol-error'));
   }
   trailers(): void { /* as above */ }
   private toHost(bytes: Buffer, start: number, end: number): void {

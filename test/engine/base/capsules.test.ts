@@ -6,8 +6,8 @@ import { SeededRandom } from '../../../engine/loop/random.ts';
 
 /** Feeds a reader in pieces; what it told, null where it gave up. */
 function read(bytes: Buffer, size: number): string[] | null {
-  const reader = new CapsuleReader(), got: string[] = [];
-  for (let at = 0; at < bytes.length; at += size) if (!reader.feed(bytes, at, Math.min(bytes.length, at + size), (b, s, e) => got.push(b.toString('latin1', s, e)))) return null;
+  const got: string[] = [], reader = new CapsuleReader((b, s, e) => got.push(b.toString('latin1', s, e)));
+  for (let at = 0; at < bytes.length; at += size) if (!reader.feed(bytes, at, Math.min(bytes.length, at + size))) return null;
   return got;
 }
 

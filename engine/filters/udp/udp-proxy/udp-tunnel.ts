@@ -39,7 +39,7 @@ export class UdpTunnel implements LeaseWaiter, ResponseSink {
 
   constructor(proxy: UdpProxy, session: UdpSession, plan: UdpTunnelPlan) {
     this.proxy = proxy; this.session = session; this.plan = plan;
-    this.capsules = proxy.plan.capsules ? new CapsuleReader() : null;
+    this.capsules = proxy.plan.capsules ? new CapsuleReader((b, s, e) => session.toClient(b, s, e)) : null;
   }
 
   /** A datagram of the client. */
@@ -147,7 +147,7 @@ export class UdpTunnel implements LeaseWaiter, ResponseSink {
     if (end > start) {
       session.count(UDP_CLUSTER['udp.sess_rx_datagrams']);
       if (this.capsules === null) session.toClient(b, start, end);
-      else if (!this.capsules.feed(b, start, end, (c, from, to) => session.toClient(c, from, to))) { session.count(UDP_CLUSTER['udp.sess_rx_errors']); session.close(); return; }
+      else if (!this.capsules.feed(b, start, end)) { session.count(UDP_CLUSTER['udp.sess_rx_errors']); session.close(); return; }
     }
     if (last) this.ended();
   }
