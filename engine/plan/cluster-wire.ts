@@ -2,6 +2,7 @@
 // short row. 10,000 clusters cost their bytes once a worker, so bytes count.
 import type { Address } from '../net/address.ts';
 import type { BalancerPlan, ClusterPlan, HealthStatus, HostPlan } from './cluster-plan.ts';
+import { differing } from './defaults.ts';
 import { HTTP1_DEFAULTS } from './http1-options-plan.ts';
 import { HTTP2_DEFAULTS } from './http2-options-plan.ts';
 import { pack, unpack } from './plan-wire.ts';
@@ -12,38 +13,14 @@ export const BALANCER_DEFAULTS: BalancerPlan = {
 };
 
 /** A cluster of which nothing is said. Fields that are left out here always go along. */
-const DEFAULTS: Partial<ClusterPlan> = {
+export const CLUSTER_DEFAULTS: Partial<ClusterPlan> = {
   connectTimeoutMs: 5000, balancer: BALANCER_DEFAULTS, kind: null, panicPercent: 50, overprovisioning: 140, weightedHealth: false, overrideStatus: ['UNKNOWN', 'HEALTHY', 'DEGRADED'], bufferLimit: 1 << 20, protocol: 'http1', http1: HTTP1_DEFAULTS, http2: HTTP2_DEFAULTS,
   autoSni: null, autoSanValidation: false, closeOnHostSetChange: false, closeOnHealthFailure: false, poolPerConnection: false, idleTimeoutMs: 3_600_000, maxConnectionDurationMs: 0, maxRequestsPerConnection: 0, maxStreamDurationMs: -1, upstreamFilters: null, hashPolicies: [], retryPolicy: null, mirrors: [], preconnectRatio: 1, preconnect: null, eyeballs: { family: 0, count: 1 }, keepalive: null, bind: null, socketOptions: [], metadata: null, trackSizes: false, trackBudgets: false, retryBudgets: [null, null], hostRecord: -1,
   perHostMaxConnections: 0, outlier: null, healthChecked: false, transportSocket: null, transportSocketMatches: [],
 };
 
-/** Whether plain data is equal. */
-export function same(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object' || Array.isArray(a) !== Array.isArray(b)) return false;
-  const keys = Object.keys(a);
-  if (keys.length !== Object.keys(b).length) return false;
-  for (const k of keys) if (!same((a as Record<string, unknown>)[k], (b as Record<string, unknown>)[k])) return false;
-  return true;
-}
-
-export function packCluster(plan: ClusterPlan): Uint8Array {
-  const out: Record<string, unknown> = {};
-  for (const key in plan) {
-    const value = plan[key as keyof ClusterPlan];
-    if (!(key in DEFAULTS) || !same(value, DEFAULTS[key as keyof ClusterPlan])) out[key] = value;
-  }
-  return pack(out);
-}
-/** The same plan, with the very defaults where it says nothing else: quick to pack. */
-export function settledCluster<T extends Partial<ClusterPlan>>(plan: T): T { return settled(plan, DEFAULTS as Partial<T>); }
-export function settled<T extends object>(plan: T, defaults: Partial<T>): T {
-  const out = { ...plan };
-  for (const key in plan) if (key in defaults && same(plan[key], defaults[key])) out[key] = defaults[key] as T[typeof key];
-  return out;
-}
-export function unpackCluster(bytes: Uint8Array): ClusterPlan { return { ...DEFAULTS, ...unpack<Partial<ClusterPlan>>(bytes) } as ClusterPlan; }
+export function packCluster(plan: ClusterPlan): Uint8Array { return pack(differing(plan, CLUSTER_DEFAULTS)); }
+export function unpackCluster(bytes: Uint8Array): ClusterPlan { return { ...CLUSTER_DEFAULTS, ...unpack<Partial<ClusterPlan>>(bytes) } as ClusterPlan; }
 
 const HEALTH: readonly HealthStatus[] = ['UNKNOWN', 'HEALTHY', 'UNHEALTHY', 'DRAINING', 'TIMEOUT', 'DEGRADED'];
 /** index, group, ip (or the address where it is none), port; then, where any of them is set: weight, health, hostname, metadata, further addresses. */

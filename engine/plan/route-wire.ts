@@ -1,6 +1,6 @@
 // Virtual hosts on their way to the workers, where most of them lie packed until a request reaches them: of a route only what differs from the defaults.
 // Fields that are not among the defaults always go along, so a new field is right without being listed here, only longer.
-import { same } from './cluster-wire.ts';
+import { differing } from './defaults.ts';
 import { pack, unpack } from './plan-wire.ts';
 import type { ForwardPlan, LevelPlan, RouteMatchPlan, RoutePlan, VirtualHostPlan } from './route-plan.ts';
 
@@ -16,12 +16,6 @@ export const FORWARD_DEFAULTS: Omit<ForwardPlan, 'target'> = {
   timeoutMs: -1, idleTimeoutMs: -1, flushTimeoutMs: -1, maxStreamDurationMs: -1, maxGrpcTimeoutMs: -1, grpcTimeoutOffsetMs: 0, newTimeouts: false, grpcHeaderMaxMs: -1, grpcHeaderOffsetMs: 0, priority: 'default', hashPolicies: [], metadataMatch: null, upgrades: [],
   connectTerminate: 'no', connectUdp: false, retry: null, hedge: null, mirrors: [], redirects: null, rateLimits: [], includeHostRateLimits: false,
 };
-
-function differing<T extends object>(plan: T, defaults: Partial<T>): Partial<T> {
-  const out: Partial<T> = {};
-  for (const key in plan) { const value = plan[key]; if (!(key in defaults) || !same(value, defaults[key])) out[key] = value; }
-  return out;
-}
 
 /** A route as [what differs, of its match, of its action]; `whole`: the action is of another kind and goes as it is. */
 type Row = readonly [Partial<RoutePlan>, Partial<RouteMatchPlan>, Partial<ForwardPlan> | RoutePlan['action'], boolean];

@@ -1,5 +1,5 @@
 // Route configurations from configuration.
-import { settled } from '../plan/cluster-wire.ts';
+import { settled } from '../plan/defaults.ts';
 import { HOST_DEFAULTS, MATCH_DEFAULTS, packVirtualHost, ROUTE_DEFAULTS } from '../plan/route-wire.ts';
 import { toByteString } from '../headers/headers.ts';
 import { compileHeaderMatcher, compileRegexMatcher, compileStringMatcher } from '../headers/config.ts';

@@ -4,7 +4,7 @@ import { compileHashPolicies } from '../http/hash-policy-config.ts';
 import { compileRateLimits } from '../http/rate-limit/config.ts';
 import { compileMetadata } from '../net/config.ts';
 import type { ForwardPlan, PathMatchPlan, WeightedPlan } from '../plan/route-plan.ts';
-import { settled } from '../plan/cluster-wire.ts';
+import { settled } from '../plan/defaults.ts';
 import { FORWARD_DEFAULTS } from '../plan/route-wire.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import { compileFilterConfigs, compileLevel, compileRewrite, formatOf } from './config.ts';

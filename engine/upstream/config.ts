@@ -15,7 +15,8 @@ import type { CheckTargetPlan, HealthCheckPlan, OutlierPlan } from '../plan/heal
 import type { CompileContext, ConfigMessage, DiscoverySource } from '../proto/config-message.ts';
 import { compileCheckTarget, compileHealthChecks, OWN } from './health/config.ts';
 import { compileOutlier, votingOf } from './outlier/config.ts';
-import { settledCluster } from '../plan/cluster-wire.ts';
+import { CLUSTER_DEFAULTS } from '../plan/cluster-wire.ts';
+import { settled } from '../plan/defaults.ts';
 
 /** An endpoint before it has a record of its own; DNS names still to be resolved. */
 export interface EndpointPlan extends Omit<HostPlan, 'index'> { readonly check: CheckTargetPlan }
@@ -151,7 +152,7 @@ export function compileCluster(m: ConfigMessage, ctx: CompileContext): CompiledC
   if (first === undefined) {
     const whole = compileWhole(m, ctx);
     if (plain.size >= MOST_PLAIN) plain.clear();
-    plain.set(key, { ...whole, endpoints: [], cluster: settledCluster(whole.cluster) });
+    plain.set(key, { ...whole, endpoints: [], cluster: settled(whole.cluster, CLUSTER_DEFAULTS) });
     return whole;
   }
   m.str('name');

@@ -3,7 +3,8 @@ import test from 'node:test';
 import fc from 'fast-check';
 import type { RetryPlan } from '../../../engine/plan/route-plan.ts';
 import type { ClusterPlan, HostPlan } from '../../../engine/plan/cluster-plan.ts';
-import { BALANCER_DEFAULTS, packCluster, packHosts, same, unpackCluster, unpackHosts } from '../../../engine/plan/cluster-wire.ts';
+import { BALANCER_DEFAULTS, packCluster, packHosts, unpackCluster, unpackHosts } from '../../../engine/plan/cluster-wire.ts';
+import { same } from '../../../engine/plan/defaults.ts';
 import { HTTP1_DEFAULTS } from '../../../engine/plan/http1-options-plan.ts';
 import { HTTP2_DEFAULTS } from '../../../engine/plan/http2-options-plan.ts';
 
