@@ -1,31 +1,31 @@
 // IP addresses as numbers, and ranges of them.
 
 /** An address as 16 bytes (IPv4 as ::ffff:a.b.c.d), or null where the text is none. */
-export function parseIp(text: string): Uint8Array | null {
-  const out = new Uint8Array(16);
-  const v4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
-  if (v4 !== null) {
-    out[10] = out[11] = 255;
-    for (let i = 0; i < 4; i++) { const n = Number(v4[i + 1]); if (n > 255) return null; out[12 + i] = n; }
-    return out;
-  }
-  return parseV6(text.replace(/%.*$/, ''), out);
-}
+export function parseIp(text: string): Uint8Array | null { const out = new Uint8Array(16); return readIp(text, out) ? out : null; }
 
+const SCRATCH = new Uint8Array(16);
 /** Whether the text is an address. */
-export function isIp(text: string): boolean {
-  let dots = 0, number = -1, digits = 0;
+export function isIp(text: string): boolean { return readIp(text, SCRATCH); }
+
+function readIp(text: string, out: Uint8Array): boolean { return readV4(text, out) || (text.includes(':') && readV6(text.replace(/%.*$/, ''), out)); }
+
+/** Four numbers of one to three digits. */
+function readV4(text: string, out: Uint8Array): boolean {
+  let part = 0, number = 0, digits = 0;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
-    if (c === 46 && digits > 0) { dots++; number = -1; digits = 0; } else if (c >= 48 && c <= 57 && digits < 3) { number = (number < 0 ? 0 : number * 10) + c - 48; digits++; if (number > 255) return false; } else return parseV6(text.replace(/%.*$/, ''), new Uint8Array(16)) !== null;
+    if (c === 46 && digits > 0 && part < 3) { out[12 + part++] = number; number = digits = 0; } else if (c >= 48 && c <= 57 && ++digits <= 3) number = number * 10 + c - 48; else return false;
+    if (number > 255) return false;
   }
-  return dots === 3 && digits > 0;
+  if (part < 3 || digits === 0) return false;
+  out[15] = number;
+  out[10] = out[11] = 255;
+  return true;
 }
 
-function parseV6(text: string, out: Uint8Array): Uint8Array | null {
-  if (!text.includes(':')) return null;
+function readV6(text: string, out: Uint8Array): boolean {
   const halves = text.split('::');
-  if (halves.length > 2) return null;
+  if (halves.length > 2) return false;
   const words = (part: string): number[] | null => {
     if (part === '') return [];
     const list: number[] = [];
@@ -37,10 +37,10 @@ function parseV6(text: string, out: Uint8Array): Uint8Array | null {
     return list;
   };
   const head = words(halves[0]!), tail = halves.length === 2 ? words(halves[1]!) : [];
-  if (head === null || tail === null || head.length + tail.length > 8 || (halves.length === 1 && head.length !== 8)) return null;
+  if (head === null || tail === null || head.length + tail.length > 8 || (halves.length === 1 && head.length !== 8)) return false;
   const all = [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail];
   all.forEach((w, i) => { out[2 * i] = w >> 8; out[2 * i + 1] = w & 255; });
-  return out;
+  return true;
 }
 
 /** A range with its prefix in bits of the address's own family. */
