@@ -11,9 +11,9 @@ const WORDS = 4096, OWN_CHARACTERS = 13;
 /** Words that come again and again (keys, addresses, names): each is read once, however often it stands there. A word that falls on another's place takes it. */
 class Words<T> {
   private readonly texts = new Array<string>(WORDS).fill('');
-  private readonly values: T[] = [];
+  private readonly values: T[];
   private readonly meaning: (text: string) => T;
-  constructor(meaning: (text: string) => T) { this.meaning = meaning; for (let i = 0; i < WORDS; i++) this.values.push(meaning('')); }
+  constructor(meaning: (text: string) => T) { this.meaning = meaning; this.values = new Array<T>(WORDS).fill(meaning('')); }
   /** What the text from `from` to `to` means; `hash` is of its characters. */
   of(text: string, from: number, to: number, hash: number): T {
     const at = (hash ^ (hash >>> 12)) & (WORDS - 1), known = this.texts[at]!;
