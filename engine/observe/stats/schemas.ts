@@ -163,9 +163,9 @@ export const SERVER_SCHEMA = defineSchema(45, {
   parent_connections: 'gauge', seconds_until_first_ocsp_response_expiring: 'gauge', state: 'gauge', stats_recent_lookups: 'gauge', total_connections: 'gauge', uptime: 'gauge', version: 'gauge',
   initialization_time_ms: 'histogram',
 }).schema;
-/** Prefixes 'main_thread', 'workers', 'server.main_thread', 'server.worker_N'. */
 /** Under 'overload': how long after the last look at the resource monitors the next one came, ms. */
 export const OVERLOAD_SCHEMA = defineSchema(142, { refresh_interval_delay: 'histogram' }).schema;
+/** Prefixes 'main_thread', 'workers', 'server.main_thread', 'server.worker_N'. */
 export const WATCHDOG_SCHEMA = defineSchema(46, { watchdog_mega_miss: 'counter', watchdog_miss: 'counter' }).schema;
 /** Prefix 'http.async-client': the router's stats of side calls. */
 export const ASYNC_CLIENT_SCHEMA = { id: 47, ...pickNames(HCM_SCHEMA, (n) => /^(no_|passthrough_|rq_)/.test(n)) };
