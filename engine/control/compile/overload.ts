@@ -118,11 +118,11 @@ export function compileOverload(m: ConfigMessage | undefined): { readonly maxCon
   let maxConnections = 0;
   const monitors: { name: string; monitor: MonitorPlan }[] = [], names = new Set<string>();
   for (const r of m.list('resource_monitors')) {
-    const name = r.str('name'), made = monitor(r, r.any('typed_config'));
+    const name = r.str('name'), config = r.any('typed_config'), made = monitor(r, config);
     if (names.has(name)) r.error('name', `Duplicate resource monitor ${name}`);
     names.add(name);
     // Envoy finds its proactive resource by name, all others by their type.
-    if (made?.kind === 'downstream-connections' && name !== CONNECTIONS) r.error('typed_config', `Didn't find a registered implementation for '${name}' with type URL: 'envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig'`);
+    if (made?.kind === 'downstream-connections' && name !== CONNECTIONS) r.unregistered('typed_config', name, config!.typeName);
     if (made?.kind === 'downstream-connections') maxConnections = made.max;
     if (made !== null) monitors.push({ name, monitor: made });
   }
