@@ -5,9 +5,7 @@ import type { ConfigMessage } from '../../proto/config-message.ts';
 function compileWatchdog(m: ConfigMessage | undefined): WatchdogPlan {
   if (m === undefined) return DEFAULT_WATCHDOG;
   m.unsupported('actions');
-  const ms = (field: string, otherwise: number): number => m.ms(field, otherwise);
-  for (const f of ['miss_timeout', 'megamiss_timeout', 'kill_timeout', 'max_kill_timeout_jitter', 'multikill_timeout']) if (ms(f, 0) < 0) m.error(f, 'Invalid duration: Expected positive duration');
-  return { missMs: ms('miss_timeout', DEFAULT_WATCHDOG.missMs), megamissMs: ms('megamiss_timeout', DEFAULT_WATCHDOG.megamissMs), killMs: ms('kill_timeout', 0), killJitterMs: ms('max_kill_timeout_jitter', 0), multikillMs: ms('multikill_timeout', 0), together: m.msg('multikill_threshold')?.num('value', 0) ?? 0 };
+  return { missMs: m.ms('miss_timeout', DEFAULT_WATCHDOG.missMs), megamissMs: m.ms('megamiss_timeout', DEFAULT_WATCHDOG.megamissMs), killMs: m.ms('kill_timeout', 0), killJitterMs: m.ms('max_kill_timeout_jitter', 0), multikillMs: m.ms('multikill_timeout', 0), together: m.msg('multikill_threshold')?.num('value', 0) ?? 0 };
 }
 
 export function compileWatchdogs(m: ConfigMessage): WatchdogsPlan {
