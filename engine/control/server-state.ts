@@ -99,9 +99,9 @@ export class ServerState {
   unstamp(kind: string, name: string): void { this.changed.delete(`${kind}/${name}`); }
   changedAt(kind: string, name: string): string { return new Date(this.changed.get(`${kind}/${name}`) ?? this.host.startMs).toISOString(); }
 
-  /** A stat of the control thread's own, or a text that stands among the stats. `set` of a histogram: a sample; without one it is made known. */
+  /** A stat of the control thread's own, or a text that stands among the stats. A histogram is made known. */
   tell(name: string, kind: 'counter' | 'gauge' | 'text' | 'histogram', c: { readonly set?: number | string; readonly add?: number }): void {
-    if (kind === 'histogram') { this.stats.declareHistogram(name); if (typeof c.set === 'number') this.stats.record(name, c.set); return; }
+    if (kind === 'histogram') { this.stats.declareHistogram(name); return; }
     if (kind === 'text' || typeof c.set === 'string') this.stats.setText(name, String(c.set)); else this.own.change(name, kind, { ...(c.set === undefined ? {} : { set: c.set }), ...(c.add === undefined ? {} : { add: c.add }) });
   }
   change(name: string, kind: 'counter' | 'gauge', c: { readonly set?: number; readonly add?: number }): void { this.own.change(name, kind, c); }

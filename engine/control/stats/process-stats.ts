@@ -63,7 +63,6 @@ export class ProcessStats {
     this.change('envoy.overload_actions.reset_high_memory_stream.count', 'counter', { add: 0 });
     for (const prefix of ['main_thread', 'workers', ...threads.map((t) => `server.${t}`)]) reader.declare(WATCHDOG_SCHEMA, prefix);
     for (const t of threads) reader.declare(THREAD_CLUSTERS_SCHEMA, `thread_local_cluster_manager.${t}`);
-    this.change('envoy.overload_actions.reset_high_memory_stream.count', 'counter', { add: 0 });
     this.change('server.days_until_first_cert_expiring', 'gauge', { set: 0xffff_ffff });
   }
 

@@ -193,8 +193,10 @@ export class StatReader {
     let n = 0;
     if (thread !== null && column === undefined) return n;
     for (const s of this.scopes.values()) {
-      const part = s.layout.part(schema), entry = { name: '', kind: schema.kinds[index]!, part, index, asked: false };
-      if (part >= 0) n += column === undefined ? s.raw(entry) : s.ofThread(entry, column);
+      const part = s.layout.part(schema);
+      if (part < 0) continue;
+      const entry = { name: '', kind: schema.kinds[index]!, part, index, asked: false };
+      n += column === undefined ? s.raw(entry) : s.ofThread(entry, column);
     }
     return n;
   }
