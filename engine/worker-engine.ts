@@ -9,7 +9,7 @@ import type { WorkerEnv } from './net/worker-env.ts';
 import { collectGarbage, compactHeap } from './loop/collect-garbage.ts';
 import { toByteString } from './headers/headers.ts';
 import { LogFiles } from './observe/accesslog/log-file.ts';
-import { ThreadProfile, type ProfileKind } from './observe/thread-profile.ts';
+import { ThreadProfile } from './observe/thread-profile.ts';
 import { openNodeSink } from './observe/accesslog/node-file-sink.ts';
 import { FILESYSTEM_SCHEMA } from './observe/stats/schemas.ts';
 import { StatBlock } from './observe/stats/stat-block.ts';
@@ -53,7 +53,7 @@ export class WorkerEngine {
   private readonly leaves: StatLeaves;
   private settings: SettingsPlan | null = null;
   private started = false;
-  private readonly profiles = new Map<ProfileKind, ThreadProfile>();
+  private readonly profiles = { cpu: new ThreadProfile('cpu'), heap: new ThreadProfile('heap') };
 
   constructor(env: ThreadEnv, shared: SharedTables, settings: SettingsPlan, environment: (name: string) => string | undefined, tell: (event: EngineEvent) => void) {
     this.env = env; this.tell = tell; this.settings = settings;
@@ -101,12 +101,6 @@ export class WorkerEngine {
 
   private get drainTime(): DrainTime { return { ms: this.settings!.drainTimeS * 1000, gradual: this.settings!.drainStrategy === 'gradual' }; }
 
-  private switchProfile(kind: ProfileKind, on: boolean, path: string): void {
-    let p = this.profiles.get(kind);
-    if (p === undefined) { p = new ThreadProfile(kind); this.profiles.set(kind, p); }
-    void p.switch(on, path, `worker_${this.env.workerId}`);
-  }
-
   private command(c: WorkerCommand): void {
     switch (c.name) {
       case 'drain-listeners': this.listeners.drainListeners(c, this.drainTime); break;
@@ -118,7 +112,7 @@ export class WorkerEngine {
         else if (c.action === 'reset_high_memory_stream' && c.value > 0) this.accounts.relieve(this.listeners, c.value, this.settings!.accountPowerOfTwo);
         else if (c.action === 'shrink_heap' && c.value >= 1) collectGarbage();
         break;
-      case 'profile': this.switchProfile(c.what, c.on, c.path); break;
+      case 'profile': void this.profiles[c.what].switch(c.on, c.path, `worker_${this.env.workerId}`); break;
       case 'stop': this.logFiles.drainAll(() => this.tell({ kind: 'drained' })); break;
     }
   }
