@@ -307,6 +307,17 @@ export class Attempt implements ResponseSink, LeaseWaiter, RawWaiter, LeaseConte
     return true;
   }
 
+  /** The head of its answer, retried or not: to outlier detection and the health of the host. */
+  tellAnswer(headers: ResponseHeaders): void {
+    const { cluster, host } = this;
+    cluster.onAnswer(host, headers, this.owner.facts.grpc);
+    if (cluster.healthChecked && headers.has('x-envoy-immediate-health-check-fail')) cluster.failHealth(host);
+  }
+  /** It ended without an answer: to outlier detection, unless it is a limit of ours. */
+  tellFailure(failure: Failure, reason: ResetReason, fault: PeerFault | null): void {
+    if (failure.kind !== 'overflow') this.cluster.onAttemptFailure(this.host, failure.kind === 'connect' ? 'connect' : 'reset', reason, fault);
+  }
+
   private note(type: 'UpstreamPoolReady' | 'UpstreamEnd'): void { this.owner.upstreamLog!.log(type, this.owner.facts, this.facts, this.startMs, this.owner.env.clock.nowMs(), this.answer); }
   private received(): void { this.responseEnded = true; this.facts.lastRxMs = this.owner.env.clock.nowMs(); this.noteBytes(); }
   private noteBytes(): void { if (this.stream !== null) { this.facts.bytesReceived = this.stream.bytesReceived; this.facts.bytesSent = this.stream.bytesSent; } }

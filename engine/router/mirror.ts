@@ -157,8 +157,7 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
   }
   attemptInformational(): void { /* dropped */ }
   attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void {
-    a.cluster.onAnswer(a.host, headers, this.facts.grpc);
-    if (a.cluster.healthChecked && headers.has('x-envoy-immediate-health-check-fail')) a.cluster.failHealth(a.host);
+    a.tellAnswer(headers);
     a.charge(headers.status, headers, true, null);
     if (end) this.whole(a);
   }
@@ -167,7 +166,7 @@ export class Mirror implements AttemptOwner, PickContext, RequestView {
   attemptTrailers(a: Attempt): void { this.whole(a); }
   private whole(a: Attempt): void { this.noteBudget(a); this.over(0); }
   attemptFailed(a: Attempt, failure: Failure, reason: ResetReason, fault: PeerFault | null): void {
-    if (failure.kind !== 'overflow') a.cluster.onAttemptFailure(a.host, failure.kind === 'connect' ? 'connect' : 'reset', reason, fault);
+    a.tellFailure(failure, reason, fault);
     a.failServed();
     this.over(failure.status);
   }

@@ -194,8 +194,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
 
   attemptHeaders(a: Attempt, headers: ResponseHeaders, end: boolean): void {
     const { retry } = this;
-    a.cluster.onAnswer(a.host, headers, this.s.facts.grpc);
-    if (a.cluster.healthChecked && headers.has('x-envoy-immediate-health-check-fail')) a.cluster.failHealth(a.host);
+    a.tellAnswer(headers);
     if (retry !== null) {
       let bad: boolean;
       if (a.hedged) bad = retry.wouldRetry(headers);
@@ -257,7 +256,7 @@ export class RoutedRequest extends Deadline implements AttemptOwner, RetryOwner,
 
   /** After an attempt without an answer: another one, or the reply that the client gets; null when it gets none now. */
   private settleFailure(a: Attempt, failure: Failure, reason: ResetReason, fault: PeerFault | null): LocalReply | null {
-    if (failure.kind !== 'overflow') a.cluster.onAttemptFailure(a.host, failure.kind === 'connect' ? 'connect' : 'reset', reason, fault);
+    a.tellFailure(failure, reason, fault);
     if (this.under.final !== null) {
       if (a !== this.under.final) return null;
       if (a.failServed()) this.router.stats.inc(HCM.rq_reset_after_downstream_response_started);
