@@ -1,19 +1,13 @@
-// When a failed lookup is tried again, as Envoy: at random within a span that doubles (dns_failure_refresh_rate), or after the plain refresh rate.
+// When a failed lookup is tried again, as Envoy: after a pause that grows (dns_failure_refresh_rate), or after the plain refresh rate.
 import type { Random } from '../../loop/random.ts';
 import type { DnsPlan } from '../../upstream/dns-config.ts';
+import { Backoff } from '../backoff.ts';
 
 export class DnsBackoff {
-  private readonly plan: DnsPlan;
-  private readonly random: Random;
-  private span: number;
-  constructor(plan: DnsPlan, random: Random) { this.plan = plan; this.random = random; this.span = plan.failure?.baseMs ?? 0; }
+  private readonly refreshMs: number;
+  private readonly failure: Backoff | null;
+  constructor(plan: DnsPlan, random: Random) { this.refreshMs = plan.refreshMs; this.failure = plan.failure === null ? null : new Backoff(plan.failure, random); }
 
-  next(): number {
-    const { failure, refreshMs } = this.plan, { span } = this;
-    if (failure === null) return refreshMs;
-    this.span = Math.min(span * 2, failure.maxMs);
-    return Math.floor(this.random.unit() * span);
-  }
-
-  reset(): void { this.span = this.plan.failure?.baseMs ?? 0; }
+  next(): number { return this.failure?.next() ?? this.refreshMs; }
+  reset(): void { this.failure?.reset(); }
 }

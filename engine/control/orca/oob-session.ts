@@ -9,6 +9,7 @@ import type { Random } from '../../loop/random.ts';
 import type { Address } from '../../net/address.ts';
 import { grpcStatusOf } from '../../observe/grpc-status.ts';
 import type { OobPlan } from '../../plan/cluster-plan.ts';
+import { Backoff } from '../backoff.ts';
 import { ProbeConnection, type ConnectionOwner } from '../health/probe-connection.ts';
 import type { ProbeConnector } from '../health/probe.ts';
 import { ReportFrames } from './report-frames.ts';
@@ -25,7 +26,7 @@ export interface OobSessionEnv {
   onTerminated(): void;
 }
 
-const BASE_BACKOFF_MS = 1000, MAX_BACKOFF_MS = 30_000;
+const BACKOFF = { baseMs: 1000, maxMs: 30_000 };
 /** Two reports may be missed. */
 const SILENT_PERIODS = 3;
 const UNKNOWN = 2, UNIMPLEMENTED = 12, INTERNAL = 13;
@@ -47,12 +48,12 @@ export class OobSession implements ResponseSink, ConnectionOwner {
   private connection: ProbeConnection | null = null;
   /** The host is about to close: a new connection with its next report. */
   private leaving = false;
-  private backoffMs = BASE_BACKOFF_MS;
+  private readonly backoff: Backoff;
   private cancelAttempt: () => void;
   private cancelWatchdog: () => void = () => {};
 
   constructor(plan: OobPlan, address: Address, authority: string, env: OobSessionEnv) {
-    this.plan = plan; this.address = address; this.authority = authority; this.env = env;
+    this.plan = plan; this.address = address; this.authority = authority; this.env = env; this.backoff = new Backoff(BACKOFF, env.random);
     // Hosts of a cluster are not all asked at once.
     this.cancelAttempt = env.after(Math.floor(env.random.unit() * plan.periodMs), () => this.begin());
   }
@@ -87,9 +88,7 @@ export class OobSession implements ResponseSink, ConnectionOwner {
   private retry(): void {
     if (!this.drop()) return;
     this.env.count('stream_failures');
-    const span = this.backoffMs;
-    this.backoffMs = Math.min(span * 2, MAX_BACKOFF_MS);
-    this.cancelAttempt = this.env.after(Math.floor(this.env.random.unit() * span), () => this.begin());
+    this.cancelAttempt = this.env.after(this.backoff.next(), () => this.begin());
   }
 
   private complete(status: number): void {
@@ -103,7 +102,7 @@ export class OobSession implements ResponseSink, ConnectionOwner {
 
   private take(message: Buffer): boolean {
     if (!this.env.onReport(message)) return false;
-    this.backoffMs = BASE_BACKOFF_MS;
+    this.backoff.reset();
     this.watch();
     return true;
   }
