@@ -42,6 +42,11 @@ export class SystemRandom implements Random {
   }
 }
 
+/** Envoy's jittered exponential back-off before the next of `attempts`: a random time below base × (2^attempts − 1), at most max. */
+export function backoffMs(random: Random, plan: { readonly baseMs: number; readonly maxMs: number }, attempts: number): number {
+  return random.unit() * Math.min(plan.maxMs, plan.baseMs * (2 ** Math.min(30, attempts) - 1));
+}
+
 /** A repeatable sequence for tests (mulberry32). */
 export class SeededRandom implements Random {
   private state: number;

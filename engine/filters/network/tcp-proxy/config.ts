@@ -1,5 +1,6 @@
 // TcpProxy from configuration.
 import { compileMetadata } from '../../../net/config.ts';
+import { compileBackoff } from '../../../net/limit-config.ts';
 import type { SubsetPlan, TcpProxyPlan, TlvPlan, TunnelPlan } from '../../../plan/tcp-proxy-plan.ts';
 import { toByteString } from '../../../headers/headers.ts';
 import { checkFormatters, compileFormat, compileHeaderAdd, compileSubstitution } from '../../../observe/format/config.ts';
@@ -69,15 +70,13 @@ export function compileTcpProxy(m: ConfigMessage, ctx: CompileContext): TcpProxy
   m.unsupported('deprecated_v1');
   m.msg('on_demand')?.unsupported('odcds_config');
   for (const f of ['downstream_idle_timeout', 'upstream_idle_timeout']) m.noop(f, 'Envoy has no effect for it either');
-  const backoff = m.msg('backoff_options'), jitter = m.msg('max_downstream_connection_duration_jitter_percentage');
+  const jitter = m.msg('max_downstream_connection_duration_jitter_percentage');
   const mode = m.enum('upstream_connect_mode'), early = m.has('max_early_data_bytes');
   if (mode !== 'IMMEDIATE' && !early) m.error('max_early_data_bytes', 'max_early_data_bytes must be set when upstream_connect_mode is not IMMEDIATE');
-  const base = backoff?.ms('base_interval', 0) ?? 0, most = backoff?.ms('max_interval', base * 10) ?? 0;
-  if (most < base) m.error('backoff_options', 'max_backoff_interval must be greater or equal to base_backoff_interval');
   return {
     statPrefix: m.str('stat_prefix'), ...compileTargets(m, ctx), tunnel: compileTunnel(m.msg('tunneling_config')),
     idleTimeoutMs: Math.max(0, m.ms('idle_timeout', 3_600_000)), maxDurationMs: Math.max(0, m.ms('max_downstream_connection_duration', 0)), maxDurationJitterPercent: jitter?.num('value') ?? 0,
-    maxConnectAttempts: m.num('max_connect_attempts', 1), backoff: backoff === undefined ? null : { baseMs: base, maxMs: most },
+    maxConnectAttempts: m.num('max_connect_attempts', 1), backoff: compileBackoff(m),
     hashPolicies: m.list('hash_policy').map((p) => {
       if (p.oneof('policy_specifier') !== 'filter_state') { p.msg('source_ip'); return { kind: 'source-ip' } as const; }
       return { kind: 'filter-state', key: p.msg('filter_state')!.str('key') } as const;

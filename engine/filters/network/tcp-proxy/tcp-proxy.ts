@@ -6,6 +6,7 @@
 //              ▼
 //            open: each direction ends on its own (FIN is passed on), back-pressure by pausing the other side's reading
 import { ByteQueue } from '../../../base/byte-queue.ts';
+import { backoffMs } from '../../../loop/random.ts';
 import { Timer } from '../../../loop/timer-wheel.ts';
 import { formatAddress } from '../../../net/address.ts';
 import type { DownstreamConnection, NetworkFilter, NetworkVerdict } from '../../../net/connection.ts';
@@ -209,10 +210,8 @@ export class TcpProxy implements NetworkFilter, RawWaiter {
     this.facts.firstFlag = UF;
     this.facts.upstream!.transportFailure = reason;
     if (plan.backoff === null || this.attempts >= plan.maxConnectAttempts) { this.connect(); return; }
-    // Envoy's jittered exponential back-off: a random time below base × (2^n − 1), at most max.
-    const ceiling = Math.min(plan.backoff.maxMs, plan.backoff.baseMs * (2 ** Math.min(30, this.attempts) - 1));
     this.state = 'backoff';
-    this.retry = env.wheel.after(env.random.unit() * ceiling, () => this.connect());
+    this.retry = env.wheel.after(backoffMs(env.random, plan.backoff, this.attempts), () => this.connect());
   }
 
   /** @internal Bytes from the upstream. */

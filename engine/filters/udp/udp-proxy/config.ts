@@ -1,4 +1,5 @@
 // UdpProxyConfig from configuration.
+import { compileBackoff } from '../../../net/limit-config.ts';
 import { compileMatchTree } from '../../../net/match/config.ts';
 import type { MatchTreePlan } from '../../../plan/match-plan.ts';
 import { toByteString } from '../../../headers/headers.ts';
@@ -24,15 +25,13 @@ function compileRoutes(m: ConfigMessage, ctx: CompileContext): MatchTreePlan {
 
 function compileTunnel(m: ConfigMessage | undefined): UdpTunnelPlan | null {
   if (m === undefined) return null;
-  const retries = m.msg('retry_options'), backoff = retries?.msg('backoff_options'), buffer = m.msg('buffer_options'), usePost = m.bool('use_post'), postPath = m.str('post_path');
+  const retries = m.msg('retry_options'), buffer = m.msg('buffer_options'), usePost = m.bool('use_post'), postPath = m.str('post_path');
   checkFormatters(m);
   if (postPath !== '' && !usePost) m.error('post_path', "Can't set a post path when POST method isn't used");
-  const baseMs = backoff?.ms('base_interval', 0) ?? 0, maxMs = backoff?.ms('max_interval', baseMs * 10) ?? 0;
-  if (maxMs < baseMs) retries!.error('backoff_options', 'max_backoff_interval must be greater or equal to base_backoff_interval');
   return {
     proxyHost: compileFormat(m.str('proxy_host'), m, 'proxy_host'), proxyPort: m.num('proxy_port', 0), targetHost: compileFormat(m.str('target_host'), m, 'target_host'), targetPort: m.num('default_target_port'),
     usePost, postPath: toByteString(postPath || '/'), headers: { add: m.list('headers_to_add').map(compileHeaderAdd), remove: [] },
-    maxAttempts: retries?.num('max_connect_attempts', 1) ?? 1, backoff: backoff === undefined ? null : { baseMs, maxMs },
+    maxAttempts: retries?.num('max_connect_attempts', 1) ?? 1, backoff: compileBackoff(retries),
     bufferDatagrams: buffer === undefined ? -1 : buffer.num('max_buffered_datagrams', 1024), bufferBytes: buffer?.num('max_buffered_bytes', 16_384) ?? 0,
     keepHeaders: m.bool('propagate_response_headers'), keepTrailers: m.bool('propagate_response_trailers'),
   };

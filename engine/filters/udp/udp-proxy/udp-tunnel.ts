@@ -4,6 +4,7 @@
 //   idle ─▶ leasing ─▶ asked (the head is sent) ─▶ open ─▶ over      leasing, asked ─failed─▶ backoff ─▶ leasing …      any ─▶ over
 import type { ClientStream, ResponseSink } from '../../../codec/codec.ts';
 import { fromByteString, ResponseHeaders, type Headers } from '../../../headers/headers.ts';
+import { backoffMs } from '../../../loop/random.ts';
 import type { Timer } from '../../../loop/timer-wheel.ts';
 import { flagBit } from '../../../observe/response-flags.ts';
 import { UDP_CLUSTER } from '../../../observe/stats/l4-schemas.ts';
@@ -104,11 +105,9 @@ export class UdpTunnel implements LeaseWaiter, ResponseSink {
     session.facts.flags |= flag;
     session.facts.firstFlag = flag;
     if (this.attempts >= plan.maxAttempts) { cluster.stats.inc(CLUSTER.upstream_cx_connect_attempts_exceeded); this.give(URX); return; }
-    if (plan.backoff === null) { env.later.soon(() => { if (this.state === 'backoff') this.attempt(); }); this.state = 'backoff'; return; }
-    // Envoy's jittered exponential back-off: a random time below base × (2^n − 1), at most max.
-    const ceiling = Math.min(plan.backoff.maxMs, plan.backoff.baseMs * (2 ** Math.min(30, this.attempts) - 1));
     this.state = 'backoff';
-    this.retry = env.wheel.after(env.random.unit() * ceiling, () => { this.retry = null; this.attempt(); });
+    if (plan.backoff === null) { env.later.soon(() => { if (this.state === 'backoff') this.attempt(); }); return; }
+    this.retry = env.wheel.after(backoffMs(env.random, plan.backoff, this.attempts), () => { this.retry = null; this.attempt(); });
   }
 
   /** The session ends without a tunnel. */
