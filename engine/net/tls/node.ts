@@ -105,7 +105,7 @@ class NodeSession implements TlsSession {
     const code = (s as unknown as { _handle: { verifyError(): NodeJS.ErrnoException | null } | null })._handle?.verifyError()?.code ?? tooLong(chain.length, v.maxDepth);
     // OpenSSL's last error is one that is allowed: it may have had another one before.
     const excused = v.allowExpired && EXPIRY.has(code);
-    if (v.spiffe === null) return excused ? pathProblem(chain, anchors[0]!, rules) : code;
+    if (policy.bundles === null) return excused ? pathProblem(chain, anchors[0]!, rules) : code;
     // OpenSSL has looked for any trust domain's authorities.
     const i = policy.bundleOf(chain[0]!);
     return i < 0 || (code !== '' && !excused) ? code : pathProblem(chain, anchors[i]!, rules);

@@ -11,7 +11,7 @@ import { SessionFacts, type Negotiated } from './facts.ts';
 import { alertReason, sslReason } from './failure-table.ts';
 import { DEFAULT_CIPHERS, DEFAULT_CURVES, flatCiphers, NAMES, RUSTLS_GROUPS, RUSTLS_SUITES } from './cipher-table.ts';
 import { STAPLE_POLICIES, type StapleOutcome } from './ocsp.ts';
-import { alertOf, namesOf, NO_NAMES, PeerPolicy, type AskedNames } from './verify.ts';
+import { namesOf, NO_NAMES, PeerPolicy, type AskedNames } from './verify.ts';
 
 interface Info { readonly alpn: string; readonly sni: string; readonly version: number; readonly suite: number; readonly group: number; readonly scheme: number; readonly resumed: boolean; readonly chosen: number; readonly peer: readonly Buffer[] }
 interface Addon {
@@ -76,15 +76,16 @@ class RustlsSession implements TlsSession {
 
   /** The policy's answer within the handshake: 0, or the alert. */
   judge(leaf: Buffer, problem: string): number {
+    const { policy } = this.owner;
     // An addon that was built before there were trust domains has checked no chain.
-    if (!this.assigned && this.owner.policy.validation !== null && this.owner.policy.validation.spiffe !== null) return 80;
-    const { policy } = this.owner, certificate = new Certificate(Buffer.from(leaf)), unusable = policy.unusable(certificate);
+    if (!this.assigned && policy.bundles !== null) return 80;
+    const certificate = new Certificate(Buffer.from(leaf)), unusable = policy.unusable(certificate);
     const fault = unusable ?? policy.check(certificate, problem === '' ? '' : `X509_verify_cert: ${problem}`, this.names);
     if (fault === null || (unusable === null && policy.acceptsAny)) { this.validated = fault === null && policy.checks; return 0; }
     this.refusal = fault;
     // A certificate that may not be used at all is no peer's, as in BoringSSL.
     this.refused = unusable === null ? certificate : null;
-    return alertOf(fault, policy.validation);
+    return policy.alertOf(fault);
   }
 
   /** Which trust domain's authorities the chain of this leaf is checked by; -1: by none. */

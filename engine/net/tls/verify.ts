@@ -1,6 +1,6 @@
 // Whether a peer's certificate is accepted, beyond its chain, which the engine checks: names, pins, and what Envoy calls each refusal.
 // Envoy: DefaultCertValidator.
-import type { SanMatcherPlan, UpstreamTlsPlan, ValidationPlan } from '../../plan/tls-plan.ts';
+import type { SanMatcherPlan, TrustBundlePlan, UpstreamTlsPlan, ValidationPlan } from '../../plan/tls-plan.ts';
 import { makeStringMatcher, type StringMatcher } from '../../headers/string-matcher.ts';
 import { KEY_USAGE, type Certificate } from './certificate.ts';
 import type { ClientOptions, TlsFault } from './engine.ts';
@@ -34,26 +34,28 @@ export function namesOf(plan: Pick<UpstreamTlsPlan, 'autoSniSanValidation'>, o: 
 
 export class PeerPolicy {
   readonly validation: ValidationPlan | null;
+  /** Of the SPIFFE validator; null: it is the default one. */
+  readonly bundles: readonly TrustBundlePlan[] | null;
   private readonly matchers: readonly Matcher[];
 
   constructor(validation: ValidationPlan | null) {
     this.validation = validation;
-    const spiffe = validation !== null && validation.spiffe !== null;
-    this.matchers = (validation?.sans ?? []).filter((plan) => !spiffe || plan.type === 'URI').map((plan) => ({ plan, matcher: makeStringMatcher({ kind: plan.kind, text: plan.text, ignoreCase: plan.ignoreCase }) }));
+    this.bundles = validation?.spiffe ?? null;
+    this.matchers = (validation?.sans ?? []).filter((plan) => this.bundles === null || plan.type === 'URI').map((plan) => ({ plan, matcher: makeStringMatcher({ kind: plan.kind, text: plan.text, ignoreCase: plan.ignoreCase }) }));
   }
 
   /** A server that looks for names or pins takes nobody without a certificate, whatever require_client_certificate says, as Envoy. */
-  get demands(): boolean { const v = this.validation; return v !== null && (v.spiffe !== null || v.hashes.length + v.spki.length + v.sans.length > 0); }
+  get demands(): boolean { const v = this.validation; return v !== null && (this.bundles !== null || v.hashes.length + v.spki.length + v.sans.length > 0); }
   /** The engine is to check the chain against these roots. */
-  get checksChain(): boolean { const v = this.validation; return v !== null && (v.ca !== '' || v.systemRoots || v.spiffe !== null); }
+  get checksChain(): boolean { const v = this.validation; return v !== null && (v.ca !== '' || v.systemRoots || this.bundles !== null); }
   /** Something is checked at all: a certificate that passes counts as validated. */
-  get checks(): boolean { const v = this.validation; return v !== null && (this.checksChain || v.hashes.length > 0 || v.spki.length > 0 || v.sans.length > 0); }
+  get checks(): boolean { return this.checksChain || this.demands; }
 
   /** trust_chain_verification ACCEPT_UNTRUSTED; the SPIFFE validator does not look at it. */
-  get acceptsAny(): boolean { const v = this.validation; return v !== null && v.acceptUntrusted && v.spiffe === null; }
+  get acceptsAny(): boolean { return this.validation?.acceptUntrusted === true && this.bundles === null; }
 
   /** For the SPIFFE validator: by which bundle of its list this certificate's chain is checked; -1: by none. */
-  bundleOf(leaf: Certificate): number { const domain = trustDomainOf(leaf); return domain === '' || !isSvid(leaf) ? -1 : this.validation!.spiffe!.findIndex((b) => b.domain === domain); }
+  bundleOf(leaf: Certificate): number { const domain = trustDomainOf(leaf); return domain === '' || !isSvid(leaf) ? -1 : this.bundles!.findIndex((b) => b.domain === domain); }
 
   /** What its key usage forbids ends the handshake, whatever else is checked. `encrypts`: the key is used to decrypt the client's secret (RSA key exchange). */
   unusable(leaf: Certificate, encrypts = false): TlsFault | null {
@@ -68,7 +70,7 @@ export class PeerPolicy {
   check(leaf: Certificate, chainError: string, names: AskedNames): TlsFault | null {
     const v = this.validation;
     if (v === null && names.anyOf === null && names.sni === '') return null;
-    if (v !== null && v.spiffe !== null) return this.checkSvid(leaf, chainError, names);
+    if (this.bundles !== null) return this.checkSvid(leaf, chainError, names);
     let fault = this.checksChain && chainError !== '' ? verifyFault('fail_verify_error', chainError) : null;
     fault ??= this.checkNames(leaf, names);
     if (fault === null && v !== null && v.hashes.length + v.spki.length > 0 && !v.hashes.includes(leaf.sha256) && !v.spki.includes(leaf.spki)) fault = verifyFault('fail_verify_cert_hash', 'cert hash and spki');
@@ -89,6 +91,15 @@ export class PeerPolicy {
     if (sni !== '' ? !leaf.sans('DNS').some((n) => dnsNameMatch(sni, n)) : this.matchers.length > 0 && !this.matchers.some((m) => matchesAny(m, leaf))) return verifyFault('fail_verify_san', `SAN matcher, certificate SANs are ${listed(leaf)}`);
     return null;
   }
+
+  /** The alert for a refusal, as BoringSSL chooses it; for a pin that does not fit, what rustls can say. */
+  alertOf(fault: TlsFault): number {
+    if (fault.stat === 'connection_error') return 47;
+    if (fault.stat === 'fail_verify_no_cert') return 116;
+    if (fault.stat !== 'fail_verify_error' || this.bundles !== null) return 46;
+    const { reason } = fault;
+    return reason.includes('has expired') ? 45 : reason.includes('revoked') ? 44 : reason.includes('purpose') ? 43 : /not yet valid|CRL|not trusted|rejected/.test(reason) ? 42 : 48;
+  }
 }
 
 const listed = (leaf: Certificate): string => `[${leaf.alternatives.map((a) => a.value).join(', ')}]`;
@@ -96,15 +107,6 @@ const listed = (leaf: Certificate): string => `[${leaf.alternatives.map((a) => a
 function matchesAny(m: Matcher, leaf: Certificate): boolean {
   const { type, kind, text, oid } = m.plan;
   return leaf.alternatives.some((a) => a.type === type && (type !== 'OTHER_NAME' || a.oid === oid) && (type === 'DNS' && kind === 'exact' ? dnsNameMatch(text, a.value) : m.matcher.matches(a.value)));
-}
-
-/** The alert for a refusal, as BoringSSL chooses it; for a pin that does not fit, what rustls can say. */
-export function alertOf(fault: TlsFault, validation: ValidationPlan | null): number {
-  if (fault.stat === 'connection_error') return 47;
-  if (fault.stat === 'fail_verify_no_cert') return 116;
-  if (fault.stat !== 'fail_verify_error' || (validation !== null && validation.spiffe !== null)) return 46;
-  const { reason } = fault;
-  return reason.includes('has expired') ? 45 : reason.includes('revoked') ? 44 : reason.includes('purpose') ? 43 : /not yet valid|CRL|not trusted|rejected/.test(reason) ? 42 : 48;
 }
 
 /** Of OpenSSL's verification errors, in BoringSSL's words. */
