@@ -8,7 +8,9 @@ export interface ProcessLimits {
   take(record: number, n: number, size: number, perMs: number, nowMs: number): number;
   tryHold(record: number, limit: number): boolean;
   release(record: number, count?: number): void;
-  /** Of a set of records the one that `key` has, or takes of who asked for his least recently; then it is a new bucket. */
+  /** How many records the set for so many keys is to have. */
+  seats(most: number): number;
+  /** Of such a set of records the one that `key` has, or takes of who asked for his least recently; then it is a new bucket. */
   seat(set: Int32Array, key: string): number;
 }
 

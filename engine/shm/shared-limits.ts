@@ -47,9 +47,12 @@ export class SharedLimits {
     }
   }
 
+  /** How many records a set for `most` keys is to have. A large one has twice as many seats, in whole parts: so hardly any part is full before the set is. */
+  seats(most: number): number { return most <= WHOLE_SET ? most : Math.ceil((2 * most) / PART) * PART; }
+
   /**
-   * Of a set of records the one that `key` has, or takes now: then it is a new bucket, and whoever asked for his least recently has made room. A set of more than 64 is divided
-   * into parts of 16 (their number has to be a multiple of that), each with its own order.
+   * Of a set of `seats()` records the one that `key` has, or takes now: then it is a new bucket, and whoever asked for his least recently has made room. A set of more than 64 is
+   * divided into parts of 16, each with its own order.
    */
   seat(set: Int32Array, key: string): number {
     const hash = hashOf(key), { wide, words } = this, whole = set.length <= WHOLE_SET, from = whole ? 0 : PART * (hashed.low % (set.length / PART)), to = whole ? set.length : from + PART;

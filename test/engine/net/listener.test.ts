@@ -23,7 +23,7 @@ const MINUTE = { ms: 60_000, gradual: false };
 function shared(): ProcessLimits {
   const names: string[] = [], held: number[] = [];
   return {
-    claim: (name) => { const at = names.indexOf(name); return at >= 0 ? at : names.push(name) - 1; }, take: () => 0, seat: () => -1,
+    claim: (name) => { const at = names.indexOf(name); return at >= 0 ? at : names.push(name) - 1; }, take: () => 0, seats: (most) => most, seat: () => -1,
     tryHold: (record, limit) => { if ((held[record] ?? 0) >= limit) return false; held[record] = (held[record] ?? 0) + 1; return true; },
     release: (record) => { held[record]!--; },
   };

@@ -6,10 +6,6 @@ import type { Descriptor } from '../../../http/rate-limit/rate-limits.ts';
 
 type DescriptorPlan = LocalRateLimitPlan['descriptors'][number];
 
-/** Sets of up to so many seats are kept in exact order. A larger one has twice the seats, in parts of 16: so hardly any part is full before the set is. */
-const WHOLE_SET = 64, PART = 16;
-const seatsOf = (most: number): number => (most <= WHOLE_SET ? most : Math.ceil((2 * most) / PART) * PART);
-
 export class DynamicBuckets {
   readonly shadow: boolean;
   private readonly plan: DescriptorPlan;
@@ -23,7 +19,7 @@ export class DynamicBuckets {
 
   constructor(plan: DescriptorPlan, most: number, limits: ProcessLimits | null, name: string) {
     this.plan = plan; this.most = most; this.limits = limits; this.shadow = plan.shadow;
-    const set = limits === null ? null : new Int32Array(seatsOf(most));
+    const set = limits === null ? null : new Int32Array(limits.seats(most));
     for (let i = 0; set !== null && i < set.length; i++) {
       const bucket = new TokenBucket(plan.bucket, limits, `${name} ${i} of ${most}`);
       set[i] = bucket.record;
