@@ -23,3 +23,12 @@ export function settled<T extends object>(plan: T, defaults: Partial<T>): T {
   for (const key in plan) if (key in defaults && same(plan[key], defaults[key])) out[key] = defaults[key] as T[typeof key];
   return out;
 }
+
+/** What is made of messages of which only so much is said that it is the same each time: made of the first, settled, and given to all. */
+export class PlainPlan<T extends object> {
+  private readonly defaults: Partial<T>;
+  private made: T | null = null;
+  constructor(defaults: Partial<T>) { this.defaults = defaults; }
+  /** `plain`: the message is such a one. */
+  of(plain: boolean, compile: () => T): T { return plain ? this.made ??= settled(compile(), this.defaults) : compile(); }
+}

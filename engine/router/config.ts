@@ -1,5 +1,5 @@
 // Route configurations from configuration.
-import { settled } from '../plan/defaults.ts';
+import { PlainPlan } from '../plan/defaults.ts';
 import { HOST_DEFAULTS, MATCH_DEFAULTS, packVirtualHost, ROUTE_DEFAULTS } from '../plan/route-wire.ts';
 import { toByteString } from '../headers/headers.ts';
 import { compileHeaderMatcher, compileRegexMatcher, compileStringMatcher } from '../headers/config.ts';
@@ -66,11 +66,11 @@ function compilePath(m: ConfigMessage): PathMatchPlan {
 function stringOf(m: ConfigMessage): StringMatcherPlan { const s = m.msg('string_match'); return s === undefined ? { kind: 'exact', text: '', ignoreCase: false } : compileStringMatcher(s); }
 
 const PLAIN_MATCH = ['prefix', 'path', 'path_separated_prefix', 'safe_regex', 'case_sensitive'];
-let plainMatch: Omit<RouteMatchPlan, 'path'> | null = null;
+const plainMatch = new PlainPlan<Omit<RouteMatchPlan, 'path'>>(MATCH_DEFAULTS);
 
 function compileMatch(m: ConfigMessage): RouteMatchPlan {
   const path = compilePath(m);
-  return { path, ...(m.only(PLAIN_MATCH) ? plainMatch ??= settled(compileConditions(m), MATCH_DEFAULTS) : compileConditions(m)) };
+  return { path, ...plainMatch.of(m.only(PLAIN_MATCH), () => compileConditions(m)) };
 }
 
 /** What is asked for beside the path. */
@@ -116,11 +116,11 @@ function compileDirect(d: ConfigMessage, ctx: CompileContext): DirectPlan {
 
 const NO_MATCH: RouteMatchPlan = { path: { kind: 'connect' }, headers: [], query: [], grpc: false, fraction: null, tls: null, metadata: [], cookies: [], filterState: [] };
 const PLAIN_ROUTE = ['match', 'route'];
-let plainRoute: Omit<RoutePlan, 'match' | 'action'> | null = null;
+const plainRoute = new PlainPlan<Omit<RoutePlan, 'match' | 'action'>>(ROUTE_DEFAULTS);
 
 /** null: an optional extension that it needs is not known. */
 function compileRoute(m: ConfigMessage, ctx: CompileContext): RoutePlan | null {
-  const match = m.msg('match'), matches = match === undefined ? NO_MATCH : compileMatch(match), rest = m.only(PLAIN_ROUTE) ? plainRoute ??= settled(compileRest(m, ctx), ROUTE_DEFAULTS) : compileRest(m, ctx);
+  const match = m.msg('match'), matches = match === undefined ? NO_MATCH : compileMatch(match), rest = plainRoute.of(m.only(PLAIN_ROUTE), () => compileRest(m, ctx));
   const action = compileAction(m, ctx, matches.path);
   return action === null ? null : { ...rest, match: matches, action };
 }
@@ -153,15 +153,11 @@ function compileRouteAction(c: ConfigMessage, at: ConfigMessage, ctx: CompileCon
 
 interface CompiledHost { readonly plan: VirtualHostPlan; /** Scopes of its stats (CountedHost). */ readonly counted: readonly string[] }
 const PLAIN_HOST = ['name', 'domains', 'routes'];
-/** What is made of a virtual host that has nothing but routes; without them. */
-let plainHost: VirtualHostPlan | null = null;
+const plainHost = new PlainPlan<Omit<VirtualHostPlan, 'name' | 'routes'>>(HOST_DEFAULTS);
 
 function compileVirtualHost(m: ConfigMessage, ctx: CompileContext): CompiledHost {
-  const isPlain = m.only(PLAIN_HOST);
-  if (isPlain && plainHost !== null) { const routes = compileRoutes(m.list('routes'), ctx); return { plan: { ...plainHost, name: m.str('name'), routes }, counted: countedOf([], routes) }; }
-  const whole = compileWholeHost(m, ctx);
-  if (isPlain) plainHost = settled({ ...whole.plan, routes: [] }, HOST_DEFAULTS);
-  return whole;
+  const inTree: RoutePlan[] = [], policy = plainHost.of(m.only(PLAIN_HOST), () => compileHostPolicy(m, ctx, inTree)), routes = compileRoutes(m.list('routes'), ctx);
+  return { plan: { name: m.str('name'), ...policy, routes }, counted: countedOf(policy.virtualClusters, [...routes, ...inTree]) };
 }
 
 function countedOf(virtualClusters: VirtualHostPlan['virtualClusters'], routes: readonly RoutePlan[]): string[] {
@@ -170,19 +166,18 @@ function countedOf(virtualClusters: VirtualHostPlan['virtualClusters'], routes: 
   return [...clusters.map((c) => `vcluster.${c}`), ...[...prefixes].map((p) => `route.${p}`)];
 }
 
-function compileWholeHost(m: ConfigMessage, ctx: CompileContext): CompiledHost {
+/** All of a virtual host but its name and its routes. `inTree`: takes the routes of its matcher. */
+function compileHostPolicy(m: ConfigMessage, ctx: CompileContext, inTree: RoutePlan[]): Omit<VirtualHostPlan, 'name' | 'routes'> {
   const matcher = m.msg('matcher');
   if (matcher !== undefined && m.has('routes')) m.error('matcher', "cannot set both matcher and routes on virtual host");
   m.unsupported('cors'); m.unsupported('route_specifiers');
   m.noop('retry_policy_typed_config', 'Envoy has no effect for it either');
-  const routes = compileRoutes(m.list('routes'), ctx), inTree: RoutePlan[] = [];
-  const plan: VirtualHostPlan = {
-    name: m.str('name'), level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE', routes,
+  return {
+    level: compileLevel(m), requireTls: m.enum('require_tls') as 'NONE',
     matcher: matcher === undefined ? null : compileMatchTree(matcher, { stream: true, inputFault: routeInputFault, action: (c, at) => { const r = compileRouteAction(c, at, ctx); inTree.push(...r); return r; } }), includeAttemptCount: m.bool('include_request_attempt_count'), includeAttemptCountInResponse: m.bool('include_attempt_count_in_response'),
     metadata: compileMetadata(m.msg('metadata')), filterConfigs: compileFilterConfigs(m, ctx), virtualClusters: m.list('virtual_clusters').map((c) => ({ name: c.str('name'), headers: c.list('headers').map(compileHeaderMatcher) })), bufferLimit: m.num('request_body_buffer_limit', m.num('per_request_buffer_limit_bytes', -1)),
     includeTimeoutRetry: m.bool('include_is_timeout_retry_header'), retry: compileRetry(m.msg('retry_policy')), hedge: compileHedge(m.msg('hedge_policy')), mirrors: compileMirrors(m, ctx), rateLimits: compileRateLimits(m.list('rate_limits')),
   };
-  return { plan, counted: countedOf(plan.virtualClusters, [...routes, ...inTree]) };
 }
 
 export function compileRouteConfiguration(m: ConfigMessage, ctx: CompileContext): RouteTablePlan {

@@ -4,7 +4,7 @@ import { compileHashPolicies } from '../http/hash-policy-config.ts';
 import { compileRateLimits } from '../http/rate-limit/config.ts';
 import { compileMetadata } from '../net/config.ts';
 import type { ForwardPlan, PathMatchPlan, WeightedPlan } from '../plan/route-plan.ts';
-import { settled } from '../plan/defaults.ts';
+import { PlainPlan } from '../plan/defaults.ts';
 import { FORWARD_DEFAULTS } from '../plan/route-wire.ts';
 import type { CompileContext, ConfigMessage } from '../proto/config-message.ts';
 import { compileFilterConfigs, compileLevel, compileRewrite, formatOf } from './config.ts';
@@ -62,11 +62,11 @@ function compileRewritePolicy(m: ConfigMessage, pattern: PathMatchPlan): string 
 
 const PLAIN = ['cluster'];
 /** What is made of a route action of which nothing but its target is said: of most of a large table. */
-let plain: Omit<ForwardPlan, 'target'> | null = null;
+const plain = new PlainPlan<Omit<ForwardPlan, 'target'>>(FORWARD_DEFAULTS);
 
 /** null: the route is passed over. `pattern`: what the route's path is matched by. */
 export function compileForward(m: ConfigMessage, ctx: CompileContext, pattern: PathMatchPlan): ForwardPlan | null {
-  const target = compileTarget(m, ctx), rest = m.only(PLAIN) ? plain ??= settled(compilePolicy(m, ctx, pattern), FORWARD_DEFAULTS) : compilePolicy(m, ctx, pattern);
+  const target = compileTarget(m, ctx), rest = plain.of(m.only(PLAIN), () => compilePolicy(m, ctx, pattern));
   return target === null ? null : { ...rest, target };
 }
 
