@@ -43,6 +43,8 @@ export class Supervisor {
   private readonly controlLives = new Lives();
   /** A control thread has read the configuration and found it good. */
   private configured = false;
+  /** Workers that this life of control was told of: one told of twice would count twice. */
+  private readonly known = new Set<Worker>();
   private ending = false;
   private signals = 0;
   private signalMs = 0;
@@ -78,6 +80,7 @@ export class Supervisor {
     this.beats.begin(0);
     const thread = new Worker(this.modules.control, { workerData: data, stdout: false, stderr: false, resourceLimits: { maxYoungGenerationSizeMb: CONTROL_YOUNG_MB } });
     this.control = thread;
+    this.known.clear();
     this.controlLives.started(performance.now());
     thread.on('message', (m: ToSupervisor) => {
       if (m.kind === 'configured') { if (this.configured) this.introduceAll(); this.configured = true; return; }
@@ -95,8 +98,8 @@ export class Supervisor {
     });
   }
 
-  /** A new control knows of no worker. One that is about to be replaced is told of when it is. */
-  private introduceAll(): void { this.workers.forEach((worker, id) => { if (worker !== null) this.introduce(id, worker); }); }
+  /** Tells a new control of the workers that were there before it. One that is about to be replaced is told of when it is. */
+  private introduceAll(): void { this.workers.forEach((worker, id) => { if (worker !== null && !this.known.has(worker)) this.introduce(id, worker); }); }
 
   /** Makes a living worker known to a new control: same column, new rings, as nobody knows how far the old ones were read. */
   private introduce(id: number, worker: Worker): void {
@@ -115,11 +118,13 @@ export class Supervisor {
     thread.on('error', (e) => console.error(`worker ${id}: ${(e as Error).stack ?? String(e)}`));
     thread.on('exit', () => {
       this.workers[id] = null;
+      this.known.delete(thread);
       if (this.ending) return;
       this.tell({ kind: 'worker-down', id });
       setTimeout(() => { if (!this.ending) this.startWorker(id); }, this.lives[id]!.died(performance.now()));
     });
     this.tell({ kind: 'worker-up', id, memory, restarts: this.lives[id]!.restarts });
+    if (this.control !== null) this.known.add(thread);
   }
 
   /** A stuck thread is ended and replaced, as one that died; where too many are stuck, the process ends as Envoy's does. */
