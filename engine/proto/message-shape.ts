@@ -25,8 +25,8 @@ export class FieldShape {
   readonly zero: string;
   readonly deprecated: boolean;
   readonly oneof: DescOneof | undefined;
-  /** Its rules; null: it has none. Made when they are first needed. */
-  private made: FieldChecks | null | undefined;
+  /** Its rules; null: it has none. */
+  readonly checks: FieldChecks | null;
 
   constructor(desc: DescField) {
     this.desc = desc; this.name = desc.name; this.many = desc.fieldKind === 'list' ? 'list' : desc.fieldKind === 'map' ? 'map' : 'one'; this.oneof = desc.oneof; this.deprecated = isDeprecated(desc);
@@ -34,9 +34,9 @@ export class FieldShape {
     this.enum = desc.enum; this.zero = desc.enum?.values.find((e) => e.number === 0)?.name ?? '';
     this.scalar = known in WRAPPERS ? WRAPPERS[known]! : desc.scalar as ScalarType;
     this.reading = kind !== 'message' ? kind : known === '' ? 'message' : known in WRAPPERS ? 'scalar' : known === 'Duration' ? 'duration' : known === 'Any' ? 'any' : known === 'Struct' ? 'struct' : 'plain';
+    this.checks = checksOf(desc);
   }
 
-  get checks(): FieldChecks | null { return this.made === undefined ? this.made = checksOf(this.desc) : this.made; }
   get message(): MessageShape { return shapeOf(this.desc.message!); }
 }
 
@@ -79,17 +79,16 @@ export class MessageShape {
   /** By snake_case and camelCase name. */
   readonly byName = new Map<string, FieldShape>();
   readonly oneofs: readonly { readonly desc: DescOneof; readonly required: boolean }[];
-  private ruled: readonly FieldShape[] | null = null;
+  /** Fields that have to be looked at, given or not. */
+  readonly checked: readonly FieldShape[];
 
   constructor(desc: DescMessage) {
     this.desc = desc; this.typeName = desc.typeName;
     this.fields = desc.fields.map((f) => new FieldShape(f));
     for (const f of this.fields) { this.byName.set(f.name, f); this.byName.set(f.desc.jsonName, f); }
     this.oneofs = desc.oneofs.map((o) => ({ desc: o, required: oneofRequired(o) }));
+    this.checked = this.fields.filter(({ checks: c }) => c !== null && (c.absent !== '' || c.item !== null || c.count !== null || c.unique));
   }
-
-  /** Fields that have to be looked at, given or not. */
-  get checked(): readonly FieldShape[] { return this.ruled ??= this.fields.filter((f) => { const c = f.checks; return c !== null && (c.absent !== '' || c.item !== null || c.count !== null || c.unique); }); }
 }
 
 const shapes = new Map<DescMessage, MessageShape>();
