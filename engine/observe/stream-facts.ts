@@ -1,7 +1,7 @@
 // What is known of a connection and of a stream: filled in by whoever learns it, read by access logs, formatters, matchers and (later) tracing. Envoy: StreamInfo.
 // Times are the clock's monotonic ms of the event, -1 where it has not happened.
 import type { StatStore } from './stats/stat-block.ts';
-import type { Headers, RequestHeaders, ResponseHeaders } from '../headers/headers.ts';
+import { fromByteString, ResponseHeaders, type Headers, type RequestHeaders } from '../headers/headers.ts';
 
 export type SanType = 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME';
 
@@ -185,4 +185,11 @@ export class StreamFacts {
 /** Adds dynamic metadata of one namespace; keys that are there are replaced. */
 export function setStreamMetadata(facts: StreamFacts, namespace: string, values: { readonly [key: string]: MetadataValue }): void {
   (facts.metadata ??= new Map()).set(namespace, { ...facts.metadata.get(namespace), ...values });
+}
+
+/** Keeps headers (an answer's with its status) in filter state, as Envoy writes them: its HeaderMap message. */
+export function keepHeaders(of: ConnectionFacts | StreamFacts, key: string, from: Headers): void {
+  const headers = from instanceof ResponseHeaders ? [{ key: ':status', value: String(from.status) }] : [];
+  from.each((name, value) => headers.push({ key: fromByteString(name), value: fromByteString(value) }));
+  (of.filterState ??= new Map()).set(key, { headers });
 }

@@ -2,18 +2,18 @@
 // an upstream connection like a raw one.
 //
 //   leasing ─▶ asked (the head is sent) ─▶ open ─▶ over      any ─▶ over by cancel, close, or the exchange's end
-import { fromByteString, ResponseHeaders, type Headers, type RequestHeaders } from '../../../headers/headers.ts';
+import type { Headers, RequestHeaders, ResponseHeaders } from '../../../headers/headers.ts';
 import type { ClientStream, ResponseSink } from '../../../codec/codec.ts';
 import { ipAddress, type Address } from '../../../net/address.ts';
 import { NO_SINK, type SocketSink, type TransportSocket } from '../../../net/transport/transport.ts';
 import type { WorkerEnv } from '../../../net/worker-env.ts';
 import { CLUSTER } from '../../../observe/stats/schemas.ts';
-import { UpstreamFacts, type ConnectionFacts } from '../../../observe/stream-facts.ts';
+import { keepHeaders, UpstreamFacts, type ConnectionFacts } from '../../../observe/stream-facts.ts';
 import type { TunnelPlan } from '../../../plan/tcp-proxy-plan.ts';
 import type { Cluster, Host, LeaseContext, LeaseWaiter, RawUpstream, RawWaiter, Waiting } from '../../../upstream/upstream.ts';
 
 const NOTHING = Buffer.alloc(0);
-/** Filter state of the connection that the answer is kept in (propagate_response_headers, propagate_response_trailers), as Envoy writes it: its HeaderMap message. */
+/** Filter state of the connection that the answer is kept in (propagate_response_headers, propagate_response_trailers). */
 const HEADERS_KEY = 'envoy.tcp_proxy.propagate_response_headers', TRAILERS_KEY = 'envoy.tcp_proxy.propagate_response_trailers';
 
 /** What the proxy writes to: the request's body. */
@@ -120,7 +120,7 @@ export class HttpTunnel implements RawUpstream, Waiting, LeaseWaiter, ResponseSi
   onHeaders(headers: ResponseHeaders, end: boolean): void {
     const { stream } = this;
     if (this.state !== 'asked') return;
-    if (this.plan.keepHeaders) this.keep(HEADERS_KEY, headers);
+    if (this.plan.keepHeaders) keepHeaders(this.client, HEADERS_KEY, headers);
     const { status } = headers, accepted = stream!.protocol === 'HTTP/2' ? status === 200 : status >= 200 && status <= 299;
     // One that is whole at once is no tunnel; our side of it is open all the same.
     if (!accepted || end) { this.abandon(); this.who.onRawFailure('connect-failure', `tunnel_response:${status}`, this.host); return; }
@@ -133,12 +133,7 @@ export class HttpTunnel implements RawUpstream, Waiting, LeaseWaiter, ResponseSi
     if (end > start) this.sink.onData(Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), start, end);
     if (last) this.ended();
   }
-  onTrailers(trailers: Headers): void { if (this.state === 'open' && this.plan.keepTrailers) this.keep(TRAILERS_KEY, trailers); this.ended(); }
-  private keep(key: string, from: Headers): void {
-    const headers = from instanceof ResponseHeaders ? [{ key: ':status', value: String(from.status) }] : [];
-    from.each((name, value) => headers.push({ key: fromByteString(name), value: fromByteString(value) }));
-    (this.client.filterState ??= new Map()).set(key, { headers });
-  }
+  onTrailers(trailers: Headers): void { if (this.state === 'open' && this.plan.keepTrailers) keepHeaders(this.client, TRAILERS_KEY, trailers); this.ended(); }
   private ended(): void {
     if (this.state !== 'open' || this.responseEnded) return;
     this.responseEnded = true;

@@ -3,12 +3,13 @@
 //
 //   idle ─▶ leasing ─▶ asked (the head is sent) ─▶ open ─▶ over      leasing, asked ─failed─▶ backoff ─▶ leasing …      any ─▶ over
 import type { ClientStream, ResponseSink } from '../../../codec/codec.ts';
-import { fromByteString, ResponseHeaders, type Headers } from '../../../headers/headers.ts';
+import type { Headers, ResponseHeaders } from '../../../headers/headers.ts';
 import { backoffMs } from '../../../loop/random.ts';
 import type { Timer } from '../../../loop/timer-wheel.ts';
 import { flagBit } from '../../../observe/response-flags.ts';
 import { UDP_CLUSTER } from '../../../observe/stats/l4-schemas.ts';
 import { CLUSTER } from '../../../observe/stats/schemas.ts';
+import { keepHeaders } from '../../../observe/stream-facts.ts';
 import type { UdpTunnelPlan } from '../../../plan/udp-proxy-plan.ts';
 import type { Host, LeaseContext, LeaseWaiter, Waiting } from '../../../upstream/upstream.ts';
 import { CapsuleReader, capsuleOf } from '../../../base/capsules.ts';
@@ -17,7 +18,7 @@ import type { UdpSession } from './udp-session.ts';
 
 const NOTHING = Buffer.alloc(0);
 const UF = flagBit('UF'), UH = flagBit('UH'), UO = flagBit('UO'), URX = flagBit('URX');
-/** Filter state of the session that the answer is kept in, as Envoy writes it: its HeaderMap message. */
+/** Filter state of the session that the answer is kept in. */
 const HEADERS_KEY = 'envoy.udp_proxy.propagate_response_headers', TRAILERS_KEY = 'envoy.udp_proxy.propagate_response_trailers';
 
 export class UdpTunnel implements LeaseWaiter, ResponseSink {
@@ -131,7 +132,7 @@ export class UdpTunnel implements LeaseWaiter, ResponseSink {
   onHeaders(headers: ResponseHeaders, end: boolean): void {
     if (this.state !== 'asked') return;
     const { status } = headers, { session, plan } = this;
-    if (plan.keepHeaders) this.note(HEADERS_KEY, headers);
+    if (plan.keepHeaders) keepHeaders(session.facts, HEADERS_KEY, headers);
     if (end || !(plan.usePost ? status >= 200 && status <= 299 : status === 101)) { this.failed(UF); return; }
     this.state = 'open';
     session.tunnelOpen();
@@ -150,7 +151,7 @@ export class UdpTunnel implements LeaseWaiter, ResponseSink {
     }
     if (last) this.ended();
   }
-  onTrailers(trailers: Headers): void { if (this.state === 'open' && this.plan.keepTrailers) this.note(TRAILERS_KEY, trailers); this.ended(); }
+  onTrailers(trailers: Headers): void { if (this.state === 'open' && this.plan.keepTrailers) keepHeaders(this.session.facts, TRAILERS_KEY, trailers); this.ended(); }
   private ended(): void { this.responseEnded = true; this.session.close(); }
   onReset(): void {
     if (this.state === 'over') return;
@@ -161,12 +162,6 @@ export class UdpTunnel implements LeaseWaiter, ResponseSink {
   }
   onBlocked(): void { this.blocked = true; }
   onDrained(): void { this.blocked = false; this.drain(); }
-
-  private note(key: string, from: Headers): void {
-    const headers = from instanceof ResponseHeaders ? [{ key: ':status', value: String(from.status) }] : [];
-    from.each((name, value) => headers.push({ key: fromByteString(name), value: fromByteString(value) }));
-    (this.session.facts.filterState ??= new Map()).set(key, { headers });
-  }
 
   /** The session is over: an answer that is whole lets the request end in good order, any other is cut. */
   close(): void {
