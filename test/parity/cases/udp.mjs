@@ -25,7 +25,7 @@ export const cases = [
     listeners: ['two', 'one', 'post', 'idle'],
     config: (w) => {
       const kept = ', propagate_response_headers: true, propagate_response_trailers: true, buffer_options: {max_buffered_datagrams: 3, max_buffered_bytes: 20}, retry_options: {max_connect_attempts: 2}', log = (name) => `${accessLog(w, { file: `${name}.log`, format: LOG })}\naccess_log_options: {flush_access_log_on_tunnel_connected: true}`;
-      return bootstrap(w, { clusters: [cluster(w, 'h1'), cluster(w, 'h2', { more: httpOptions('explicit_http_config: {http2_protocol_options: {allow_connect: true}}') })], listeners: [
+      return bootstrap(w, { clusters: [cluster(w, 'h1'), cluster(w, 'h2', { more: `circuit_breakers: {thresholds: [{max_requests: 9, track_remaining: true}]}\n${httpOptions('explicit_http_config: {http2_protocol_options: {allow_connect: true}}')}` })], listeners: [
         udpProxy(w, 'two', `${ROUTE('h2')}\n${CAPSULES}\n${log('two')}\ntunneling_config: {${HEADS}, target_host: "target.test", headers_to_add: [{header: {key: x-cluster, value: "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%"}}]${kept}}`),
         udpProxy(w, 'one', `${ROUTE('h1')}\n${CAPSULES}\ntunneling_config: {${HEADS}, proxy_port: 99, target_host: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", buffer_options: {}}`),
         udpProxy(w, 'post', `${ROUTE('h2')}\ntunneling_config: {${HEADS}, target_host: "::1", use_post: true, post_path: /p, buffer_options: {}}`),
@@ -78,6 +78,8 @@ export const cases = [
       o.mode = 'refuse';
       (await go('two', 'refused twice', ['hello'], 0)).close();
       await t.log(5, { name: 'two.log' });
+      const now = await t.statsNow();
+      t.note('of 9 requests: what the breaker has left, and those under way', now['cluster.h2.circuit_breakers.default.remaining_rq'] + now['cluster.h2.upstream_rq_active']);
       o.mode = 'echo';
       (await go('idle', 'until it is idle', ['hello'], 1)).close();
       await t.log(2, { name: 'idle.log' });

@@ -27,6 +27,7 @@ export class UdpTunnel implements LeaseWaiter, ResponseSink {
   private readonly plan: UdpTunnelPlan;
   private readonly capsules: CapsuleReader | null;
   private state: 'idle' | 'leasing' | 'asked' | 'open' | 'backoff' | 'over' = 'idle';
+  /** Where a request is under way; it is given back once. */
   private host: Host | null = null;
   private waiting: Waiting | null = null;
   private stream: ClientStream | null = null;
@@ -76,16 +77,16 @@ export class UdpTunnel implements LeaseWaiter, ResponseSink {
     up.attempts = this.attempts;
     const host = proxy.choose(session);
     if (host === null) { cluster.stats.inc(CLUSTER.upstream_cx_none_healthy); this.give(UH); return; }
-    this.host = host;
     session.reached(host, null);
     if (!cluster.beginRequest(host, 'default')) { this.give(UO); return; }
+    this.host = host;
     this.state = 'leasing';
     const ctx: LeaseContext = { priority: 'default', sink: this, facts: up, downstreamProtocol: 'HTTP/1.1', client: facts.connection, source: null, shared: null, request: proxy.tunnelHead(facts, cluster, host), fresh: false };
     const leased = cluster.lease(host, ctx, this);
     if (leased.kind === 'stream') this.ask(leased.stream, ctx);
     else if (leased.kind === 'waiting') { this.waiting = leased.waiting; this.asking = ctx; }
     else if (leased.why === 'connect-failure') proxy.env.later.soon(() => this.onLeaseFailure('connect-failure'));
-    else { cluster.endRequest(host, 'default'); this.give(UO); }
+    else this.give(UO);
   }
 
   private ask(stream: ClientStream, ctx: LeaseContext): void {
@@ -120,9 +121,9 @@ export class UdpTunnel implements LeaseWaiter, ResponseSink {
 
   /** Gives back what an attempt took; a stream that is still open is reset. */
   private letGo(): void {
-    const { stream, host, session: { cluster } } = this, held = this.state === 'leasing' || this.state === 'asked' || this.state === 'open';
-    this.stream = null;
-    if (held && host !== null) cluster.endRequest(host, 'default');
+    const { stream, host } = this;
+    this.stream = this.host = null;
+    if (host !== null) this.session.cluster.endRequest(host, 'default');
     stream?.reset('local');
   }
 
@@ -155,10 +156,9 @@ export class UdpTunnel implements LeaseWaiter, ResponseSink {
   private ended(): void { this.responseEnded = true; this.session.close(); }
   onReset(): void {
     if (this.state === 'over') return;
-    const { state, host, session } = this;
     this.stream = null;
-    if (state === 'asked') { this.failed(UF); return; }
-    if (state === 'open') { this.state = 'over'; session.cluster.endRequest(host!, 'default'); session.close(); }
+    if (this.state === 'asked') this.failed(UF);
+    else if (this.state === 'open') { this.letGo(); this.state = 'over'; this.session.close(); }
   }
   onBlocked(): void { this.blocked = true; }
   onDrained(): void { this.blocked = false; this.drain(); }
