@@ -16,7 +16,7 @@ import { CertificateChoice } from './certificate-choice.ts';
 import { stapleOutcome, type StapleOutcome } from './ocsp.ts';
 import { KeptSessions, TicketKeys } from './node-tickets.ts';
 import { pathProblem } from './certificate-path.ts';
-import { chainProblem, EXPIRY, namesOf, NO_NAMES, PeerPolicy, type AskedNames } from './verify.ts';
+import { authoritiesOf, chainProblem, EXPIRY, namesOf, NO_NAMES, PeerPolicy, type AskedNames } from './verify.ts';
 
 /** Bytes between the engine and the transport. */
 class Pipe extends Duplex {
@@ -211,7 +211,7 @@ const PLAIN_RSA = /^(AES|DES)/;
 function anchorsOf(v: ValidationPlan | null): Certificate[][] {
   if (v === null) return [];
   if (v.spiffe !== null) return v.spiffe.map((b) => certificatesOf(b.ca));
-  return v.allowExpired ? [certificatesOf(v.systemRoots ? `${v.ca}${tls.rootCertificates.join('\n')}` : v.ca)] : [];
+  return v.allowExpired ? [certificatesOf(authoritiesOf(v))] : [];
 }
 
 /** OpenSSL is told of no limit by Node. */
@@ -245,7 +245,7 @@ function common(plan: CommonTlsPlan, secrets: ContextSecrets): tls.SecureContext
   return {
     allowPartialTrustChain: true, minVersion: params.minVersion, maxVersion: params.maxVersion, ciphers: ciphersOf(plan),
     ...(params.curves.length > 0 ? { ecdhCurve: params.curves.map((c) => OPENSSL_CURVES[c] ?? c).join(':') } : {}), ...(signatures.length > 0 ? { sigalgs: signatures.join(':') } : {}),
-    ...(v === null ? { ca: [] } : v.spiffe !== null ? { ca: v.spiffe.map((b) => b.ca) } : v.ca !== '' ? { ca: v.ca } : v.systemRoots ? { ca: [...tls.rootCertificates] } : { ca: [] }), ...(v !== null && v.crl !== '' ? { crl: v.crl } : {}),
+    ...(v === null ? { ca: [] } : v.spiffe !== null ? { ca: v.spiffe.map((b) => b.ca) } : { ca: authoritiesOf(v) || [] }), ...(v !== null && v.crl !== '' ? { crl: v.crl } : {}),
   };
 }
 

@@ -2,7 +2,6 @@
 // Scratch buffers are shared by all sessions of the thread: ciphertext is given away before plaintext, and plaintext is lent until the next receive.
 import { createPrivateKey } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { rootCertificates } from 'node:tls';
 import type { CommonTlsPlan, UpstreamTlsPlan, ValidationPlan } from '../../plan/tls-plan.ts';
 import { Certificate, certificatesOf } from './certificate.ts';
 import { CertificateChoice } from './certificate-choice.ts';
@@ -11,7 +10,7 @@ import { SessionFacts, type Negotiated } from './facts.ts';
 import { alertReason, sslReason } from './failure-table.ts';
 import { DEFAULT_CIPHERS, DEFAULT_CURVES, flatCiphers, NAMES, RUSTLS_GROUPS, RUSTLS_SUITES } from './cipher-table.ts';
 import { STAPLE_POLICIES, type StapleOutcome } from './ocsp.ts';
-import { namesOf, NO_NAMES, PeerPolicy, type AskedNames } from './verify.ts';
+import { authoritiesOf, namesOf, NO_NAMES, PeerPolicy, type AskedNames } from './verify.ts';
 
 interface Info { readonly alpn: string; readonly sni: string; readonly version: number; readonly suite: number; readonly group: number; readonly scheme: number; readonly resumed: boolean; readonly chosen: number; readonly peer: readonly Buffer[] }
 interface Addon {
@@ -194,7 +193,7 @@ const EMPTY_CHOICE = { exact: [], wildcard: [], unnamed: [], unmatched: [] };
 function peerOf(v: ValidationPlan | null): object {
   const der = (pem: string, label: string): Buffer[] => [...pem.matchAll(new RegExp(`-----BEGIN ${label}-----([\\s\\S]*?)-----END ${label}-----`, 'g'))].map((m) => Buffer.from(m[1]!, 'base64'));
   return {
-    ca: v === null ? [] : der(v.systemRoots ? `${v.ca}${rootCertificates.join('\n')}` : v.ca, 'CERTIFICATE'), crl: v === null ? [] : der(v.crl, 'X509 CRL'), leafCrl: v?.onlyLeafCrl ?? false, allowExpired: v?.allowExpired ?? false, depth: v === null || v.maxDepth < 0 ? 100 : v.maxDepth, hints: v?.suppressCaList !== true,
+    ca: v === null ? [] : der(authoritiesOf(v), 'CERTIFICATE'), crl: v === null ? [] : der(v.crl, 'X509 CRL'), leafCrl: v?.onlyLeafCrl ?? false, allowExpired: v?.allowExpired ?? false, depth: v === null || v.maxDepth < 0 ? 100 : v.maxDepth, hints: v?.suppressCaList !== true,
     bundles: (v?.spiffe ?? []).map((b) => ({ ca: der(b.ca, 'CERTIFICATE'), crl: der(b.crl, 'X509 CRL') })),
   };
 }

@@ -1,5 +1,6 @@
 // Whether a peer's certificate is accepted, beyond its chain, which the engine checks: names, pins, and what Envoy calls each refusal.
 // Envoy: DefaultCertValidator.
+import { rootCertificates } from 'node:tls';
 import type { SanMatcherPlan, TrustBundlePlan, UpstreamTlsPlan, ValidationPlan } from '../../plan/tls-plan.ts';
 import { makeStringMatcher, type StringMatcher } from '../../headers/string-matcher.ts';
 import { KEY_USAGE, type Certificate } from './certificate.ts';
@@ -31,6 +32,9 @@ export function verifyFault(stat: TlsFault['stat'], detail: string): TlsFault {
 export interface AskedNames { /** One of them (auto_san_validation); null: any. */ readonly anyOf: readonly string[] | null; /** In place of the context's matchers (auto_sni_san_validation); '': those. */ readonly sni: string }
 export const NO_NAMES: AskedNames = { anyOf: null, sni: '' };
 export function namesOf(plan: Pick<UpstreamTlsPlan, 'autoSniSanValidation'>, o: ClientOptions): AskedNames { return plan.autoSniSanValidation ? { anyOf: o.sans, sni: o.serverName } : o.sans === null ? NO_NAMES : { anyOf: o.sans, sni: '' }; }
+
+/** PEM of the authorities that chains are checked by, '' for none: the system's only where none are given (CertificateValidationContext.system_root_certs). */
+export function authoritiesOf(v: ValidationPlan): string { return v.ca !== '' ? v.ca : v.systemRoots ? rootCertificates.join('\n') : ''; }
 
 export class PeerPolicy {
   readonly validation: ValidationPlan | null;
